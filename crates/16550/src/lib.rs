@@ -1,0 +1,37 @@
+//! The register machine of a 16550A, as a guest sees it.
+//!
+//! Sans-I/O: no thread, clock, file, lock or allocation. The same state and the same access give the same answer. A
+//! virtual machine monitor feeds it the guest's register accesses and the host's characters; what leaves the UART
+//! comes back as a return value, and every line that it drives (interrupt, modem outputs, break) is a level that is a
+//! pure function of the state, to be read after an access.
+//!
+//! Time is *instant*: a character that the guest writes to THR has left before the write returns, so THRE and TEMT are
+//! always 1 and firmware that spins on them without a limit (Linux earlycon, U-Boot, OpenSBI, EDK2, Windows KD) never
+//! hangs.
+//!
+//! The sources of each rule are the PC16550D data sheet and the drivers that people run; where they differ, the drivers
+//! win and the comment says so.
+//!
+//! ```
+//! use vuart_16550::{Config, Uart, spec::offset};
+//!
+//! let mut uart = Uart::new(Config::default());
+//! assert_eq!(uart.write(offset::THR, b'A'), Some(b'A')); // it has left
+//! assert_eq!(uart.read(offset::LSR), 0x60); // THRE | TEMT
+//!
+//! uart.write(offset::IER, 0x01); // received data available
+//! assert!(!uart.interrupt());
+//! uart.receive(b'x');
+//! assert!(uart.interrupt());
+//! assert_eq!(uart.read(offset::RBR), b'x');
+//! assert!(!uart.interrupt());
+//! ```
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod fifo;
+pub mod spec;
+mod uart;
+
+pub use uart::{Config, FIFO_SIZE, Uart};

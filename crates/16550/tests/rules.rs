@@ -1,0 +1,384 @@
+//! The rules that drivers rely on, one test each: R1 to R15, named as in the crate's sources.
+
+use proptest::prelude::*;
+use vuart_16550::spec::{InterruptId, Lsr, Mcr, Msr, offset::*};
+use vuart_16550::{Config, Uart};
+
+fn uart() -> Uart {
+    Uart::new(Config::default())
+}
+
+/// FIFOs on, trigger level 1.
+fn with_fifo() -> Uart {
+    let mut uart = uart();
+    uart.write(FCR, 0x01);
+    uart
+}
+
+fn drain(uart: &mut Uart) -> Vec<u8> {
+    let mut read = Vec::new();
+    while uart.read(LSR) & 0x01 != 0 {
+        read.push(uart.read(RBR));
+    }
+    read
+}
+
+#[test]
+fn reset_values() {
+    let mut uart = uart();
+    for (register, value) in
+        [(IER, 0), (IIR, 0x01), (LCR, 0), (MCR, 0x08), (LSR, 0x60), (MSR, 0xB0), (SCR, 0)]
+    {
+        assert_eq!(uart.read(register), value, "register {register}");
+    }
+    uart.write(LCR, 0x80);
+    assert_eq!((uart.read(DLL), uart.read(DLM)), (12, 0), "S18, R11");
+    assert!(!uart.interrupt());
+}
+
+#[test]
+fn r1_iir_is_a_priority_encoder() {
+    let mut uart = with_fifo();
+    uart.set_modem_inputs(Msr::CTS);
+    for _ in 0..17 {
+        uart.receive(b'x');
+    }
+    let mut seen = Vec::new();
+    uart.write(IER, 0x0F);
+    uart.write(FCR, 0x81); // trigger level 8
+    while uart.interrupt() {
+        let iir = uart.read(IIR);
+        assert_eq!(iir & 0xF0, 0xC0, "bits 7:6 with the FIFOs on, 5:4 never");
+        seen.push(iir & 0x0F);
+        match iir & 0x0F {
+            0x06 => drop(uart.read(LSR)),
+            0x04 | 0x0C => drop(uart.read(RBR)),
+            0x02 => {}
+            0x00 => drop(uart.read(MSR)),
+            other => panic!("{other:#x} is no interrupt"),
+        }
+    }
+    seen.dedup();
+    assert_eq!(seen, [0x06, 0x04, 0x0C, 0x02, 0x00]);
+    assert_eq!(uart.read(IIR), 0xC1);
+    uart.write(FCR, 0);
+    assert_eq!(uart.read(IIR) & 0xC0, 0, "iff FCR.0");
+}
+
+#[test]
+fn r2_thre_is_cleared_by_the_iir_read_that_reports_it_and_by_no_other() {
+    let mut uart = with_fifo();
+    uart.write(IER, 0x03);
+    uart.receive(b'x');
+    assert_eq!(uart.read(IIR) & 0x0F, 0x04, "the receiver hides it");
+    uart.read(RBR);
+    assert_eq!(uart.read(IIR) & 0x0F, 0x02, "still pending");
+    assert_eq!(uart.read(IIR) & 0x0F, 0x01);
+}
+
+#[test]
+fn r2_line_status_is_cleared_by_an_lsr_read() {
+    let mut uart = with_fifo();
+    uart.write(IER, 0x04);
+    uart.receive_break();
+    assert_eq!(uart.read(IIR) & 0x0F, 0x06);
+    assert_eq!(uart.read(LSR), 0x60 | 0x01 | 0x10 | 0x80);
+    assert_eq!(uart.read(IIR) & 0x0F, 0x01);
+    assert_eq!(uart.read(LSR), 0x61);
+}
+
+#[test]
+fn r2_modem_status_is_cleared_by_an_msr_read() {
+    let mut uart = uart();
+    uart.write(IER, 0x08);
+    uart.set_modem_inputs(Msr::CTS | Msr::DSR | Msr::DCD | Msr::RI);
+    assert!(!uart.interrupt(), "RI tells only its trailing edge");
+    uart.set_modem_inputs(Msr::CTS | Msr::DSR);
+    assert_eq!(uart.read(IIR) & 0x0F, 0x00);
+    assert_eq!(uart.read(MSR), 0x30 | 0x04 | 0x08);
+    assert_eq!(uart.read(MSR), 0x30);
+    assert!(!uart.interrupt());
+}
+
+#[test]
+fn r3_thre_is_pending_when_it_empties_and_at_each_rise_of_etbei() {
+    let mut uart = uart();
+    uart.write(IER, 0x02);
+    assert_eq!(uart.read(IIR), 0x02, "SeaBIOS finds its port by this");
+    assert_eq!(uart.read(IIR), 0x01);
+    uart.write(IER, 0x02);
+    assert_eq!(uart.read(IIR), 0x01, "no rise");
+    uart.write(IER, 0x00);
+    uart.write(IER, 0x02);
+    assert_eq!(uart.read(IIR), 0x02, "Linux' THRE test");
+    uart.write(THR, b'x');
+    assert_eq!(uart.read(IIR), 0x02, "it has emptied again");
+}
+
+#[test]
+fn s20_input_that_came_while_interrupts_were_off_is_announced_by_the_ier_write() {
+    let mut uart = with_fifo();
+    uart.receive(b'x');
+    assert!(!uart.interrupt());
+    uart.write(IER, 0x01);
+    assert!(uart.interrupt());
+}
+
+#[test]
+fn r5_only_the_bits_that_exist_are_stored() {
+    let mut uart = uart();
+    for (register, stored) in [(IER, 0x0F), (MCR, 0x1F), (LCR, 0xFF), (SCR, 0xFF)] {
+        uart.write(register, 0xFF);
+        assert_eq!(uart.read(register), stored);
+        uart.write(LCR, 0);
+    }
+}
+
+#[test]
+fn r6_fcr() {
+    let mut uart = with_fifo();
+    let fill = |uart: &mut Uart| (0..3).for_each(|_| uart.receive(b'x'));
+
+    fill(&mut uart);
+    uart.write(FCR, 0x01);
+    assert_eq!(drain(&mut uart), b"xxx", "nothing asked for, nothing lost");
+
+    fill(&mut uart);
+    uart.write(FCR, 0x03);
+    assert_eq!(drain(&mut uart), b"", "receiver reset");
+
+    fill(&mut uart);
+    uart.write(FCR, 0x00);
+    assert_eq!(drain(&mut uart), b"", "a change of bit 0 clears both FIFOs");
+
+    uart.receive(b'x');
+    uart.write(FCR, 0xC6);
+    assert_eq!(drain(&mut uart), b"x", "with bit 0 clear the other bits do nothing");
+
+    uart.write(FCR, 0x01);
+    uart.receive_break();
+    uart.write(FCR, 0x03);
+    assert_eq!(uart.read(LSR), 0x60, "the errors go with their characters");
+
+    uart.write(IER, 0x02);
+    uart.read(IIR);
+    uart.write(FCR, 0x05);
+    assert_eq!(uart.read(IIR), 0xC2, "transmitter reset: THRE, pending");
+    uart.write(LCR, 0x80);
+    uart.write(FCR, 0x00);
+    assert_eq!(uart.read(IIR) & 0xC0, 0, "FCR does not depend on DLAB");
+}
+
+#[test]
+fn r6_what_was_written_has_left_before_a_transmitter_reset() {
+    let mut uart = with_fifo();
+    assert_eq!(uart.write(THR, b'x'), Some(b'x'));
+    assert_eq!(uart.write(FCR, 0x07), None);
+}
+
+#[test]
+fn r7_the_seventeenth_character_is_lost_and_the_overrun_seen() {
+    let mut uart = with_fifo();
+    for byte in 0..17 {
+        uart.receive(byte);
+    }
+    assert_eq!(uart.read(LSR), 0x63);
+    assert_eq!(uart.read(LSR), 0x61, "OE is cleared by the read");
+    assert_eq!(drain(&mut uart), (0..16).collect::<Vec<u8>>());
+}
+
+#[test]
+fn r7_without_fifos_a_new_character_overwrites_rbr() {
+    let mut uart = uart();
+    uart.receive(b'a');
+    uart.receive(b'b');
+    assert_eq!(uart.read(LSR), 0x63);
+    assert_eq!(drain(&mut uart), b"b");
+}
+
+#[test]
+fn r7_an_error_is_revealed_with_its_character() {
+    let mut uart = with_fifo();
+    uart.receive(b'a');
+    uart.receive_break();
+    uart.receive(b'b');
+    assert_eq!(uart.read(LSR), 0xE1, "somewhere in the FIFO");
+    assert_eq!(uart.read(LSR), 0xE1, "which a read does not change");
+    assert_eq!(uart.read(RBR), b'a');
+    assert_eq!(uart.read(LSR), 0xF1, "it is at the top");
+    assert_eq!(uart.read(LSR), 0x61);
+    assert_eq!((uart.read(RBR), uart.read(RBR)), (0, b'b'));
+}
+
+#[test]
+fn r8_sixteen_characters_after_thre() {
+    let mut uart = with_fifo();
+    for byte in 0..16 {
+        assert_eq!(uart.write(THR, byte), Some(byte));
+    }
+}
+
+#[test]
+fn r10_loopback_of_data() {
+    let mut uart = with_fifo();
+    uart.write(MCR, 0x1B);
+    assert_eq!(uart.room(), 0, "host input is held");
+    uart.receive(b'h');
+    for byte in 0..17 {
+        assert_eq!(uart.write(THR, byte), None, "the line is idle");
+    }
+    assert_eq!(uart.read(LSR), 0x63, "FreeBSD sizes the FIFO by this");
+    assert_eq!(drain(&mut uart), (0..16).collect::<Vec<u8>>(), "S16; Linux' size_fifo counts them");
+    assert_eq!(uart.modem_outputs(), Mcr::empty());
+}
+
+#[test]
+fn r10_loopback_of_the_modem_lines() {
+    let mut uart = uart();
+    uart.read(MSR);
+    // Linux and Xen; Windows' KD, twice.
+    for (mcr, msr) in [(0x1A, 0x90), (0x10, 0x00), (0x14, 0x40), (0x11, 0x20), (0x1F, 0xF0)] {
+        uart.write(MCR, mcr);
+        assert_eq!(uart.read(MSR) & 0xF0, msr, "MCR {mcr:#x}");
+    }
+    uart.write(IER, 0x08);
+    uart.write(MCR, 0x1B);
+    assert!(uart.interrupt(), "OUT1 fell: RI's trailing edge");
+    assert_eq!(uart.read(MSR), 0xB4);
+    uart.write(MCR, 0x08);
+    assert_eq!(uart.read(MSR) & 0xF0, 0xB0, "the host's lines again");
+}
+
+#[test]
+fn r10_a_break_in_loopback_comes_back() {
+    let mut uart = with_fifo();
+    uart.write(MCR, 0x10);
+    uart.write(LCR, 0x43);
+    assert!(!uart.break_out());
+    assert_eq!(uart.read(LSR) & 0x91, 0x91);
+    uart.write(MCR, 0x00);
+    assert!(uart.break_out());
+}
+
+#[test]
+fn r11_every_divisor_is_taken() {
+    let mut uart = uart();
+    uart.write(LCR, 0x80);
+    for divisor in 0..=u16::MAX {
+        let [low, high] = divisor.to_le_bytes();
+        uart.write(DLL, low);
+        uart.write(DLM, high);
+        assert_eq!((uart.read(DLL), uart.read(DLM)), (low, high), "S2");
+    }
+}
+
+#[test]
+fn r12_out2_gates_the_line_but_not_in_loopback_and_not_where_the_board_has_no_gate() {
+    let mut gated = uart();
+    gated.write(IER, 0x02);
+    gated.write(MCR, 0x03);
+    assert!(!gated.interrupt());
+    assert_eq!(gated.interrupt_id(), InterruptId::Thre, "IIR does not know of the gate");
+    gated.write(MCR, 0x10);
+    assert!(gated.interrupt());
+
+    let mut ungated = Uart::new(Config::default().with_out2_gate(false));
+    ungated.write(IER, 0x02);
+    ungated.write(MCR, 0x03);
+    assert!(ungated.interrupt());
+}
+
+#[test]
+fn r13_dlab_maps_offsets_0_and_1_only_and_there_is_no_efr() {
+    let mut uart = with_fifo();
+    uart.write(SCR, 0x5A);
+    uart.write(LCR, 0xBF);
+    assert_eq!(uart.read(IIR), 0xC1);
+    assert_eq!((uart.read(MCR), uart.read(LSR), uart.read(MSR), uart.read(SCR)), (0x08, 0x60, 0xB0, 0x5A));
+    uart.write(LCR, 0x03);
+    assert_eq!(uart.read(IER), 0);
+}
+
+#[test]
+fn r14_no_time_out_without_a_character() {
+    let mut uart = uart();
+    uart.write(FCR, 0xC1);
+    uart.write(IER, 0x01);
+    assert_eq!(uart.read(IIR) & 0x0F, 0x01);
+    uart.receive(b'x');
+    assert_eq!(uart.read(IIR) & 0x0F, 0x0C);
+    uart.read(RBR);
+    assert_eq!(uart.read(IIR) & 0x0F, 0x01);
+}
+
+#[test]
+fn r15_status_registers_are_read_only() {
+    let mut uart = uart();
+    uart.write(LSR, 0xFF);
+    uart.write(MSR, 0xFF);
+    assert_eq!((uart.read(LSR), uart.read(MSR)), (0x60, 0xB0));
+}
+
+#[test]
+fn an_empty_receiver_gives_nothing_away() {
+    let mut uart = with_fifo();
+    uart.receive(b's');
+    uart.read(RBR);
+    assert_eq!(uart.read(RBR), 0);
+}
+
+#[derive(Debug, Clone)]
+enum Operation {
+    Read(u8),
+    Write(u8, u8),
+    Receive(u8),
+    Break,
+    Modem(u8),
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        4 => any::<u8>().prop_map(Operation::Read),
+        4 => any::<(u8, u8)>().prop_map(|(register, value)| Operation::Write(register, value)),
+        2 => any::<u8>().prop_map(Operation::Receive),
+        1 => Just(Operation::Break),
+        1 => any::<u8>().prop_map(Operation::Modem),
+    ]
+}
+
+proptest! {
+    /// S10, S12, invariants 5 and 6: whatever came before, the transmitter is ready, and a driver that serves each source
+    /// once gets the line low within a bounded number of steps.
+    #[test]
+    fn a_driver_always_gets_the_line_low(operations in prop::collection::vec(operation(), 0..200)) {
+        let mut uart = uart();
+        for operation in operations {
+            match operation {
+                Operation::Read(register) => drop(uart.read(register)),
+                Operation::Write(register, value) => {
+                    let sent = uart.write(register, value);
+                    prop_assert!(sent.is_none() || sent == Some(value));
+                }
+                Operation::Receive(data) => uart.receive(data),
+                Operation::Break => uart.receive_break(),
+                Operation::Modem(inputs) => uart.set_modem_inputs(Msr::from_bits_retain(inputs)),
+            }
+            prop_assert!(uart.room() <= 16);
+        }
+        let mut steps = 0;
+        uart.write(LCR, 0x03);
+        while uart.interrupt() {
+            let iir = uart.read(IIR);
+            prop_assert!(matches!(iir & 0x0F, 0x06 | 0x04 | 0x0C | 0x02 | 0x00));
+            prop_assert_eq!(iir & 0x30, 0);
+            let lsr = Lsr::from_bits_retain(uart.read(LSR));
+            prop_assert!(lsr.contains(Lsr::THRE | Lsr::TEMT));
+            if lsr.contains(Lsr::DR) {
+                uart.read(RBR);
+            }
+            uart.read(MSR);
+            steps += 1;
+            prop_assert!(steps <= 20);
+        }
+    }
+}
