@@ -1,0 +1,136 @@
+//! Every behaviour of a reader, for a number of histories of the writer.
+
+use std::collections::BTreeSet;
+
+use super::{check, fill, messages, ring};
+use crate::{
+    Read, Scrollback,
+    sync::{AtomicU64, Ordering},
+};
+
+/// Writes slices of the given lengths. If `handed_over`, each by another thread, which takes turns under a lock.
+fn write(capacity: usize, granule: usize, slices: &[usize], handed_over: bool) -> Scrollback {
+    messages::reset();
+    let (mut writer, scrollback) = ring(capacity, granule);
+    for len in slices {
+        fill(&mut writer, *len);
+        if handed_over {
+            messages::hand_over();
+        }
+    }
+    scrollback
+}
+
+/// How a read ended, to see that the interesting endings occur.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Ending {
+    Nothing,
+    Whole,
+    Rest,
+    Lost,
+}
+
+impl Ending {
+    fn of(read: Read) -> Self {
+        match (read.missed, read.is_empty()) {
+            (0, true) => Self::Nothing,
+            (0, false) => Self::Whole,
+            (_, false) => Self::Rest,
+            (_, true) => Self::Lost,
+        }
+    }
+}
+
+/// One read from each offset, in each way there is. `least` guards against exploring nothing.
+fn explore_reads(capacity: usize, granule: usize, slices: &[usize], least: u64) {
+    let end = slices.iter().map(|len| *len as u64).sum();
+    for handed_over in [false, true] {
+        let scrollback = write(capacity, granule, slices, handed_over);
+        let mut endings = BTreeSet::new();
+        let mut executions = 0;
+        for from in 0..=end {
+            executions += messages::explore(|| {
+                let mut buf = vec![0; capacity];
+                let read = scrollback.read_at(from, &mut buf);
+                check(read, from, &buf);
+                endings.insert(Ending::of(read));
+            });
+        }
+        println!("{slices:?} in {capacity} bytes: {executions} executions");
+        assert!(executions >= least, "{executions} executions");
+        assert_eq!(endings.len(), 4, "{endings:?}");
+    }
+}
+
+#[test]
+fn single_bytes() {
+    explore_reads(16, 8, &[1; 40], 50_000);
+}
+
+#[test]
+fn bytes_of_several_cells_to_a_granule() {
+    explore_reads(32, 16, &[1; 52], 50_000);
+}
+
+#[test]
+fn slices_of_whole_cells() {
+    explore_reads(32, 8, &[8; 10], 10_000);
+}
+
+#[test]
+fn slices_out_of_step_with_the_cells() {
+    explore_reads(16, 8, &[3, 5, 7, 1, 11, 2, 13, 6, 4, 9], 10_000);
+    explore_reads(32, 16, &[13, 20, 1, 7, 9, 5, 16, 2, 17, 3], 10_000);
+}
+
+/// The end of the stream that a thread has seen is behind its later reads.
+#[test]
+fn what_the_end_promised_is_there() {
+    let scrollback = write(16, 8, &[1; 20], true);
+    let executions = messages::explore(|| {
+        let end = scrollback.end();
+        let Some(from) = end.checked_sub(1) else { return };
+        let mut buf = [0; 4];
+        let read = scrollback.read_at(from, &mut buf);
+        check(read, from, &buf);
+        assert!(read.next >= end, "{read:?} after the end was {end}");
+    });
+    assert!(executions >= 1000, "{executions} executions");
+}
+
+/// The end of the stream makes visible what its writer did before.
+#[test]
+fn the_end_publishes() {
+    messages::reset();
+    let (mut writer, scrollback) = ring(16, 8);
+    let elsewhere = AtomicU64::new(0);
+    for value in 1..=5 {
+        elsewhere.store(value, Ordering::Relaxed);
+        fill(&mut writer, 3);
+    }
+    let executions = messages::explore(|| {
+        let end = scrollback.end();
+        assert!(elsewhere.load(Ordering::Relaxed) >= end / 3);
+    });
+    assert_eq!(executions, 6 + 5 + 4 + 3 + 2 + 1);
+}
+
+/// A cursor accounts for each offset once, over several reads.
+#[test]
+fn successive_reads_join_without_a_gap() {
+    let scrollback = write(16, 8, &[5, 6, 7, 8, 9], true);
+    let executions = messages::explore(|| {
+        let mut reader = scrollback.reader_at(0);
+        let (mut seen, mut missed) = (0, 0);
+        for _ in 0..2 {
+            let from = reader.cursor();
+            let mut buf = [0; 9];
+            let read = reader.read(&mut buf);
+            check(read, from, &buf);
+            seen += read.len() as u64;
+            missed += read.missed;
+        }
+        assert_eq!(reader.cursor(), seen + missed);
+    });
+    assert!(executions >= 1000, "{executions} executions");
+}

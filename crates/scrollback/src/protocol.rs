@@ -1,0 +1,94 @@
+//! The protocol of the ring, and why it is right.
+//!
+//! There is nothing to call here: this is the argument that [`Writer`](crate::Writer) and
+//! [`Scrollback`](crate::Scrollback) rest on. Their code carries the labels `W1`–`W4` and `R1`–`R6`.
+//!
+//! # Memory
+//!
+//! The writer and the readers share
+//!
+//! * `tail`, an `AtomicU64`: the offset one past the newest byte that readers may read;
+//! * `intent`, an `AtomicU64`: the offset up to which cells may be being written;
+//! * the *cells*, `AtomicU64`s of eight bytes each in little-endian lanes: the byte at offset `o` is in lane `o % 8` of cell
+//!   `o / 8` modulo their number. On a little-endian machine they hold the plain text.
+//!
+//! With *C* for the capacity in bytes, the bytes whose offsets differ by a multiple of *C* share a lane: they are its
+//! *generations*. *G* is the *granule*, the unit of `intent`: 4 KiB, or *C* / 16 if that is less. Both are powers of two,
+//! *G* is a multiple of 8, and *C* one of *G*.
+//!
+//! The writer has for itself the offset `end` of the next byte, the last `intent` that it stored, and the bytes of the cell
+//! that it is in the middle of, so it never loads anything shared. All of it moves along when the writer moves to another
+//! thread.
+//!
+//! # Steps
+//!
+//! Writing the bytes with the offsets `p..e`, at most *G* of them (a longer slice is written in several such steps):
+//!
+//! ```text
+//! W1  if e > limit { limit = round_up(e, G); intent.store(limit, Relaxed) }     once per granule
+//! W2  fence(Release)                                                            each time
+//! W3  cell.store(word, Relaxed)                                                 for each cell of p..e
+//! W4  tail.store(e, Release)
+//! ```
+//!
+//! Reading from the offset `from` into a buffer of `n` bytes:
+//!
+//! ```text
+//! R1  t = tail.load(Acquire)
+//! R2  s = max(from, intent.load(Relaxed) - C);  e = min(t, s + n)
+//! R3  word = cell.load(Relaxed)                                                 for each cell of s..e
+//! R4  fence(Acquire)
+//! R5  oldest = intent.load(Relaxed) - C
+//! R6  drop the bytes before oldest;  start = max(s, oldest);  missed = start - from
+//! ```
+//!
+//! # Why each byte that is returned is the byte with that offset
+//!
+//! The premise: writes are totally ordered by *happens-before*. One thread's are; so are those of several threads that take
+//! turns with the [`Writer`](crate::Writer), because safe code can only hand it over by something that synchronises, such
+//! as a mutex. That a reader runs beside them is no matter: it stores nothing that another thread loads.
+//!
+//! Let a read return the byte at the offset *o*, so that `s <= o < t` and, after R6, `o >= oldest`. It comes from a lane of
+//! one load of R3. Every store to that lane was by the write of one of its generations (or of a neighbour of one, in the
+//! same cell), and the stores to a cell happen in the order of their offsets.
+//!
+//! *The load did not return too old a store.* R1 loaded `t > o`. The store of `t` (W4) is a release store after the store of
+//! *o* itself (W3), in the same write or in a later one. R1 acquires it. So the store of *o* happens before R3, and by
+//! coherence R3 returns it or a later one.
+//!
+//! *Nor too new a one.* Assume that R3 returned a store *X* of a later generation of that cell. The write that made *X* ends
+//! past the first byte of the cell's later generation, which is at least `o - o % 8 + C`. Its W1, or an earlier write's,
+//! had before stored an `intent` that covers it, rounded up to a granule, hence to a whole cell: more than `o + C`. Between
+//! that and *X* is the W2 of *X*'s own write. R3 loaded what comes after that release fence, and R4 is an acquire fence
+//! after R3: the fences synchronise, so the store of that `intent` happens before R5, and R5 loads it or a larger one. Then
+//! `oldest > o`, and R6 has dropped the byte.
+//!
+//! *Nor is it half of one and half of another.* Between too old and too new is the store of *o* itself, or one that
+//! completed the same cell after it, in the same generation, and thus with the same byte in that lane. Cells are loaded
+//! and stored whole: nothing accesses them by another size, so nothing can tear.
+//!
+//! Three things in it are easily lost:
+//!
+//! * W2 belongs to *every* write, although it has to order a store that only some of them make. A thread that writes into a
+//!   granule which another thread has announced would have no release fence between that announcement and its own cells.
+//!   On x86 a release fence is no instruction; it binds the compiler.
+//! * The store of a cell that is not complete yet puts zeros into the lanes after it, over bytes of the generation before.
+//!   They are within the same granule, so they are announced, although they are not written yet.
+//! * Nothing that was copied may be interpreted before R6.
+//!
+//! # What else holds
+//!
+//! * *Loss is exact.* `start` is the offset of the first byte in the buffer, or of the next to read, and `missed` is what is
+//!   between it and `from`. No byte is dropped but those that the writer has announced to overwrite.
+//! * *The newest C − 2G bytes can be read* once they are written, however long ago, while nothing more is written: at the
+//!   end of a write `intent < tail + G`, and in the middle of one (of at most *G* bytes) `intent < tail + 2G`.
+//! * *Everybody is wait-free.* A write is a loop over its own bytes; a read copies once, and is never repeated. A reader
+//!   that is lapped again and again gets little, and is told so; it holds nobody up.
+//! * *Any number of readers is one reader, any number of times*: they store nothing. A read-only mapping would do.
+//! * *No content of the memory can do harm.* Whatever the header says, a read stays within the cells and within the buffer,
+//!   does not overflow and does not panic.
+//! * *No data race:* each shared access is atomic. A sequence lock with `memcpy`, volatile copies, and accesses of mixed sizes
+//!   are data races or undefined behaviour, however common.
+//!
+//! The offset of the first byte need not be 0 ([`Scrollback::starting_at`](crate::Scrollback::starting_at)). What is before
+//! it was never written here, so the `oldest` of R2 and R5 is not less than it.
