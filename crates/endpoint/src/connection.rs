@@ -1,0 +1,508 @@
+//! One client's connection: what it has sent and not yet got through, and what it is owed.
+//!
+//! Everything here is bounded, whatever the client does. There is no queue of output: the ring is the queue, and a
+//! connection holds at most the frame that its socket has taken a part of. While input waits for the guest, nothing more
+//! is read from the socket, so that the client's own writes wait: back-pressure, and nothing is lost.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+
+use event_manager::EventSet;
+use rustix::net::{RecvFlags, SendFlags};
+use vuart_scrollback::Reader;
+
+use crate::console::{Attach, Console, Replay, Session};
+use crate::end::{Cause, End};
+use crate::identity::Identity;
+use crate::wire::{
+    self, AttachRequest, Attached, Decoder, ErrorCode, ErrorMessage, Event, Frame, Hole, LogEnd, LogRequest,
+    Request, Status, Welcome,
+};
+
+/// How much output goes into one frame, in bytes: what a connection holds for a client that does not read.
+const CHUNK: usize = 16 << 10;
+
+/// How much output one connection gets before the next has its turn, in bytes.
+const TURN: usize = 256 << 10;
+
+/// How many bytes are read from a socket at once.
+const RECEIVE: usize = 16 << 10;
+
+/// What a connection needs to know of where it is.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) console: Console,
+    pub(crate) name: String,
+    /// For bytes on their way between ring and socket.
+    pub(crate) buffer: Box<[u8]>,
+}
+
+impl Context {
+    pub(crate) fn new(console: Console, name: String) -> Self {
+        const { assert!(CHUNK >= RECEIVE) }
+        Self { console, name, buffer: vec![0; CHUNK].into() }
+    }
+}
+
+/// The connection is over, for the client's part or ours; it is dropped, and its session with it.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+/// Which protocol the client speaks.
+#[derive(Debug)]
+enum Protocol {
+    /// Bytes.
+    Raw,
+    /// Frames.
+    Framed { decoder: Decoder, greeted: bool, log: Option<Log> },
+}
+
+/// A history that is being sent.
+#[derive(Debug)]
+struct Log {
+    reader: Reader,
+    until: u64,
+}
+
+#[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts about a socket and what waits for it"
+)]
+pub(crate) struct Connection {
+    stream: UnixStream,
+    peer: Identity,
+    protocol: Protocol,
+    session: Option<Session>,
+    /// Input that the console has not taken yet, and how much of it it has.
+    input: Vec<u8>,
+    input_taken: usize,
+    /// A break that waits behind that input.
+    break_waits: bool,
+    /// What the socket has not taken yet, and how much of it it has.
+    output: Vec<u8>,
+    output_sent: usize,
+    /// The socket was full, or the turn was over: go on when it is writable.
+    blocked: bool,
+    /// The client sends nothing any more.
+    read_closed: bool,
+    /// Close when `output` is gone.
+    closing: bool,
+}
+
+impl Connection {
+    fn new(stream: UnixStream, peer: Identity, protocol: Protocol) -> Self {
+        Self {
+            stream,
+            peer,
+            protocol,
+            session: None,
+            input: Vec::new(),
+            input_taken: 0,
+            break_waits: false,
+            output: Vec::new(),
+            output_sent: 0,
+            blocked: false,
+            read_closed: false,
+            closing: false,
+        }
+    }
+
+    /// A client of the raw socket: it owns the console from now on, or is told why not.
+    pub(crate) fn raw(stream: UnixStream, peer: Identity, context: &Context) -> Self {
+        let mut connection = Self::new(stream, peer, Protocol::Raw);
+        match context.console.attach(Attach::new(connection.peer.clone())) {
+            Ok(session) => connection.session = Some(session),
+            Err(refused) => connection.say_and_close(&refused.to_string()),
+        }
+        connection
+    }
+
+    /// A client of the raw socket that is sent away at once; [`refuse`](Self::refuse) says why.
+    pub(crate) fn raw_refused(stream: UnixStream, peer: Identity) -> Self {
+        Self::new(stream, peer, Protocol::Raw)
+    }
+
+    /// A client of the control socket.
+    pub(crate) fn framed(stream: UnixStream, peer: Identity) -> Self {
+        Self::new(stream, peer, Protocol::Framed { decoder: Decoder::default(), greeted: false, log: None })
+    }
+
+    /// A client that is sent away.
+    pub(crate) fn refuse(&mut self, code: ErrorCode, message: &str) {
+        match self.protocol {
+            Protocol::Raw => self.say_and_close(message),
+            Protocol::Framed { .. } => {
+                self.error(code, message);
+                self.closing = true;
+            }
+        }
+    }
+
+    pub(crate) fn stream(&self) -> &UnixStream {
+        &self.stream
+    }
+
+    /// It has not said yet what it wants: the first to go when there are too many.
+    pub(crate) fn is_mute(&self) -> bool {
+        matches!(self.protocol, Protocol::Framed { greeted: false, .. })
+    }
+
+    /// Nothing more is owed to the client.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.session.is_none()
+            && self.output.is_empty()
+            && !matches!(self.protocol, Protocol::Framed { log: Some(_), .. })
+    }
+
+    /// What the event loop should wait for.
+    pub(crate) fn interest(&self) -> EventSet {
+        let mut interest = EventSet::empty();
+        interest.set(EventSet::IN, !self.read_closed && !self.is_busy());
+        interest.set(EventSet::OUT, self.blocked);
+        interest
+    }
+
+    /// A request is being served that the next one must wait for.
+    fn is_busy(&self) -> bool {
+        self.closing
+            || self.input_waits()
+            // Answers are small, but a client that asks and never reads must not make us hoard them.
+            || self.output.len() > wire::MAX_PAYLOAD
+            || matches!(self.protocol, Protocol::Framed { log: Some(_), .. })
+    }
+
+    fn input_waits(&self) -> bool {
+        self.input_taken < self.input.len() || self.break_waits
+    }
+
+    /// Goes on with everything that can go on: the socket is readable or writable, the doorbell has rung.
+    pub(crate) fn drive(&mut self, readable: bool, context: &mut Context) -> Result<(), Closed> {
+        if readable {
+            self.receive(context)?;
+        }
+        loop {
+            self.flush_input();
+            self.serve(context);
+            self.send(context)?;
+            // A log that has been sent, or input that has been taken, makes room for the next request.
+            if self.is_busy() || !self.has_request() {
+                break;
+            }
+        }
+        // A framed client that has closed its half gets what it asked for before; a raw one may be a script that has
+        // sent all its input and reads on.
+        let framed = matches!(self.protocol, Protocol::Framed { .. });
+        if framed && self.read_closed && self.is_settled() && !self.is_busy() { Err(Closed) } else { Ok(()) }
+    }
+
+    /// The client has hung up: takes what it sent before that, as far as there is room for it.
+    pub(crate) fn drain(&mut self, context: &mut Context) {
+        while !self.read_closed && !self.is_busy() && self.drive(true, context).is_ok() {}
+    }
+
+    fn has_request(&self) -> bool {
+        matches!(&self.protocol, Protocol::Framed { decoder, .. } if decoder.has_frame())
+    }
+
+    fn receive(&mut self, context: &mut Context) -> Result<(), Closed> {
+        if self.read_closed || self.is_busy() {
+            return Ok(());
+        }
+        let buffer = &mut context.buffer[..RECEIVE];
+        let received = loop {
+            match rustix::net::recv(&self.stream, &mut *buffer, RecvFlags::DONTWAIT) {
+                Ok((_, 0)) => {
+                    self.read_closed = true;
+                    return Ok(());
+                }
+                Ok((_, received)) => break &buffer[..received],
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return Ok(()),
+                // The client is gone (S14): that is its own affair.
+                Err(_) => return Err(Closed),
+            }
+        };
+        match &mut self.protocol {
+            Protocol::Raw => {
+                self.input.clear();
+                self.input.extend_from_slice(received);
+                self.input_taken = 0;
+            }
+            Protocol::Framed { decoder, .. } => decoder.extend(received),
+        }
+        Ok(())
+    }
+
+    /// Offers the waiting input to the console.
+    fn flush_input(&mut self) {
+        let Some(session) = &mut self.session else {
+            // Nobody is there to type for: what a client sent after its eviction and before it knew is dropped.
+            self.input.clear();
+            self.input_taken = 0;
+            self.break_waits = false;
+            return;
+        };
+        if self.input_taken < self.input.len() {
+            match session.write(&self.input[self.input_taken..]) {
+                // A spectator's typing goes nowhere, and does not hold up its connection.
+                Ok(_) if !session.info().owner => self.input_taken = self.input.len(),
+                Ok(taken) => self.input_taken += taken,
+                // The end is told in its turn; see `send`.
+                Err(_) => self.input_taken = self.input.len(),
+            }
+        }
+        if self.break_waits && self.input_taken == self.input.len() {
+            self.break_waits = match session.send_break() {
+                Ok(taken) => !taken && session.info().owner,
+                Err(_) => false,
+            };
+        }
+    }
+
+    /// Serves the client's requests until one has to wait.
+    fn serve(&mut self, context: &Context) {
+        while !self.is_busy() {
+            let Protocol::Framed { decoder, .. } = &mut self.protocol else { return };
+            match decoder.next_frame::<Request>() {
+                None => return,
+                Some(Ok(request)) => self.request(request, context),
+                Some(Err(error)) => {
+                    let fatal = matches!(error, wire::WireError::TooLong(_));
+                    self.error(error.code(), &error.to_string());
+                    self.closing |= fatal;
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, request: Request, context: &Context) {
+        let Protocol::Framed { greeted, log, .. } = &mut self.protocol else { return };
+        match request {
+            Request::Hello(hello) if !*greeted => {
+                if hello.version < wire::VERSION {
+                    let message = format!("this server speaks version {}", wire::VERSION);
+                    self.error(ErrorCode::Version, &message);
+                    self.closing = true;
+                    return;
+                }
+                *greeted = true;
+                self.peer = Identity::new(&hello.label, self.peer.uid(), self.peer.pid());
+                self.tell(&Event::Welcome(Welcome {
+                    version: wire::VERSION,
+                    console: context.name.clone(),
+                    pid: std::process::id(),
+                }));
+            }
+            Request::Hello(_) => self.error(ErrorCode::OutOfOrder, "hello has been said"),
+            _ if !*greeted => self.error(ErrorCode::OutOfOrder, "say hello first"),
+            Request::Attach(_) | Request::Log(_) if self.session.is_some() => {
+                self.error(ErrorCode::OutOfOrder, "this connection has a session; detach first");
+            }
+            Request::Attach(request) => self.attach(request, context),
+            Request::Input(bytes) => {
+                self.input = bytes;
+                self.input_taken = 0;
+                self.flush_input();
+            }
+            Request::Break => {
+                self.break_waits = true;
+                self.flush_input();
+            }
+            Request::Detach => match self.session.take() {
+                Some(session) => {
+                    let end = session.end().cloned().unwrap_or_else(|| End {
+                        cause: Cause::Detached,
+                        at: std::time::SystemTime::now().into(),
+                    });
+                    drop(session);
+                    self.tell(&Event::Ended(end));
+                }
+                None => self.error(ErrorCode::OutOfOrder, "there is no session to detach"),
+            },
+            Request::Status => self.tell(&Event::Status(status(context))),
+            Request::Log(LogRequest { from, max }) => {
+                let scrollback = context.console.scrollback();
+                let (oldest, end) = (scrollback.oldest(), scrollback.end());
+                let from = match from {
+                    Replay::None => end,
+                    Replay::All => oldest,
+                    Replay::Last(bytes) => end.saturating_sub(bytes).max(oldest),
+                    Replay::From(offset) => offset,
+                };
+                let until = max.map_or(end, |max| from.saturating_add(max).min(end));
+                *log = Some(Log { reader: scrollback.reader_at(from), until });
+            }
+        }
+    }
+
+    fn attach(&mut self, request: AttachRequest, context: &Context) {
+        let attach = Attach::new(self.peer.clone()).mode(request.mode).replay(request.replay);
+        match context.console.attach(attach) {
+            Ok(mut session) => {
+                let attached = Attached {
+                    session: session.info().id,
+                    owner: session.info().owner,
+                    offset: session.output().cursor(),
+                    evicted: session.evicted().cloned(),
+                    held_by: context.console.owner().map(|owner| owner.identity),
+                };
+                self.session = Some(session);
+                self.tell(&Event::Attached(attached));
+            }
+            Err(refused) => self.tell(&Event::Refused(refused)),
+        }
+    }
+
+    /// Sends what the client is owed, as far as its socket and its turn reach.
+    fn send(&mut self, context: &mut Context) -> Result<(), Closed> {
+        let mut left = TURN;
+        loop {
+            self.blocked = !self.flush_output()?;
+            if self.blocked {
+                return Ok(());
+            }
+            if self.closing {
+                return Err(Closed);
+            }
+            if left == 0 {
+                self.blocked = true;
+                return Ok(());
+            }
+            let produced = match &self.protocol {
+                Protocol::Framed { log: Some(_), .. } => self.produce_log(context),
+                _ => self.produce_output(context),
+            };
+            if produced == 0 && self.output.is_empty() {
+                return Ok(());
+            }
+            left = left.saturating_sub(produced);
+        }
+    }
+
+    /// `true` when the socket has taken everything.
+    fn flush_output(&mut self) -> Result<bool, Closed> {
+        while self.output_sent < self.output.len() {
+            let rest = &self.output[self.output_sent..];
+            // NOSIGNAL: the VMM that embeds us may not ignore SIGPIPE.
+            match rustix::net::send(&self.stream, rest, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+                Ok(sent) => self.output_sent += sent,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return Ok(false),
+                Err(_) => return Err(Closed),
+            }
+        }
+        self.output.clear();
+        self.output_sent = 0;
+        Ok(true)
+    }
+
+    /// Puts the next piece of the guest's output, or the session's end, into `output`.
+    fn produce_output(&mut self, context: &mut Context) -> usize {
+        let Some(session) = &mut self.session else { return 0 };
+        // The end first: output that is read after it was seen is complete.
+        let end = session.end().cloned();
+        let evicted = matches!(end, Some(End { cause: Cause::Evicted { .. }, .. }));
+        if !evicted {
+            let from = session.output().cursor();
+            let read = session.read(&mut context.buffer);
+            if !read.is_empty() || read.missed > 0 {
+                let bytes = &context.buffer[..read.len()];
+                return match self.protocol {
+                    Protocol::Raw => {
+                        if read.missed > 0 {
+                            let hole = format!("\r\n[vuart: {} bytes are lost here]\r\n", read.missed);
+                            self.output.extend_from_slice(hole.as_bytes());
+                        }
+                        self.output.extend_from_slice(bytes);
+                        self.output.len()
+                    }
+                    Protocol::Framed { .. } => {
+                        if read.missed > 0 {
+                            Event::Hole(Hole { from, to: read.start }).encode(&mut self.output);
+                        }
+                        if !bytes.is_empty() {
+                            wire::encode_output(&mut self.output, read.start, bytes);
+                        }
+                        self.output.len()
+                    }
+                };
+            }
+        }
+        if let Some(end) = end {
+            self.session = None;
+            match self.protocol {
+                Protocol::Raw => self.say_and_close(&end.to_string()),
+                Protocol::Framed { .. } => self.tell(&Event::Ended(end)),
+            }
+        }
+        0
+    }
+
+    fn produce_log(&mut self, context: &mut Context) -> usize {
+        let Protocol::Framed { log: Some(log), .. } = &mut self.protocol else { return 0 };
+        let from = log.reader.cursor();
+        let left = log.until.saturating_sub(from);
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(context.buffer.len());
+        let read = log.reader.read(&mut context.buffer[..wanted]);
+        let before = self.output.len();
+        if wanted > 0 && read.missed > 0 {
+            Event::Hole(Hole { from, to: read.start }).encode(&mut self.output);
+        }
+        if !read.is_empty() {
+            wire::encode_output(&mut self.output, read.start, &context.buffer[..read.len()]);
+        }
+        if read.next >= log.until {
+            let end = LogEnd { next: read.next };
+            if let Protocol::Framed { log, .. } = &mut self.protocol {
+                *log = None;
+            }
+            self.tell(&Event::LogEnd(end));
+        }
+        self.output.len() - before
+    }
+
+    fn tell(&mut self, event: &Event) {
+        event.encode(&mut self.output);
+    }
+
+    fn error(&mut self, code: ErrorCode, message: &str) {
+        self.tell(&Event::Error(ErrorMessage { code, message: message.to_owned() }));
+    }
+
+    /// A raw client's one clear line.
+    fn say_and_close(&mut self, line: &str) {
+        self.output.extend_from_slice(format!("\r\n[vuart: {line}]\r\n").as_bytes());
+        self.closing = true;
+    }
+}
+
+fn status(context: &Context) -> Status {
+    let console = &context.console;
+    let scrollback = console.scrollback();
+    Status {
+        console: context.name.clone(),
+        pid: std::process::id(),
+        sessions: console.sessions(),
+        oldest: scrollback.oldest(),
+        end: scrollback.end(),
+        capacity: scrollback.capacity() as u64,
+        input_waiting: console.input_waiting(),
+        counters: console.counters(),
+        ended: console.ended(),
+    }
+}
+
+/// The peer as the kernel knows it, with the name of its program for want of a better one.
+pub(crate) fn peer_of(stream: &UnixStream) -> io::Result<Identity> {
+    let credentials = rustix::net::sockopt::socket_peercred(stream)?;
+    let pid = u32::try_from(credentials.pid.as_raw_nonzero().get()).ok();
+    let program = pid.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+    Ok(Identity::new(program.as_deref().unwrap_or_default().trim(), credentials.uid.as_raw(), pid))
+}
+
+/// What a spectating or owning client may ask for is decided by the mode alone; who may connect at all, here.
+pub(crate) fn may_connect(peer: &Identity) -> bool {
+    let us = rustix::process::geteuid().as_raw();
+    peer.uid() == us || peer.uid() == 0
+}

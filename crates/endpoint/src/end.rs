@@ -1,0 +1,96 @@
+//! How a session ends, or does not begin: each cause is a type with a stable code.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::Identity;
+
+/// A moment, in milliseconds since 1970-01-01 00:00 UTC; shown as RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The year 9999 ends here: later moments have no RFC 3339 form.
+    const MAX: u64 = 253_402_300_799_999;
+
+    /// The milliseconds since 1970.
+    pub fn as_millis(self) -> u64 {
+        self.0
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let millis = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis();
+        Self(u64::try_from(millis).unwrap_or(Self::MAX))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = UNIX_EPOCH + Duration::from_millis(self.0.min(Self::MAX));
+        write!(f, "{}", humantime::format_rfc3339_seconds(time))
+    }
+}
+
+/// Why a session has ended. On the wire, `code` is the variant's name in kebab case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// Another session has taken the console over.
+    Evicted {
+        /// Who holds it now.
+        by: Identity,
+    },
+    /// The session's own holder left, or its connection was lost.
+    Detached,
+    /// The guest is over; there will be no more output.
+    VmEnded,
+    /// The process that serves the console is going away, the guest perhaps not.
+    ShutDown,
+}
+
+/// The end of a session: why, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{} at {at}", describe(cause))]
+pub struct End {
+    /// Why.
+    #[serde(flatten)]
+    pub cause: Cause,
+    /// When.
+    pub at: Timestamp,
+}
+
+fn describe(cause: &Cause) -> String {
+    match cause {
+        Cause::Evicted { by } => format!("the console was taken over by {by}"),
+        Cause::Detached => "detached".to_owned(),
+        Cause::VmEnded => "the guest has ended".to_owned(),
+        Cause::ShutDown => "the console's server has shut down".to_owned(),
+    }
+}
+
+/// Why a session did not begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Refused {
+    /// Somebody holds the console; take it over or spectate.
+    #[error("the console is held by {holder} since {since}")]
+    Held {
+        /// Who holds it.
+        holder: Identity,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The console has ended.
+    #[error("{end}")]
+    Ended {
+        /// How.
+        end: End,
+    },
+}

@@ -1,0 +1,153 @@
+//! The way in under `loom`: `RUSTFLAGS="--cfg loom" cargo test --release --lib -p vuart-endpoint model`.
+//!
+//! Each model counts its executions and demands a minimum, so that one that explores nothing fails.
+
+use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed as Plain};
+
+use loom::sync::{Condvar, Mutex};
+
+use super::*;
+
+/// What a bell rings: an interrupt latch or an eventfd. Rung, it stays so until somebody has waited for it.
+#[derive(Default)]
+struct Latch {
+    rung: Mutex<bool>,
+    ring: Condvar,
+}
+
+impl Latch {
+    fn with_bell() -> (Arc<Self>, Bell) {
+        let latch = Arc::new(Self::default());
+        let bell = Arc::clone(&latch);
+        let bell = move || {
+            *bell.rung.lock().unwrap() = true;
+            bell.ring.notify_one();
+        };
+        (latch, Box::new(bell))
+    }
+
+    /// For ever is a deadlock, which loom reports.
+    fn wait(&self) {
+        let mut rung = self.rung.lock().unwrap();
+        while !*rung {
+            rung = self.ring.wait(rung).unwrap();
+        }
+        *rung = false;
+    }
+}
+
+fn explore(at_least: usize, model: impl Fn() + Send + Sync + 'static) {
+    static EXECUTIONS: Count = Count::new(0);
+    // Not loom's: this counts executions, and takes no part in them. Tests of one process may run beside one another, so
+    // the count may be too high, never too low by what another model added before.
+    let before = EXECUTIONS.load(Plain);
+    loom::model(move || {
+        EXECUTIONS.fetch_add(1, Plain);
+        model();
+    });
+    let explored = EXECUTIONS.load(Plain) - before;
+    println!("{explored} executions");
+    assert!(explored >= at_least, "only {explored} executions: the model explores nothing");
+}
+
+fn byte(byte: u8) -> impl ExactSizeIterator<Item = Symbol> {
+    [Symbol::Byte(byte)].into_iter()
+}
+
+/// A guest that sleeps until it is announced to, and an owner that types: an announcement that is lost is a deadlock.
+#[test]
+fn no_announcement_is_lost() {
+    explore(10_000, || {
+        let (interrupt, announce) = Latch::with_bell();
+        let queue = Arc::new(InputQueue::new(announce, Box::new(|| ())));
+        let mut input = Input::new(Arc::clone(&queue));
+        let typist = loom::thread::spawn(move || {
+            assert_eq!(queue.publish(byte(1)), 1);
+            assert_eq!(queue.publish(byte(2)), 1);
+        });
+        let mut received = Vec::new();
+        let mut symbols = [Symbol::Break; 2];
+        while received.len() < 2 {
+            if input.is_empty() && input.want() {
+                interrupt.wait();
+            }
+            input.announced();
+            let taken = input.take(&mut symbols);
+            received.extend_from_slice(&symbols[..taken]);
+        }
+        assert_eq!(received, [Symbol::Byte(1), Symbol::Byte(2)]);
+        typist.join().unwrap();
+    });
+}
+
+/// The duty to interrupt is one side's: each wish is answered by one announcement or by none, and the guest knows which.
+#[test]
+fn an_announcement_is_made_exactly_when_the_guest_is_told_so() {
+    explore(30, || {
+        let rung = Arc::new(loom::sync::atomic::AtomicUsize::new(0));
+        let bell = Arc::clone(&rung);
+        let announce = move || {
+            bell.fetch_add(1, SeqCst);
+        };
+        let queue = Arc::new(InputQueue::new(Box::new(announce), Box::new(|| ())));
+        let mut input = Input::new(Arc::clone(&queue));
+        let typist = loom::thread::spawn(move || queue.publish(byte(1)));
+        let _ = input.want();
+        let told = input.announced();
+        typist.join().unwrap();
+        assert_eq!(rung.load(SeqCst), usize::from(told));
+    });
+}
+
+/// An owner whose queue is full sleeps until there is room.
+#[test]
+fn no_room_is_lost() {
+    explore(20, || {
+        let (roomy, room) = Latch::with_bell();
+        let queue = Arc::new(InputQueue::new(Box::new(|| ()), room));
+        let mut input = Input::new(Arc::clone(&queue));
+        assert_eq!(queue.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter()), 2);
+        let guest = loom::thread::spawn(move || {
+            let mut one = [Symbol::Break];
+            assert_eq!(input.take(&mut one), 1);
+            assert_eq!(one, [Symbol::Byte(1)]);
+        });
+        while queue.publish(byte(3)) == 0 {
+            roomy.wait();
+        }
+        guest.join().unwrap();
+    });
+}
+
+/// A guest takes while the console is taken over and the new owner types: what is taken is the old owner's input from the
+/// take-over's past or the new owner's, in order and never torn, and every symbol is taken or discarded.
+#[test]
+fn e4_nothing_of_an_old_owner_is_taken_after_a_discard() {
+    explore(500, || {
+        let queue = Arc::new(InputQueue::new(Box::new(|| ()), Box::new(|| ())));
+        let mut input = Input::new(Arc::clone(&queue));
+        queue.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter());
+        let taker = loom::thread::spawn(move || {
+            let discarded = queue.discard();
+            // The take-over is done: what the guest takes from here on is the new owner's.
+            let gone = queue.gone();
+            assert_eq!(gone, 2);
+            queue.publish([Symbol::Byte(11), Symbol::Byte(12)].into_iter());
+            discarded
+        });
+        let mut received = Vec::new();
+        let mut symbols = [Symbol::Break; 2];
+        for _ in 0..2 {
+            let taken = input.take(&mut symbols);
+            received.extend_from_slice(&symbols[..taken]);
+        }
+        let discarded = taker.join().unwrap();
+        let taken = input.take(&mut symbols);
+        received.extend_from_slice(&symbols[..taken]);
+        let old = received.iter().filter(|symbol| matches!(symbol, Symbol::Byte(1 | 2))).count();
+        assert_eq!(old as u64 + discarded, 2);
+        let expected: Vec<_> =
+            [1, 2][..old].iter().chain(&[11, 12]).map(|byte| Symbol::Byte(*byte)).collect();
+        assert_eq!(received, expected);
+    });
+}

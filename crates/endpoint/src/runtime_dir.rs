@@ -1,0 +1,369 @@
+//! The private directory in which servers and clients meet.
+//!
+//! A served console `NAME` has three files there: `NAME.sock` (a raw stream), `NAME.ctl` (the framed protocol) and
+//! `NAME.lock`. The lock decides whether a console is served, not the sockets: the kernel drops it when its holder
+//! dies, however it dies, so what a killed server left behind is removed by the next one and by nobody else.
+
+use std::env;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// What can be wrong with the directory or a name in it. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuntimeDirError {
+    /// It is not there and can't be made.
+    #[error("can't create {}: {source}; set VUART_RUNTIME_DIR to a directory that you can write", path.display())]
+    Create {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It can't be read.
+    #[error("can't read {}: {source}", path.display())]
+    Read {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something else has its name.
+    #[error("{} is not a directory; remove it or set VUART_RUNTIME_DIR", path.display())]
+    NotADirectory {
+        /// What is in the way.
+        path: PathBuf,
+    },
+    /// Somebody else made it, perhaps to be attached to in your place.
+    #[error("{} belongs to uid {uid}, not to you; set VUART_RUNTIME_DIR to a directory of your own", path.display())]
+    NotYours {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
+    },
+    /// Others may enter it.
+    #[error("{0} is open to others (mode {mode:04o}); run: chmod 700 {0}", path.display())]
+    NotPrivate {
+        /// The directory.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// A name that is no file name, or one that hides.
+    #[error(
+        "{name:?} is no console name: letters, digits, '.', '_' and '-', at most 64, a letter or digit first"
+    )]
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// Unix sockets have short paths.
+    #[error("{} is too long for a socket ({} bytes of at most 107); set VUART_RUNTIME_DIR to a shorter path", path.display(), path.as_os_str().len())]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Another process serves that name.
+    #[error("console {name:?} is already served by process {pid}; choose another name")]
+    Taken {
+        /// The name.
+        name: String,
+        /// Its server, as it says itself.
+        pid: String,
+    },
+    /// The lock file can't be made or taken.
+    #[error("can't lock {}: {source}", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The longest path of a Unix socket, in bytes (`sun_path` less its terminator).
+const SOCKET_PATH_MAX: usize = 107;
+
+/// A directory of mode 0700 that belongs to this user.
+#[derive(Debug, Clone)]
+pub struct RuntimeDir {
+    path: PathBuf,
+}
+
+impl RuntimeDir {
+    /// Where consoles of this user are: `$VUART_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/vuart`, else `/run/vuart` for root
+    /// and `/tmp/vuart-UID` for everybody else.
+    pub fn default_path() -> PathBuf {
+        let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let uid = rustix::process::geteuid();
+        set("VUART_RUNTIME_DIR")
+            .or_else(|| set("XDG_RUNTIME_DIR").map(|dir| dir.join("vuart")))
+            .unwrap_or_else(|| {
+                if uid.is_root() {
+                    "/run/vuart".into()
+                } else {
+                    format!("/tmp/vuart-{}", uid.as_raw()).into()
+                }
+            })
+    }
+
+    /// Opens the directory to serve consoles in it; makes it, but not its parents, when it is missing.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be made, or is not a private directory of this user's.
+    pub fn create(path: impl Into<PathBuf>) -> Result<Self, RuntimeDirError> {
+        let path = path.into();
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                Err(RuntimeDirError::Create { path, source })
+            }
+            _ => Self::open(path),
+        }
+    }
+
+    /// Opens the directory to look for consoles; it must be there.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, or is not a private directory of this user's: what is in it may then be somebody else's
+    /// imitation of a console.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, RuntimeDirError> {
+        let path = path.into();
+        // Not following a link: whoever can place one in /tmp must not choose where we go.
+        let metadata = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(source) => return Err(RuntimeDirError::Read { path, source }),
+        };
+        if !metadata.is_dir() {
+            return Err(RuntimeDirError::NotADirectory { path });
+        }
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(RuntimeDirError::NotYours { path, uid: metadata.uid() });
+        }
+        let mode = metadata.mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(RuntimeDirError::NotPrivate { path, mode });
+        }
+        Ok(Self { path })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names that have a control socket here, served or not, in order.
+    ///
+    /// # Errors
+    ///
+    /// When the directory can't be read.
+    pub fn names(&self) -> Result<Vec<String>, RuntimeDirError> {
+        let fail = |source| RuntimeDirError::Read { path: self.path.clone(), source };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(fail)? {
+            let file = entry.map_err(fail)?.file_name();
+            let name = file.to_str().and_then(|file| file.strip_suffix(".ctl"));
+            names.extend(name.filter(|name| check_name(name).is_ok()).map(str::to_owned));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// The control socket of a console.
+    ///
+    /// # Errors
+    ///
+    /// When `name` can't be a console's.
+    pub fn control_socket(&self, name: &str) -> Result<PathBuf, RuntimeDirError> {
+        self.socket(name, "ctl")
+    }
+
+    fn socket(&self, name: &str, kind: &str) -> Result<PathBuf, RuntimeDirError> {
+        check_name(name)?;
+        let path = self.path.join(format!("{name}.{kind}"));
+        if path.as_os_str().len() > SOCKET_PATH_MAX {
+            return Err(RuntimeDirError::TooLong { path });
+        }
+        Ok(path)
+    }
+
+    /// Claims a name for a console that this process will serve, and removes what a dead server left of it.
+    ///
+    /// # Errors
+    ///
+    /// When the name is no name, or another process serves it.
+    pub fn claim(&self, name: &str) -> Result<Claim, RuntimeDirError> {
+        let raw = self.socket(name, "sock")?;
+        let control = self.socket(name, "ctl")?;
+        let path = self.path.join(format!("{name}.lock"));
+        let fail = |source| RuntimeDirError::Lock { path: path.clone(), source };
+        loop {
+            let mut lock = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(&path)
+                .map_err(fail)?;
+            match lock.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    let mut pid = String::new();
+                    // What stands there is for people; an unreadable one is no reason for another error.
+                    let _ = lock.take(16).read_to_string(&mut pid);
+                    let pid = pid.trim();
+                    let pid = if pid.is_empty() { "(unknown)" } else { pid }.to_owned();
+                    return Err(RuntimeDirError::Taken { name: name.to_owned(), pid });
+                }
+                Err(TryLockError::Error(source)) => return Err(fail(source)),
+            }
+            // The last holder removes the file before it lets go of it. If that happened between our two steps, we
+            // hold a lock that nobody else will ever see.
+            match fs::symlink_metadata(&path) {
+                Ok(there) if there.ino() == lock.metadata().map_err(fail)?.ino() => {}
+                Ok(_) => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(source) => return Err(fail(source)),
+            }
+            lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(fail)?;
+            let claim = Claim { name: name.to_owned(), raw, control, path, _lock: lock };
+            claim.remove_sockets();
+            return Ok(claim);
+        }
+    }
+}
+
+fn check_name(name: &str) -> Result<(), RuntimeDirError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain) {
+        Ok(())
+    } else {
+        Err(RuntimeDirError::BadName { name: name.to_owned() })
+    }
+}
+
+/// The right to serve a name. Dropping it removes the console's files.
+#[derive(Debug)]
+pub struct Claim {
+    name: String,
+    raw: PathBuf,
+    control: PathBuf,
+    path: PathBuf,
+    /// Holds the lock as long as it is open.
+    _lock: File,
+}
+
+impl Claim {
+    /// The console's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The path of the raw socket: one byte is one byte.
+    pub fn raw_socket(&self) -> &Path {
+        &self.raw
+    }
+
+    /// The path of the control socket: the [framed protocol](crate::wire).
+    pub fn control_socket(&self) -> &Path {
+        &self.control
+    }
+
+    fn remove_sockets(&self) {
+        for socket in [&self.raw, &self.control] {
+            if fs::symlink_metadata(socket).is_ok_and(|there| there.file_type().is_socket()) {
+                // When it can't be removed, binding says so.
+                let _ = fs::remove_file(socket);
+            }
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.remove_sockets();
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn dir() -> (tempfile::TempDir, RuntimeDir) {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = RuntimeDir::create(temp.path().join("vuart")).unwrap();
+        (temp, dir)
+    }
+
+    #[test]
+    fn made_private_and_refused_otherwise() {
+        let (_temp, dir) = dir();
+        assert_eq!(fs::metadata(dir.path()).unwrap().mode() & 0o777, 0o700);
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(RuntimeDir::open(dir.path()), Err(RuntimeDirError::NotPrivate { mode: 0o755, .. })));
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let (temp, dir) = dir();
+        let link = temp.path().join("link");
+        std::os::unix::fs::symlink(dir.path(), &link).unwrap();
+        assert!(matches!(RuntimeDir::create(link), Err(RuntimeDirError::NotADirectory { .. })));
+    }
+
+    #[test]
+    fn names_that_are_none() {
+        let (_temp, dir) = dir();
+        for name in ["", ".", "..", ".hidden", "a/b", "-x", "é", "a b", "a\n", &"x".repeat(65)] {
+            assert!(matches!(dir.claim(name), Err(RuntimeDirError::BadName { .. })), "{name:?}");
+        }
+        assert!(dir.claim(&"x".repeat(64)).is_ok() || dir.path().as_os_str().len() > 40);
+    }
+
+    #[test]
+    fn one_server_a_name_and_its_files_go_with_it() {
+        let (_temp, dir) = dir();
+        let claim = dir.claim("vm0").unwrap();
+        let pid = std::process::id().to_string();
+        assert!(matches!(dir.claim("vm0"), Err(RuntimeDirError::Taken { pid: by, .. }) if by == pid));
+        let listener = UnixListener::bind(claim.control_socket()).unwrap();
+        assert_eq!(dir.names().unwrap(), ["vm0"]);
+        drop((claim, listener));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(dir.claim("vm0").is_ok());
+    }
+
+    #[test]
+    fn what_a_killed_server_left_is_removed() {
+        let (_temp, dir) = dir();
+        // A lock file that nobody locks, and a socket that nobody listens on.
+        fs::write(dir.path().join("vm0.lock"), "1\n").unwrap();
+        drop(UnixListener::bind(dir.path().join("vm0.ctl")).unwrap());
+        let claim = dir.claim("vm0").unwrap();
+        assert!(!claim.control_socket().exists());
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_is_left_alone() {
+        let (_temp, dir) = dir();
+        fs::write(dir.path().join("vm0.sock"), "precious").unwrap();
+        drop(dir.claim("vm0").unwrap());
+        assert!(dir.path().join("vm0.sock").exists());
+    }
+
+    #[test]
+    fn a_path_that_no_socket_can_have() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = RuntimeDir::create(temp.path().join("x".repeat(110))).unwrap();
+        assert!(matches!(dir.claim("vm0"), Err(RuntimeDirError::TooLong { .. })));
+    }
+}

@@ -1,0 +1,244 @@
+//! The server: one console on two Unix sockets, as a subscriber of a rust-vmm event loop.
+//!
+//! It never blocks. A client that stops reading, dies, sends garbage or comes ten thousand times costs only itself.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
+use rustix::net::{SocketFlags, accept_with};
+
+use crate::connection::{Connection, Context, may_connect, peer_of};
+use crate::console::Console;
+use crate::runtime_dir::Claim;
+use crate::wire::ErrorCode;
+
+/// Why a console can't be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// A socket can't be made.
+    #[error("can't listen on {}: {source}", path.display())]
+    Bind {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no thread or event for the server.
+    #[error(
+        "can't start the console's server (is a limit on processes or open files reached? see `ulimit -a`): {0}"
+    )]
+    Thread(#[source] io::Error),
+}
+
+/// Serves one console. Add it to an [`event_manager::EventManager`]; one loop serves any number of consoles.
+///
+/// Dropping it closes every connection and removes the sockets.
+#[derive(Debug)]
+pub struct Server {
+    claim: Claim,
+    context: Context,
+    raw: UnixListener,
+    control: UnixListener,
+    connections: BTreeMap<u32, Connection>,
+    next_token: u32,
+    /// Given up for a moment when the process has no file descriptor left, to accept a client and send it away.
+    spare: Option<File>,
+}
+
+/// What an event is about; higher numbers are connections.
+mod token {
+    pub(super) const DOORBELL: u32 = 0;
+    pub(super) const RAW: u32 = 1;
+    pub(super) const CONTROL: u32 = 2;
+    pub(super) const FIRST_CONNECTION: u32 = 3;
+}
+
+impl Server {
+    /// How many clients there may be at once.
+    pub const MAX_CONNECTIONS: usize = 64;
+
+    /// How many clients are let in before the ones who are in have their turn.
+    const ACCEPT_TURN: usize = 16;
+
+    /// Listens on the sockets of a claimed name.
+    ///
+    /// # Errors
+    ///
+    /// When a socket can't be made.
+    pub fn bind(claim: Claim, console: Console) -> Result<Self, ServeError> {
+        let raw = listen(claim.raw_socket())?;
+        let control = listen(claim.control_socket())?;
+        let context = Context::new(console, claim.name().to_owned());
+        Ok(Self {
+            claim,
+            context,
+            raw,
+            control,
+            connections: BTreeMap::new(),
+            next_token: token::FIRST_CONNECTION,
+            spare: File::open("/dev/null").ok(),
+        })
+    }
+
+    /// The console's name and sockets.
+    pub fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    /// Whether every client has got all that it was owed. After [`Console::end`] this is when the server can go; a
+    /// client that does not read keeps it waiting, so put a bound on that.
+    pub fn is_settled(&self) -> bool {
+        self.connections.values().all(Connection::is_settled)
+    }
+
+    fn accept(&mut self, listener: u32, ops: &mut EventOps<'_>) {
+        for _ in 0..Self::ACCEPT_TURN {
+            let socket = if listener == token::RAW { &self.raw } else { &self.control };
+            match accept_with(socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(stream) => self.welcome(UnixStream::from(stream), listener, ops),
+                Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
+                    log::warn!(
+                        "console {}: out of file descriptors, a client is sent away",
+                        self.claim.name()
+                    );
+                    self.spare = None;
+                    let socket = if listener == token::RAW { &self.raw } else { &self.control };
+                    drop(accept_with(socket, SocketFlags::CLOEXEC));
+                    self.spare = File::open("/dev/null").ok();
+                    return;
+                }
+                // EAGAIN: that was the last. Anything else is the fate of one client that is gone already.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn welcome(&mut self, stream: UnixStream, listener: u32, ops: &mut EventOps<'_>) {
+        let Ok(peer) = peer_of(&stream) else { return };
+        let allowed = may_connect(&peer);
+        if self.connections.len() >= Self::MAX_CONNECTIONS {
+            // Those who have not said a word give way to those who may.
+            let mute = self.connections.iter().find(|(_, connection)| connection.is_mute());
+            if let Some(token) = mute.map(|(token, _)| *token) {
+                self.close(token, ops);
+            }
+        }
+        let full = self.connections.len() >= Self::MAX_CONNECTIONS;
+        let mut connection = if listener == token::RAW && allowed && !full {
+            Connection::raw(stream, peer, &self.context)
+        } else if listener == token::RAW {
+            Connection::raw_refused(stream, peer)
+        } else {
+            Connection::framed(stream, peer)
+        };
+        if !allowed {
+            connection.refuse(ErrorCode::Forbidden, "this console belongs to another user");
+        } else if full {
+            connection.refuse(ErrorCode::TooMany, "too many clients; try again when one has left");
+        }
+        if full || !allowed {
+            // One attempt to say so: a client that is sent away is given no place to wait in.
+            let _ = connection.drive(false, &mut self.context);
+            return;
+        }
+        let token = self.next_token;
+        // Tokens are used again after four billion clients; one that still has its connection is passed over.
+        self.next_token = self.next_token.checked_add(1).unwrap_or(token::FIRST_CONNECTION);
+        if self.connections.contains_key(&token) || connection.drive(true, &mut self.context).is_err() {
+            return;
+        }
+        let events = Events::with_data(connection.stream(), token, connection.interest());
+        match ops.add(events) {
+            Ok(()) => {
+                self.connections.insert(token, connection);
+            }
+            Err(error) => log::warn!("console {}: can't watch a client: {error:?}", self.claim.name()),
+        }
+    }
+
+    fn close(&mut self, token: u32, ops: &mut EventOps<'_>) {
+        if let Some(connection) = self.connections.remove(&token) {
+            // Closing the file descriptor removes it too; this keeps the event manager's own table right.
+            let _ = ops.remove(Events::empty(connection.stream()));
+        }
+    }
+
+    fn drive(&mut self, token: u32, readable: bool, ops: &mut EventOps<'_>) {
+        let Some(connection) = self.connections.get_mut(&token) else { return };
+        let before = connection.interest();
+        if connection.drive(readable, &mut self.context).is_err() {
+            self.close(token, ops);
+            return;
+        }
+        let interest = connection.interest();
+        if interest != before {
+            let events = Events::with_data(connection.stream(), token, interest);
+            if ops.modify(events).is_err() {
+                self.close(token, ops);
+            }
+        }
+    }
+
+    fn rung(&mut self, ops: &mut EventOps<'_>) {
+        let doorbell = self.context.console.doorbell();
+        doorbell.acknowledge();
+        // Armed before anything is looked at: what comes after our look rings again.
+        doorbell.arm();
+        let tokens: Vec<u32> = self.connections.keys().copied().collect();
+        for token in tokens {
+            self.drive(token, false, ops);
+        }
+    }
+}
+
+impl MutEventSubscriber for Server {
+    fn init(&mut self, ops: &mut EventOps<'_>) {
+        let doorbell = self.context.console.doorbell();
+        for (fd, token) in [
+            (doorbell.as_raw_fd(), token::DOORBELL),
+            (self.raw.as_raw_fd(), token::RAW),
+            (self.control.as_raw_fd(), token::CONTROL),
+        ] {
+            if let Err(error) = ops.add(Events::with_data_raw(fd, token, EventSet::IN)) {
+                log::error!("console {}: can't be served: {error:?}", self.claim.name());
+            }
+        }
+        doorbell.arm();
+        // Anything may have happened before it was armed.
+        doorbell.ring();
+    }
+
+    fn process(&mut self, events: Events, ops: &mut EventOps<'_>) {
+        match events.data() {
+            token::DOORBELL => self.rung(ops),
+            listener @ (token::RAW | token::CONTROL) => self.accept(listener, ops),
+            token => {
+                let set = events.event_set();
+                if set.intersects(EventSet::HANG_UP | EventSet::ERROR) {
+                    if let Some(connection) = self.connections.get_mut(&token) {
+                        connection.drain(&mut self.context);
+                    }
+                    self.close(token, ops);
+                } else {
+                    self.drive(token, set.contains(EventSet::IN), ops);
+                }
+            }
+        }
+    }
+}
+
+fn listen(path: &Path) -> Result<UnixListener, ServeError> {
+    let fail = |source| ServeError::Bind { path: path.to_owned(), source };
+    let listener = UnixListener::bind(path).map_err(fail)?;
+    // The directory is private already; this is for one whose directory has been opened to a group.
+    fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(fail)?;
+    listener.set_nonblocking(true).map_err(fail)?;
+    Ok(listener)
+}

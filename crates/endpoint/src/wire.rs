@@ -1,0 +1,422 @@
+//! The framed protocol of `NAME.ctl`, version 1; `docs/protocol.md` describes it for other implementations.
+//!
+//! A frame is a four-byte little-endian length, a kind byte and as many bytes of payload as the length says. Bulk
+//! (output, input) is raw bytes; everything else is one JSON object, whose unknown members are ignored, so that a later
+//! version can add some. A payload is at most [`MAX_PAYLOAD`] bytes; a peer that announces more is not understood and
+//! the connection ends.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::console::{Counters, Mode, Replay, SessionId, SessionInfo};
+use crate::end::{End, Refused};
+use crate::identity::Identity;
+
+/// The version that this crate speaks.
+pub const VERSION: u32 = 1;
+
+/// The longest payload, in bytes.
+pub const MAX_PAYLOAD: usize = 1 << 16;
+
+/// Length and kind.
+pub const HEADER: usize = 5;
+
+/// What a client says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// First on every connection.
+    Hello(Hello),
+    /// Begin a session.
+    Attach(AttachRequest),
+    /// What the owner types.
+    Input(Vec<u8>),
+    /// A break.
+    Break,
+    /// End the session, keep the connection.
+    Detach,
+    /// Who is at the console?
+    Status,
+    /// Read the history, without a session.
+    Log(LogRequest),
+}
+
+/// What the server says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The answer to [`Request::Hello`].
+    Welcome(Welcome),
+    /// The session has begun.
+    Attached(Attached),
+    /// The guest's output.
+    Output {
+        /// Of the first byte.
+        offset: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Output that is gone: the ring has lapped the reader.
+    Hole(Hole),
+    /// The session is over.
+    Ended(End),
+    /// The session has not begun.
+    Refused(Refused),
+    /// The answer to [`Request::Status`].
+    Status(Status),
+    /// The end of the answer to [`Request::Log`].
+    LogEnd(LogEnd),
+    /// A request was not understood or can't be done; the connection goes on unless it is closed.
+    Error(ErrorMessage),
+}
+
+/// The client introduces itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The highest version that the client speaks.
+    pub version: u32,
+    /// What it calls itself.
+    pub label: String,
+}
+
+/// See [`crate::Attach`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AttachRequest {
+    /// How.
+    #[serde(default)]
+    pub mode: Mode,
+    /// From where.
+    #[serde(default)]
+    pub replay: Replay,
+}
+
+/// Which part of the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LogRequest {
+    /// Where it begins; [`Replay::None`] gives nothing but the end's offset.
+    pub from: Replay,
+    /// How many bytes at most; all up to the present end when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
+}
+
+/// The server introduces itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The version that both speak.
+    pub version: u32,
+    /// The console's name.
+    pub console: String,
+    /// The server's process.
+    pub pid: u32,
+}
+
+/// A session has begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// Its name.
+    pub session: SessionId,
+    /// It owns the console; it spectates otherwise.
+    pub owner: bool,
+    /// Where its output begins.
+    pub offset: u64,
+    /// Whom it has evicted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evicted: Option<Identity>,
+    /// Who owns the console, as the session begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<Identity>,
+}
+
+/// A range of output that is gone: `from..to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hole {
+    /// The first offset that is gone.
+    pub from: u64,
+    /// The first that is there again.
+    pub to: u64,
+}
+
+/// Who is at the console, and how it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its name.
+    pub console: String,
+    /// The server's process.
+    pub pid: u32,
+    /// Everybody who is attached.
+    pub sessions: Vec<SessionInfo>,
+    /// The oldest offset that is kept.
+    pub oldest: u64,
+    /// One past the newest.
+    pub end: u64,
+    /// The ring's size in bytes.
+    pub capacity: u64,
+    /// Symbols of input that wait for the guest.
+    pub input_waiting: u64,
+    /// What has happened.
+    pub counters: Counters,
+    /// How the console has ended, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<End>,
+}
+
+/// The history has been sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEnd {
+    /// The offset to go on from.
+    pub next: u64,
+}
+
+/// Why a request was not served, with a stable code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorMessage {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+}
+
+/// The stable codes of [`ErrorMessage`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// A frame of an unknown kind; it was skipped.
+    UnknownFrame,
+    /// A frame that is not what its kind says; it was skipped.
+    Malformed,
+    /// A request at the wrong time: before `Hello`, or a second `Attach`.
+    OutOfOrder,
+    /// A frame that is too long; the connection ends.
+    TooLong,
+    /// The peer may not use this console; the connection ends.
+    Forbidden,
+    /// Too many connections; this one ends.
+    TooMany,
+    /// No common version; the connection ends.
+    Version,
+}
+
+/// What can be wrong with received bytes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// More than [`MAX_PAYLOAD`] is announced: what follows can't be understood.
+    #[error("a frame of {0} bytes is announced; {MAX_PAYLOAD} is the limit")]
+    TooLong(u32),
+    /// Skipped; the next frame can be read.
+    #[error("frame kind {0:#04x} is unknown")]
+    UnknownKind(u8),
+    /// Skipped; the next frame can be read.
+    #[error("frame kind {kind:#04x} is malformed: {reason}")]
+    Malformed {
+        /// Which.
+        kind: u8,
+        /// What was wrong.
+        reason: String,
+    },
+}
+
+impl WireError {
+    /// The code that tells the peer.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::TooLong(_) => ErrorCode::TooLong,
+            Self::UnknownKind(_) => ErrorCode::UnknownFrame,
+            Self::Malformed { .. } => ErrorCode::Malformed,
+        }
+    }
+}
+
+/// The kind bytes. A client's are below 0x80, a server's above.
+mod kind {
+    pub(super) const HELLO: u8 = 0x01;
+    pub(super) const ATTACH: u8 = 0x02;
+    pub(super) const INPUT: u8 = 0x03;
+    pub(super) const BREAK: u8 = 0x04;
+    pub(super) const DETACH: u8 = 0x05;
+    pub(super) const STATUS: u8 = 0x06;
+    pub(super) const LOG: u8 = 0x07;
+    pub(super) const WELCOME: u8 = 0x81;
+    pub(super) const ATTACHED: u8 = 0x82;
+    pub(super) const OUTPUT: u8 = 0x83;
+    pub(super) const HOLE: u8 = 0x84;
+    pub(super) const ENDED: u8 = 0x85;
+    pub(super) const REFUSED: u8 = 0x86;
+    pub(super) const STATUS_IS: u8 = 0x87;
+    pub(super) const LOG_END: u8 = 0x88;
+    pub(super) const ERROR: u8 = 0x89;
+}
+
+/// A frame that goes over the wire in one of the two directions.
+pub trait Frame: Sized {
+    /// Appends the frame to `out`.
+    fn encode(&self, out: &mut Vec<u8>);
+
+    /// What a received kind and payload mean.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::UnknownKind`] and [`WireError::Malformed`].
+    fn decode(kind: u8, payload: &[u8]) -> Result<Self, WireError>;
+}
+
+fn frame(out: &mut Vec<u8>, kind: u8, payload: &[&[u8]]) {
+    let len: usize = payload.iter().map(|part| part.len()).sum();
+    debug_assert!(len <= MAX_PAYLOAD);
+    // A payload of ours is at most MAX_PAYLOAD long.
+    out.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
+    out.push(kind);
+    for part in payload {
+        out.extend_from_slice(part);
+    }
+}
+
+fn json_frame(out: &mut Vec<u8>, kind: u8, value: &impl Serialize) {
+    // Serialising plain structs with string keys into memory can't fail.
+    let json = serde_json::to_vec(value).unwrap_or_default();
+    frame(out, kind, &[&json]);
+}
+
+fn json<T: DeserializeOwned>(kind: u8, payload: &[u8]) -> Result<T, WireError> {
+    serde_json::from_slice(payload).map_err(|error| WireError::Malformed { kind, reason: error.to_string() })
+}
+
+fn empty<T>(kind: u8, payload: &[u8], value: T) -> Result<T, WireError> {
+    if payload.is_empty() {
+        Ok(value)
+    } else {
+        Err(WireError::Malformed { kind, reason: format!("{} bytes where none belong", payload.len()) })
+    }
+}
+
+impl Frame for Request {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Hello(hello) => json_frame(out, kind::HELLO, hello),
+            Self::Attach(attach) => json_frame(out, kind::ATTACH, attach),
+            Self::Input(bytes) => bytes.chunks(MAX_PAYLOAD).for_each(|some| frame(out, kind::INPUT, &[some])),
+            Self::Break => frame(out, kind::BREAK, &[]),
+            Self::Detach => frame(out, kind::DETACH, &[]),
+            Self::Status => frame(out, kind::STATUS, &[]),
+            Self::Log(log) => json_frame(out, kind::LOG, log),
+        }
+    }
+
+    fn decode(kind: u8, payload: &[u8]) -> Result<Self, WireError> {
+        match kind {
+            kind::HELLO => json(kind, payload).map(Self::Hello),
+            kind::ATTACH => json(kind, payload).map(Self::Attach),
+            kind::INPUT => Ok(Self::Input(payload.to_vec())),
+            kind::BREAK => empty(kind, payload, Self::Break),
+            kind::DETACH => empty(kind, payload, Self::Detach),
+            kind::STATUS => empty(kind, payload, Self::Status),
+            kind::LOG => json(kind, payload).map(Self::Log),
+            _ => Err(WireError::UnknownKind(kind)),
+        }
+    }
+}
+
+/// Appends an [`Event::Output`] without an owned copy of its bytes, of which there are at most
+/// [`MAX_PAYLOAD`] `- 8`.
+pub(crate) fn encode_output(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
+    frame(out, kind::OUTPUT, &[&offset.to_le_bytes(), bytes]);
+}
+
+impl Frame for Event {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Welcome(welcome) => json_frame(out, kind::WELCOME, welcome),
+            Self::Attached(attached) => json_frame(out, kind::ATTACHED, attached),
+            Self::Output { offset, bytes } => {
+                for (some, offset) in bytes.chunks(MAX_PAYLOAD - 8).zip((*offset..).step_by(MAX_PAYLOAD - 8))
+                {
+                    encode_output(out, offset, some);
+                }
+            }
+            Self::Hole(hole) => json_frame(out, kind::HOLE, hole),
+            Self::Ended(end) => json_frame(out, kind::ENDED, end),
+            Self::Refused(refused) => json_frame(out, kind::REFUSED, refused),
+            Self::Status(status) => json_frame(out, kind::STATUS_IS, status),
+            Self::LogEnd(end) => json_frame(out, kind::LOG_END, end),
+            Self::Error(error) => json_frame(out, kind::ERROR, error),
+        }
+    }
+
+    fn decode(kind: u8, payload: &[u8]) -> Result<Self, WireError> {
+        match kind {
+            kind::WELCOME => json(kind, payload).map(Self::Welcome),
+            kind::ATTACHED => json(kind, payload).map(Self::Attached),
+            kind::OUTPUT => match payload.split_first_chunk() {
+                Some((offset, bytes)) => {
+                    Ok(Self::Output { offset: u64::from_le_bytes(*offset), bytes: bytes.to_vec() })
+                }
+                None => Err(WireError::Malformed { kind, reason: "it has no offset".to_owned() }),
+            },
+            kind::HOLE => json(kind, payload).map(Self::Hole),
+            kind::ENDED => json(kind, payload).map(Self::Ended),
+            kind::REFUSED => json(kind, payload).map(Self::Refused),
+            kind::STATUS_IS => json(kind, payload).map(Self::Status),
+            kind::LOG_END => json(kind, payload).map(Self::LogEnd),
+            kind::ERROR => json(kind, payload).map(Self::Error),
+            _ => Err(WireError::UnknownKind(kind)),
+        }
+    }
+}
+
+/// Cuts a stream of bytes into frames. Holds at most one unfinished frame and what was received with it.
+///
+/// ```
+/// use vuart_endpoint::wire::{Decoder, Frame, Request};
+/// let mut bytes = Vec::new();
+/// Request::Input(b"ls\r".to_vec()).encode(&mut bytes);
+/// Request::Break.encode(&mut bytes);
+///
+/// let mut decoder = Decoder::default();
+/// decoder.extend(&bytes[..6]);
+/// assert_eq!(decoder.next_frame::<Request>(), None);
+/// decoder.extend(&bytes[6..]);
+/// assert_eq!(decoder.next_frame(), Some(Ok(Request::Input(b"ls\r".to_vec()))));
+/// assert_eq!(decoder.next_frame(), Some(Ok(Request::Break)));
+/// assert_eq!(decoder.next_frame::<Request>(), None);
+/// ```
+#[derive(Debug, Default)]
+pub struct Decoder {
+    bytes: Vec<u8>,
+    /// Where the next frame begins in `bytes`.
+    start: usize,
+}
+
+impl Decoder {
+    /// Takes received bytes.
+    pub fn extend(&mut self, received: &[u8]) {
+        self.bytes.drain(..self.start);
+        self.start = 0;
+        self.bytes.extend_from_slice(received);
+    }
+
+    /// Whether [`next_frame`](Self::next_frame) has an answer.
+    pub fn has_frame(&self) -> bool {
+        let waiting = &self.bytes[self.start..];
+        waiting.split_first_chunk().is_some_and(|(length, rest)| {
+            let length = u32::from_le_bytes(*length) as usize;
+            length > MAX_PAYLOAD || rest.len() > length
+        })
+    }
+
+    /// The next frame, if all of it is there. After [`WireError::TooLong`] the answer stays the same.
+    pub fn next_frame<F: Frame>(&mut self) -> Option<Result<F, WireError>> {
+        let waiting = &self.bytes[self.start..];
+        let (length, rest) = waiting.split_first_chunk()?;
+        let length = u32::from_le_bytes(*length);
+        let Some(len) = usize::try_from(length).ok().filter(|len| *len <= MAX_PAYLOAD) else {
+            return Some(Err(WireError::TooLong(length)));
+        };
+        let (kind, rest) = rest.split_first()?;
+        let payload = rest.get(..len)?;
+        let frame = F::decode(*kind, payload);
+        self.start += HEADER + len;
+        if self.start == self.bytes.len() {
+            self.bytes.clear();
+            self.start = 0;
+        }
+        Some(frame)
+    }
+}
