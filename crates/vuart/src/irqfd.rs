@@ -1,0 +1,20 @@
+//! The usual interrupt of a KVM VMM.
+
+use std::io;
+
+use vm_superio::Trigger;
+use vmm_sys_util::eventfd::EventFd;
+
+/// An eventfd that KVM (or anything else) turns into an edge of the interrupt line.
+///
+/// Make it with `EFD_NONBLOCK`: the vCPU's thread writes to it.
+#[derive(Debug)]
+pub struct IrqFd(pub EventFd);
+
+impl Trigger for IrqFd {
+    type E = io::Error;
+
+    fn trigger(&self) -> io::Result<()> {
+        self.0.write(1)
+    }
+}

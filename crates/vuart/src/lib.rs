@@ -1,0 +1,47 @@
+//! A guest's serial console, to be embedded in a virtual machine monitor.
+//!
+//! [`SerialPort`] is the device: the guest's port or MMIO accesses go in, interrupts come out through a
+//! [`vm_superio::Trigger`]. Its [`Console`](endpoint::Console) is what people attach to. The two share no lock: a vCPU
+//! thread that accesses the port never waits for a client.
+//!
+//! ```no_run
+//! use std::sync::{Arc, Mutex};
+//! use event_manager::{EventManager, SubscriberOps};
+//! use vm_device::{bus::{PioAddress, PioRange}, device_manager::{IoManager, PioManager}};
+//! use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
+//! use vuart::endpoint::{RuntimeDir, Server};
+//! use vuart::{IrqFd, SerialPort};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # struct Vm; impl Vm { fn register_irqfd(&self, _: &EventFd, _: u32) -> std::io::Result<()> { Ok(()) } } let vm = Vm;
+//! let irq = EventFd::new(EFD_NONBLOCK)?;
+//! vm.register_irqfd(&irq, 4)?;
+//! let port = SerialPort::new(IrqFd(irq))?;
+//!
+//! let claim = RuntimeDir::create(RuntimeDir::default_path())?.claim("vm0")?;
+//! let server = Server::bind(claim, port.console().clone())?;
+//! let mut events = EventManager::new()?; // or the one that you have
+//! events.add_subscriber(server);
+//! std::thread::spawn(move || while events.run().is_ok() {});
+//!
+//! let mut io = IoManager::new();
+//! io.register_pio(PioRange::new(PioAddress(0x3f8), 8)?, Arc::new(Mutex::new(port)))?;
+//! // On KVM_EXIT_IO, on the vCPU's thread: io.pio_write(PioAddress(port), data)
+//! # Ok(()) }
+//! ```
+
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "vm-device")]
+mod bus;
+mod irqfd;
+mod mmio;
+mod port;
+
+pub use irqfd::IrqFd;
+pub use mmio::MmioPort;
+pub use port::{Counters, NewPortError, Options, SerialPort};
+
+pub use vuart_16550 as uart;
+pub use vuart_endpoint as endpoint;
+pub use vuart_scrollback as scrollback;

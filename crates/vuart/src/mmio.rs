@@ -1,0 +1,80 @@
+//! A port in memory: the registers at a power-of-two distance.
+
+use vm_superio::Trigger;
+
+use crate::port::SerialPort;
+
+/// A [`SerialPort`] whose register `n` is at byte `n << shift` of an MMIO range: `reg-shift` of a device tree.
+///
+/// The width of an access (`reg-io-width`) may be 1, 2, 4 or 8 bytes: the register is the lowest byte, the others read 0
+/// and are ignored when written. With `shift` 0 neighbouring registers can't be told from wide accesses, so there a wide
+/// access is one to several registers, as in port I/O.
+///
+/// ```
+/// use vuart::{MmioPort, SerialPort};
+/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+/// let mut port = MmioPort::new(SerialPort::new(Irq)?, 2); // 32-bit registers
+/// port.write(0, &u32::from(b'A').to_le_bytes());
+/// let mut lsr = [0xAA; 4];
+/// port.read(5 << 2, &mut lsr);
+/// assert_eq!(u32::from_le_bytes(lsr), 0x60);
+/// # Ok::<(), vuart::NewPortError>(())
+/// ```
+#[derive(Debug)]
+pub struct MmioPort<T> {
+    port: SerialPort<T>,
+    shift: u8,
+}
+
+impl<T: Trigger> MmioPort<T> {
+    /// The largest register shift; a larger one would put registers further apart than 256 bytes.
+    pub const MAX_SHIFT: u8 = 8;
+
+    /// The registers of `port` at a distance of `1 << shift` bytes; a `shift` over [`MAX_SHIFT`](Self::MAX_SHIFT) counts
+    /// as that.
+    pub fn new(port: SerialPort<T>, shift: u8) -> Self {
+        Self { port, shift: shift.min(Self::MAX_SHIFT) }
+    }
+
+    /// The length of the MMIO range in bytes.
+    pub fn len(&self) -> u64 {
+        8 << self.shift
+    }
+
+    /// Never: there are eight registers.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// The port itself.
+    pub fn port(&self) -> &SerialPort<T> {
+        &self.port
+    }
+
+    /// The guest reads `data.len()` bytes at `offset` into the range.
+    pub fn read(&mut self, offset: u64, data: &mut [u8]) {
+        if self.shift == 0 {
+            return self.port.read(offset, data);
+        }
+        data.fill(0);
+        if let (Some(register), Some((lowest, _))) = (self.register(offset), data.split_first_mut()) {
+            self.port.read(register, std::slice::from_mut(lowest));
+        }
+    }
+
+    /// The guest writes at `offset` into the range.
+    pub fn write(&mut self, offset: u64, data: &[u8]) {
+        if self.shift == 0 {
+            return self.port.write(offset, data);
+        }
+        if let (Some(register), Some((lowest, _))) = (self.register(offset), data.split_first()) {
+            self.port.write(register, std::slice::from_ref(lowest));
+        }
+    }
+
+    /// The register at an offset; between two registers there is none.
+    fn register(&self, offset: u64) -> Option<u64> {
+        let between = offset & ((1 << self.shift) - 1);
+        (between == 0).then_some(offset >> self.shift)
+    }
+}

@@ -1,0 +1,289 @@
+//! The device: the register machine, the ring and the way in, wired together.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use vm_superio::Trigger;
+use vuart_16550::spec::{InterruptId, offset};
+use vuart_16550::{Config, FIFO_SIZE, Uart};
+use vuart_endpoint::{Console, Input, Symbol};
+use vuart_scrollback::{CapacityError, Doorbell, Scrollback, Writer};
+
+/// Why a port can't be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NewPortError {
+    /// The ring can't have that size.
+    #[error(transparent)]
+    Capacity(#[from] CapacityError),
+    /// The process has no file descriptor left for the wake-up of the console's readers.
+    #[error("no eventfd for the console: {0}")]
+    Eventfd(#[source] io::Error),
+}
+
+/// What a VMM decides about a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// The ring's size in bytes: a power of two.
+    pub scrollback: usize,
+    /// The UART's.
+    pub uart: Config,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { scrollback: 1 << 20, uart: Config::default() }
+    }
+}
+
+impl Options {
+    /// The same, keeping `bytes` of output.
+    #[must_use]
+    pub fn with_scrollback(self, bytes: usize) -> Self {
+        Self { scrollback: bytes, ..self }
+    }
+
+    /// The same, with another UART.
+    #[must_use]
+    pub fn with_uart(self, uart: Config) -> Self {
+        Self { uart, ..self }
+    }
+}
+
+/// What has happened at a port since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Interrupts raised.
+    pub interrupts: u64,
+    /// Of these, the ones whose trigger failed: the guest did not get them.
+    pub interrupts_failed: u64,
+    /// Accesses that are no register access: longer than eight bytes, or at an offset that is not there.
+    pub bad_accesses: u64,
+}
+
+/// The interrupt, shared by the vCPU's thread (a condition arises in the UART) and the owner's (input comes).
+#[derive(Debug)]
+struct Line<T> {
+    trigger: T,
+    raised: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl<T: Trigger> Line<T> {
+    fn raise(&self) {
+        // Relaxed: counters order nothing.
+        self.raised.fetch_add(1, Relaxed);
+        // The guest's access must succeed all the same (S6); the VMM can see the count.
+        if self.trigger.trigger().is_err() {
+            self.failed.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// A 16550A at COM1, or wherever the VMM puts it.
+///
+/// One vCPU thread accesses it at a time: a VMM with several puts it behind a mutex that only vCPU threads take. It takes
+/// no lock itself, never blocks, and makes no system call on an access except to raise an interrupt and, once for each
+/// time that it went to sleep, to wake the console's server.
+///
+/// The interrupt is an edge, as rust-vmm's [`Trigger`] is: it fires at each rise of the UART's interrupt line.
+#[derive(Debug)]
+pub struct SerialPort<T> {
+    uart: Uart,
+    output: Writer,
+    input: Input,
+    line: Arc<Line<T>>,
+    /// The level that the last edge has announced.
+    level: bool,
+    /// The guest has read IIR or LSR since the last edge.
+    looked: bool,
+    doorbell: Arc<Doorbell>,
+    console: Console,
+    bad_accesses: u64,
+}
+
+impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
+    /// A port with 1 MiB of scrollback.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no file descriptor left.
+    pub fn new(trigger: T) -> Result<Self, NewPortError> {
+        Self::with_options(trigger, Options::default())
+    }
+
+    /// A port as the VMM wants it.
+    ///
+    /// # Errors
+    ///
+    /// When the ring can't have the size asked for, or the process has no file descriptor left.
+    pub fn with_options(trigger: T, options: Options) -> Result<Self, NewPortError> {
+        let line = Arc::new(Line { trigger, raised: AtomicU64::new(0), failed: AtomicU64::new(0) });
+        let (output, scrollback) = Scrollback::new(options.scrollback)?;
+        let announce = Arc::clone(&line);
+        let (console, input) =
+            Console::new(scrollback, move || announce.raise()).map_err(NewPortError::Eventfd)?;
+        Ok(Self {
+            uart: Uart::new(options.uart),
+            output,
+            input,
+            line,
+            level: false,
+            looked: false,
+            doorbell: Arc::clone(console.doorbell()),
+            console,
+            bad_accesses: 0,
+        })
+    }
+}
+
+impl<T: Trigger> SerialPort<T> {
+    /// What people attach to.
+    pub fn console(&self) -> &Console {
+        &self.console
+    }
+
+    /// The counters at this moment.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            interrupts: self.line.raised.load(Relaxed),
+            interrupts_failed: self.line.failed.load(Relaxed),
+            bad_accesses: self.bad_accesses,
+        }
+    }
+
+    /// The guest reads from `offset` bytes into the port's range.
+    ///
+    /// An access of several bytes reads as many neighbouring registers, as the bus of a PC splits it; what is beyond the
+    /// last register reads 0xFF (R15). An access longer than eight bytes is no register access: it reads 0xFF and has no
+    /// effect (S12).
+    pub fn read(&mut self, offset: u64, data: &mut [u8]) {
+        if data.len() > usize::from(offset::COUNT) {
+            self.bad_accesses += 1;
+            data.fill(0xFF);
+            return;
+        }
+        for (index, byte) in (0..).zip(data) {
+            *byte = match self.register(offset, index) {
+                Some(register) => self.read_register(register),
+                None => 0xFF,
+            };
+        }
+    }
+
+    /// The guest writes from `offset` bytes into the port's range.
+    ///
+    /// An access of several bytes writes as many neighbouring registers; what is beyond the last one, and an access longer
+    /// than eight bytes, goes nowhere (S12).
+    pub fn write(&mut self, offset: u64, data: &[u8]) {
+        if data.len() > usize::from(offset::COUNT) {
+            self.bad_accesses += 1;
+            return;
+        }
+        for (index, byte) in (0..).zip(data) {
+            if let Some(register) = self.register(offset, index) {
+                self.write_register(register, *byte);
+            }
+        }
+    }
+
+    fn register(&mut self, offset: u64, index: u64) -> Option<u8> {
+        let register = offset.checked_add(index).filter(|register| *register < u64::from(offset::COUNT));
+        if register.is_none() {
+            self.bad_accesses += 1;
+        }
+        register.and_then(|register| u8::try_from(register).ok())
+    }
+
+    /// The guest reads one register. Only the low three bits of `register` count.
+    pub fn read_register(&mut self, register: u8) -> u8 {
+        let register = register & 7;
+        if matches!(register, offset::IIR | offset::LSR) {
+            self.looked = true;
+            // A guest that polls must see what has come; one that was interrupted for it must find it. What is there
+            // is served first, so that a paste moves up by FIFOs and not by characters.
+            let asked = register == offset::LSR || self.uart.awaits_character();
+            if asked && self.uart.received() == 0 && !self.input.is_empty() {
+                self.refill();
+            }
+        }
+        let value = self.uart.read(register);
+        if register == offset::RBR {
+            self.settle_input();
+        }
+        self.settle();
+        value
+    }
+
+    /// The guest writes one register. Only the low three bits of `register` count.
+    pub fn write_register(&mut self, register: u8, value: u8) {
+        let register = register & 7;
+        if let Some(byte) = self.uart.write(register, value) {
+            self.output.push(byte);
+            self.doorbell.ring_if_armed();
+        }
+        if register == offset::THR {
+            // In one access the line fell (THR was filled) and rose (it has emptied again). A driver that has looked at
+            // the UART since the last edge may be waiting for this one; one that is still filling the FIFO is not, and
+            // sixteen edges for sixteen characters would only cost it time.
+            if self.level && self.looked && self.uart.interrupt_id() == InterruptId::Thre {
+                self.level = false;
+            }
+        } else {
+            self.settle_input();
+        }
+        self.settle();
+    }
+
+    /// Moves waiting input into the receiver.
+    fn refill(&mut self) {
+        // A guest that polls reads LSR before each character, and gets one at a time: a driver that starts reads LSR and
+        // then empties the receiver with FCR, and what a person typed too early is better off behind it.
+        let most = if self.uart.awaits_character() { FIFO_SIZE } else { 1 };
+        let room = self.uart.room().min(most);
+        // A rise that comes from this input has been announced by its sender, or is ours to announce.
+        let announced = self.input.announced();
+        let rises = !self.uart.interrupt();
+        let mut symbols = [Symbol::Break; FIFO_SIZE as usize];
+        let taken = self.input.take(&mut symbols[..usize::from(room)]);
+        for symbol in &symbols[..taken] {
+            match symbol {
+                Symbol::Byte(byte) => self.uart.receive(*byte),
+                Symbol::Break => self.uart.receive_break(),
+            }
+        }
+        if announced && rises && self.uart.interrupt() {
+            self.level = true;
+            self.looked = false;
+        }
+    }
+
+    /// After an access that may have emptied the receiver, or changed whether the guest is told of input: takes what
+    /// waits, and asks for an announcement when the guest has to wait for more.
+    fn settle_input(&mut self) {
+        while self.uart.awaits_character() {
+            if self.input.is_empty() && self.input.want() {
+                return;
+            }
+            // The line falls between the last character and the next: an edge for a driver that reads only so many.
+            self.level = self.uart.interrupt();
+            self.refill();
+        }
+        // The guest can't be told of input now: an announcement would come to nothing, and must not be taken for one that
+        // counts when it can be told again. Input stays behind the FIFO; a guest that polls LSR gets it from there.
+        self.input.announced();
+    }
+
+    /// Announces a rise of the interrupt line.
+    fn settle(&mut self) {
+        let level = self.uart.interrupt();
+        if level && !self.level {
+            self.looked = false;
+            self.line.raise();
+        }
+        self.level = level;
+    }
+}

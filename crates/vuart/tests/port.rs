@@ -1,0 +1,360 @@
+//! The port as a guest and its host see it: edges, input behind the FIFO, odd accesses.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use vm_superio::Trigger;
+use vuart::endpoint::{Attach, Identity, Mode, Session};
+use vuart::uart::spec::offset::*;
+use vuart::{MmioPort, Options, SerialPort};
+
+#[derive(Debug, Clone, Default)]
+struct Edges(Arc<AtomicUsize>);
+
+impl Trigger for Edges {
+    type E = ();
+    fn trigger(&self) -> Result<(), ()> {
+        self.0.fetch_add(1, SeqCst);
+        Ok(())
+    }
+}
+
+impl Edges {
+    /// How many there were since the last time.
+    fn take(&self) -> usize {
+        self.0.swap(0, SeqCst)
+    }
+}
+
+fn port() -> (SerialPort<Edges>, Edges) {
+    let edges = Edges::default();
+    (SerialPort::new(edges.clone()).unwrap(), edges)
+}
+
+fn owner(port: &SerialPort<Edges>) -> Session {
+    port.console().attach(Attach::new(Identity::new("test", 0, None)).mode(Mode::TakeOver)).unwrap()
+}
+
+fn output(port: &SerialPort<Edges>) -> Vec<u8> {
+    let mut bytes = vec![0; 1 << 16];
+    let read = port.console().scrollback().read_at(0, &mut bytes);
+    bytes.truncate(read.len());
+    bytes
+}
+
+/// FIFOs on, trigger level 8, received-data interrupt on, OUT2.
+fn open(port: &mut SerialPort<Edges>) {
+    port.write_register(FCR, 0x87);
+    port.write_register(MCR, 0x0B);
+    port.write_register(IER, 0x01);
+}
+
+/// What an interrupt handler does: drain while there is data, leave when there is no interrupt.
+fn handler(port: &mut SerialPort<Edges>) -> Vec<u8> {
+    let mut read = Vec::new();
+    while port.read_register(IIR) & 0x01 == 0 {
+        while port.read_register(LSR) & 0x01 != 0 {
+            read.push(port.read_register(RBR));
+        }
+    }
+    read
+}
+
+#[test]
+fn what_the_guest_writes_is_in_the_ring() {
+    let (mut port, _) = port();
+    port.write(0, b"h");
+    port.write_register(THR, b'i');
+    assert_eq!(output(&port), b"hi");
+}
+
+#[test]
+fn one_key_is_one_interrupt() {
+    let (mut port, edges) = port();
+    open(&mut port);
+    let mut owner = owner(&port);
+    for key in b"hello" {
+        assert_eq!(owner.write(&[*key]), Ok(1));
+        assert_eq!(edges.take(), 1);
+        assert_eq!(handler(&mut port), [*key]);
+        assert_eq!(edges.take(), 0, "no second one for the same key");
+    }
+}
+
+#[test]
+fn a_guest_that_does_not_answer_is_not_interrupted_again() {
+    let (mut port, edges) = port();
+    open(&mut port);
+    let mut owner = owner(&port);
+    for _ in 0..100 {
+        owner.write(b"x").unwrap();
+    }
+    assert_eq!(edges.take(), 1);
+    assert_eq!(handler(&mut port).len(), 100);
+}
+
+#[test]
+fn a_paste_comes_whole_and_in_order() {
+    let (mut port, edges) = port();
+    open(&mut port);
+    let mut owner = owner(&port);
+    let paste: Vec<u8> = (0..100_000u32).map(|i| i.to_le_bytes()[0]).collect();
+    let (mut sent, mut received) = (0, Vec::new());
+    while received.len() < paste.len() {
+        sent += owner.write(&paste[sent..]).unwrap();
+        assert!(edges.take() > 0, "a guest that sleeps is woken");
+        received.extend(handler(&mut port));
+    }
+    assert!(received == paste);
+}
+
+#[test]
+fn s1_a_guest_that_never_reads_costs_no_memory() {
+    let (mut port, _) = port();
+    open(&mut port);
+    let mut owner = owner(&port);
+    let chunk = [b'x'; 1 << 16];
+    let taken: usize = (0..(1 << 14)).map(|_| owner.write(&chunk).unwrap()).sum();
+    assert_eq!(taken, 4096, "1 GiB was offered");
+    port.read_register(IIR);
+    assert_eq!(owner.write(&chunk), Ok(16), "a FIFO's worth has moved up");
+    port.write_register(IER, 0);
+    handler(&mut port);
+    while port.read_register(LSR) & 0x01 != 0 {
+        port.read_register(RBR);
+    }
+    assert_eq!(port.console().input_taken(), 4096 + 16, "and nothing else was kept");
+}
+
+#[test]
+fn a_polling_guest_sees_input_without_an_interrupt() {
+    let (mut port, edges) = port();
+    let mut owner = owner(&port);
+    owner.write(b"xy").unwrap();
+    assert_eq!(port.read_register(LSR), 0x61);
+    assert_eq!(port.read_register(RBR), b'x');
+    assert_eq!(port.read_register(LSR), 0x61);
+    assert_eq!(port.read_register(RBR), b'y');
+    assert_eq!(port.read_register(LSR), 0x60);
+    assert_eq!(edges.take(), 0);
+}
+
+#[test]
+fn s20_input_that_came_before_the_driver_is_announced() {
+    let (mut port, edges) = port();
+    owner(&port).write(b"early").unwrap();
+    assert_eq!(edges.take(), 0);
+    port.write_register(IER, 0x01);
+    assert_eq!(edges.take(), 1);
+    assert_eq!(handler(&mut port), b"early");
+}
+
+#[test]
+fn s20_linux_console_write_loses_no_input() {
+    let (mut port, edges) = port();
+    open(&mut port);
+    let mut owner = owner(&port);
+    port.write_register(IER, 0);
+    owner.write(b"x").unwrap();
+    assert_eq!(edges.take(), 0, "masked");
+    port.write(0, b"p");
+    port.write_register(IER, 0x01);
+    assert_eq!(edges.take(), 1);
+    assert_eq!(handler(&mut port), b"x");
+}
+
+#[test]
+fn an_fcr_reset_takes_the_fifo_and_not_what_waits_behind_it() {
+    let (mut port, _) = port();
+    open(&mut port);
+    let mut owner = owner(&port);
+    owner.write(&(0..40).collect::<Vec<u8>>()).unwrap();
+    port.read_register(LSR);
+    port.write_register(FCR, 0x87);
+    assert_eq!(handler(&mut port), (16..40).collect::<Vec<u8>>());
+}
+
+#[test]
+fn what_was_typed_too_early_waits_behind_the_fifo() {
+    let (mut port, _) = port();
+    let mut owner = owner(&port);
+    owner.write(b"0123456789").unwrap();
+    // The kernel's early console, with the FIFOs that the firmware left on: it polls LSR for THRE.
+    port.write_register(FCR, 0x01);
+    for byte in b"Linux version" {
+        while port.read_register(LSR) & 0x20 == 0 {}
+        port.write_register(THR, *byte);
+    }
+    // Linux' serial8250_do_startup and set_termios.
+    for fcr in [0x01, 0x07, 0x00] {
+        port.write_register(FCR, fcr);
+    }
+    for register in [LSR, RBR, IIR, MSR] {
+        port.read_register(register);
+    }
+    port.write_register(FCR, 0x01);
+    port.write_register(FCR, 0x87);
+    port.write_register(MCR, 0x0B);
+    port.write_register(IER, 0x05);
+    // One that the early console polled up and one that the driver read went with the resets; not sixteen.
+    assert_eq!(handler(&mut port), b"23456789");
+}
+
+#[test]
+fn r10_input_is_held_back_in_loopback() {
+    let (mut port, edges) = port();
+    open(&mut port);
+    let mut owner = owner(&port);
+    port.write_register(MCR, 0x1B);
+    owner.write(b"host").unwrap();
+    edges.take();
+    port.write_register(THR, b'l');
+    assert_eq!(handler(&mut port), b"l");
+    edges.take();
+    port.write_register(MCR, 0x0B);
+    assert_eq!(edges.take(), 1);
+    assert_eq!(handler(&mut port), b"host");
+}
+
+#[test]
+fn a_break_comes_as_a_break() {
+    let (mut port, edges) = port();
+    open(&mut port);
+    let mut owner = owner(&port);
+    assert_eq!(owner.send_break(), Ok(true));
+    assert_eq!(edges.take(), 1);
+    assert_eq!(port.read_register(LSR), 0xF1);
+    assert_eq!(port.read_register(RBR), 0);
+}
+
+#[test]
+fn r3_s21_each_fifo_full_brings_the_next_interrupt() {
+    let (mut port, edges) = port();
+    open(&mut port);
+    // FreeBSD: sixteen characters first, then the interrupt enabled.
+    for _ in 0..16 {
+        port.write_register(THR, b'x');
+    }
+    port.write_register(IER, 0x03);
+    for _ in 0..10 {
+        assert_eq!(edges.take(), 1);
+        assert_eq!(port.read_register(IIR), 0xC2);
+        for _ in 0..16 {
+            port.write_register(THR, b'x');
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_looks_at_lsr_alone_is_interrupted_again() {
+    let (mut port, edges) = port();
+    open(&mut port);
+    port.write_register(IER, 0x02);
+    for _ in 0..10 {
+        assert_eq!(edges.take(), 1);
+        assert_eq!(port.read_register(LSR) & 0x20, 0x20);
+        port.write_register(THR, b'x');
+    }
+}
+
+#[test]
+fn a_handler_that_reads_one_fifo_full_is_interrupted_for_the_next() {
+    let (mut port, edges) = port();
+    open(&mut port);
+    let mut owner = owner(&port);
+    owner.write(&[b'x'; 64]).unwrap();
+    for _ in 0..4 {
+        assert!(edges.take() >= 1);
+        port.read_register(IIR);
+        for _ in 0..16 {
+            assert_eq!(port.read_register(RBR), b'x');
+        }
+    }
+}
+
+#[test]
+fn s6_an_interrupt_that_fails_is_counted_and_the_guest_goes_on() {
+    struct Broken;
+    impl Trigger for Broken {
+        type E = &'static str;
+        fn trigger(&self) -> Result<(), &'static str> {
+            Err("no interrupt controller")
+        }
+    }
+    let mut port = SerialPort::new(Broken).unwrap();
+    port.write_register(IER, 0x02);
+    port.write_register(THR, b'x');
+    assert_eq!(port.read_register(IIR), 0x02);
+    assert_eq!((port.counters().interrupts, port.counters().interrupts_failed), (1, 1));
+}
+
+#[test]
+fn s12_every_offset_and_length() {
+    let (mut port, _) = port();
+    for offset in (0..16).chain([u64::MAX - 1, u64::MAX]) {
+        for length in 0..32 {
+            let mut data = vec![0xA5; length];
+            port.read(offset, &mut data);
+            if length > 8 || offset > 7 {
+                assert!(data.iter().all(|byte| *byte == 0xFF));
+            }
+            port.write(offset, &data);
+        }
+    }
+    assert!(port.counters().bad_accesses > 0);
+}
+
+#[test]
+fn s12_a_wide_access_is_neighbouring_registers() {
+    let (mut port, _) = port();
+    port.write(7, &[0x5A, 0x77]);
+    let mut two = [0; 2];
+    port.read(6, &mut two);
+    assert_eq!(two, [0xB0, 0x5A]);
+    port.read(7, &mut two);
+    assert_eq!(two, [0x5A, 0xFF]);
+}
+
+#[test]
+fn s5_a_client_that_never_reads_changes_nothing_for_the_guest() {
+    let edges = Edges::default();
+    let mut port =
+        SerialPort::with_options(edges.clone(), Options::default().with_scrollback(1 << 14)).unwrap();
+    let mut owner = owner(&port);
+    for byte in (0..1u32 << 20).map(|i| i.to_le_bytes()[0]) {
+        port.write_register(THR, byte);
+    }
+    let mut buf = vec![0; 1 << 14];
+    let read = owner.read(&mut buf);
+    assert_eq!((read.start, read.missed), (read.missed, read.start), "the hole is declared");
+    assert_eq!(read.next, 1 << 20);
+    for (offset, byte) in (read.start..).zip(&buf[..read.len()]) {
+        assert_eq!(*byte, offset.to_le_bytes()[0]);
+    }
+}
+
+#[test]
+fn mmio_with_every_shift_and_width() {
+    for shift in 0..=4u8 {
+        let mut port = MmioPort::new(port().0, shift);
+        for width in [1, 2, 4, 8] {
+            let stride = 1u64 << shift;
+            if shift == 0 && width > 1 {
+                continue; // neighbouring registers, as in port I/O
+            }
+            let mut data = vec![0; width];
+            data[0] = 0x5A;
+            port.write(7 * stride, &data);
+            data.fill(0xEE);
+            port.read(7 * stride, &mut data);
+            assert_eq!(data[0], 0x5A, "shift {shift} width {width}");
+            assert!(data[1..].iter().all(|byte| *byte == 0));
+            port.read(8 * stride, &mut data);
+            assert_eq!(data[0], 0xFF, "beyond the range");
+            if shift > 0 {
+                port.read(7 * stride + 1, &mut data);
+                assert_eq!(data[0], 0, "between two registers");
+            }
+        }
+    }
+}
