@@ -42,6 +42,11 @@ pub use irqfd::IrqFd;
 pub use mmio::MmioPort;
 pub use port::{Counters, NewPortError, Options, SerialPort};
 
+/// The README's example, so that it compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub use vuart_16550 as uart;
 pub use vuart_endpoint as endpoint;
 pub use vuart_scrollback as scrollback;

@@ -113,7 +113,7 @@ fn s1_a_guest_that_never_reads_costs_no_memory() {
     let (mut port, _) = port();
     open(&mut port);
     let mut owner = owner(&port);
-    let chunk = [b'x'; 1 << 16];
+    let chunk = vec![b'x'; 1 << 16];
     let taken: usize = (0..(1 << 14)).map(|_| owner.write(&chunk).unwrap()).sum();
     assert_eq!(taken, 4096, "1 GiB was offered");
     port.read_register(IIR);

@@ -1,0 +1,142 @@
+//! What the tests of this package share: a guest that runs, and its console, served.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
+use vuart::endpoint::wire::{Event, Request};
+use vuart::endpoint::{Cause, Client, Console, Mode, Replay, RuntimeDir, Server, ServerThread};
+use vuart::{IrqFd, SerialPort};
+use vuart_vmm::{Engine, Exit, Machine, choose};
+
+/// A hang becomes a failure after this long; nothing is measured with it.
+const HANG: Duration = Duration::from_secs(300);
+
+/// The engines that this machine has, with a word on the one that it has not.
+pub fn engines() -> Vec<Engine> {
+    let mut engines = vec![Engine::Software];
+    match choose(Some(Engine::Kvm)) {
+        Ok(_) => engines.push(Engine::Kvm),
+        Err(error) => eprintln!("NOT TESTED with KVM: {error}"),
+    }
+    engines
+}
+
+/// A guest and its console.
+#[derive(Debug)]
+pub struct Vm {
+    engine: Engine,
+    machine: Machine,
+    console: Console,
+    server: ServerThread,
+    control: PathBuf,
+    raw: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl Vm {
+    /// Boots the guest and serves its console in a directory of its own.
+    ///
+    /// # Panics
+    ///
+    /// When it can't: a test has no use for anything else. The same holds for all that follows.
+    pub fn boot(engine: Engine) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let irq = EventFd::new(EFD_NONBLOCK).expect("an eventfd");
+        let port = SerialPort::new(IrqFd(irq.try_clone().expect("an eventfd"))).expect("a port");
+        let console = port.console().clone();
+        let claim =
+            RuntimeDir::create(dir.path().join("run")).and_then(|dir| dir.claim("vm0")).expect("a name");
+        let (raw, control) = (claim.raw_socket().to_owned(), claim.control_socket().to_owned());
+        let server = Server::bind(claim, console.clone()).and_then(ServerThread::start).expect("a server");
+        let machine = Machine::start(engine, Arc::new(Mutex::new(port)), irq).expect("a machine");
+        Self { engine, machine, console, server, control, raw, _dir: dir }
+    }
+
+    /// What runs the guest.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// The console itself.
+    pub fn console(&self) -> &Console {
+        &self.console
+    }
+
+    /// The path of the raw socket.
+    pub fn raw(&self) -> &Path {
+        &self.raw
+    }
+
+    /// A client that is attached, and has seen nothing yet.
+    pub fn attach(&self, label: &str, mode: Mode, replay: Replay) -> Screen {
+        let mut client = self.connect(label);
+        client.attach(mode, replay).expect("a session");
+        Screen { client, seen: Vec::new() }
+    }
+
+    /// A client that is not attached.
+    pub fn connect(&self, label: &str) -> Client {
+        Client::connect(&self.control, label).expect("a connection")
+    }
+
+    /// Waits for the guest to halt, and for every client to have got everything.
+    pub fn halted(self) {
+        assert_eq!(self.machine.join().expect("a good end"), Exit::Halted);
+        self.console.end(&Cause::VmEnded);
+        assert!(self.server.finish(HANG), "a client has not got everything");
+    }
+}
+
+/// What an attached client sees.
+#[derive(Debug)]
+pub struct Screen {
+    client: Client,
+    seen: Vec<u8>,
+}
+
+impl Screen {
+    /// Types.
+    pub fn types(&mut self, input: &str) {
+        self.client.send(&Request::Input(input.as_bytes().to_vec())).expect("a connection");
+    }
+
+    /// Reads until `end` has been seen since the last time, and gives all of that.
+    pub fn until(&mut self, end: &str) -> String {
+        let deadline = Instant::now() + HANG;
+        // What has been searched already, less what may be the beginning of `end`.
+        let mut from = 0;
+        loop {
+            let found = self.seen[from..].windows(end.len()).position(|window| window == end.as_bytes());
+            if let Some(at) = found.map(|at| from + at) {
+                let seen = self.seen.drain(..at + end.len()).collect();
+                return String::from_utf8(seen).expect("ASCII");
+            }
+            from = self.seen.len().saturating_sub(end.len());
+            assert!(Instant::now() < deadline, "no {end:?} in {:?}", String::from_utf8_lossy(&self.seen));
+            match self.client.recv().expect("a connection") {
+                Event::Output { bytes, .. } => self.seen.extend(bytes),
+                // A test that wants an exact stream does not find it with this in it.
+                Event::Hole(hole) => self.seen.extend(format!("[hole {}..{}]", hole.from, hole.to).bytes()),
+                other => panic!("{other:?} before {end:?}, after {:?}", String::from_utf8_lossy(&self.seen)),
+            }
+        }
+    }
+
+    /// Reads until the session ends, and says how.
+    pub fn end(&mut self) -> Cause {
+        loop {
+            match self.client.recv().expect("a connection") {
+                Event::Output { bytes, .. } => self.seen.extend(bytes),
+                Event::Ended(end) => return end.cause,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// What has been read and not been looked at.
+    pub fn rest(&self) -> &[u8] {
+        &self.seen
+    }
+}

@@ -1,0 +1,134 @@
+//! A real guest, on every engine that there is, and people at its console, over real sockets.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
+use vuart::endpoint::{Cause, Mode, Replay};
+use vuart_tests::{Vm, engines};
+use vuart_vmm::Engine;
+
+/// Runs a test on each engine.
+fn on_each(test: impl Fn(Vm)) {
+    for engine in engines() {
+        eprintln!("on {engine}");
+        test(Vm::boot(engine));
+    }
+}
+
+#[test]
+fn attach_take_over_read_back_halt() {
+    on_each(|vm| {
+        let mut alice = vm.attach("alice", Mode::Exclusive, Replay::All);
+        let boot = alice.until("> ");
+        alice.types("echo hello\r");
+        let hello = alice.until("hello\r\nhello\r\n> ");
+
+        let mut bob = vm.attach("bob", Mode::TakeOver, Replay::None);
+        assert!(matches!(alice.end(), Cause::Evicted { by } if by.label() == "bob"));
+        bob.types("echo bob\r");
+        let bobs = bob.until("echo bob\r\nbob\r\n> ");
+        bob.types("halt\r");
+        let halt = bob.until("halting\r\n");
+        let console = vm.console().clone();
+        vm.halted();
+        assert_eq!(bob.end(), Cause::VmEnded);
+        assert_eq!(bob.rest(), b"", "nothing after the last words");
+
+        // What the two saw is one stream, and it is the history.
+        let mut history = vec![0; 1 << 20];
+        let read = console.scrollback().read_at(0, &mut history);
+        let seen = [boot, hello, bobs, halt].concat();
+        assert_eq!(String::from_utf8_lossy(&history[..read.len()]), seen);
+    });
+}
+
+#[test]
+fn a_paste_of_4_kib_comes_back_whole() {
+    on_each(|vm| {
+        let mut alice = vm.attach("alice", Mode::Exclusive, Replay::All);
+        alice.until("> ");
+        // One line, and many.
+        let line: String = ('a'..='z').cycle().take(4096).collect();
+        alice.types(&format!("echo {line}\r"));
+        assert_eq!(alice.until("\r\n> "), format!("echo {line}\r\n{line}\r\n> "));
+
+        let words: Vec<String> = (0..100).map(|n| format!("word-{n:035}")).collect();
+        let paste: String = words.iter().map(|word| format!("echo {word}\r")).collect();
+        assert!(paste.len() > 4096);
+        alice.types(&paste);
+        for word in words {
+            assert_eq!(alice.until("\r\n> "), format!("echo {word}\r\n{word}\r\n> "));
+        }
+    });
+}
+
+#[test]
+fn s15_eight_watchers_that_never_read_disturb_neither_the_guest_nor_the_owner() {
+    on_each(|vm| {
+        let mut alice = vm.attach("alice", Mode::Exclusive, Replay::All);
+        let watchers: Vec<_> = (0..8).map(|_| vm.attach("watcher", Mode::Spectate, Replay::All)).collect();
+        alice.until("> ");
+        // More than a socket holds for each of them.
+        alice.types("print 4000\r");
+        let printed = alice.until("\r\n> ");
+        assert_eq!(printed.lines().filter(|line| line.starts_with("line ")).count(), 4000);
+        drop(watchers);
+    });
+}
+
+#[test]
+fn e4_what_an_evicted_owner_had_queued_never_runs() {
+    on_each(|vm| {
+        let mut alice = vm.attach("alice", Mode::Exclusive, Replay::All);
+        alice.until("> ");
+        // The guest is busy for longer than a take-over takes, and its own buffer holds only so much.
+        let lines = if vm.engine() == Engine::Kvm { 2_000 } else { 10_000 };
+        alice.types(&format!("print {lines}\r"));
+        alice.until("line 00010");
+        let poison = "echo POISON\r".repeat(20_000);
+        alice.types(&poison[..100_000]);
+        while vm.console().input_waiting() == 0 {
+            std::thread::yield_now();
+        }
+        let mut bob = vm.attach("bob", Mode::TakeOver, Replay::None);
+        // What the guest had read of Alice's it may still run; then comes what Bob types, and nothing between.
+        bob.types("\recho BOB IS HERE\r");
+        bob.until("\r\nBOB IS HERE\r\n> ");
+        let counters = vm.console().counters();
+        assert!(counters.input_discarded > 0, "{counters:?}");
+        bob.types("echo END\r");
+        assert_eq!(bob.until("\r\nEND\r\n> "), "echo END\r\nEND\r\n> ");
+    });
+}
+
+#[test]
+fn raw_sockets_are_enough() {
+    on_each(|vm| {
+        vm.attach("watcher", Mode::Spectate, Replay::All).until("> ");
+        let mut socket = UnixStream::connect(vm.raw()).unwrap();
+        socket.write_all(b"echo over a raw socket\r").unwrap();
+        let mut seen = Vec::new();
+        let mut byte = [0];
+        while !seen.ends_with(b"\r\nover a raw socket\r\n> ") {
+            assert_eq!(socket.read(&mut byte).unwrap(), 1);
+            seen.push(byte[0]);
+        }
+    });
+}
+
+#[test]
+fn a_guest_that_nobody_watches_runs_and_its_history_is_there_afterwards() {
+    on_each(|vm| {
+        vm.attach("watcher", Mode::Spectate, Replay::All).until("> ");
+        let mut socket = UnixStream::connect(vm.raw()).unwrap();
+        socket.write_all(b"print 100\rhalt\r").unwrap();
+        drop(socket);
+        let console = vm.console().clone();
+        vm.halted();
+        let mut history = vec![0; 1 << 20];
+        let read = console.scrollback().read_at(0, &mut history);
+        let history = String::from_utf8_lossy(&history[..read.len()]).into_owned();
+        assert_eq!(history.lines().filter(|line| line.starts_with("line ")).count(), 100);
+        assert!(history.ends_with("halting\r\n"), "{history:?}");
+    });
+}
