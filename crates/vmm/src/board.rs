@@ -1,0 +1,160 @@
+//! The machine's port I/O bus and what is on it.
+
+use std::sync::Arc;
+
+use vm_device::DevicePio;
+use vm_device::bus::{PioAddress, PioRange};
+use vm_device::device_manager::{IoManager, PioManager};
+
+use crate::i8042::{self, I8042};
+use crate::post::{self, PostPort};
+use crate::{Error, Exit};
+
+/// Where a PC has its first serial port.
+pub(crate) const COM1: u16 = 0x3f8;
+/// The ports that it takes: one for each register.
+const COM1_PORTS: u16 = 8;
+
+/// What a read from a port gives behind which nothing is.
+const OPEN_BUS: u8 = 0xff;
+
+/// The bus. Both engines' guests reach the devices through it, and in no other way.
+pub(crate) struct Board {
+    bus: IoManager,
+    i8042: Arc<I8042>,
+    post: Arc<PostPort>,
+}
+
+impl Board {
+    pub(crate) fn new(com1: Arc<dyn DevicePio + Send + Sync>) -> Result<Self, Error> {
+        let mut bus = IoManager::new();
+        let i8042 = Arc::new(I8042::default());
+        let post = Arc::new(PostPort::default());
+        bus.register_pio(PioRange::new(PioAddress(COM1), COM1_PORTS)?, com1)?;
+        bus.register_pio(PioRange::unit(PioAddress(i8042::PORT)), i8042.clone())?;
+        bus.register_pio(PioRange::unit(PioAddress(post::PORT)), post.clone())?;
+        Ok(Self { bus, i8042, post })
+    }
+
+    /// One `in`, of as many bytes as `data` has.
+    pub(crate) fn read(&self, port: u16, data: &mut [u8]) {
+        if self.bus.pio_read(PioAddress(port), data).is_err() {
+            data.fill(OPEN_BUS);
+        }
+    }
+
+    /// One `out`, of as many bytes as `data` has.
+    pub(crate) fn write(&self, port: u16, data: &[u8]) {
+        // The only error is that no device is there. A guest that writes there writes to nothing.
+        let _ = self.bus.pio_write(PioAddress(port), data);
+    }
+
+    /// Several `in`s of `width` bytes each from one port, as a string instruction makes them.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn read_string(&self, port: u16, width: usize, data: &mut [u8]) {
+        for element in data.chunks_mut(width.max(1)) {
+            self.read(port, element);
+        }
+    }
+
+    /// Several `out`s of `width` bytes each to one port.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn write_string(&self, port: u16, width: usize, data: &[u8]) {
+        for element in data.chunks(width.max(1)) {
+            self.write(port, element);
+        }
+    }
+
+    /// How the guest ended the machine, once it has.
+    pub(crate) fn outcome(&self) -> Option<Result<Exit, Error>> {
+        self.i8042.has_reset().then(|| self.post.complaint().map(|()| Exit::Halted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use vm_device::MutDevicePio;
+    use vm_device::bus::PioAddressOffset;
+
+    use super::*;
+    use crate::UartTest;
+
+    /// Keeps what was written, and reads as its own offset.
+    #[derive(Default)]
+    struct Recorder(Vec<(PioAddressOffset, Vec<u8>)>);
+
+    impl MutDevicePio for Recorder {
+        fn pio_read(&mut self, _base: PioAddress, offset: PioAddressOffset, data: &mut [u8]) {
+            data.fill(offset.to_le_bytes()[0]);
+        }
+
+        fn pio_write(&mut self, _base: PioAddress, offset: PioAddressOffset, data: &[u8]) {
+            self.0.push((offset, data.to_vec()));
+        }
+    }
+
+    fn read(board: &Board, port: u16) -> u8 {
+        let mut data = [0];
+        board.read(port, &mut data);
+        data[0]
+    }
+
+    #[test]
+    fn com1_has_eight_ports_and_the_rest_is_open() {
+        let com1 = Arc::new(Mutex::new(Recorder::default()));
+        let board = Board::new(com1.clone()).unwrap();
+        assert_eq!([0x3f7, 0x3f8, 0x3ff, 0x400].map(|port| read(&board, port)), [0xff, 0, 7, 0xff]);
+
+        board.write(0x3f7, &[1]);
+        board.write(0x3f9, &[2]);
+        board.write(0x3fe, &[3, 4]);
+        // Half of it is beyond the device, so none of it is the device's.
+        board.write(0x3ff, &[5, 6]);
+        assert_eq!(com1.lock().unwrap().0, [(1, vec![2]), (6, vec![3, 4])]);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn a_string_is_so_many_accesses_to_one_port() {
+        let com1 = Arc::new(Mutex::new(Recorder::default()));
+        let board = Board::new(com1.clone()).unwrap();
+        board.write_string(0x3f8, 1, b"abc");
+        board.write_string(0x3fa, 2, b"defg");
+        assert_eq!(
+            com1.lock().unwrap().0,
+            [
+                (0, b"a".to_vec()),
+                (0, b"b".to_vec()),
+                (0, b"c".to_vec()),
+                (2, b"de".to_vec()),
+                (2, b"fg".to_vec())
+            ]
+        );
+        let mut data = [0; 3];
+        board.read_string(0x3fd, 1, &mut data);
+        assert_eq!(data, [5; 3]);
+    }
+
+    #[test]
+    fn the_reset_command_ends_the_machine() {
+        let board = Board::new(Arc::new(Mutex::new(Recorder::default()))).unwrap();
+        board.write(i8042::PORT, &[0xd1]);
+        assert!(board.outcome().is_none());
+        board.write(i8042::PORT, &[i8042::RESET]);
+        assert!(matches!(board.outcome(), Some(Ok(Exit::Halted))));
+    }
+
+    #[test]
+    fn a_reset_after_a_complaint_is_an_error() {
+        let board = Board::new(Arc::new(Mutex::new(Recorder::default()))).unwrap();
+        board.write(post::PORT, &[post::code(UartTest::Depth)]);
+        assert!(board.outcome().is_none());
+        board.write(i8042::PORT, &[i8042::RESET]);
+        assert!(matches!(board.outcome(), Some(Err(Error::NoUart(UartTest::Depth)))));
+
+        board.write(post::PORT, &[0xef]);
+        assert!(matches!(board.outcome(), Some(Err(Error::GuestCrashed(_)))));
+    }
+}

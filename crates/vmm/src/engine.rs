@@ -1,0 +1,58 @@
+//! Which kind of machine runs the guest.
+
+use std::fmt;
+
+use crate::Error;
+
+/// Which kind of machine runs the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// A virtual machine: the guest is machine code on a virtual processor.
+    Kvm,
+    /// A thread that does what the guest does, over the same bus.
+    Software,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kvm => "KVM",
+            Self::Software => "software",
+        })
+    }
+}
+
+/// The engine to use, and why it is that one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The engine.
+    pub engine: Engine,
+    /// The reason, in words for the user.
+    pub why: String,
+}
+
+/// Chooses the engine: the requested one, or KVM if it can be used here and the software machine otherwise.
+///
+/// Whether KVM can be used is found out by using it: a machine without a guest is made and dropped.
+///
+/// # Errors
+///
+/// If KVM is requested and can't be used. The error says what to do about it.
+pub fn choose(requested: Option<Engine>) -> Result<Choice, Error> {
+    let software = |why| Choice { engine: Engine::Software, why };
+    match requested {
+        Some(Engine::Software) => Ok(software("it was asked for".to_owned())),
+        Some(Engine::Kvm) => probe(),
+        None => Ok(probe().unwrap_or_else(|error| software(error.to_string()))),
+    }
+}
+
+fn probe() -> Result<Choice, Error> {
+    #[cfg(target_arch = "x86_64")]
+    crate::kvm::probe()?;
+    #[cfg(not(target_arch = "x86_64"))]
+    return Err(Error::NotX86);
+
+    #[cfg(target_arch = "x86_64")]
+    Ok(Choice { engine: Engine::Kvm, why: "/dev/kvm works".to_owned() })
+}

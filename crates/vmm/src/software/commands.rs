@@ -1,0 +1,107 @@
+//! The monitor's commands.
+
+use std::time::Instant;
+
+use super::driver::Driver;
+use super::interrupt::Leave;
+use super::texts;
+use crate::printed_line;
+
+const CTRL_C: u8 = 0x03;
+/// Ticks a second, of the timer that the program has.
+const HZ: u128 = 20;
+
+/// What comes after a command.
+pub(super) enum Next {
+    /// The next one.
+    Prompt,
+    /// Nothing.
+    Halt,
+}
+
+/// Runs a line.
+pub(super) fn run(driver: &mut Driver<'_>, line: &[u8], started: Instant) -> Result<Next, Leave> {
+    let line = skip_spaces(line);
+    let (name, rest) = line.split_at(line.iter().position(|byte| *byte == b' ').unwrap_or(line.len()));
+    match name {
+        b"" => {}
+        b"help" => driver.write(texts::HELP.as_bytes())?,
+        b"echo" => {
+            // All that follows the one space behind the name, exactly as it is.
+            driver.write(rest.get(1..).unwrap_or_default())?;
+            driver.write(texts::NEWLINE.as_bytes())?;
+        }
+        b"print" => print(driver, trim_spaces(rest))?,
+        b"uptime" => {
+            let ticks = started.elapsed().as_millis() * HZ / 1000;
+            driver.write(format!("{ticks} ticks, {} seconds\r\n", ticks / HZ).as_bytes())?;
+        }
+        b"regs" => {
+            driver.drain()?;
+            for (value, (name, meaning)) in driver.registers().into_iter().zip(texts::REGISTERS) {
+                driver.write(format!("{name} {value:02X}  {meaning}\r\n").as_bytes())?;
+            }
+        }
+        b"halt" => {
+            driver.write(texts::HALTING.as_bytes())?;
+            driver.drain()?;
+            driver.wait_sent()?;
+            return Ok(Next::Halt);
+        }
+        _ => {
+            driver.write(name)?;
+            driver.write(texts::UNKNOWN.as_bytes())?;
+        }
+    }
+    Ok(Next::Prompt)
+}
+
+fn print(driver: &mut Driver<'_>, argument: &[u8]) -> Result<(), Leave> {
+    let Some(last) = number(argument) else {
+        driver.write(texts::NOT_A_NUMBER[0].as_bytes())?;
+        driver.write(argument)?;
+        return driver.write(texts::NOT_A_NUMBER[1].as_bytes());
+    };
+    for number in 1..=last {
+        driver.write(&printed_line(number))?;
+        if driver.is_break_waiting() {
+            // As on any terminal, it takes what was typed before it along.
+            while driver.getc()? != CTRL_C {}
+            return driver.write(texts::INTERRUPTED.as_bytes());
+        }
+    }
+    Ok(())
+}
+
+/// A decimal number from 0 to 65535: digits and nothing else.
+fn number(text: &[u8]) -> Option<u16> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0_u16, |number, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        number.checked_mul(10)?.checked_add(u16::from(digit))
+    })
+}
+
+fn skip_spaces(text: &[u8]) -> &[u8] {
+    &text[text.iter().position(|byte| *byte != b' ').unwrap_or(text.len())..]
+}
+
+fn trim_spaces(text: &[u8]) -> &[u8] {
+    let text = skip_spaces(text);
+    &text[..text.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        assert_eq!([&b"0"[..], b"00042", b"65535"].map(number), [Some(0), Some(42), Some(65535)]);
+        for text in [&b""[..], b"65536", b"99999999", b"-1", b"+1", b"1a", b"0x10", b"1 2", b"\xb2"] {
+            assert_eq!(number(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What the program has from the processor and the 8259: to wait for an interrupt.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
+use vmm_sys_util::eventfd::EventFd;
+
+use crate::Error;
+use crate::stop::Stop;
+
+/// Why the guest's thread leaves before the guest has halted.
+#[derive(Debug)]
+pub(super) enum Leave {
+    /// It was asked to.
+    Stopped,
+    /// It can't wait for interrupts.
+    Failed(Error),
+}
+
+/// What [`Epoll`] says an event is.
+const IRQ: u64 = 0;
+const STOP: u64 = 1;
+
+/// The interrupt input of COM1.
+pub(super) struct Interrupts<'a> {
+    irq: EventFd,
+    stop: &'a Stop,
+    epoll: Epoll,
+}
+
+impl<'a> Interrupts<'a> {
+    pub(super) fn new(irq: EventFd, stop: &'a Stop) -> Result<Self, Error> {
+        let epoll = Epoll::new().map_err(failed)?;
+        for (event, name) in [(&irq, IRQ), (stop.event(), STOP)] {
+            epoll
+                .ctl(ControlOperation::Add, event.as_raw_fd(), EpollEvent::new(EventSet::IN, name))
+                .map_err(failed)?;
+        }
+        Ok(Self { irq, stop, epoll })
+    }
+
+    /// Halts until the next interrupt.
+    pub(super) fn wait(&self) -> Result<(), Leave> {
+        self.sleep(None)?;
+        self.acknowledge()
+    }
+
+    /// Halts until the next interrupt or the next tick of a timer. True if it is an interrupt.
+    pub(super) fn wait_tick(&self, tick: Duration) -> Result<bool, Leave> {
+        let interrupted = self.sleep(Some(tick))?;
+        if interrupted {
+            self.acknowledge()?;
+        }
+        Ok(interrupted)
+    }
+
+    /// Whether to leave. For loops that do not wait.
+    pub(super) fn check_stop(&self) -> Result<(), Leave> {
+        if self.stop.is_requested() { Err(Leave::Stopped) } else { Ok(()) }
+    }
+
+    /// True if an interrupt came, false if the time is over.
+    fn sleep(&self, timeout: Option<Duration>) -> Result<bool, Leave> {
+        let milliseconds =
+            timeout.map_or(-1, |timeout| i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
+        let mut events = [EpollEvent::default(); 2];
+        loop {
+            self.check_stop()?;
+            match self.epoll.wait(milliseconds, &mut events) {
+                Ok(0) => return Ok(false),
+                Ok(count) if events[..count].iter().any(|event| event.data() == IRQ) => return Ok(true),
+                // The request to stop, which the check finds, or some signal.
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Leave::Failed(failed(error))),
+            }
+        }
+    }
+
+    /// Takes the interrupt, as the 8259 does when the processor acknowledges it: before the handler looks at the UART. An
+    /// edge that comes later makes the event readable again, so none is lost; at worst the handler finds nothing to do.
+    fn acknowledge(&self) -> Result<(), Leave> {
+        match self.irq.read() {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(Leave::Failed(failed(error))),
+        }
+    }
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::Host { operation: "wait for the interrupt of COM1", source }
+}

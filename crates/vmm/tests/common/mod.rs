@@ -1,0 +1,197 @@
+//! A machine with somebody at its console.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, Mutex, Once};
+use std::time::{Duration, Instant};
+
+use vm_device::DevicePio;
+use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
+use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
+use vuart::endpoint::{Attach, Console, Identity, Session};
+use vuart::{IrqFd, Options, SerialPort};
+use vuart_vmm::{Engine, Error, Exit, Machine, choose};
+
+pub(crate) const PROMPT: &[u8] = b"\r\n> ";
+
+/// Against hangs only: nothing is expected to take this long.
+pub(crate) const HANG: Duration = Duration::from_secs(120);
+
+/// Runs a test on each engine that there is, and says so when KVM is none of them.
+pub(crate) fn on_each_engine(test: impl Fn(Engine)) {
+    for engine in engines() {
+        test(engine);
+    }
+}
+
+pub(crate) fn engines() -> Vec<Engine> {
+    static SAID: Once = Once::new();
+    match choose(Some(Engine::Kvm)) {
+        Ok(_) => vec![Engine::Kvm, Engine::Software],
+        Err(error) => {
+            // Not by a macro of std, which the test harness would swallow.
+            SAID.call_once(|| drop(writeln!(io::stderr(), "NOT TESTED with KVM: {error}")));
+            vec![Engine::Software]
+        }
+    }
+}
+
+pub(crate) type Port = Arc<Mutex<SerialPort<IrqFd>>>;
+
+/// A serial port and its interrupt.
+pub(crate) fn port() -> (Port, EventFd) {
+    let irq = EventFd::new(EFD_NONBLOCK).unwrap();
+    // Room for `print 65535`, so that no test depends on being as fast as its guest.
+    let options = Options::default().with_scrollback(8 << 20);
+    let port = SerialPort::with_options(IrqFd(irq.try_clone().unwrap()), options).unwrap();
+    (Arc::new(Mutex::new(port)), irq)
+}
+
+/// A machine and its console's owner.
+pub(crate) struct Rig {
+    machine: Option<Machine>,
+    console: Console,
+    session: Session,
+    epoll: Epoll,
+    /// All that the guest has written.
+    pub(crate) output: Vec<u8>,
+    /// How much of it has been waited for.
+    looked_at: usize,
+}
+
+impl Rig {
+    pub(crate) fn boot(engine: Engine) -> Self {
+        let (port, irq) = port();
+        Self::boot_with(engine, &port, port.clone(), irq)
+    }
+
+    /// Boots with something in front of the port.
+    pub(crate) fn boot_with(
+        engine: Engine,
+        port: &Port,
+        com1: Arc<dyn DevicePio + Send + Sync>,
+        irq: EventFd,
+    ) -> Self {
+        let console = port.lock().unwrap().console().clone();
+        let session = console.attach(Attach::new(Identity::new("test", 0, None))).unwrap();
+        let machine = Machine::start(engine, com1, irq).unwrap();
+        let epoll = Epoll::new().unwrap();
+        for fd in [console.doorbell().as_raw_fd(), machine.ended().as_raw_fd()] {
+            epoll.ctl(ControlOperation::Add, fd, EpollEvent::new(EventSet::IN, 0)).unwrap();
+        }
+        Self { machine: Some(machine), console, session, epoll, output: Vec::new(), looked_at: 0 }
+    }
+
+    /// Boots, and waits until the monitor is ready.
+    pub(crate) fn boot_to_prompt(engine: Engine) -> Self {
+        let mut rig = Self::boot(engine);
+        rig.wait_for(PROMPT);
+        rig
+    }
+
+    pub(crate) fn machine(&self) -> &Machine {
+        self.machine.as_ref().unwrap()
+    }
+
+    pub(crate) fn console(&self) -> &Console {
+        &self.console
+    }
+
+    /// Offers input once. How much was taken?
+    pub(crate) fn offer(&mut self, input: &[u8]) -> usize {
+        self.session.write(input).unwrap()
+    }
+
+    /// Types all of it, as fast as the guest takes it.
+    pub(crate) fn type_in(&mut self, input: impl AsRef<[u8]>) {
+        let mut rest = input.as_ref();
+        self.until("the guest takes its input", |rig| {
+            let taken = rig.session.write(rest).unwrap();
+            rest = &rest[taken..];
+            rest.is_empty().then_some(())
+        });
+    }
+
+    /// Waits for a text in what the guest writes from where the last wait has found its own. Returns all up to its end.
+    pub(crate) fn wait_for(&mut self, text: impl AsRef<[u8]>) -> Vec<u8> {
+        let text = text.as_ref();
+        let what = format!("{:?}", String::from_utf8_lossy(text));
+        self.until(&what, |rig| {
+            let new = &rig.output[rig.looked_at..];
+            let end = new.windows(text.len()).position(|window| window == text)? + text.len();
+            let found = new[..end].to_vec();
+            rig.looked_at += end;
+            Some(found)
+        })
+    }
+
+    /// Types a line, and returns what comes between its echo and the next prompt.
+    pub(crate) fn command(&mut self, line: &str) -> String {
+        self.type_in(format!("{line}\r"));
+        self.wait_for(format!("{line}\r\n"));
+        // A command that says nothing is followed by the prompt at once.
+        let mut said = self.wait_for(b"> ");
+        while !(said == b"> " || said.ends_with(PROMPT)) {
+            said.extend(self.wait_for(b"> "));
+        }
+        said.truncate(said.len() - 2);
+        String::from_utf8(said).unwrap()
+    }
+
+    /// Waits for the end of the machine.
+    pub(crate) fn wait_ended(&mut self) {
+        self.until("the end of the machine", |rig| is_readable(rig.machine().ended()).then_some(()));
+    }
+
+    /// Waits for the end of the machine and says how it ended.
+    pub(crate) fn join(mut self) -> Result<Exit, Error> {
+        self.wait_ended();
+        self.machine.take().unwrap().join()
+    }
+
+    /// Works, and sleeps when there is nothing to do, until it has what is wanted.
+    fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&mut Self) -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            // As `Doorbell` says: arm, look, sleep, acknowledge.
+            self.console.doorbell().arm();
+            self.read();
+            if let Some(it) = wanted(self) {
+                self.console.doorbell().acknowledge();
+                return it;
+            }
+            if !self.session.output().is_behind() {
+                let left = HANG.saturating_sub(began.elapsed());
+                assert!(
+                    !left.is_zero(),
+                    "waited in vain for {what}; the guest's last words: {:?}",
+                    String::from_utf8_lossy(&self.output[self.output.len().saturating_sub(400)..])
+                );
+                self.epoll
+                    .wait(i32::try_from(left.as_millis()).unwrap(), &mut [EpollEvent::default(); 2])
+                    .unwrap();
+            }
+            self.console.doorbell().acknowledge();
+        }
+    }
+
+    fn read(&mut self) {
+        let mut buffer = [0; 4096];
+        loop {
+            let read = self.session.read(&mut buffer);
+            assert_eq!(read.missed, 0, "the test is slower than the guest by the whole ring");
+            if read.is_empty() {
+                return;
+            }
+            self.output.extend_from_slice(&buffer[..read.len()]);
+        }
+    }
+}
+
+pub(crate) fn is_readable(event: &EventFd) -> bool {
+    let epoll = Epoll::new().unwrap();
+    epoll.ctl(ControlOperation::Add, event.as_raw_fd(), EpollEvent::new(EventSet::IN, 0)).unwrap();
+    epoll.wait(0, &mut [EpollEvent::default()]).unwrap() == 1
+}

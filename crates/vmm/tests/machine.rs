@@ -1,0 +1,208 @@
+//! Starting, stopping and ending.
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use common::{PROMPT, Rig, is_readable, on_each_engine, port};
+use vm_device::MutDevicePio;
+use vm_device::bus::{PioAddress, PioAddressOffset};
+use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
+use vmm_sys_util::signal::{SIGRTMIN, block_signal};
+use vuart_vmm::{Engine, Error, Exit, Machine, UartTest, choose};
+
+#[test]
+fn stop_wakes_a_guest_that_is_halted() {
+    on_each_engine(|engine| {
+        let rig = Rig::boot_to_prompt(engine);
+        assert!(!is_readable(rig.machine().ended()));
+        rig.machine().stop();
+        rig.machine().stop();
+        assert_eq!(rig.join().unwrap(), Exit::Stopped);
+    });
+}
+
+#[test]
+fn stop_ends_a_guest_that_is_busy() {
+    on_each_engine(|engine| {
+        let mut rig = Rig::boot_to_prompt(engine);
+        rig.type_in(b"print 65535\r");
+        rig.wait_for(b"line 00001: ");
+        rig.machine().stop();
+        assert_eq!(rig.join().unwrap(), Exit::Stopped);
+    });
+}
+
+#[test]
+fn stop_before_the_guest_has_run_is_not_lost() {
+    on_each_engine(|engine| {
+        for _ in 0..20 {
+            let (com1, irq) = port();
+            let machine = Machine::start(engine, com1, irq).unwrap();
+            machine.stop();
+            assert_eq!(machine.join().unwrap(), Exit::Stopped);
+        }
+    });
+}
+
+#[test]
+fn stop_reaches_a_guest_whose_parent_has_blocked_the_signal() {
+    on_each_engine(|engine| {
+        // As a VMM does that takes its signals from a signalfd.
+        let vmm = thread::spawn(move || {
+            block_signal(SIGRTMIN()).unwrap();
+            let rig = Rig::boot_to_prompt(engine);
+            rig.machine().stop();
+            rig.join().unwrap()
+        });
+        assert_eq!(vmm.join().unwrap(), Exit::Stopped);
+    });
+}
+
+#[test]
+fn stop_after_the_end_changes_nothing() {
+    on_each_engine(|engine| {
+        let mut rig = Rig::boot_to_prompt(engine);
+        rig.type_in(b"halt\r");
+        rig.wait_ended();
+        rig.machine().stop();
+        assert!(is_readable(rig.machine().ended()));
+        assert_eq!(rig.join().unwrap(), Exit::Halted);
+    });
+}
+
+#[test]
+fn dropping_a_machine_stops_it() {
+    on_each_engine(|engine| {
+        let (com1, irq) = port();
+        let machine = Machine::start(engine, com1.clone(), irq).unwrap();
+        let ended = machine.ended().try_clone().unwrap();
+        drop(machine);
+        assert!(is_readable(&ended));
+        assert_eq!(Arc::strong_count(&com1), 1, "the guest still has the port");
+    });
+}
+
+#[test]
+fn a_port_outlives_its_machine() {
+    on_each_engine(|engine| {
+        // As a guest that reboots: the second driver must cope with what the first has left.
+        let (com1, irq) = port();
+        for _ in 0..2 {
+            let mut rig = Rig::boot_with(engine, &com1, com1.clone(), irq.try_clone().unwrap());
+            rig.wait_for(PROMPT);
+            assert_eq!(rig.command("echo once more"), "once more\r\n");
+            rig.type_in(b"halt\r");
+            assert_eq!(rig.join().unwrap(), Exit::Halted);
+        }
+    });
+}
+
+#[test]
+fn two_machines_at_once_are_apart() {
+    on_each_engine(|engine| {
+        let mut first = Rig::boot_to_prompt(engine);
+        let mut second = Rig::boot_to_prompt(engine);
+        assert_eq!(first.command("echo 1"), "1\r\n");
+        assert_eq!(second.command("echo 2"), "2\r\n");
+        first.machine().stop();
+        assert_eq!(first.join().unwrap(), Exit::Stopped);
+        assert_eq!(second.command("echo 2"), "2\r\n");
+    });
+}
+
+/// Reads as `self.0` says, and forgets what is written.
+struct Wrong(fn(PioAddressOffset) -> u8);
+
+impl MutDevicePio for Wrong {
+    fn pio_read(&mut self, _base: PioAddress, offset: PioAddressOffset, data: &mut [u8]) {
+        data.fill((self.0)(offset));
+    }
+
+    fn pio_write(&mut self, _base: PioAddress, _offset: PioAddressOffset, _data: &[u8]) {}
+}
+
+#[test]
+fn without_a_uart_the_guest_says_so() {
+    on_each_engine(|engine| {
+        for read in [|_| 0xff, |_| 0, |offset: PioAddressOffset| offset.to_le_bytes()[0]] {
+            let irq = EventFd::new(EFD_NONBLOCK).unwrap();
+            let machine = Machine::start(engine, Arc::new(Mutex::new(Wrong(read))), irq).unwrap();
+            let error = machine.join().unwrap_err();
+            assert!(matches!(error, Error::NoUart(UartTest::InterruptEnable)), "{error}");
+        }
+    });
+}
+
+/// A register file: everything that is written is read back, so it is no UART by its third test at the latest.
+#[derive(Default)]
+struct Memory([u8; 8]);
+
+impl MutDevicePio for Memory {
+    fn pio_read(&mut self, _base: PioAddress, offset: PioAddressOffset, data: &mut [u8]) {
+        data.fill(self.0[usize::from(offset)]);
+    }
+
+    fn pio_write(&mut self, _base: PioAddress, offset: PioAddressOffset, data: &[u8]) {
+        self.0[usize::from(offset)] = data[0];
+    }
+}
+
+#[test]
+fn the_error_names_the_test_that_failed() {
+    on_each_engine(|engine| {
+        let irq = EventFd::new(EFD_NONBLOCK).unwrap();
+        let machine = Machine::start(engine, Arc::new(Mutex::new(Memory::default())), irq).unwrap();
+        let error = machine.join().unwrap_err();
+        assert!(matches!(error, Error::NoUart(UartTest::Loopback)), "{error}");
+        assert!(error.to_string().contains("no 16550A at COM1"), "{error}");
+    });
+}
+
+/// A device with a bug.
+struct Panics;
+
+impl MutDevicePio for Panics {
+    fn pio_read(&mut self, _base: PioAddress, _offset: PioAddressOffset, _data: &mut [u8]) {
+        panic!("as the test wants it");
+    }
+
+    fn pio_write(&mut self, _base: PioAddress, _offset: PioAddressOffset, _data: &[u8]) {}
+}
+
+#[test]
+fn a_panic_of_the_device_ends_the_machine_and_is_said() {
+    on_each_engine(|engine| {
+        let irq = EventFd::new(EFD_NONBLOCK).unwrap();
+        let machine = Machine::start(engine, Arc::new(Mutex::new(Panics)), irq).unwrap();
+        let ended = machine.ended().try_clone().unwrap();
+        assert!(matches!(machine.join(), Err(Error::DevicePanicked)));
+        assert!(is_readable(&ended));
+    });
+}
+
+#[test]
+fn a_machine_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Machine>();
+}
+
+#[test]
+fn the_software_machine_can_be_had_anywhere() {
+    let choice = choose(Some(Engine::Software)).unwrap();
+    assert_eq!(choice.engine, Engine::Software);
+}
+
+#[test]
+fn the_choice_says_why() {
+    let choice = choose(None).unwrap();
+    match choose(Some(Engine::Kvm)) {
+        Ok(asked) => assert_eq!((choice.engine, asked.engine), (Engine::Kvm, Engine::Kvm)),
+        Err(error) => {
+            assert_eq!(choice.engine, Engine::Software);
+            assert_eq!(choice.why, error.to_string());
+        }
+    }
+    assert!(!choice.why.is_empty());
+}
