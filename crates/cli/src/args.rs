@@ -1,0 +1,205 @@
+//! The command line.
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use vuart::endpoint::{Mode, Replay};
+use vuart_vmm::Engine;
+
+use crate::exit;
+
+/// Serial consoles of guests: attach to one, take it over, watch it, read its history.
+#[derive(Debug, Parser)]
+#[command(name = "vuart", version, after_help = exit::TABLE, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do. Each variant is described where its arguments are.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(DemoArgs),
+    Attach(AttachArgs),
+    Log(LogArgs),
+    List(ListArgs),
+}
+
+/// Boot a guest and attach to its console; without a terminal, show what a console can do.
+///
+/// The guest is a small monitor; type `help` at its prompt. `~.` detaches and stops it. Without a terminal, a tour shows,
+/// and checks, in a few steps what a console can do, and exits with 0 when all of it was as it should be.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100)]
+pub(crate) struct DemoArgs {
+    /// Serve the console until the guest halts or a signal comes, for others to attach
+    #[arg(long)]
+    pub(crate) no_attach: bool,
+
+    /// The console's name; the first free one of demo, demo-2, demo-3 ... unless given
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+
+    /// What runs the guest
+    #[arg(long, value_enum, default_value_t = EngineArg::Auto)]
+    pub(crate) engine: EngineArg,
+}
+
+/// What runs the guest of the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineArg {
+    /// KVM where it can be used, and software elsewhere
+    Auto,
+    /// A virtual machine, with KVM
+    Kvm,
+    /// A thread that does what the guest does
+    Software,
+}
+
+impl EngineArg {
+    /// What was asked for, if anything was.
+    pub(crate) fn requested(self) -> Option<Engine> {
+        match self {
+            Self::Auto => None,
+            Self::Kvm => Some(Engine::Kvm),
+            Self::Software => Some(Engine::Software),
+        }
+    }
+}
+
+/// Attach this terminal, or pipes, to a console.
+///
+/// One client owns a console and types; while somebody does, attaching is refused, and says who it is. On a terminal,
+/// at the start of a line, `~.` detaches, `~B` sends a break, `~^Z` suspends, `~?` lists these; `^]` detaches anywhere.
+/// From a pipe every byte goes to the guest as it is, and the end of the input detaches when the guest's input queue has
+/// taken all of it; what the guest writes after that is in `vuart log`.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100)]
+pub(crate) struct AttachArgs {
+    /// The console's name, or the path of its control socket (with a slash in it)
+    #[arg(value_name = "NAME|PATH")]
+    pub(crate) target: OsString,
+
+    /// Take the console over from whoever holds it; they are told by whom
+    #[arg(long, conflicts_with = "spy")]
+    pub(crate) force: bool,
+
+    /// Watch only: nothing that is typed goes to the guest, and nobody is disturbed
+    #[arg(long)]
+    pub(crate) spy: bool,
+
+    /// How much history to show first: a number of bytes, all, or none. What a guest wrote earlier can hold sequences
+    /// that a terminal answers, so none is the default
+    #[arg(long, value_name = "BYTES|all|none", default_value = "none")]
+    pub(crate) replay: ReplayArg,
+
+    /// What to call yourself to others; your login name unless given
+    #[arg(long)]
+    pub(crate) label: Option<String>,
+}
+
+impl AttachArgs {
+    /// How to attach.
+    pub(crate) fn mode(&self) -> Mode {
+        match (self.force, self.spy) {
+            (true, _) => Mode::TakeOver,
+            (_, true) => Mode::Spectate,
+            _ => Mode::Exclusive,
+        }
+    }
+}
+
+/// How much history to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ReplayArg(Replay);
+
+impl From<ReplayArg> for Replay {
+    fn from(argument: ReplayArg) -> Self {
+        argument.0
+    }
+}
+
+impl std::str::FromStr for ReplayArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "all" => Ok(Self(Replay::All)),
+            "none" => Ok(Self(Replay::None)),
+            _ => match text.parse() {
+                Ok(bytes) => Ok(Self(Replay::Last(bytes))),
+                Err(_) => Err("neither a number of bytes nor 'all' nor 'none'"),
+            },
+        }
+    }
+}
+
+/// Write what a guest has written, by offset, to standard output.
+///
+/// The bytes are as the guest wrote them, and each has an offset, counted from the first. Reading takes nothing away. Where bytes are gone from the
+/// history, standard error says which. On a terminal, what a guest wrote can do what any program can: to be safe, pipe
+/// it through `less` or `cat -v`.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100)]
+pub(crate) struct LogArgs {
+    /// The console's name, or the path of its control socket (with a slash in it)
+    #[arg(value_name = "NAME|PATH")]
+    pub(crate) target: OsString,
+
+    /// Begin at this offset; with the oldest byte that is kept unless given
+    #[arg(long, value_name = "OFFSET", conflicts_with = "last")]
+    pub(crate) from: Option<u64>,
+
+    /// Begin this many bytes before the end
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) last: Option<u64>,
+
+    /// Write no more than this many bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max: Option<u64>,
+
+    /// Say the offset to go on from, on standard error, also when that is no terminal
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+impl LogArgs {
+    /// Where to begin.
+    pub(crate) fn begin(&self) -> Replay {
+        match (self.from, self.last) {
+            (Some(offset), _) => Replay::From(offset),
+            (None, Some(bytes)) => Replay::Last(bytes),
+            (None, None) => Replay::All,
+        }
+    }
+}
+
+/// List the consoles of this user: who holds them, since when, how many watch, how much their guests have written.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100)]
+pub(crate) struct ListArgs {
+    /// For programs: an array with one object for each console
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn replay_is_a_number_or_a_word() {
+        let replay = |text: &str| text.parse::<ReplayArg>().map(Replay::from);
+        assert_eq!(replay("all"), Ok(Replay::All));
+        assert_eq!(replay("none"), Ok(Replay::None));
+        assert_eq!(replay("4096"), Ok(Replay::Last(4096)));
+        assert!(replay("-1").is_err() && replay("some").is_err() && replay("").is_err());
+    }
+}

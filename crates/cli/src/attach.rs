@@ -1,0 +1,98 @@
+//! `vuart attach`: a console on this terminal, or on pipes.
+
+use vuart::endpoint::wire::Attached;
+use vuart::endpoint::{Cause, ClientError, Refused, Replay};
+
+use crate::args::AttachArgs;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::invocation::{command, quoted};
+use crate::session::{Outcome, Session, Texts};
+use crate::signals::Signals;
+use crate::target::Target;
+use crate::user;
+
+/// What an attached session is to its user.
+const TEXTS: Texts = Texts { detach: "detach", stopped: "detached" };
+
+/// Attaches until detached, evicted, or the guest's end.
+pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
+    let target = Target::parse(&args.target)?;
+    let label = args.label.clone().unwrap_or_else(user::name);
+    let mut client = target.connect(&label)?;
+    let console = client.welcome().console.clone();
+    let attached = match client.attach(args.mode(), args.replay.into()) {
+        Err(ClientError::Refused(refused)) => return Err(refusal(refused, console)),
+        attached => attached?,
+    };
+    // Not before: until here nothing needs to be put in order, and a server that hangs must not hold anybody.
+    let mut signals =
+        Signals::catch().map_err(|source| Error::Host { operation: "catch signals", source })?;
+    let mut session = Session::begin(client, &attached, &mut signals, TEXTS)?;
+    session.note(&greeting(&attached, &console, session.is_interactive()));
+    let argument = quoted(&target.argument().to_string_lossy());
+    if session.is_interactive() && Replay::from(args.replay) == Replay::None && attached.offset > 0 {
+        session.note(&format!(
+            "{} bytes of history are not shown: {} log {argument}, or attach with --replay all",
+            attached.offset,
+            command(),
+        ));
+    }
+    let outcome = match session.run() {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let signal = session.close(&[], None)?;
+            return signal.map_or(Err(error), |signal| Ok(Exit::Signal(signal)));
+        }
+    };
+    let (notes, exit) = match outcome {
+        Outcome::Detached { unanswered: false } => (vec!["detached".to_owned()], Ok(Exit::Done)),
+        Outcome::Detached { unanswered: true } => {
+            (vec!["detached; the guest has not taken all that was typed".to_owned()], Ok(Exit::Done))
+        }
+        Outcome::OutputClosed => (vec![], Ok(Exit::Done)),
+        Outcome::Signal(signal) => {
+            session.close(&[], Some(signal))?;
+            return Ok(Exit::Signal(signal));
+        }
+        Outcome::Ended(end) => match end.cause {
+            Cause::Evicted { by } => (
+                vec![
+                    format!("{by} took the console over at {}", end.at),
+                    format!("to take it back: {} attach {argument} --force", command()),
+                ],
+                Ok(Exit::Evicted),
+            ),
+            Cause::VmEnded => (vec!["the guest has ended".to_owned()], Ok(Exit::Done)),
+            Cause::ShutDown => (vec![], Err(Error::ShutDown { console })),
+            _ => (vec![end.to_string()], Ok(Exit::Done)),
+        },
+    };
+    let signal = session.close(&notes, None)?;
+    signal.map_or(exit, |signal| Ok(Exit::Signal(signal)))
+}
+
+/// What a new session is told: what it is, in whose place, and how to leave.
+pub(crate) fn greeting(attached: &Attached, console: &str, interactive: bool) -> String {
+    let place = match (&attached.evicted, &attached.held_by) {
+        (Some(evicted), _) => format!("attached to {console} as owner, taken over from {evicted}"),
+        _ if attached.owner => format!("attached to {console} as owner"),
+        (None, Some(holder)) => format!("watching {console}, which {holder} holds"),
+        (None, None) => format!("watching {console}, which nobody holds"),
+    };
+    let leave = match (interactive, attached.owner) {
+        (true, _) => "~. detaches, ~? helps",
+        (false, true) => "the end of the input detaches",
+        (false, false) => "a signal detaches",
+    };
+    format!("{place}; {leave}")
+}
+
+/// Why there is no session.
+fn refusal(refused: Refused, console: String) -> Error {
+    match refused {
+        Refused::Held { holder, since } => Error::Held { console, holder, since },
+        Refused::Ended { end } => Error::Over { console, ended: end.to_string() },
+        other => ClientError::Refused(other).into(),
+    }
+}

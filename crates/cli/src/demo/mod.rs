@@ -1,0 +1,57 @@
+//! `vuart demo`: a guest, its console, and somebody at it.
+
+mod attended;
+mod guest;
+mod served;
+mod stage;
+mod tour;
+mod visitor;
+mod witness;
+
+use std::io::{IsTerminal as _, stdin, stdout};
+
+use vuart::endpoint::{Claim, RuntimeDir, RuntimeDirError};
+use vuart_vmm::choose;
+
+use crate::args::{DemoArgs, EngineArg};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::signals::Signals;
+
+/// The console's name unless another is given.
+const NAME: &str = "demo";
+
+/// How many names are tried when none is given.
+const NAMES: usize = 1000;
+
+/// Runs the demo in the way that fits where it runs.
+pub(crate) fn run(args: &DemoArgs) -> Result<Exit, Error> {
+    // Before anything is there that a signal could leave behind.
+    let signals = Signals::catch().map_err(|source| Error::Host { operation: "catch signals", source })?;
+    let choice = choose(args.engine.requested()).map_err(|error| match args.engine {
+        EngineArg::Kvm => Error::Kvm(error),
+        EngineArg::Auto | EngineArg::Software => Error::Machine(error),
+    })?;
+    if args.no_attach {
+        served::run(args.name.as_deref(), &choice, signals)
+    } else if stdin().is_terminal() && stdout().is_terminal() {
+        attended::run(args.name.as_deref(), &choice, signals)
+    } else {
+        tour::run(args.name.as_deref(), &choice, signals)
+    }
+}
+
+/// Claims the name that was asked for, or else the first free one.
+fn claim(dir: &RuntimeDir, name: Option<&str>) -> Result<Claim, Error> {
+    if let Some(name) = name {
+        return Ok(dir.claim(name)?);
+    }
+    let numbered = (2..=NAMES).map(|number| format!("{NAME}-{number}"));
+    for name in std::iter::once(NAME.to_owned()).chain(numbered) {
+        match dir.claim(&name) {
+            Err(RuntimeDirError::Taken { .. }) => {}
+            claim => return Ok(claim?),
+        }
+    }
+    Err(Error::NoFreeName { first: NAME.to_owned(), last: format!("{NAME}-{NAMES}") })
+}

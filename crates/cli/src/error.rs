@@ -1,0 +1,135 @@
+//! What can go wrong, in words that say what to do, and the exit status that each has.
+
+use std::io;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+use vuart::NewPortError;
+use vuart::endpoint::wire::ErrorCode;
+use vuart::endpoint::{ClientError, Identity, RuntimeDirError, ServeError, Timestamp};
+
+use crate::exit::Exit;
+
+/// Why a command failed. Shown as one line.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("there is no console {name:?} in {}; `vuart list` shows those that there are", dir.display())]
+    NoSuchConsole { name: String, dir: PathBuf },
+
+    #[error("nobody serves the console {name:?}: what served it has died")]
+    NotServed { name: String },
+
+    #[error("{console} is held by {holder} since {since}; take it over with --force, or watch with --spy")]
+    Held { console: String, holder: Identity, since: Timestamp },
+
+    #[error("{console}: {ended}")]
+    Over { console: String, ended: String },
+
+    #[error("the server of {console} has shut down; `vuart list` shows whether another has taken its place")]
+    ShutDown { console: String },
+
+    #[error(transparent)]
+    Client(#[from] ClientError),
+
+    #[error(transparent)]
+    Directory(RuntimeDirError),
+
+    #[error("{0}; make room there, or set VUART_RUNTIME_DIR to another directory that you can write")]
+    Lock(#[source] RuntimeDirError),
+
+    #[error("{0}; make room there, or set VUART_RUNTIME_DIR to another directory that you can write")]
+    Bind(#[source] ServeError),
+
+    #[error(transparent)]
+    Serve(ServeError),
+
+    #[error("can't make a private directory for the tour: {0}; set TMPDIR to a directory that you can write")]
+    TemporaryDirectory(#[source] io::Error),
+
+    #[error("no free name from {first} to {last}; choose one with --name")]
+    NoFreeName { first: String, last: String },
+
+    #[error("{0}; without KVM: vuart demo --engine software")]
+    Kvm(#[source] vuart_vmm::Error),
+
+    #[error(transparent)]
+    Machine(vuart_vmm::Error),
+
+    #[error(transparent)]
+    Port(#[from] NewPortError),
+
+    #[error("can't read standard input: {0}")]
+    Stdin(#[source] io::Error),
+
+    #[error("can't write to standard output: {0}")]
+    Stdout(#[source] io::Error),
+
+    #[error("can't set the terminal up: {0}")]
+    Terminal(#[source] Errno),
+
+    #[error("can't {operation} (is a limit on processes or open files reached? see `ulimit -a`): {source}")]
+    Host { operation: &'static str, source: io::Error },
+
+    #[error("a check of the demo has failed; this is a bug, please report it with what is printed above")]
+    CheckFailed,
+}
+
+impl From<ServeError> for Error {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Bind { .. } => Self::Bind(error),
+            error => Self::Serve(error),
+        }
+    }
+}
+
+impl From<RuntimeDirError> for Error {
+    fn from(error: RuntimeDirError) -> Self {
+        match error {
+            RuntimeDirError::Lock { .. } => Self::Lock(error),
+            error => Self::Directory(error),
+        }
+    }
+}
+
+impl Error {
+    /// The exit status that tells scripts what went wrong.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::NoSuchConsole { .. } | Self::NotServed { .. } | Self::Over { .. } => Exit::NoConsole,
+            Self::Held { .. } | Self::NoFreeName { .. } => Exit::InUse,
+            Self::ShutDown { .. } => Exit::Lost,
+            Self::Client(error) => match error {
+                ClientError::NotFound { .. } | ClientError::NotServed { .. } => Exit::NoConsole,
+                ClientError::Forbidden { .. } => Exit::NotPermitted,
+                ClientError::Server(error) if error.code == ErrorCode::Forbidden => Exit::NotPermitted,
+                ClientError::Lost(_) => Exit::Lost,
+                _ => Exit::Failure,
+            },
+            Self::Directory(error) => match error {
+                RuntimeDirError::BadName { .. } => Exit::Usage,
+                RuntimeDirError::Taken { .. } => Exit::InUse,
+                _ => Exit::NotPermitted,
+            },
+            Self::Lock(_)
+            | Self::Bind(_)
+            | Self::TemporaryDirectory(_)
+            | Self::Kvm(vuart_vmm::Error::KvmPermission) => Exit::NotPermitted,
+            _ => Exit::Failure,
+        }
+    }
+
+    /// The line for standard error. A cause that the message does not have yet is put behind it.
+    pub(crate) fn line(&self) -> String {
+        let mut line = self.to_string();
+        let mut error: &dyn std::error::Error = self;
+        while let Some(source) = error.source() {
+            let cause = source.to_string();
+            if !line.contains(&cause) {
+                line = format!("{line}: {cause}");
+            }
+            error = source;
+        }
+        line
+    }
+}

@@ -1,0 +1,226 @@
+//! `vuart list`: which consoles there are, and who is at them.
+
+use std::io::{self, Write as _, stderr, stdout};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use vuart::endpoint::wire::Status;
+use vuart::endpoint::{Client, ClientError, RuntimeDir, RuntimeDirError};
+
+use crate::args::ListArgs;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::user;
+
+/// How long a server may take to answer before it counts as one that does not.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many servers are asked at once.
+const AT_ONCE: usize = 32;
+
+/// Lists the consoles.
+pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
+    let path = RuntimeDir::default_path();
+    let dir = match RuntimeDir::open(&path) {
+        Ok(dir) => Some(dir),
+        Err(RuntimeDirError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    let mut consoles = Vec::new();
+    if let Some(dir) = dir {
+        for name in dir.names()? {
+            consoles.push((dir.control_socket(&name)?, name));
+        }
+    }
+    let rows = ask(consoles);
+    let text = if args.json {
+        // Serialising plain structs with string keys into memory can't fail.
+        let json = serde_json::to_string_pretty(&rows).unwrap_or_default();
+        format!("{json}\n")
+    } else if rows.is_empty() {
+        // Not on standard output, where a console of that name would stand.
+        let _ = writeln!(stderr(), "vuart: there are no consoles in {}", path.display());
+        return Ok(Exit::Done);
+    } else {
+        table(&rows)
+    };
+    match stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Stdout(error)),
+        _ => Ok(Exit::Done),
+    }
+}
+
+/// How a console is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    /// People can attach.
+    Served,
+    /// The guest is over.
+    Ended,
+    /// Nobody listens: what served it has died.
+    Unserved,
+    /// Somebody listens and does not answer.
+    Unresponsive,
+    /// It can't be asked.
+    Unknown,
+}
+
+impl State {
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::Ended => "ended",
+            Self::Unserved => "nobody serves it",
+            Self::Unresponsive => "does not answer",
+            Self::Unknown => "can't be asked",
+        }
+    }
+}
+
+/// The owner of a console.
+#[derive(Debug, Clone, Serialize)]
+struct Owner {
+    label: String,
+    uid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    /// RFC 3339.
+    since: String,
+    #[serde(skip)]
+    in_words: String,
+}
+
+/// What there is to say of one console. The members that only a server can tell are absent where none does.
+#[derive(Debug, Clone, Serialize)]
+struct Row {
+    name: String,
+    state: State,
+    /// The control socket.
+    path: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<Owner>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spectators: Option<usize>,
+    /// What the guest has written: the offset of the next byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    /// The oldest offset that is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest: Option<u64>,
+    /// The server's process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+}
+
+impl Row {
+    fn silent(name: String, path: PathBuf, state: State) -> Self {
+        Self { name, state, path, owner: None, spectators: None, bytes: None, oldest: None, pid: None }
+    }
+
+    fn new(name: String, path: PathBuf, status: &Status) -> Self {
+        let owner = status.sessions.iter().find(|session| session.owner).map(|session| Owner {
+            label: session.identity.label().to_owned(),
+            uid: session.identity.uid(),
+            pid: session.identity.pid(),
+            since: session.since.to_string(),
+            in_words: session.identity.to_string(),
+        });
+        Self {
+            name,
+            state: if status.ended.is_some() { State::Ended } else { State::Served },
+            path,
+            owner,
+            spectators: Some(status.sessions.iter().filter(|session| !session.owner).count()),
+            bytes: Some(status.end),
+            oldest: Some(status.oldest),
+            pid: Some(status.pid),
+        }
+    }
+}
+
+/// Asks every server, many at once and none for long: one that hangs must not hide the others.
+fn ask(consoles: Vec<(PathBuf, String)>) -> Vec<Row> {
+    let mut rows: Vec<Option<Row>> = consoles
+        .iter()
+        .map(|(path, name)| Some(Row::silent(name.clone(), path.clone(), State::Unresponsive)))
+        .collect();
+    let label = user::name();
+    let (answer, answers) = mpsc::channel();
+    let waiting = Arc::new(Mutex::new(consoles.into_iter().enumerate()));
+    // The threads are not waited for: a server that hangs can hold one for ever.
+    for _ in 0..rows.len().min(AT_ONCE) {
+        let (waiting, answer, label) = (Arc::clone(&waiting), answer.clone(), label.clone());
+        let asker = move || {
+            loop {
+                let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((index, (path, name))) = next else { return };
+                let status = Client::connect(&path, &label).and_then(|mut client| client.status());
+                let row = match status {
+                    Ok(status) => Some(Row::new(name, path, &status)),
+                    // It was there a moment ago: its server has gone, and has taken it along.
+                    Err(ClientError::NotFound { .. }) => None,
+                    Err(error) => Some(Row::silent(name, path, silence(&error))),
+                };
+                if answer.send((index, row)).is_err() {
+                    return;
+                }
+            }
+        };
+        if thread::Builder::new().spawn(asker).is_err() {
+            break;
+        }
+    }
+    drop(answer);
+    let mut deadline = Instant::now() + PATIENCE;
+    while let Ok((index, row)) = answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        rows[index] = row;
+        // As long as answers come, there may be more.
+        deadline = Instant::now() + PATIENCE;
+    }
+    rows.into_iter().flatten().collect()
+}
+
+fn silence(error: &ClientError) -> State {
+    match error {
+        ClientError::NotServed { .. } => State::Unserved,
+        ClientError::Lost(error) if error.kind() == io::ErrorKind::TimedOut => State::Unresponsive,
+        _ => State::Unknown,
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let header = ["NAME", "STATE", "OWNER", "SINCE", "SPECTATORS", "BYTES"].map(str::to_owned);
+    let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let lines: Vec<[String; 6]> = rows
+        .iter()
+        .map(|row| {
+            let owner = row.owner.as_ref();
+            [
+                row.name.clone(),
+                row.state.in_words().to_owned(),
+                owner.map_or_else(|| "-".to_owned(), |owner| owner.in_words.clone()),
+                owner.map_or_else(|| "-".to_owned(), |owner| owner.since.clone()),
+                number(row.spectators.map(|count| count as u64)),
+                number(row.bytes),
+            ]
+        })
+        .collect();
+    let mut widths = [0; 6];
+    for line in std::iter::once(&header).chain(&lines) {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for line in std::iter::once(&header).chain(&lines) {
+        let cells: Vec<String> =
+            line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text += cells.join("  ").trim_end();
+        text.push('\n');
+    }
+    text
+}

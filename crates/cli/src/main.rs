@@ -1,0 +1,43 @@
+//! The command `vuart`: attach to a guest's serial console, take it over, watch it, read it back.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod attach;
+mod demo;
+mod error;
+mod escape;
+mod exit;
+mod invocation;
+mod list;
+mod log;
+mod printer;
+mod session;
+mod signals;
+mod target;
+mod terminal;
+mod user;
+mod wait;
+
+use std::io::{Write as _, stderr};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Arguments, Command};
+
+fn main() -> ExitCode {
+    terminal::restore_on_panic();
+    let result = match Arguments::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Attach(args) => attach::run(&args),
+        Command::Log(args) => log::run(&args),
+        Command::List(args) => list::run(&args),
+    };
+    let exit = result.unwrap_or_else(|error| {
+        // Nobody can be told that standard error fails.
+        let _ = writeln!(stderr(), "vuart: {}", error.line());
+        error.exit()
+    });
+    exit.code().into()
+}

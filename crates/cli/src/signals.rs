@@ -1,0 +1,113 @@
+//! Signals as events, so that whoever is asked to leave can put things in order first.
+
+use std::ffi::c_int;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
+use signal_hook::low_level::signal_name;
+
+/// A signal that asks the process to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Signal(u8);
+
+impl Signal {
+    pub(crate) fn number(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match signal_name(self.0.into()) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "signal {}", self.0),
+        }
+    }
+}
+
+/// What has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pending {
+    /// Nothing that matters.
+    Nothing,
+    /// The process was stopped, by whatever means, and goes on.
+    Continued,
+    /// The process is to leave.
+    Leave(Signal),
+}
+
+/// Catches the signals that end a process or let it go on after a stop; readable when one has come.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    delivery: SignalDelivery<UnixStream, SignalOnly>,
+}
+
+impl Signals {
+    /// From now on these signals end nothing by themselves.
+    pub(crate) fn catch() -> io::Result<Self> {
+        let (read, write) = UnixStream::pair()?;
+        let mut signals = vec![SIGINT, SIGQUIT, SIGTERM, SIGCONT];
+        if !hangup_is_ignored() {
+            signals.push(SIGHUP);
+        }
+        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, signals)?;
+        Ok(Self { delivery })
+    }
+
+    /// What has come since the last call.
+    pub(crate) fn pending(&mut self) -> Pending {
+        let mut pending = Pending::Nothing;
+        for signal in self.delivery.pending() {
+            pending = match (signal, pending) {
+                (_, Pending::Leave(_)) => pending,
+                (SIGCONT, _) => Pending::Continued,
+                (signal, _) => leave(signal),
+            };
+        }
+        pending
+    }
+}
+
+fn leave(signal: c_int) -> Pending {
+    u8::try_from(signal).map_or(Pending::Nothing, |number| Pending::Leave(Signal(number)))
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.delivery.get_read().as_fd()
+    }
+}
+
+/// Whether the process was started with SIGHUP ignored: by `nohup`, which must keep its meaning.
+fn hangup_is_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & (1 << (SIGHUP - 1)) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use signal_hook::low_level::raise;
+
+    use super::*;
+
+    #[test]
+    fn the_first_request_to_leave_counts() {
+        let mut signals = Signals::catch().unwrap();
+        assert_eq!(signals.pending(), Pending::Nothing);
+        raise(SIGCONT).unwrap();
+        assert_eq!(signals.pending(), Pending::Continued);
+        raise(SIGTERM).unwrap();
+        raise(SIGCONT).unwrap();
+        let Pending::Leave(signal) = signals.pending() else { panic!("no signal") };
+        assert_eq!((signal.number(), signal.to_string().as_str()), (15, "SIGTERM"));
+        assert_eq!(signals.pending(), Pending::Nothing);
+    }
+}

@@ -1,0 +1,50 @@
+//! Waiting for one of several things.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+/// What to wait for: a file descriptor and its events, or, where `None` stands, nothing at present.
+pub(crate) type Source<'a> = Option<(BorrowedFd<'a>, PollFlags)>;
+
+/// Waits until something has come, and says what, each in its place. All are empty after `timeout` or a signal.
+pub(crate) fn wait<const N: usize>(
+    sources: [Source<'_>; N],
+    timeout: Option<Duration>,
+) -> io::Result<[PollFlags; N]> {
+    let mut polled: Vec<PollFd<'_>> =
+        sources.iter().flatten().map(|(fd, events)| PollFd::from_borrowed_fd(*fd, *events)).collect();
+    // A time-out that is too long to be expressed is none.
+    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+    match poll(&mut polled, timeout.as_ref()) {
+        Ok(_) => {}
+        Err(Errno::INTR) => return Ok([PollFlags::empty(); N]),
+        Err(error) => return Err(error.into()),
+    }
+    let mut answers = polled.iter().map(PollFd::revents);
+    Ok(sources.map(|source| source.and_then(|_| answers.next()).unwrap_or(PollFlags::empty())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::fd::AsFd as _;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn each_answer_stands_in_its_place() {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        near.write_all(b"x").unwrap();
+        let [nothing, quiet, ready] = wait(
+            [None, Some((near.as_fd(), PollFlags::IN)), Some((far.as_fd(), PollFlags::IN))],
+            Some(Duration::ZERO),
+        )
+        .unwrap();
+        assert_eq!((nothing, quiet, ready), (PollFlags::empty(), PollFlags::empty(), PollFlags::IN));
+    }
+}

@@ -1,0 +1,256 @@
+//! The demo, as a script and as a person sees it.
+
+mod support;
+
+use std::process::Stdio;
+
+use rustix::process::Signal;
+use support::pty::Pty;
+use support::{Demo, Process, Runtime, run, run_with};
+
+/// Every step of the tour, by its first words.
+const STEPS: [&str; 12] = [
+    "a guest boots",
+    "alice attaches",
+    "alice types: echo hello",
+    "bob attaches, and is refused: the console is held by alice",
+    "bob takes the console over from alice",
+    "alice is told: the console was taken over by bob",
+    "alice types on, and nothing of it reaches the guest",
+    "bob pastes 4096 bytes",
+    "the history, read by offset",
+    "a part of it",
+    "bob detaches",
+    "carol attaches and types: halt",
+];
+
+fn tour(runtime: &Runtime, more: &[&str]) {
+    let done = run(&mut runtime.vuart(&[&["demo"], more].concat()));
+    let text = done.text();
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{text}");
+    let ok: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("ok      ")).collect();
+    for (line, step) in ok.iter().zip(STEPS) {
+        assert!(line.starts_with(step), "{line}");
+    }
+    assert_eq!(ok.len(), STEPS.len() + 1, "{text}");
+    assert_eq!(ok.last(), Some(&"the sockets are gone"));
+    assert!(text.contains("attach demo --force"));
+    assert!(runtime.files().is_empty());
+}
+
+#[test]
+fn the_tour_with_the_engine_that_there_is() {
+    tour(&Runtime::new(), &[]);
+}
+
+#[test]
+fn the_tour_with_the_software_guest() {
+    tour(&Runtime::new(), &["--engine", "software"]);
+}
+
+#[test]
+fn tours_at_the_same_time_do_not_meet() {
+    // In one directory they take different names; without one, each has its own.
+    let runtime = Runtime::new();
+    let start = |own: bool| {
+        let mut command = runtime.vuart(&["demo", "--engine", "software"]);
+        if own {
+            command.env_remove("VUART_RUNTIME_DIR");
+        }
+        Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
+    };
+    let tours: Vec<Process> = (0..8).map(|number| start(number % 2 == 0)).collect();
+    for tour in tours {
+        let done = tour.finish();
+        assert_eq!(done.code, 0, "{}{}", done.text(), done.stderr);
+    }
+    assert!(runtime.files().is_empty());
+}
+
+#[test]
+fn kvm_that_can_not_be_used_is_an_error_only_when_it_is_asked_for() {
+    let usable = vuart_vmm::choose(Some(vuart_vmm::Engine::Kvm));
+    let done = run(&mut Runtime::new().vuart(&["demo", "--engine", "kvm"]));
+    match usable {
+        Ok(_) => assert_eq!(done.code, 0, "{}{}", done.text(), done.stderr),
+        Err(error) => {
+            let code = if matches!(error, vuart_vmm::Error::KvmPermission) { 6 } else { 1 };
+            assert_eq!(done.code, code);
+            assert!(done.one_line().ends_with("vuart demo --engine software"), "{}", done.stderr);
+        }
+    }
+}
+
+#[test]
+fn it_says_how_to_attach() {
+    let runtime = Runtime::new();
+    let demo = Demo::start(&runtime);
+    assert!(demo.directions[0].starts_with("guest    software: "), "{:?}", demo.directions);
+    assert_eq!(demo.direction("console"), runtime.path().join("demo.ctl"));
+    assert!(demo.directions[2].ends_with("vuart attach demo"));
+    assert!(demo.directions[3].contains("socat -,raw,echo=0,escape=0x1d UNIX:"));
+    assert_eq!(runtime.files(), ["demo.ctl", "demo.lock", "demo.sock"]);
+}
+
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::QUIT, 131)] {
+        let runtime = Runtime::new();
+        let demo = Demo::start(&runtime);
+        demo.process.signal(signal);
+        let done = demo.process.finish();
+        assert_eq!(done.code, code);
+        assert!(done.stderr.ends_with(": the guest is stopped]\n"), "{}", done.stderr);
+        assert!(runtime.files().is_empty(), "{:?}", runtime.files());
+    }
+}
+
+#[test]
+fn a_signal_ends_the_tour_and_leaves_nothing_behind() {
+    let runtime = Runtime::new();
+    let mut command = runtime.vuart(&["demo", "--engine", "software"]);
+    let mut tour = Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    tour.expect_stdout(b"ok ");
+    tour.signal(Signal::INT);
+    let done = tour.finish();
+    // It may just have been over.
+    assert!(done.code == 130 || done.code == 0, "{}{}", done.text(), done.stderr);
+    assert!(runtime.files().is_empty());
+}
+
+#[test]
+fn the_guest_halts() {
+    let runtime = Runtime::new();
+    let demo = Demo::start(&runtime);
+    let done = run_with(&mut runtime.vuart(&["attach", "demo"]), b"halt\r");
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let done = demo.process.finish();
+    assert_eq!((done.code, done.stderr.as_str()), (0, "[vuart: demo: the guest has ended]\n"));
+    assert!(runtime.files().is_empty());
+}
+
+#[test]
+fn a_name_that_is_taken() {
+    let runtime = Runtime::new();
+    let first = Demo::start(&runtime);
+    let second = Demo::start(&runtime);
+    assert_eq!(second.direction("console"), runtime.path().join("demo-2.ctl"));
+    let done = run(&mut runtime.vuart(&["demo", "--no-attach", "--name", "demo"]));
+    assert_eq!(done.code, 4);
+    let pid = first.process.child.id();
+    assert!(done.one_line().contains(&format!("already served by process {pid}")), "{}", done.stderr);
+}
+
+#[test]
+fn what_a_killed_demo_left_is_no_hindrance() {
+    let runtime = Runtime::new();
+    let demo = Demo::start(&runtime);
+    demo.process.signal(Signal::KILL);
+    assert_eq!(demo.process.finish().code, 137);
+    assert_eq!(runtime.files(), ["demo.ctl", "demo.lock", "demo.sock"]);
+    let demo = Demo::start(&runtime);
+    assert_eq!(demo.direction("console"), runtime.path().join("demo.ctl"));
+}
+
+/// The demo on a terminal, at the guest's prompt.
+fn attended(runtime: &Runtime) -> (Pty, Process) {
+    let mut pty = Pty::new();
+    let demo = pty.spawn(&mut runtime.vuart(&["demo", "--engine", "software"]));
+    let shown = pty.expect("\r\n> ");
+    assert!(shown.contains("[vuart: attached to demo as owner; ~. detaches and stops the guest"), "{shown}");
+    assert!(pty.is_raw());
+    (pty, demo)
+}
+
+#[test]
+fn on_a_terminal_it_is_a_console() {
+    let runtime = Runtime::new();
+    let before = Pty::new().settings();
+    let (mut pty, demo) = attended(&runtime);
+    pty.type_in(b"echo hullo\x7f\x7f\x7flo\r");
+    pty.expect("\r\nhulo\r\n> ");
+    pty.type_in(b"halt\r");
+    let (code, shown) = pty.finish(demo);
+    assert_eq!((code, shown.as_str()), (0, "halt\r\nhalting\r\n[vuart: the guest has ended]\r\n"));
+    assert_eq!(pty.settings(), before);
+    assert!(runtime.files().is_empty());
+}
+
+#[test]
+fn detaching_stops_the_guest() {
+    let runtime = Runtime::new();
+    let (mut pty, demo) = attended(&runtime);
+    pty.type_in(b"\r~.");
+    let (code, shown) = pty.finish(demo);
+    assert_eq!(code, 0);
+    assert!(shown.ends_with("[vuart: detached; the guest is stopped]\r\n"), "{shown}");
+    assert!(!pty.is_raw());
+    assert!(runtime.files().is_empty());
+}
+
+#[test]
+fn evicted_it_serves_on_and_the_console_can_be_taken_back() {
+    let runtime = Runtime::new();
+    let (mut pty, demo) = attended(&runtime);
+    let mut other = Pty::new();
+    let client = other.spawn(&mut runtime.vuart(&["attach", "demo", "--force", "--label", "bob"]));
+    other.expect("[vuart: attached to demo as owner, taken over from tester (uid ");
+    pty.expect("[vuart: bob (uid ");
+    pty.expect("type take to take it back, ^C to stop it]\r\n");
+    assert!(!pty.is_raw());
+
+    other.type_in(b"echo mine\r");
+    other.expect("\r\nmine\r\n> ");
+    // What was on its way to the guest when the console was lost does not take it back.
+    pty.type_in(b"ls\n\n");
+    pty.expect("ls\r\n\r\n");
+    pty.type_in(b"take\n");
+    let shown = other.expect("took the console over at ");
+    assert!(shown.contains("[vuart: tester (uid "), "{shown}");
+    assert_eq!(other.finish(client).0, 5);
+    // It goes on where it was cut off.
+    pty.expect("taken over from bob (uid ");
+    let shown = pty.expect("echo mine\r\nmine\r\n> ");
+    assert!(!shown.contains("vuart monitor"), "{shown}");
+    pty.type_in(b"halt\r");
+    let (code, shown) = pty.finish(demo);
+    assert_eq!((code, shown.as_str()), (0, "halt\r\nhalting\r\n[vuart: the guest has ended]\r\n"));
+    assert!(runtime.files().is_empty());
+}
+
+#[test]
+fn evicted_it_ends_with_the_guest_or_by_a_signal() {
+    for halt in [true, false] {
+        let runtime = Runtime::new();
+        let (mut pty, demo) = attended(&runtime);
+        let mut other = Pty::new();
+        let client = other.spawn(&mut runtime.vuart(&["attach", "demo", "--force"]));
+        pty.expect("to stop it]\r\n");
+        other.expect("helps]\r\n");
+        if halt {
+            other.type_in(b"halt\r");
+        } else {
+            demo.signal(Signal::INT);
+        }
+        let (code, shown) = pty.finish(demo);
+        assert_eq!(code, if halt { 0 } else { 130 });
+        assert!(shown.contains(if halt { "the guest has ended" } else { "SIGINT: the guest is stopped" }));
+        let (code, shown) = other.finish(client);
+        assert_eq!(code, 0);
+        assert!(shown.contains("[vuart: the guest has ended]"), "{shown}");
+        assert!(runtime.files().is_empty());
+    }
+}
+
+#[test]
+fn a_signal_on_a_terminal_restores_it_and_leaves_nothing_behind() {
+    let runtime = Runtime::new();
+    let before = Pty::new().settings();
+    let (mut pty, demo) = attended(&runtime);
+    demo.signal(Signal::TERM);
+    let (code, shown) = pty.finish(demo);
+    assert_eq!(code, 143);
+    assert!(shown.contains("[vuart: SIGTERM: the guest is stopped]"), "{shown}");
+    assert_eq!(pty.settings(), before);
+    assert!(runtime.files().is_empty());
+}

@@ -1,0 +1,103 @@
+//! The history by offset.
+
+mod support;
+
+use std::process::Stdio;
+
+use support::served::Served;
+use support::{Demo, Process, Runtime, run, run_with};
+
+fn log(runtime: &Runtime, more: &[&str]) -> Vec<u8> {
+    let done = run(&mut runtime.vuart(&[&["log", "vm0"], more].concat()));
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{more:?}");
+    done.stdout
+}
+
+#[test]
+fn ranges() {
+    let runtime = Runtime::new();
+    let mut served = Served::new(&runtime, 1 << 20);
+    let written: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    served.write(&written);
+    assert!(log(&runtime, &[]) == written);
+    assert!(log(&runtime, &["--from", "70000"]) == written[70_000..]);
+    assert!(log(&runtime, &["--from", "70000", "--max", "20000"]) == written[70_000..90_000]);
+    assert!(log(&runtime, &["--last", "5"]) == written[99_995..]);
+    assert!(log(&runtime, &["--last", "50", "--max", "20"]) == written[99_950..99_970]);
+    assert!(log(&runtime, &["--last", "1000000"]) == written);
+    assert!(log(&runtime, &["--max", "0"]).is_empty());
+    for beyond in ["100000", "100001", "18446744073709551615"] {
+        assert!(log(&runtime, &["--from", beyond]).is_empty(), "{beyond}");
+    }
+    // E6: and nothing has been taken away.
+    assert!(log(&runtime, &[]) == written);
+}
+
+#[test]
+fn the_next_offset_is_where_to_go_on() {
+    let runtime = Runtime::new();
+    let mut served = Served::new(&runtime, 4096);
+    served.write(b"0123456789");
+    let done = run(&mut runtime.vuart(&["log", "vm0", "--from", "2", "--max", "3", "--verbose"]));
+    assert_eq!(
+        (done.text().as_str(), done.stderr.as_str()),
+        ("234", "[vuart: 3 bytes; the next offset is 5]\n")
+    );
+    let done = run(&mut runtime.vuart(&["log", "vm0", "--from", "10", "-v"]));
+    assert_eq!(
+        (done.text().as_str(), done.stderr.as_str()),
+        ("", "[vuart: 0 bytes; the next offset is 10]\n")
+    );
+}
+
+#[test]
+fn e7_what_is_gone_is_declared() {
+    let runtime = Runtime::new();
+    let mut served = Served::new(&runtime, 4096);
+    let written: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+    served.write(&written);
+    let done = run(&mut runtime.vuart(&["log", "vm0", "--from", "1000"]));
+    assert_eq!(done.code, 0);
+    let oldest = usize::try_from(served.console.scrollback().oldest()).unwrap();
+    assert!(oldest > 1000 && done.stdout == written[oldest..]);
+    let lost = format!("{} bytes are lost here, offsets 1000 to {}", oldest - 1000, oldest - 1);
+    assert_eq!(done.stderr, format!("[vuart: {lost}]\n"));
+    // All that there is has no hole.
+    assert!(log(&runtime, &[]) == written[oldest..]);
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    let runtime = Runtime::new();
+    let mut served = Served::new(&runtime, 1 << 20);
+    served.write(&vec![b'x'; 1 << 20]);
+    let mut command = runtime.vuart(&["log", "vm0"]);
+    let mut reader =
+        Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    reader.expect_stdout(b"xxx");
+    drop(reader.child.stdout.take());
+    let done = reader.finish();
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn of_a_guest_that_runs() {
+    let runtime = Runtime::new();
+    let demo = Demo::start_with(&runtime, &["--name", "vm0"]);
+    let mut command = runtime.vuart(&["attach", "vm0", "--replay", "all"]);
+    let mut client =
+        Process::spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()));
+    let mut seen = client.expect_stdout(b"\r\n> ");
+    std::io::Write::write_all(client.child.stdin.as_mut().unwrap(), b"print 100\r").unwrap();
+    seen.extend(client.expect_stdout(b"\r\n> "));
+    assert!(seen.len() > 7000);
+    assert!(log(&runtime, &[]) == seen);
+    let middle = seen.len() / 2;
+    assert!(log(&runtime, &["--from", &middle.to_string(), "--max", "1000"]) == seen[middle..middle + 1000]);
+    // By the path of either socket.
+    for word in ["console", "or       socat -,raw,echo=0,escape=0x1d UNIX:"] {
+        let path = demo.direction(word).to_str().unwrap();
+        let done = run_with(&mut runtime.vuart(&["log", path, "--last", "2"]), b"");
+        assert_eq!(done.text(), "> ");
+    }
+}

@@ -1,0 +1,104 @@
+//! A terminal, seen from where the person sits.
+
+use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::{Command, Stdio};
+
+use rustix::event::PollFlags;
+use rustix::fs::OFlags;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Termios, tcgetattr};
+
+use super::{Process, wait_for};
+
+/// A pseudo-terminal with a person at it, who reads along.
+pub(crate) struct Pty {
+    master: OwnedFd,
+    slave: OwnedFd,
+    /// What has been shown and not been looked at.
+    screen: Vec<u8>,
+}
+
+impl Pty {
+    pub(crate) fn new() -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let path = ptsname(&master, Vec::new()).unwrap();
+        let slave = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlags::NOCTTY.bits().cast_signed())
+            .open(OsStr::from_bytes(path.as_bytes()))
+            .unwrap();
+        Self { master, slave: slave.into(), screen: Vec::new() }
+    }
+
+    /// Starts a command on the terminal.
+    pub(crate) fn spawn(&self, command: &mut Command) -> Process {
+        let end = || Stdio::from(self.slave.try_clone().unwrap());
+        Process::spawn(command.stdin(end()).stdout(end()).stderr(end()))
+    }
+
+    /// A file descriptor of the terminal, for one of a command's streams.
+    pub(crate) fn stream(&self) -> Stdio {
+        self.slave.try_clone().unwrap().into()
+    }
+
+    /// Types.
+    pub(crate) fn type_in(&self, text: &[u8]) {
+        let mut text = text;
+        while !text.is_empty() {
+            wait_for(self.master.as_fd(), PollFlags::OUT, "the terminal takes what is typed");
+            let typed = rustix::io::write(&self.master, text).unwrap();
+            text = &text[typed..];
+        }
+    }
+
+    /// Waits until `text` is shown, and returns everything up to its end.
+    pub(crate) fn expect(&mut self, text: &str) -> String {
+        loop {
+            let found = self.screen.windows(text.len()).position(|window| window == text.as_bytes());
+            if let Some(start) = found {
+                let shown: Vec<u8> = self.screen.drain(..start + text.len()).collect();
+                return String::from_utf8(shown).unwrap();
+            }
+            let shown = self.screen.escape_ascii().to_string();
+            wait_for(self.master.as_fd(), PollFlags::IN, &format!("waiting for {text:?}, shown: {shown}"));
+            self.read();
+        }
+    }
+
+    /// Waits for the end of a process, and returns its exit code and everything that is shown up to then.
+    ///
+    /// The terminal takes what is written without our reading up to some thousand bytes: more is not expected here.
+    pub(crate) fn finish(&mut self, mut process: Process) -> (i32, String) {
+        const MARK: &str = "\x01end of the process\x01";
+        let code = process.code();
+        // What a program has written is shown a moment later: something that was written after it marks the end.
+        rustix::io::write(&self.slave, MARK.as_bytes()).unwrap();
+        let shown = self.expect(MARK);
+        (code, shown.trim_end_matches(MARK).to_owned())
+    }
+
+    fn read(&mut self) {
+        let mut buffer = [0; 4096];
+        let length = rustix::io::read(&self.master, &mut buffer).unwrap();
+        self.screen.extend_from_slice(&buffer[..length]);
+    }
+
+    /// The terminal's settings, to be compared.
+    pub(crate) fn settings(&self) -> String {
+        // Termios has no equality, and its text names every mode and character.
+        format!("{:?}", tcgetattr(&self.slave).unwrap())
+    }
+
+    /// Whether a program has made it raw.
+    pub(crate) fn is_raw(&self) -> bool {
+        let settings: Termios = tcgetattr(&self.slave).unwrap();
+        !settings.local_modes.contains(rustix::termios::LocalModes::ICANON)
+    }
+}

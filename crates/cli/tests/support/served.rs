@@ -1,0 +1,69 @@
+//! A console that the test serves itself: it is the guest, and says when it reads.
+
+use vuart::endpoint::{Cause, Console, Input, RuntimeDir, Server, ServerThread, Symbol};
+use vuart::scrollback::{Scrollback, Writer};
+
+use super::{GUARD, Runtime};
+
+/// The name of the console.
+pub(crate) const NAME: &str = "vm0";
+
+/// A console with the test for a guest.
+pub(crate) struct Served {
+    /// Writes the guest's output.
+    pub(crate) output: Writer,
+    /// Has what was typed.
+    pub(crate) input: Input,
+    pub(crate) console: Console,
+    server: ServerThread,
+}
+
+impl Served {
+    /// With a ring of `capacity` bytes.
+    pub(crate) fn new(runtime: &Runtime, capacity: usize) -> Self {
+        let (output, scrollback) = Scrollback::new(capacity).unwrap();
+        let (console, input) = Console::new(scrollback, || ()).unwrap();
+        let claim = RuntimeDir::create(runtime.path()).unwrap().claim(NAME).unwrap();
+        let server = ServerThread::start(Server::bind(claim, console.clone()).unwrap()).unwrap();
+        Self { output, input, console, server }
+    }
+
+    /// The guest writes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.output.extend(bytes);
+        self.console.doorbell().ring();
+    }
+
+    /// The guest reads all that has been typed so far.
+    pub(crate) fn typed(&mut self) -> Vec<u8> {
+        let mut typed = Vec::new();
+        let mut symbols = [Symbol::Break; 256];
+        loop {
+            match self.input.take(&mut symbols) {
+                0 => return typed,
+                count => typed.extend(symbols[..count].iter().map(|symbol| match symbol {
+                    Symbol::Byte(byte) => *byte,
+                    Symbol::Break => b'^',
+                })),
+            }
+        }
+    }
+
+    /// The guest reads until it has `count` bytes.
+    pub(crate) fn typed_exactly(&mut self, count: usize) -> Vec<u8> {
+        let started = std::time::Instant::now();
+        let mut typed = Vec::new();
+        while typed.len() < count {
+            typed.extend(self.typed());
+            assert!(started.elapsed() < GUARD, "hangs: {} of {count} bytes came", typed.len());
+            std::thread::yield_now();
+        }
+        typed
+    }
+
+    /// The guest is over.
+    pub(crate) fn end(self, cause: &Cause) {
+        self.console.end(cause);
+        assert!(self.server.finish(GUARD));
+    }
+}
