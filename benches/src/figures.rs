@@ -1,0 +1,36 @@
+//! The figures, a file for each family.
+
+mod attached;
+mod register;
+mod ring;
+mod shared;
+mod sinks;
+
+use std::error::Error;
+
+use crate::measure::Effort;
+use crate::table::Row;
+
+/// What a family returns; an error when something did not arrive as it should.
+pub(crate) type Rows = Result<Vec<Row>, Box<dyn Error>>;
+
+/// A family measures its rows.
+pub(crate) type Family = fn(Effort) -> Rows;
+
+/// All of them, in the order of the table.
+pub(crate) const FAMILIES: [(&str, Family); 5] = [
+    ("one register access", register::rows),
+    ("a port that several vCPUs share", shared::rows),
+    ("output into files, pipes and sockets", sinks::rows),
+    ("output while the console is served", attached::rows),
+    ("the ring by itself", ring::rows),
+];
+
+/// What a verification found, when it was not what it should be.
+fn expect(what: &str, found: u64, expected: u64) -> Result<(), Box<dyn Error>> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("{what}: {found} bytes arrived, {expected} were written").into())
+    }
+}

@@ -1,0 +1,112 @@
+//! One register access, with nobody attached, beside vm-superio writing into a sink that keeps nothing.
+
+use std::hint::black_box;
+use std::io;
+
+use vm_device::MutDevicePio;
+use vm_device::bus::PioAddress;
+use vuart::uart::spec::{Lsr, offset};
+
+use super::{Rows, expect};
+use crate::devices::{self, Peer, PeerOnBus, Port};
+use crate::measure::{Effort, Pair, compare};
+use crate::table::Row;
+
+const COM1: PioAddress = PioAddress(0x3F8);
+
+pub(super) fn rows(effort: Effort) -> Rows {
+    Ok(vec![
+        Row::new("THR write, nobody attached, vs vm-superio into a sink, ns", thr(effort)?).goal(1.0),
+        Row::new("the same through a bus of `dyn MutDevicePio`, ns", thr_on_bus(effort)?),
+        Row::new("LSR read vs vm-superio, ns", read(effort, offset::LSR)?).goal(1.0),
+        Row::new("IIR read vs vm-superio, ns", read(effort, offset::IIR)?).goal(1.0),
+    ])
+}
+
+/// What the guest writes as its `n`th character.
+pub(super) fn character(n: u64) -> u8 {
+    n.to_le_bytes()[0]
+}
+
+/// The guest writes `count` characters, one access each.
+pub(super) fn write_ours(port: &mut Port, count: u64) {
+    for n in 0..count {
+        port.write_register(black_box(offset::THR), black_box(character(n)));
+    }
+}
+
+/// The same, on the peer.
+pub(super) fn write_peer<W: io::Write>(peer: &mut Peer<W>, count: u64) {
+    for n in 0..count {
+        // Its error is the sink's. It is looked at, as a VMM that counts losses does, and found by the check at the end.
+        let _ = black_box(peer.write(black_box(offset::THR), black_box(character(n))));
+    }
+}
+
+fn thr(effort: Effort) -> Result<Pair, Box<dyn std::error::Error>> {
+    let mut port = devices::port()?;
+    let mut peer = devices::peer(io::sink());
+    let mut written = 0;
+    let pair = compare(
+        effort,
+        &mut |count| {
+            write_ours(&mut port, count);
+            written += count;
+        },
+        &mut |count| write_peer(&mut peer, count),
+    );
+    verify(&port, written)?;
+    Ok(pair)
+}
+
+fn thr_on_bus(effort: Effort) -> Result<Pair, Box<dyn std::error::Error>> {
+    fn write(device: &mut dyn MutDevicePio, count: u64) {
+        for n in 0..count {
+            device.pio_write(COM1, black_box(u16::from(offset::THR)), black_box(&[character(n)]));
+        }
+    }
+    let mut port = devices::port()?;
+    let mut peer = PeerOnBus(devices::peer(io::sink()));
+    let mut written = 0;
+    let pair = compare(
+        effort,
+        &mut |count| {
+            write(black_box(&mut port), count);
+            written += count;
+        },
+        &mut |count| write(black_box(&mut peer), count),
+    );
+    verify(&port, written)?;
+    Ok(pair)
+}
+
+/// All that was written has its place in the ring, and the newest of it can be read.
+pub(super) fn verify(port: &Port, written: u64) -> Result<(), Box<dyn std::error::Error>> {
+    let scrollback = port.console().scrollback();
+    expect("the ring", scrollback.end(), written)?;
+    let mut newest = [0; 4096];
+    let read = scrollback.read_at(written.saturating_sub(newest.len() as u64), &mut newest);
+    expect("the ring's end", read.len() as u64, written.min(newest.len() as u64))
+}
+
+fn read(effort: Effort, register: u8) -> Result<Pair, Box<dyn std::error::Error>> {
+    let mut port = devices::port()?;
+    let mut peer = devices::peer(io::sink());
+    let lsr = (Lsr::THRE | Lsr::TEMT).bits();
+    if (port.read_register(offset::LSR), peer.read(offset::LSR)) != (lsr, lsr) {
+        return Err("the two devices do not agree on an idle LSR".into());
+    }
+    Ok(compare(
+        effort,
+        &mut |count| {
+            for _ in 0..count {
+                black_box(port.read_register(black_box(register)));
+            }
+        },
+        &mut |count| {
+            for _ in 0..count {
+                black_box(peer.read(black_box(register)));
+            }
+        },
+    ))
+}

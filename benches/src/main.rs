@@ -1,0 +1,71 @@
+//! Every figure beside its peer, in one run.
+//!
+//! `cargo run --release -p vuart-benches -- table` prints the table; `--json` prints it for programs. A new figure is a
+//! function in [`figures`] that returns [`Row`](table::Row)s, and a line in [`figures::FAMILIES`].
+
+mod devices;
+mod figures;
+mod machine;
+mod measure;
+mod table;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::measure::Effort;
+
+#[derive(Parser)]
+#[command(name = "vuart-benches", about = "Every figure beside its peer, in one run")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measures and prints the table
+    Table {
+        /// Print {"rows": [...]} on stdout, for programs; the machine is described on stderr
+        #[arg(long)]
+        json: bool,
+        /// Measure for a moment only: shows that everything runs, the figures mean little
+        #[arg(long)]
+        quick: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let Command::Table { json, quick } = Arguments::parse().command;
+    match table(json, if quick { Effort::QUICK } else { Effort::FULL }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vuart-benches: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn table(json: bool, effort: Effort) -> Result<(), Box<dyn Error>> {
+    let machine = machine::describe();
+    if cfg!(debug_assertions) {
+        eprintln!("This is a debug build: run it with --release.");
+    }
+    if json {
+        eprintln!("{machine}");
+    } else {
+        println!("{machine}\n");
+    }
+    let mut rows = Vec::new();
+    for (name, family) in figures::FAMILIES {
+        eprintln!("measuring: {name}");
+        rows.extend(family(effort).map_err(|error| format!("{name}: {error}"))?);
+    }
+    if json {
+        println!("{}", table::json(&rows)?);
+    } else {
+        print!("{}", table::markdown(&rows));
+    }
+    Ok(())
+}

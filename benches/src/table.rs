@@ -1,0 +1,82 @@
+//! The rows, and how they are printed.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::measure::Pair;
+
+/// One figure beside its peer.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Row {
+    /// What is compared with what, and in which unit.
+    figure: String,
+    ours: f64,
+    peer: f64,
+    /// Ours in terms of the peer's.
+    ratio: f64,
+    /// The largest ratio that is good enough, where one was set.
+    goal: Option<f64>,
+    met: Option<bool>,
+}
+
+impl Row {
+    /// A row without a goal.
+    pub(crate) fn new(figure: impl Into<String>, pair: Pair) -> Self {
+        let ratio = pair.ours / pair.peer;
+        Self {
+            figure: figure.into(),
+            ours: rounded(pair.ours, 100.0),
+            peer: rounded(pair.peer, 100.0),
+            ratio: rounded(ratio, 100_000.0),
+            goal: None,
+            met: None,
+        }
+    }
+
+    /// The same, with the largest ratio that is good enough.
+    pub(crate) fn goal(self, goal: f64) -> Self {
+        Self { met: Some(self.ratio <= goal), goal: Some(goal), ..self }
+    }
+}
+
+fn rounded(value: f64, parts: f64) -> f64 {
+    (value * parts).round() / parts
+}
+
+#[derive(Serialize)]
+struct Rows<'a> {
+    rows: &'a [Row],
+}
+
+pub(crate) fn json(rows: &[Row]) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&Rows { rows })
+}
+
+pub(crate) fn markdown(rows: &[Row]) -> String {
+    let width = rows.iter().map(|row| row.figure.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    let mut line = |figure: &str, ours: &str, peer: &str, ratio: &str, goal: &str, met: &str| {
+        // Writing to a String can't fail.
+        let _ =
+            writeln!(text, "| {figure:width$} | {ours:>9} | {peer:>9} | {ratio:>7} | {goal:>7} | {met:3} |");
+    };
+    line("figure", "ours", "peer", "ratio", "goal", "met");
+    line(&"-".repeat(width), "--------:", "--------:", "------:", "------:", "---");
+    for row in rows {
+        line(
+            &row.figure,
+            &format!("{:.2}", row.ours),
+            &format!("{:.2}", row.peer),
+            &ratio(row.ratio),
+            &row.goal.map_or_else(|| "-".to_owned(), ratio),
+            row.met.map_or("-", |met| if met { "yes" } else { "no" }),
+        );
+    }
+    text
+}
+
+/// As a fraction where it is a small one.
+fn ratio(ratio: f64) -> String {
+    if ratio > 0.0 && ratio < 0.05 { format!("1/{:.0}", 1.0 / ratio) } else { format!("{ratio:.2}") }
+}
