@@ -1,0 +1,21 @@
+//! Anything that a guest and the people at its console can do to a port.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vuart::{Options, SerialPort};
+use vuart_fuzz::{Harness, Irq, Operation};
+
+/// Keeps one run short; a longer sequence finds nothing that this does not.
+const OPERATIONS_MAX: usize = 256;
+
+fuzz_target!(|operations: Vec<Operation>| {
+    // The smallest ring, so that it is lapped often.
+    let options = Options::default().with_scrollback(4096);
+    let port = SerialPort::with_options(Irq, options).expect("a file descriptor and 4 KiB");
+    let mut harness = Harness::new(port);
+    for operation in operations.iter().take(OPERATIONS_MAX) {
+        harness.run(operation);
+    }
+    harness.finish();
+});

@@ -1,0 +1,7 @@
+//! Anything that a client can send to a server, or a server to a client.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| vuart_fuzz::check_stream(bytes));

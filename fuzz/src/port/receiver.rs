@@ -1,0 +1,156 @@
+//! Where each character on its way to the guest is.
+
+use std::collections::VecDeque;
+
+use vuart::uart::FIFO_SIZE;
+
+/// What waits for the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Item {
+    /// Typed, or written in loopback.
+    Byte(u8),
+    /// A break, which is read as 0.
+    Break,
+}
+
+/// How much is known of what is in the UART. One access may take characters and clear the receiver, and only the port
+/// knows which came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Known {
+    /// All.
+    #[default]
+    Exactly,
+    /// Some may be gone, from the front.
+    SomeGone,
+    /// Nothing, until it is empty.
+    Nothing,
+}
+
+/// The queue behind the receiver, and the receiver.
+#[derive(Debug, Default)]
+pub(super) struct Receiver {
+    /// Taken by the console, not by the UART.
+    queue: VecDeque<Item>,
+    /// In the UART.
+    fifo: VecDeque<Item>,
+    known: Known,
+    /// How many characters the UART has taken.
+    taken: u64,
+    typed: u64,
+}
+
+impl Receiver {
+    /// The next byte that an owner types: never 0, which an empty receiver reads as, and different from its 254 neighbours
+    /// on either side, so that one that is lost, doubled or out of order is known.
+    pub(super) fn next_typed(&self, ahead: u64) -> u8 {
+        u8::try_from((self.typed + ahead) % 255).map_or(1, |n| n + 1)
+    }
+
+    /// The console has taken `count` bytes from the owner.
+    pub(super) fn typed(&mut self, count: usize) {
+        for _ in 0..count {
+            self.queue.push_back(Item::Byte(self.next_typed(0)));
+            self.typed += 1;
+        }
+    }
+
+    /// The console has taken a break from the owner.
+    pub(super) fn typed_break(&mut self) {
+        self.queue.push_back(Item::Break);
+    }
+
+    /// What is in the queue.
+    pub(super) fn waiting(&self) -> u64 {
+        self.queue.len() as u64
+    }
+
+    /// Whether the guest would find something: outside loopback, which holds the queue back.
+    pub(super) fn certainly_waits(&self) -> bool {
+        !self.queue.is_empty() || (self.known == Known::Exactly && !self.fifo.is_empty())
+    }
+
+    /// A new owner: the queue is gone. How many symbols that were.
+    pub(super) fn discard(&mut self) -> u64 {
+        let waiting = self.waiting();
+        self.queue.clear();
+        waiting
+    }
+
+    /// FCR has cleared the receiver.
+    pub(super) fn clear(&mut self) {
+        self.fifo.clear();
+        self.known = Known::Exactly;
+    }
+
+    /// What is taken in the access that goes on may have come before a clear in the same access.
+    pub(super) fn be_uncertain(&mut self) {
+        self.known = Known::SomeGone;
+    }
+
+    /// A character comes in loopback.
+    pub(super) fn looped_back(&mut self, byte: u8, fifos: bool) {
+        if !fifos {
+            // RBR is overwritten.
+            self.clear();
+            self.fifo.push_back(Item::Byte(byte));
+        } else if self.known != Known::Exactly {
+            // There may be room for it or not.
+            self.known = Known::Nothing;
+        } else if self.fifo.len() < usize::from(FIFO_SIZE) {
+            self.fifo.push_back(Item::Byte(byte));
+        }
+    }
+
+    /// After an access: the UART has taken `total` characters since it was made.
+    pub(super) fn has_taken(&mut self, total: u64, fifos: bool) {
+        for _ in self.taken..total {
+            let item = self.queue.pop_front();
+            self.fifo.push_back(item.expect("the guest's receiver took what nobody has typed"));
+        }
+        self.taken = total;
+        let capacity = if fifos { usize::from(FIFO_SIZE) } else { 1 };
+        if self.known != Known::Exactly {
+            let gone = self.fifo.len().saturating_sub(capacity);
+            self.fifo.drain(..gone);
+        }
+        if self.known == Known::SomeGone && self.fifo.is_empty() {
+            self.known = Known::Exactly;
+        }
+        assert!(self.fifo.len() <= capacity, "the receiver took more than it can hold: {:?}", self.fifo);
+    }
+
+    /// The guest has read RBR.
+    pub(super) fn read(&mut self, value: u8) {
+        match self.known {
+            Known::Exactly => {
+                let expected = match self.fifo.pop_front() {
+                    Some(Item::Byte(byte)) => byte,
+                    Some(Item::Break) | None => 0,
+                };
+                assert_eq!(value, expected, "RBR; after it: {:?}", self.fifo);
+            }
+            Known::SomeGone if value != 0 => {
+                let found = self.fifo.iter().position(|item| *item == Item::Byte(value));
+                let found = found.unwrap_or_else(|| panic!("RBR is {value:#04x}, of {:?}", self.fifo));
+                self.fifo.drain(..=found);
+                self.known = Known::Exactly;
+            }
+            // A break, or nothing was there.
+            Known::SomeGone | Known::Nothing => {}
+        }
+    }
+
+    /// The guest has read LSR, and the receiver has not changed since.
+    pub(super) fn check_data_ready(&mut self, data_ready: bool, loopback: bool) {
+        if self.known == Known::Exactly {
+            assert_eq!(data_ready, !self.fifo.is_empty(), "LSR.DR; the receiver has {:?}", self.fifo);
+        } else if !data_ready {
+            self.clear();
+        }
+        assert!(
+            data_ready || loopback || self.queue.is_empty(),
+            "LSR.DR is 0 while {} symbols wait",
+            self.queue.len()
+        );
+    }
+}
