@@ -1,5 +1,7 @@
 //! What the tests of this package share: a guest that runs, and its console, served.
 
+#![allow(clippy::missing_panics_doc, reason = "a test that can't go on has nothing better to do, anywhere here")]
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -37,10 +39,6 @@ pub struct Vm {
 
 impl Vm {
     /// Boots the guest and serves its console in a directory of its own.
-    ///
-    /// # Panics
-    ///
-    /// When it can't: a test has no use for anything else. The same holds for all that follows.
     pub fn boot(engine: Engine) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let irq = EventFd::new(EFD_NONBLOCK).expect("an eventfd");

@@ -230,7 +230,9 @@ impl RuntimeDir {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(source) => return Err(fail(source)),
             }
-            lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(fail)?;
+            // For people, in the message of whoever comes next. A disk that has no room for it may have some for sockets,
+            // and the console is worth more than the number.
+            let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
             let claim = Claim { name: name.to_owned(), raw, control, path, _lock: lock };
             claim.remove_sockets();
             return Ok(claim);

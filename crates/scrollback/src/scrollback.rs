@@ -137,7 +137,8 @@ impl Scrollback {
     pub fn read_at(&self, from: u64, buf: &mut [u8]) -> Read {
         // R1. Acquire: pairs with W4, so that the cells hold the bytes before `tail`, or newer ones.
         let tail = self.ring.header.tail.load(Ordering::Acquire);
-        // R2.
+        // R2. What is before the oldest byte is gone, or may go at any moment. That saves its copying, and lets a reader that
+        // was lapped begin where there is something; R5 and R6 alone would be enough to be right.
         let start = from.max(self.oldest());
         // Never more than the ring has, so that no content of the header can lead the copy astray.
         let room = buf.len().min(self.ring.capacity());
@@ -152,7 +153,7 @@ impl Scrollback {
         self.copy(start, &mut buf[..len]);
         // R4. Acquire: pairs with the W2 of whichever push stored what was just read, so that R5 sees its announcement.
         fence(Ordering::Acquire);
-        // R5.
+        // R5. Relaxed, as R4 is what makes it new enough.
         let oldest = self.oldest();
         if oldest <= start {
             return Read { start, next: end, missed: start - from };

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{check, fill, messages, ring};
 use crate::{
     Read, Scrollback,
+    ring::Ring,
     sync::{AtomicU64, Ordering},
 };
 
@@ -133,4 +134,27 @@ fn successive_reads_join_without_a_gap() {
         assert_eq!(reader.cursor(), seen + missed);
     });
     assert!(executions >= 1000, "{executions} executions");
+}
+
+/// A ring will be read from a file that anybody may have written. Nothing in its header leads a read astray.
+#[test]
+fn no_header_does_harm() {
+    const VALUES: [u64; 8] = [0, 1, 17, 1 << 40, u64::MAX - 17, u64::MAX - 8, u64::MAX - 1, u64::MAX];
+    for tail in VALUES {
+        for intent in VALUES {
+            messages::reset();
+            let ring = Ring::with_granule(16, 8, 0).expect("a few bytes of memory");
+            ring.header.tail.store(tail, Ordering::Relaxed);
+            ring.header.intent.store(intent, Ordering::Relaxed);
+            let (_, scrollback) = Scrollback::with_writer(ring);
+            for from in VALUES {
+                for size in [0, 1, 15, 40] {
+                    let mut buf = vec![0; size];
+                    let read = scrollback.read_at(from, &mut buf);
+                    assert!(from <= read.start && read.len() <= size.min(16), "{read:?} from {from}");
+                    assert_eq!(read.missed, read.start - from);
+                }
+            }
+        }
+    }
 }
