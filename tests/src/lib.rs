@@ -1,6 +1,9 @@
 //! What the tests of this package share: a guest that runs, and its console, served.
 
-#![allow(clippy::missing_panics_doc, reason = "a test that can't go on has nothing better to do, anywhere here")]
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "a test that can't go on has nothing better to do, anywhere here"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

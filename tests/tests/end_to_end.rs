@@ -53,7 +53,7 @@ fn a_paste_of_4_kib_comes_back_whole() {
         assert_eq!(alice.until("\r\n> "), format!("echo {line}\r\n{line}\r\n> "));
 
         let words: Vec<String> = (0..100).map(|n| format!("word-{n:035}")).collect();
-        let paste: String = words.iter().map(|word| format!("echo {word}\r")).collect();
+        let paste = words.iter().fold(String::new(), |paste, word| paste + "echo " + word + "\r");
         assert!(paste.len() > 4096);
         alice.types(&paste);
         for word in words {
