@@ -10,6 +10,7 @@ mod measure;
 mod table;
 
 use std::error::Error;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -52,10 +53,11 @@ fn table(json: bool, effort: Effort) -> Result<(), Box<dyn Error>> {
     if cfg!(debug_assertions) {
         eprintln!("This is a debug build: run it with --release.");
     }
+    let mut out = io::stdout().lock();
     if json {
         eprintln!("{machine}");
     } else {
-        println!("{machine}\n");
+        writeln!(out, "{machine}\n")?;
     }
     let mut rows = Vec::new();
     for (name, family) in figures::FAMILIES {
@@ -63,9 +65,9 @@ fn table(json: bool, effort: Effort) -> Result<(), Box<dyn Error>> {
         rows.extend(family(effort).map_err(|error| format!("{name}: {error}"))?);
     }
     if json {
-        println!("{}", table::json(&rows)?);
+        writeln!(out, "{}", table::json(&rows)?)?;
     } else {
-        print!("{}", table::markdown(&rows));
+        write!(out, "{}", table::markdown(&rows))?;
     }
     Ok(())
 }

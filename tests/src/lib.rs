@@ -5,15 +5,13 @@
     reason = "a test that can't go on has nothing better to do, anywhere here"
 )]
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use vuart::endpoint::wire::{Event, Request};
-use vuart::endpoint::{Cause, Client, Console, Mode, Replay, RuntimeDir, Server, ServerThread};
-use vuart::{IrqFd, SerialPort};
-use vuart_vmm::{Engine, Exit, Machine, choose};
+use vuart::endpoint::{Cause, Client, Console, Mode, Replay, RuntimeDir};
+use vuart_vmm::{Engine, Exit, ServedMachine, choose};
 
 /// A hang becomes a failure after this long; nothing is measured with it.
 const HANG: Duration = Duration::from_secs(300);
@@ -32,11 +30,7 @@ pub fn engines() -> Vec<Engine> {
 #[derive(Debug)]
 pub struct Vm {
     engine: Engine,
-    machine: Machine,
-    console: Console,
-    server: ServerThread,
-    control: PathBuf,
-    raw: PathBuf,
+    machine: ServedMachine,
     _dir: tempfile::TempDir,
 }
 
@@ -44,15 +38,10 @@ impl Vm {
     /// Boots the guest and serves its console in a directory of its own.
     pub fn boot(engine: Engine) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let irq = EventFd::new(EFD_NONBLOCK).expect("an eventfd");
-        let port = SerialPort::new(IrqFd(irq.try_clone().expect("an eventfd"))).expect("a port");
-        let console = port.console().clone();
         let claim =
             RuntimeDir::create(dir.path().join("run")).and_then(|dir| dir.claim("vm0")).expect("a name");
-        let (raw, control) = (claim.raw_socket().to_owned(), claim.control_socket().to_owned());
-        let server = Server::bind(claim, console.clone()).and_then(ServerThread::start).expect("a server");
-        let machine = Machine::start(engine, Arc::new(Mutex::new(port)), irq).expect("a machine");
-        Self { engine, machine, console, server, control, raw, _dir: dir }
+        let machine = ServedMachine::boot(engine, claim).expect("a machine");
+        Self { engine, machine, _dir: dir }
     }
 
     /// What runs the guest.
@@ -62,12 +51,12 @@ impl Vm {
 
     /// The console itself.
     pub fn console(&self) -> &Console {
-        &self.console
+        self.machine.console()
     }
 
     /// The path of the raw socket.
     pub fn raw(&self) -> &Path {
-        &self.raw
+        self.machine.raw_socket()
     }
 
     /// A client that is attached, and has seen nothing yet.
@@ -79,14 +68,15 @@ impl Vm {
 
     /// A client that is not attached.
     pub fn connect(&self, label: &str) -> Client {
-        Client::connect(&self.control, label).expect("a connection")
+        Client::connect(self.machine.control_socket(), label).expect("a connection")
     }
 
     /// Waits for the guest to halt, and for every client to have got everything.
     pub fn halted(self) {
-        assert_eq!(self.machine.join().expect("a good end"), Exit::Halted);
-        self.console.end(&Cause::VmEnded);
-        assert!(self.server.finish(HANG), "a client has not got everything");
+        let over = PollFd::new(&self.machine, PollFlags::IN);
+        let timeout = Timespec { tv_sec: HANG.as_secs().cast_signed(), tv_nsec: 0 };
+        assert_eq!(poll(&mut [over], Some(&timeout)), Ok(1), "the guest has not halted");
+        assert_eq!(self.machine.finish(HANG).expect("a good end"), Exit::Halted);
     }
 }
 

@@ -4,9 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
-use vuart::NewPortError;
 use vuart::endpoint::wire::ErrorCode;
 use vuart::endpoint::{ClientError, Identity, RuntimeDirError, ServeError, Timestamp};
+use vuart_vmm::BootError;
 
 use crate::exit::Exit;
 
@@ -56,7 +56,7 @@ pub(crate) enum Error {
     Machine(vuart_vmm::Error),
 
     #[error(transparent)]
-    Port(#[from] NewPortError),
+    Boot(BootError),
 
     #[error("can't read standard input: {0}")]
     Stdin(#[source] io::Error),
@@ -79,6 +79,16 @@ impl From<ServeError> for Error {
         match error {
             ServeError::Bind { .. } => Self::Bind(error),
             error => Self::Serve(error),
+        }
+    }
+}
+
+impl From<BootError> for Error {
+    fn from(error: BootError) -> Self {
+        match error {
+            BootError::Serve(error) => error.into(),
+            BootError::Machine(error) => Self::Machine(error),
+            error => Self::Boot(error),
         }
     }
 }

@@ -5,6 +5,7 @@ mod support;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::process::Stdio;
+use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::fcntl_setpipe_size;
@@ -100,6 +101,16 @@ fn output_is_complete_when_its_reader_is_slow() {
     assert!(read == written, "{} of {} bytes", read.len(), written.len());
     let done = client.finish();
     assert_eq!((done.code, done.stderr.as_str()), (0, "[vuart: the guest has ended]\n"));
+}
+
+#[test]
+fn output_that_nobody_reads_is_left_in_the_ring() {
+    let runtime = Runtime::new();
+    let mut served = Served::new(&runtime, 1 << 25);
+    let _client = piped(&runtime, &[]);
+    served.write(&vec![b'x'; 1 << 24]);
+    // A client that hoards has all of it by then.
+    assert!(!served.end_within(&Cause::VmEnded, Duration::from_secs(2)));
 }
 
 #[test]

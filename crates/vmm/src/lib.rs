@@ -3,7 +3,8 @@
 //! The machine is what the demo and the tests of `vuart` run: one processor, one 16550A at COM1 (0x3F8, IRQ 4), and a
 //! guest that drives it as a good driver does and offers a monitor on it (`help`, `echo`, `print`, `uptime`, `regs`,
 //! `halt`). It is written to be read as the model of how a VMM embeds a serial port: the machine knows it only as a
-//! [`vm_device::DevicePio`] on its bus and an event for the interrupt.
+//! [`vm_device::DevicePio`] on its bus and an event for the interrupt. [`ServedMachine`] puts a `vuart` port there and serves
+//! its console.
 //!
 //! There are two [engines](Engine). With KVM the guest is machine code in a real virtual machine. Where KVM can't be
 //! used, the same monitor runs as a thread that drives the same registers over the same bus. Their consoles show the
@@ -37,6 +38,7 @@ mod kvm;
 mod machine;
 mod post;
 mod printed;
+mod served;
 mod software;
 mod stop;
 
@@ -44,3 +46,4 @@ pub use engine::{Choice, Engine, choose};
 pub use error::{Error, UartTest};
 pub use machine::{Exit, Machine};
 pub use printed::{PRINTED_LINE, printed_line};
+pub use served::{BootError, Device, ServedMachine};

@@ -7,10 +7,9 @@ use std::os::fd::AsFd as _;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use vuart::endpoint::{Cause, Client, ClientError, End, Mode, Refused, Replay, RuntimeDir};
-use vuart_vmm::Choice;
+use vuart_vmm::{Choice, ServedMachine};
 
-use super::claim;
-use super::guest::Guest;
+use super::{claim, directions, finish};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::session::{Outcome, Session, Texts};
@@ -27,19 +26,19 @@ const TAKE: &str = "take";
 /// Boots the guest and attaches the terminal, until the guest halts, somebody detaches, or a signal comes.
 pub(super) fn run(name: Option<&str>, choice: &Choice, mut signals: Signals) -> Result<Exit, Error> {
     let dir = RuntimeDir::create(RuntimeDir::default_path())?;
-    let guest = Guest::boot(choice.engine, claim(&dir, name)?)?;
+    let guest = ServedMachine::boot(choice.engine, claim(&dir, name)?)?;
     // Nobody can be told that standard error fails.
-    let _ = stderr().write_all(guest.directions(choice).as_bytes());
+    let _ = stderr().write_all(directions(&guest, choice).as_bytes());
     let (mut mode, mut replay) = (Mode::Exclusive, Replay::All);
     loop {
         let (visit, next) = attend(&guest, mode, replay, &mut signals)?;
         match visit {
             Visit::Over => {
-                guest.finish()?;
+                finish(guest)?;
                 return Ok(Exit::Done);
             }
             Visit::Signal(signal) => {
-                guest.finish()?;
+                finish(guest)?;
                 return Ok(Exit::Signal(signal));
             }
             Visit::HeldByAnother => match stand_by(&guest, &mut signals)? {
@@ -47,12 +46,12 @@ pub(super) fn run(name: Option<&str>, choice: &Choice, mut signals: Signals) -> 
                     (mode, replay) = (Mode::TakeOver, next.map_or(Replay::All, Replay::From));
                 }
                 StandBy::Over => {
-                    guest.finish()?;
+                    finish(guest)?;
                     let _ = writeln!(stderr(), "[vuart: the guest has ended]");
                     return Ok(Exit::Done);
                 }
                 StandBy::Signal(signal) => {
-                    guest.finish()?;
+                    finish(guest)?;
                     let _ = writeln!(stderr(), "[vuart: {signal}: the guest is stopped]");
                     return Ok(Exit::Signal(signal));
                 }
@@ -72,7 +71,7 @@ enum Visit {
 
 /// Attaches the terminal once. Also says where its output was cut off.
 fn attend(
-    guest: &Guest,
+    guest: &ServedMachine,
     mode: Mode,
     replay: Replay,
     signals: &mut Signals,
@@ -133,7 +132,7 @@ enum StandBy {
 }
 
 /// Serves on, with the terminal as it was before.
-fn stand_by(guest: &Guest, signals: &mut Signals) -> Result<StandBy, Error> {
+fn stand_by(guest: &ServedMachine, signals: &mut Signals) -> Result<StandBy, Error> {
     let stdin = stdin();
     let mut listens = true;
     loop {

@@ -1,7 +1,6 @@
 //! `vuart demo`: a guest, its console, and somebody at it.
 
 mod attended;
-mod guest;
 mod served;
 mod stage;
 mod tour;
@@ -9,13 +8,15 @@ mod visitor;
 mod witness;
 
 use std::io::{IsTerminal as _, stdin, stdout};
+use std::time::Duration;
 
 use vuart::endpoint::{Claim, RuntimeDir, RuntimeDirError};
-use vuart_vmm::choose;
+use vuart_vmm::{Choice, ServedMachine, choose};
 
 use crate::args::{DemoArgs, EngineArg};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::invocation::command;
 use crate::signals::Signals;
 
 /// The console's name unless another is given.
@@ -23,6 +24,9 @@ const NAME: &str = "demo";
 
 /// How many names are tried when none is given.
 const NAMES: usize = 1000;
+
+/// How long clients may take to read the guest's last words.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs the demo in the way that fits where it runs.
 pub(crate) fn run(args: &DemoArgs) -> Result<Exit, Error> {
@@ -54,4 +58,25 @@ fn claim(dir: &RuntimeDir, name: Option<&str>) -> Result<Claim, Error> {
         }
     }
     Err(Error::NoFreeName { first: NAME.to_owned(), last: format!("{NAME}-{NAMES}") })
+}
+
+/// How to get to the console, in lines for people.
+fn directions(guest: &ServedMachine, choice: &Choice) -> String {
+    format!(
+        "guest    {}: {}\n\
+         console  {}\n\
+         attach   {} attach {}\n\
+         or       socat -,raw,echo=0,escape=0x1d UNIX:{}\n",
+        choice.engine,
+        choice.why,
+        guest.control_socket().display(),
+        command(),
+        guest.name(),
+        guest.raw_socket().display(),
+    )
+}
+
+/// Stops the guest, unless it is over already, lets clients read its last words, and removes the sockets.
+fn finish(guest: ServedMachine) -> Result<vuart_vmm::Exit, Error> {
+    guest.finish(PATIENCE).map_err(Error::Machine)
 }

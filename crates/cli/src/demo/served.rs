@@ -5,10 +5,9 @@ use std::os::fd::AsFd as _;
 
 use rustix::event::PollFlags;
 use vuart::endpoint::RuntimeDir;
-use vuart_vmm::Choice;
+use vuart_vmm::{Choice, ServedMachine};
 
-use super::claim;
-use super::guest::Guest;
+use super::{claim, directions, finish};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::signals::{Pending, Signal, Signals};
@@ -17,15 +16,15 @@ use crate::wait::wait;
 /// Serves.
 pub(super) fn run(name: Option<&str>, choice: &Choice, mut signals: Signals) -> Result<Exit, Error> {
     let dir = RuntimeDir::create(RuntimeDir::default_path())?;
-    let guest = Guest::boot(choice.engine, claim(&dir, name)?)?;
-    match stdout().write_all(guest.directions(choice).as_bytes()).and_then(|()| stdout().flush()) {
+    let guest = ServedMachine::boot(choice.engine, claim(&dir, name)?)?;
+    match stdout().write_all(directions(&guest, choice).as_bytes()).and_then(|()| stdout().flush()) {
         // Nobody wants to know, but somebody may come all the same.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(Error::Stdout(error)),
         _ => {}
     }
     let signal = until_over(&guest, &mut signals)?;
     let name = guest.name().to_owned();
-    guest.finish()?;
+    finish(guest)?;
     let (why, exit) = match signal {
         None => ("the guest has ended".to_owned(), Exit::Done),
         Some(signal) => (format!("{signal}: the guest is stopped"), Exit::Signal(signal)),
@@ -36,7 +35,7 @@ pub(super) fn run(name: Option<&str>, choice: &Choice, mut signals: Signals) -> 
 }
 
 /// Waits until the guest is over, or a signal comes: which one.
-fn until_over(guest: &Guest, signals: &mut Signals) -> Result<Option<Signal>, Error> {
+fn until_over(guest: &ServedMachine, signals: &mut Signals) -> Result<Option<Signal>, Error> {
     loop {
         let [signal, over] =
             wait([Some((signals.as_fd(), PollFlags::IN)), Some((guest.as_fd(), PollFlags::IN))], None)

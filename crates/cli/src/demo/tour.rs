@@ -10,13 +10,12 @@ use std::sync::mpsc::Receiver;
 use tempfile::TempDir;
 use vuart::endpoint::wire::{AttachRequest, Attached, Event, LogRequest, Request, Status};
 use vuart::endpoint::{Cause, End, Identity, Mode, Refused, Replay, RuntimeDir};
-use vuart_vmm::{Choice, Exit as GuestExit};
+use vuart_vmm::{Choice, Exit as GuestExit, ServedMachine};
 
-use super::claim;
-use super::guest::Guest;
 use super::stage::{Fault, Stage, excerpt, line, ok};
 use super::visitor::Visitor;
 use super::witness::Witness;
+use super::{claim, finish};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::invocation::command;
@@ -39,7 +38,7 @@ pub(super) fn run(name: Option<&str>, choice: &Choice, mut signals: Signals) -> 
     };
     let claim = claim(&dir, name)?;
     let mut heard = None;
-    let guest = Guest::boot_with(choice.engine, claim, |port| {
+    let guest = ServedMachine::boot_with(choice.engine, claim, |port| {
         let (witness, written) = Witness::new(port);
         heard = Some(written);
         Arc::new(witness)
@@ -71,7 +70,7 @@ fn private_directory() -> std::io::Result<TempDir> {
 
 struct Tour<'a> {
     stage: Stage<'a>,
-    guest: Guest,
+    guest: ServedMachine,
     /// What the witness hears.
     heard: Option<Receiver<u8>>,
     /// What it has heard so far: all that the guest has written.
@@ -245,7 +244,7 @@ impl Tour<'_> {
             excerpt(carol.screen())
         })?;
         let sockets = [self.guest.control_socket().to_owned(), self.guest.raw_socket().to_owned()];
-        let exit = self.guest.finish().map_err(Fault::Error)?;
+        let exit = finish(self.guest).map_err(Fault::Error)?;
         check("the guest has halted by itself", exit == GuestExit::Halted, || format!("{exit:?}"))?;
         ok("carol attaches and types: halt; she sees the guest's last words, and that it has ended")?;
         let left = sockets.iter().find(|socket| socket.exists());

@@ -5,8 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use vm_device::DevicePio;
 use vm_device::bus::{PioAddress, PioAddressOffset};
-
-use super::guest::Device;
+use vuart_vmm::Device;
 
 /// Registers and bits of the 16550A that decide where a written byte goes.
 const THR: u64 = 0;

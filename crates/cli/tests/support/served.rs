@@ -1,5 +1,7 @@
 //! A console that the test serves itself: it is the guest, and says when it reads.
 
+use std::time::Duration;
+
 use vuart::endpoint::{Cause, Console, Input, RuntimeDir, Server, ServerThread, Symbol};
 use vuart::scrollback::{Scrollback, Writer};
 
@@ -61,9 +63,14 @@ impl Served {
         typed
     }
 
-    /// The guest is over.
+    /// The guest is over, and its clients are given everything.
     pub(crate) fn end(self, cause: &Cause) {
+        assert!(self.end_within(cause, GUARD));
+    }
+
+    /// The guest is over. Whether the clients have taken everything after so long.
+    pub(crate) fn end_within(self, cause: &Cause, patience: Duration) -> bool {
         self.console.end(cause);
-        assert!(self.server.finish(GUARD));
+        self.server.finish(patience)
     }
 }
