@@ -198,11 +198,11 @@ impl Uart {
         self.interrupt_id() != InterruptId::None && self.gate_is_open()
     }
 
-    /// The receiver is empty, and the next character that arrives raises the interrupt line: a driver may be sleeping
-    /// until then.
+    /// The receiver is empty, and what arrives next (a character with ERBFI, a break with ELSI) raises the interrupt line:
+    /// a driver may be sleeping until then.
     pub fn awaits_character(&self) -> bool {
         self.rx.len() == 0
-            && self.ier.contains(Ier::ERBFI)
+            && self.ier.intersects(Ier::ERBFI.union(Ier::ELSI))
             && !self.mcr.contains(Mcr::LOOP)
             && self.gate_is_open()
     }

@@ -73,7 +73,7 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
 }
 
 /// What a new session is told: what it is, in whose place, and how to leave.
-pub(crate) fn greeting(attached: &Attached, console: &str, interactive: bool) -> String {
+fn greeting(attached: &Attached, console: &str, interactive: bool) -> String {
     let place = match (&attached.evicted, &attached.held_by) {
         (Some(evicted), _) => format!("attached to {console} as owner, taken over from {evicted}"),
         _ if attached.owner => format!("attached to {console} as owner"),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::console::{Mode, Replay};
 use crate::end::Refused;
+use crate::identity::Identity;
 use crate::wire::{
     self, AttachRequest, Attached, Decoder, ErrorMessage, Event, Frame as _, Hello, LogRequest, Request,
     Status, Welcome, WireError,
@@ -96,7 +97,8 @@ impl Client {
         stream.set_read_timeout(Some(Self::HANDSHAKE)).map_err(ClientError::Lost)?;
         let welcome = Welcome { version: 0, console: String::new(), pid: 0 };
         let mut client = Self { stream, decoder: Decoder::default(), output: VecDeque::new(), welcome };
-        client.send(&Request::Hello(Hello { version: wire::VERSION, label: label.to_owned() }))?;
+        let label = label.chars().take(Identity::LABEL_MAX).collect();
+        client.send(&Request::Hello(Hello { version: wire::VERSION, label }))?;
         match client.recv()? {
             Event::Welcome(welcome) if welcome.version == wire::VERSION => client.welcome = welcome,
             Event::Error(error) => return Err(ClientError::Server(error)),

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 
 use event_manager::EventSet;
 use rustix::net::{RecvFlags, SendFlags};
-use vuart_scrollback::Reader;
+use vuart_scrollback::{Read, Reader};
 
 use crate::console::{Attach, Console, Replay, Session};
 use crate::end::{Cause, End};
@@ -27,6 +27,9 @@ const TURN: usize = 256 << 10;
 
 /// How many bytes are read from a socket at once.
 const RECEIVE: usize = 16 << 10;
+
+/// How much of what a client had sent before it hung up is counted, in bytes: more than a socket holds.
+const DRAIN: usize = 1 << 20;
 
 /// What a connection needs to know of where it is.
 #[derive(Debug)]
@@ -181,12 +184,14 @@ impl Connection {
         if readable {
             self.receive(context)?;
         }
+        let mut turn = TURN;
         loop {
-            self.flush_input();
+            self.flush_input(context);
             self.serve(context);
-            self.send(context)?;
-            // A log that has been sent, or input that has been taken, makes room for the next request.
-            if self.is_busy() || !self.has_request() {
+            self.send(&mut turn, context)?;
+            // A log that has been sent, or input that has been taken, makes room for the next request. When the turn is
+            // over, the socket's being writable begins the next one.
+            if self.blocked || self.is_busy() || !self.has_request() {
                 break;
             }
         }
@@ -196,9 +201,41 @@ impl Connection {
         if framed && self.read_closed && self.is_settled() && !self.is_busy() { Err(Closed) } else { Ok(()) }
     }
 
-    /// The client has hung up: takes what it sent before that, as far as there is room for it.
+    /// The client has hung up: takes what it sent before that, as far as there is room for it, and counts the rest.
     pub(crate) fn drain(&mut self, context: &mut Context) {
         while !self.read_closed && !self.is_busy() && self.drive(true, context).is_ok() {}
+        self.drop_input(context);
+        let (mut received, mut abandoned) = (0, 0);
+        while received < DRAIN {
+            let Ok((_, count @ 1..)) =
+                rustix::net::recv(&self.stream, &mut *context.buffer, RecvFlags::DONTWAIT)
+            else {
+                break;
+            };
+            received += count;
+            match &mut self.protocol {
+                Protocol::Raw => abandoned += count,
+                Protocol::Framed { decoder, .. } => {
+                    decoder.extend(&context.buffer[..count]);
+                    while let Some(Ok(request)) = decoder.next_frame() {
+                        if let Request::Input(bytes) = request {
+                            abandoned += bytes.len();
+                        }
+                    }
+                }
+            }
+        }
+        if self.session.as_ref().is_some_and(|session| session.info().owner) {
+            context.console.abandon(abandoned as u64);
+        }
+    }
+
+    /// Nobody types any more: what waits is dropped, and counted.
+    fn drop_input(&mut self, context: &Context) {
+        context.console.abandon((self.input.len() - self.input_taken) as u64);
+        self.input.clear();
+        self.input_taken = 0;
+        self.break_waits = false;
     }
 
     fn has_request(&self) -> bool {
@@ -235,21 +272,18 @@ impl Connection {
     }
 
     /// Offers the waiting input to the console.
-    fn flush_input(&mut self) {
+    fn flush_input(&mut self, context: &Context) {
         let Some(session) = &mut self.session else {
             // Nobody is there to type for: what a client sent after its eviction and before it knew is dropped.
-            self.input.clear();
-            self.input_taken = 0;
-            self.break_waits = false;
-            return;
+            return self.drop_input(context);
         };
         if self.input_taken < self.input.len() {
             match session.write(&self.input[self.input_taken..]) {
                 // A spectator's typing goes nowhere, and does not hold up its connection.
                 Ok(_) if !session.info().owner => self.input_taken = self.input.len(),
                 Ok(taken) => self.input_taken += taken,
-                // The end is told in its turn; see `send`.
-                Err(_) => self.input_taken = self.input.len(),
+                // The end is told in its turn; see `produce_output`.
+                Err(_) => return self.drop_input(context),
             }
         }
         if self.break_waits && self.input_taken == self.input.len() {
@@ -303,11 +337,11 @@ impl Connection {
             Request::Input(bytes) => {
                 self.input = bytes;
                 self.input_taken = 0;
-                self.flush_input();
+                self.flush_input(context);
             }
             Request::Break => {
                 self.break_waits = true;
-                self.flush_input();
+                self.flush_input(context);
             }
             Request::Detach => match self.session.take() {
                 Some(session) => {
@@ -330,8 +364,13 @@ impl Connection {
                     Replay::Last(bytes) => end.saturating_sub(bytes).max(oldest),
                     Replay::From(offset) => offset,
                 };
-                let until = max.map_or(end, |max| from.saturating_add(max).min(end));
-                *log = Some(Log { reader: scrollback.reader_at(from), until });
+                // What is gone is declared and does not count: `max` bytes come if they are there.
+                let start = from.max(oldest);
+                let until = max.map_or(end, |max| start.saturating_add(max).min(end));
+                *log = Some(Log { reader: scrollback.reader_at(start), until });
+                if from < start {
+                    self.tell(&Event::Hole(Hole { from, to: start }));
+                }
             }
         }
     }
@@ -355,8 +394,7 @@ impl Connection {
     }
 
     /// Sends what the client is owed, as far as its socket and its turn reach.
-    fn send(&mut self, context: &mut Context) -> Result<(), Closed> {
-        let mut left = TURN;
+    fn send(&mut self, turn: &mut usize, context: &mut Context) -> Result<(), Closed> {
         loop {
             self.blocked = !self.flush_output()?;
             if self.blocked {
@@ -365,7 +403,7 @@ impl Connection {
             if self.closing {
                 return Err(Closed);
             }
-            if left == 0 {
+            if *turn == 0 {
                 self.blocked = true;
                 return Ok(());
             }
@@ -376,7 +414,7 @@ impl Connection {
             if produced == 0 && self.output.is_empty() {
                 return Ok(());
             }
-            left = left.saturating_sub(produced);
+            *turn = turn.saturating_sub(produced);
         }
     }
 
@@ -400,12 +438,23 @@ impl Connection {
     /// Puts the next piece of the guest's output, or the session's end, into `output`.
     fn produce_output(&mut self, context: &mut Context) -> usize {
         let Some(session) = &mut self.session else { return 0 };
-        // The end first: output that is read after it was seen is complete.
         let end = session.end().cloned();
         let evicted = matches!(end, Some(End { cause: Cause::Evicted { .. }, .. }));
         if !evicted {
+            // A session that has ended gets the output up to there: a guest that writes on must not put its end off.
             let from = session.output().cursor();
-            let read = session.read(&mut context.buffer);
+            let until = session.end_offset().unwrap_or(u64::MAX);
+            let left = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX);
+            let most = left.min(context.buffer.len());
+            let read = match session.read(&mut context.buffer[..most]) {
+                _ if left == 0 => Read { start: from, next: from, missed: 0 },
+                // Lapped: what there is may lie behind the end.
+                read if read.next > until => {
+                    let start = read.start.min(until);
+                    Read { start, next: until, missed: start - from }
+                }
+                read => read,
+            };
             if !read.is_empty() || read.missed > 0 {
                 let bytes = &context.buffer[..read.len()];
                 return match self.protocol {
@@ -480,10 +529,13 @@ impl Connection {
 fn status(context: &Context) -> Status {
     let console = &context.console;
     let scrollback = console.scrollback();
+    let mut sessions = console.sessions();
+    sessions.sort_by_key(|session| !session.owner);
     Status {
         console: context.name.clone(),
         pid: std::process::id(),
-        sessions: console.sessions(),
+        more_sessions: (sessions.len().saturating_sub(Status::SESSIONS_MAX)) as u64,
+        sessions: sessions.into_iter().take(Status::SESSIONS_MAX).collect(),
         oldest: scrollback.oldest(),
         end: scrollback.end(),
         capacity: scrollback.capacity() as u64,

@@ -111,6 +111,9 @@ pub struct Counters {
     pub input_accepted: u64,
     /// Of these, what a new ownership discarded before the guest's receiver took it.
     pub input_discarded: u64,
+    /// Bytes of input that clients had sent, that the console had not taken, and for which there was no owner any more:
+    /// the client had gone or been evicted. Of a client that has gone, what is counted is bounded.
+    pub input_abandoned: u64,
     /// Sessions begun.
     pub attached: u64,
     /// Of these, the ones that evicted somebody.
@@ -123,7 +126,14 @@ pub struct Counters {
 struct Record {
     info: SessionInfo,
     /// Shared with the session, which reads it without the lock.
-    end: Arc<OnceLock<End>>,
+    end: Arc<OnceLock<Last>>,
+}
+
+/// The end of a session, and the offset of the output that it came at.
+#[derive(Debug)]
+struct Last {
+    end: End,
+    offset: u64,
 }
 
 /// What the lock guards. No vCPU thread ever takes it.
@@ -196,6 +206,7 @@ impl Console {
     /// when it has ended.
     pub fn attach(&self, request: Attach) -> Result<Session, Refused> {
         let shared = &self.0;
+        let offset = shared.scrollback.end();
         let at = Timestamp::from(request.at.unwrap_or_else(SystemTime::now));
         let mut state = shared.state();
         if let Some(end) = &state.ended {
@@ -212,7 +223,7 @@ impl Console {
                     return Err(Refused::Held { holder: holder.identity, since: holder.since });
                 }
                 Some(holder) => {
-                    state.end(holder.id, Cause::Evicted { by: request.identity.clone() }, at);
+                    state.end(holder.id, Cause::Evicted { by: request.identity.clone() }, at, offset);
                     state.counters.taken_over += 1;
                     evicted = Some(holder.identity);
                 }
@@ -250,13 +261,14 @@ impl Console {
     /// Ends the console and every session on it; later ones are refused. Output that is there stays readable.
     pub fn end(&self, cause: &Cause) {
         let at = Timestamp::from(SystemTime::now());
+        let offset = self.0.scrollback.end();
         let mut state = self.0.state();
         if state.ended.is_none() {
             state.ended = Some(End { cause: cause.clone(), at });
         }
         let ids: Vec<_> = state.sessions.keys().copied().collect();
         for id in ids {
-            state.end(id, cause.clone(), at);
+            state.end(id, cause.clone(), at, offset);
         }
         drop(state);
         self.0.doorbell.ring();
@@ -283,6 +295,13 @@ impl Console {
         Counters { bytes_out: self.0.scrollback.end(), ..self.0.state().counters }
     }
 
+    /// Counts input that was on its way when its owner went.
+    pub(crate) fn abandon(&self, bytes: u64) {
+        if bytes > 0 {
+            self.0.state().counters.input_abandoned += bytes;
+        }
+    }
+
     /// Symbols of input that wait for the guest's receiver.
     pub fn input_waiting(&self) -> u64 {
         self.0.input.len()
@@ -298,10 +317,10 @@ impl Console {
 
 impl State {
     /// The session leaves the table and learns why.
-    fn end(&mut self, id: SessionId, cause: Cause, at: Timestamp) {
+    fn end(&mut self, id: SessionId, cause: Cause, at: Timestamp, offset: u64) {
         if let Some(record) = self.sessions.remove(&id) {
             // Only a session in the table can be ended, and it leaves the table here: this is the first time.
-            let _ = record.end.set(End { cause, at });
+            let _ = record.end.set(Last { end: End { cause, at }, offset });
         }
         if self.owner == Some(id) {
             self.owner = None;
@@ -314,7 +333,7 @@ impl State {
 pub struct Session {
     console: Console,
     info: SessionInfo,
-    end: Arc<OnceLock<End>>,
+    end: Arc<OnceLock<Last>>,
     evicted: Option<Identity>,
     reader: Reader,
 }
@@ -332,7 +351,13 @@ impl Session {
 
     /// How the session has ended; `None` while it goes on.
     pub fn end(&self) -> Option<&End> {
-        self.end.get()
+        self.end.get().map(|last| &last.end)
+    }
+
+    /// The offset at which the session has ended: what the guest writes from there on is not its business. `None` while it
+    /// goes on.
+    pub fn end_offset(&self) -> Option<u64> {
+        self.end.get().map(|last| last.offset)
     }
 
     /// The guest's output from the session's cursor on. An ended session still reads what there is.
@@ -369,7 +394,7 @@ impl Session {
         let shared = &self.console.0;
         let mut state = shared.state();
         // Under the lock: a take-over comes wholly before or wholly after.
-        if let Some(end) = self.end.get() {
+        if let Some(end) = self.end() {
             return Err(end.clone());
         }
         if state.owner != Some(self.info.id) {
@@ -384,7 +409,8 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let at = Timestamp::from(SystemTime::now());
-        self.console.0.state().end(self.info.id, Cause::Detached, at);
+        let offset = self.console.0.scrollback.end();
+        self.console.0.state().end(self.info.id, Cause::Detached, at, offset);
     }
 }
 

@@ -45,12 +45,11 @@ impl Identity {
     /// assert_eq!(Identity::new("\x1b[2Jeve", 1001, None).to_string(), "[2Jeve (uid 1001)");
     /// ```
     pub fn new(label: &str, uid: u32, pid: Option<u32>) -> Self {
-        // Besides control characters: invisible ones and those that turn the direction of the text round, with which a
-        // name can be made to look like another.
-        let printable = |c: &char| {
-            !c.is_control()
-                && !matches!(*c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-        };
+        // Letters and digits of any script, and ASCII. Besides control characters that excludes invisible ones and those
+        // that turn the direction of the text round, with which a name can be made to look like another. Four fillers of
+        // Hangul are letters, and invisible.
+        let filler = |c: char| matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}');
+        let printable = |c: &char| *c == ' ' || c.is_ascii_graphic() || (c.is_alphanumeric() && !filler(*c));
         let label: String = label.chars().filter(printable).take(Self::LABEL_MAX).collect();
         let label = if label.trim().is_empty() { "somebody".to_owned() } else { label };
         Self { label, uid, pid }
@@ -79,5 +78,34 @@ impl fmt::Display for Identity {
             write!(f, ", pid {pid}")?;
         }
         f.write_str(")")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_what_it_looks_like() {
+        for invisible in [
+            "\u{202e}",
+            "\u{200b}",
+            "\u{061c}",
+            "\u{00ad}",
+            "\u{3164}",
+            "\u{115f}",
+            "\u{2800}",
+            "\u{e0041}",
+            "\n",
+        ] {
+            assert_eq!(
+                Identity::new(&format!("al{invisible}ice"), 0, None).label(),
+                "alice",
+                "{invisible:?}"
+            );
+            assert_eq!(Identity::new(invisible, 0, None).label(), "somebody", "{invisible:?}");
+        }
+        assert_eq!(Identity::new("Zoë 李 <ops@vm-0>", 0, None).label(), "Zoë 李 <ops@vm-0>");
+        assert_eq!(Identity::new(&"x".repeat(1000), 0, None).label().len(), Identity::LABEL_MAX);
     }
 }

@@ -148,15 +148,8 @@ impl InputQueue {
     /// Discards all that waits and says how much that was. One producer at a time, and this is one.
     pub(crate) fn discard(&self) -> u64 {
         let tail = self.tail.load(Relaxed);
-        let mut head = self.head.load(Relaxed);
-        while head < tail {
-            // AcqRel as in `take`: what comes after us may overwrite the cells.
-            match self.head.compare_exchange_weak(head, tail, AcqRel, Relaxed) {
-                Ok(_) => return tail - head,
-                Err(now) => head = now,
-            }
-        }
-        0
+        // AcqRel as in `take`: what comes after us may overwrite the cells. The consumer never goes beyond `tail`.
+        tail.saturating_sub(self.head.fetch_max(tail, AcqRel))
     }
 
     /// Symbols that wait.
@@ -196,7 +189,9 @@ impl Input {
     /// Takes as many symbols as wait and fit into `out`, in order, and says how many.
     pub fn take(&mut self, out: &mut [Symbol]) -> usize {
         let queue = &*self.queue;
-        let mut head = queue.head.load(Relaxed);
+        // Acquire, here and when we lose the race below: a discard has moved `head` to a `tail` that we may not have seen
+        // yet, and a `tail` that is older than `head` would make no sense.
+        let mut head = queue.head.load(Acquire);
         let count = loop {
             let waiting = queue.tail.load(Acquire) - head;
             let count = usize::try_from(waiting).unwrap_or(usize::MAX).min(out.len());
@@ -208,7 +203,7 @@ impl Input {
             }
             // Release: our reads of the cells come before anybody's writes into the room we make. A failure means that
             // a take-over has discarded what we read; look again.
-            match queue.head.compare_exchange(head, head + count as u64, AcqRel, Relaxed) {
+            match queue.head.compare_exchange(head, head + count as u64, AcqRel, Acquire) {
                 Ok(_) => break count,
                 Err(now) => head = now,
             }
@@ -225,12 +220,14 @@ impl Input {
     /// in the meantime; [`take`](Self::take) it, and the announcement need not be waited for.
     #[must_use]
     pub fn want(&mut self) -> bool {
-        if !self.waiting || !self.queue.wanted.load(Relaxed) {
-            self.waiting = true;
-            // A store would do. loom 0.7.3, though, lets the producer's swap read past another thread's plain store, to a
-            // value that the producer has seen overwritten; of swaps it keeps the order, and so the model holds.
-            self.queue.wanted.swap(true, Relaxed);
+        if self.waiting && self.queue.wanted.load(Relaxed) {
+            // Asked already, and looked after that: whoever has come since will announce.
+            return self.is_empty();
         }
+        self.waiting = true;
+        // A store would do. loom 0.7.3, though, lets the producer's swap read past another thread's plain store, to a value
+        // that the producer has seen overwritten; of swaps it keeps the order, and so the model holds.
+        self.queue.wanted.swap(true, Relaxed);
         // Between our wish and our second look at the queue; pairs with the fence in `publish`.
         fence(SeqCst);
         self.is_empty()

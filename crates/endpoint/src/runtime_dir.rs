@@ -10,6 +10,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 /// What can be wrong with the directory or a name in it. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -201,13 +203,15 @@ impl RuntimeDir {
         let control = self.socket(name, "ctl")?;
         let path = self.path.join(format!("{name}.lock"));
         let fail = |source| RuntimeDirError::Lock { path: path.clone(), source };
-        loop {
+        for _ in 0..CLAIM_TRIES {
             let mut lock = OpenOptions::new()
                 .read(true)
                 .write(true)
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
+                // A link would lock, and write to, a file that somebody else has chosen.
+                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
                 .open(&path)
                 .map_err(fail)?;
             match lock.try_lock() {
@@ -224,19 +228,30 @@ impl RuntimeDir {
             }
             // The last holder removes the file before it lets go of it. If that happened between our two steps, we
             // hold a lock that nobody else will ever see.
-            match fs::symlink_metadata(&path) {
-                Ok(there) if there.ino() == lock.metadata().map_err(fail)?.ino() => {}
-                Ok(_) => continue,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(source) => return Err(fail(source)),
+            if !is_at(&lock, &path).map_err(fail)? {
+                continue;
             }
             // For people, in the message of whoever comes next. A disk that has no room for it may have some for sockets,
             // and the console is worth more than the number.
             let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-            let claim = Claim { name: name.to_owned(), raw, control, path, _lock: lock };
+            let claim = Claim { name: name.to_owned(), raw, control, path, lock };
             claim.remove_sockets();
             return Ok(claim);
         }
+        Err(fail(io::ErrorKind::ResourceBusy.into()))
+    }
+}
+
+/// How often a claim is tried while others come and go under the same name.
+const CLAIM_TRIES: usize = 100;
+
+/// Whether an open file is what stands at a path.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -257,7 +272,7 @@ pub struct Claim {
     control: PathBuf,
     path: PathBuf,
     /// Holds the lock as long as it is open.
-    _lock: File,
+    lock: File,
 }
 
 impl Claim {
@@ -288,8 +303,11 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.remove_sockets();
-        let _ = fs::remove_file(&self.path);
+        // If somebody has removed our lock file, another server may have claimed the name since: its sockets are its own.
+        if is_at(&self.lock, &self.path).unwrap_or(false) {
+            self.remove_sockets();
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -352,6 +370,26 @@ mod tests {
         drop(UnixListener::bind(dir.path().join("vm0.ctl")).unwrap());
         let claim = dir.claim("vm0").unwrap();
         assert!(!claim.control_socket().exists());
+    }
+
+    #[test]
+    fn a_lock_file_that_is_a_link_is_refused() {
+        let (temp, dir) = dir();
+        fs::write(temp.path().join("target"), "").unwrap();
+        std::os::unix::fs::symlink(temp.path().join("target"), dir.path().join("vm0.lock")).unwrap();
+        assert!(matches!(dir.claim("vm0"), Err(RuntimeDirError::Lock { .. })));
+    }
+
+    #[test]
+    fn one_that_has_lost_its_lock_file_leaves_its_successor_alone() {
+        let (_temp, dir) = dir();
+        let first = dir.claim("vm0").unwrap();
+        fs::remove_file(dir.path().join("vm0.lock")).unwrap();
+        let second = dir.claim("vm0").unwrap();
+        let _listener = UnixListener::bind(second.control_socket()).unwrap();
+        drop(first);
+        assert!(second.control_socket().exists());
+        assert!(matches!(dir.claim("vm0"), Err(RuntimeDirError::Taken { .. })));
     }
 
     #[test]

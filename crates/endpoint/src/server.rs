@@ -3,7 +3,7 @@
 //! It never blocks. A client that stops reading, dies, sends garbage or comes ten thousand times costs only itself.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,6 +11,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
+use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
 use crate::connection::{Connection, Context, may_connect, peer_of};
@@ -49,7 +50,9 @@ pub struct Server {
     connections: BTreeMap<u32, Connection>,
     next_token: u32,
     /// Given up for a moment when the process has no file descriptor left, to accept a client and send it away.
-    spare: Option<File>,
+    spare: Option<UnixListener>,
+    /// There was no file descriptor even so: nobody is accepted until something else happens here.
+    paused: bool,
 }
 
 /// What an event is about; higher numbers are connections.
@@ -75,6 +78,7 @@ impl Server {
     pub fn bind(claim: Claim, console: Console) -> Result<Self, ServeError> {
         let raw = listen(claim.raw_socket())?;
         let control = listen(claim.control_socket())?;
+        let spare = raw.try_clone().ok();
         let context = Context::new(console, claim.name().to_owned());
         Ok(Self {
             claim,
@@ -83,7 +87,8 @@ impl Server {
             control,
             connections: BTreeMap::new(),
             next_token: token::FIRST_CONNECTION,
-            spare: File::open("/dev/null").ok(),
+            spare,
+            paused: false,
         })
     }
 
@@ -98,24 +103,58 @@ impl Server {
         self.connections.values().all(Connection::is_settled)
     }
 
+    fn listener(&self, listener: u32) -> &UnixListener {
+        if listener == token::RAW { &self.raw } else { &self.control }
+    }
+
     fn accept(&mut self, listener: u32, ops: &mut EventOps<'_>) {
         for _ in 0..Self::ACCEPT_TURN {
-            let socket = if listener == token::RAW { &self.raw } else { &self.control };
-            match accept_with(socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            match accept_with(self.listener(listener), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok(stream) => self.welcome(UnixStream::from(stream), listener, ops),
-                Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
-                    log::warn!(
-                        "console {}: out of file descriptors, a client is sent away",
-                        self.claim.name()
-                    );
-                    self.spare = None;
-                    let socket = if listener == token::RAW { &self.raw } else { &self.control };
-                    drop(accept_with(socket, SocketFlags::CLOEXEC));
-                    self.spare = File::open("/dev/null").ok();
+                Err(Errno::MFILE | Errno::NFILE) => {
+                    self.turn_away(listener);
+                    if self.spare.is_none() {
+                        self.pause(ops);
+                    }
                     return;
                 }
                 // EAGAIN: that was the last. Anything else is the fate of one client that is gone already.
                 Err(_) => return,
+            }
+        }
+    }
+
+    /// Lets a client in and out again, which tells it more than a connection that nobody accepts.
+    fn turn_away(&mut self, listener: u32) {
+        if self.spare.take().is_some() {
+            drop(accept_with(self.listener(listener), SocketFlags::CLOEXEC));
+            // Another thread may have been faster.
+            self.spare = self.raw.try_clone().ok();
+        }
+    }
+
+    /// Without a file descriptor to accept with, a client that waits would wake the event loop for ever.
+    fn pause(&mut self, ops: &mut EventOps<'_>) {
+        log::warn!("console {}: no file descriptor is left, new clients have to wait", self.claim.name());
+        self.paused = true;
+        self.watch_listeners(EventSet::empty(), ops);
+    }
+
+    /// Something has happened: there may be a file descriptor again.
+    fn resume(&mut self, ops: &mut EventOps<'_>) {
+        if self.paused {
+            self.spare = self.raw.try_clone().ok();
+            if self.spare.is_some() {
+                self.paused = false;
+                self.watch_listeners(EventSet::IN, ops);
+            }
+        }
+    }
+
+    fn watch_listeners(&self, events: EventSet, ops: &mut EventOps<'_>) {
+        for (listener, token) in [(&self.raw, token::RAW), (&self.control, token::CONTROL)] {
+            if let Err(error) = ops.modify(Events::with_data(listener, token, events)) {
+                log::error!("console {}: can't watch its sockets: {error:?}", self.claim.name());
             }
         }
     }
@@ -167,6 +206,8 @@ impl Server {
         if let Some(connection) = self.connections.remove(&token) {
             // Closing the file descriptor removes it too; this keeps the event manager's own table right.
             let _ = ops.remove(Events::empty(connection.stream()));
+            drop(connection);
+            self.resume(ops);
         }
     }
 
@@ -187,6 +228,7 @@ impl Server {
     }
 
     fn rung(&mut self, ops: &mut EventOps<'_>) {
+        self.resume(ops);
         let doorbell = self.context.console.doorbell();
         doorbell.acknowledge();
         // Armed before anything is looked at: what comes after our look rings again.

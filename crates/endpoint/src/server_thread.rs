@@ -44,8 +44,8 @@ pub struct ServerThread {
 #[derive(Debug)]
 struct Stop {
     event: EventFd,
-    /// Until when clients may still be given what they are owed.
-    deadline: OnceLock<Instant>,
+    /// Until when clients may still be given what they are owed; `None` when that is beyond all time.
+    deadline: OnceLock<Option<Instant>>,
 }
 
 impl ServerThread {
@@ -100,7 +100,7 @@ impl ServerThread {
     fn end(&mut self, patience: Duration) -> bool {
         let Some(thread) = self.thread.take() else { return true };
         // Only what takes the thread sets it, so it is not set yet.
-        let _ = self.stop.deadline.set(Instant::now() + patience);
+        let _ = self.stop.deadline.set(Instant::now().checked_add(patience));
         // It fails only when the counter is full, and then the event is as readable as can be.
         let _ = self.stop.event.write(1);
         // A panic of the thread has been reported by the panic hook, and its unwinding has dropped the server.
@@ -125,12 +125,13 @@ fn serve(mut events: EventManager<Subscriber>, server: &Mutex<Server>, stop: &St
                 if server.lock().unwrap_or_else(PoisonError::into_inner).is_settled() {
                     return true;
                 }
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
+                let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+                if left.is_some_and(|left| left.is_zero()) {
                     return false;
                 }
                 // Rounded up: a rest of less than a millisecond is no reason to spin.
-                i32::try_from(left.as_millis()).map_or(i32::MAX, |millis| millis.saturating_add(1))
+                left.and_then(|left| i32::try_from(left.as_millis()).ok())
+                    .map_or(-1, |millis| millis.saturating_add(1))
             }
         };
         if let Err(error) = events.run_with_timeout(timeout) {
@@ -226,6 +227,13 @@ mod tests {
         rig.writer.extend(&vec![b'x'; 1 << 20]);
         rig.console.end(&Cause::VmEnded);
         assert!(!rig.server.finish(Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn all_the_patience_there_is() {
+        let rig = rig();
+        rig.console.end(&Cause::ShutDown);
+        assert!(rig.server.finish(Duration::MAX));
     }
 
     #[test]

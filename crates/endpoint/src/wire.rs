@@ -141,8 +141,11 @@ pub struct Status {
     pub console: String,
     /// The server's process.
     pub pid: u32,
-    /// Everybody who is attached.
+    /// Who is attached, the owner first and then those who have been there longest, [`Status::SESSIONS_MAX`] at most.
     pub sessions: Vec<SessionInfo>,
+    /// How many more are attached.
+    #[serde(default)]
+    pub more_sessions: u64,
     /// The oldest offset that is kept.
     pub oldest: u64,
     /// One past the newest.
@@ -156,6 +159,11 @@ pub struct Status {
     /// How the console has ended, if it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<End>,
+}
+
+impl Status {
+    /// How many sessions are listed, so that the answer fits into a frame.
+    pub const SESSIONS_MAX: usize = 100;
 }
 
 /// The history has been sent.
@@ -260,8 +268,7 @@ pub trait Frame: Sized {
 
 fn frame(out: &mut Vec<u8>, kind: u8, payload: &[&[u8]]) {
     let len: usize = payload.iter().map(|part| part.len()).sum();
-    debug_assert!(len <= MAX_PAYLOAD);
-    // A payload of ours is at most MAX_PAYLOAD long.
+    // Callers see to it that a payload is at most MAX_PAYLOAD long.
     out.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
     out.push(kind);
     for part in payload {
@@ -269,14 +276,28 @@ fn frame(out: &mut Vec<u8>, kind: u8, payload: &[&[u8]]) {
     }
 }
 
-fn json_frame(out: &mut Vec<u8>, kind: u8, value: &impl Serialize) {
+fn json_frame(out: &mut Vec<u8>, number: u8, value: &impl Serialize) {
     // Serialising plain structs with string keys into memory can't fail.
     let json = serde_json::to_vec(value).unwrap_or_default();
-    frame(out, kind, &[&json]);
+    if json.len() <= MAX_PAYLOAD {
+        frame(out, number, &[&json]);
+    } else {
+        // No frame of ours comes near, unless somebody made it of strings without a bound. The peer could not read on after
+        // it; this it can.
+        let code = ErrorCode::TooLong;
+        let error = ErrorMessage { code, message: format!("frame kind {number:#04x} would be too long") };
+        json_frame(out, kind::ERROR, &error);
+    }
 }
 
+/// What a peer's own bytes are quoted with in an error, in characters at most: enough to recognise them.
+const QUOTE: usize = 200;
+
 fn json<T: DeserializeOwned>(kind: u8, payload: &[u8]) -> Result<T, WireError> {
-    serde_json::from_slice(payload).map_err(|error| WireError::Malformed { kind, reason: error.to_string() })
+    serde_json::from_slice(payload).map_err(|error| {
+        let reason = error.to_string().chars().take(QUOTE).collect();
+        WireError::Malformed { kind, reason }
+    })
 }
 
 fn empty<T>(kind: u8, payload: &[u8], value: T) -> Result<T, WireError> {

@@ -548,3 +548,122 @@ fn the_sockets_go_with_the_server() {
     assert!(!control.exists());
     assert!(matches!(Client::connect(&control, "late"), Err(ClientError::NotFound { .. })));
 }
+
+#[test]
+fn a_frame_whose_quotation_grows_costs_nobody_else() {
+    let vm = Fixture::new(1 << 14);
+    let mut client = vm.rude();
+    let mut bytes = Vec::new();
+    let json = format!("{{\"version\":\"{}\"}}", "\x7f".repeat(65_000));
+    bytes.extend(u32::try_from(json.len()).unwrap().to_le_bytes());
+    bytes.push(0x01);
+    bytes.extend(json.bytes());
+    client.write_all(&bytes).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(answers(&mut client).last().and_then(code), Some(ErrorCode::Malformed));
+    vm.client("other").status().unwrap();
+}
+
+#[test]
+fn a_status_fits_into_a_frame_however_many_there_are() {
+    let vm = Fixture::new(1 << 14);
+    let label = "\u{4e00}".repeat(64);
+    let sessions: Vec<_> = (0..1000)
+        .map(|_| {
+            let who = vuart_endpoint::Identity::new(&label, u32::MAX, Some(u32::MAX));
+            vm.console.attach(vuart_endpoint::Attach::new(who).mode(Mode::Spectate)).unwrap()
+        })
+        .collect();
+    let mut alice = vm.client("alice");
+    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    let status = vm.client("other").status().unwrap();
+    assert!(status.sessions[0].owner);
+    assert_eq!(status.sessions.len() as u64 + status.more_sessions, 1001);
+    drop(sessions);
+}
+
+#[test]
+fn the_end_is_told_while_the_guest_writes_on() {
+    let mut vm = Fixture::new(1 << 14);
+    let mut alice = vm.client("alice");
+    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    vm.guest_writes(b"before");
+    vm.console.end(&Cause::ShutDown);
+    let end = vm.console.scrollback().end();
+    let mut next = 0;
+    loop {
+        vm.guest_writes(&[b'x'; 4096]);
+        match alice.recv().unwrap() {
+            Event::Output { offset, bytes } => {
+                assert_eq!(offset, next);
+                next += bytes.len() as u64;
+            }
+            Event::Hole(hole) => next = hole.to,
+            Event::Ended(ended) => break assert_eq!(ended.cause, Cause::ShutDown),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(next, end, "what came before the end, and nothing after it");
+}
+
+#[test]
+fn e14_input_that_its_sender_did_not_stay_for_is_counted() {
+    let vm = Fixture::new(1 << 14);
+    vm.raw().write_all(&vec![b'x'; 100_000]).unwrap();
+    let deadline = std::time::Instant::now() + HANG;
+    loop {
+        let counters = vm.console.counters();
+        if counters.input_accepted + counters.input_abandoned == 100_000 {
+            break assert_eq!(counters.input_accepted, 4096);
+        }
+        assert!(std::time::Instant::now() < deadline, "{counters:?}");
+        std::thread::yield_now();
+    }
+    assert!(vm.console.owner().is_none());
+}
+
+#[test]
+fn a_range_that_has_gone_is_declared_and_does_not_count() {
+    let mut vm = Fixture::new(1 << 14);
+    vm.guest_writes(&vec![b'x'; 100_000]);
+    let mut client = vm.client("reader");
+    for max in [0, 10] {
+        client.log(Replay::From(5), Some(max)).unwrap();
+        let Event::Hole(hole) = client.recv().unwrap() else { panic!("no hole") };
+        assert_eq!((hole.from, hole.to), (5, vm.console.scrollback().oldest()));
+        assert_eq!(output(&mut client, usize::try_from(max).unwrap()).1.len() as u64, max);
+        assert_eq!(client.recv().unwrap(), Event::LogEnd(LogEnd { next: hole.to + max }));
+    }
+}
+
+#[test]
+fn a_client_that_asks_for_the_history_without_end_does_not_hold_up_others() {
+    let mut vm = Fixture::new(1 << 16);
+    vm.guest_writes(&vec![b'x'; 1 << 16]);
+    let mut greedy = vm.rude();
+    greedy.write_all(&hello()).unwrap();
+    let mut logs = Vec::new();
+    for _ in 0..1000 {
+        Request::Log(vuart_endpoint::wire::LogRequest { from: Replay::All, max: None }).encode(&mut logs);
+    }
+    greedy.write_all(&logs).unwrap();
+    // It reads, too, as fast as it can, until the other has been served a hundred times.
+    let done = Arc::new(AtomicBool::new(false));
+    let reader = std::thread::spawn({
+        let done = Arc::clone(&done);
+        move || {
+            let mut buffer = vec![0; 1 << 16];
+            let mut total = 0;
+            while !done.load(SeqCst) && total < 1000 * 60_000 {
+                total += greedy.read(&mut buffer).unwrap();
+            }
+            total
+        }
+    });
+    let mut other = vm.client("other");
+    for _ in 0..100 {
+        other.status().unwrap();
+    }
+    done.store(true, SeqCst);
+    reader.join().unwrap();
+}

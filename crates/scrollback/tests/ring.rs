@@ -100,8 +100,9 @@ fn reading_leaves_the_bytes() {
 #[test]
 fn a_lapped_reader_is_told_how_much_it_missed() {
     let (mut writer, scrollback) = ring();
-    for _ in 0..100 {
-        fill(&mut writer, 333);
+    let (rounds, len) = if cfg!(miri) { (4, 2333) } else { (100, 333) };
+    for _ in 0..rounds {
+        fill(&mut writer, len);
         let (oldest, end) = (scrollback.oldest(), scrollback.end());
         assert_eq!(end, writer.end());
         assert!(end - oldest <= CAPACITY as u64);
@@ -119,10 +120,10 @@ fn a_lapped_reader_is_told_how_much_it_missed() {
 fn a_slice_larger_than_the_ring_leaves_its_newest_bytes() {
     let (mut writer, scrollback) = ring();
     fill(&mut writer, 3);
-    fill(&mut writer, 10 * CAPACITY + 5);
+    fill(&mut writer, 2 * CAPACITY + 5);
     let mut buf = vec![0; CAPACITY];
     let read = scrollback.read_at(7, &mut buf);
-    assert_eq!(read.next, 10 * CAPACITY as u64 + 8);
+    assert_eq!(read.next, 2 * CAPACITY as u64 + 8);
     assert!(read.len() >= scrollback.retained());
     check(read, 7, &buf);
 }

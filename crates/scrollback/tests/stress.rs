@@ -72,7 +72,16 @@ fn stress(capacity: usize, slice: usize) {
         while writer.end() < BYTES {
             let left = usize::try_from(BYTES - writer.end()).expect("little is left");
             let bytes = expected(&pattern, writer.end(), slice.min(left).min(PERIOD));
-            if let [byte] = bytes { writer.push(*byte) } else { writer.extend(bytes) }
+            if let [byte] = bytes {
+                writer.push(*byte);
+            } else {
+                writer.extend(bytes);
+            }
+            // Lets the readers catch up now and then, so that they are about as fast as the writer: the most is to be seen
+            // when they are lapped while they copy.
+            if writer.end() >> 12 != (writer.end() - bytes.len() as u64) >> 12 {
+                thread::yield_now();
+            }
         }
         for reader in readers {
             let totals = reader.join().expect("a reader that found no fault");

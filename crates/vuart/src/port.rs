@@ -89,7 +89,10 @@ impl<T: Trigger> Line<T> {
 /// no lock itself, never blocks, and makes no system call on an access except to raise an interrupt and, once for each
 /// time that it went to sleep, to wake the console's server.
 ///
-/// The interrupt is an edge, as rust-vmm's [`Trigger`] is: it fires at each rise of the UART's interrupt line.
+/// The interrupt is an edge, as rust-vmm's [`Trigger`] is: it fires at each rise of the UART's interrupt line. A character
+/// that is written to THR leaves at once, so that there the line falls and rises again within one access; that counts as
+/// a rise when the guest has read IIR or LSR since the last edge, as every driver that we know of does in its handler. One
+/// that answered the THRE interrupt by writing THR blindly would get no second edge.
 #[derive(Debug)]
 pub struct SerialPort<T> {
     uart: Uart,
@@ -201,18 +204,22 @@ impl<T: Trigger> SerialPort<T> {
     /// The guest reads one register. Only the low three bits of `register` count.
     pub fn read_register(&mut self, register: u8) -> u8 {
         let register = register & 7;
-        if matches!(register, offset::IIR | offset::LSR) {
-            self.looked = true;
-            // A guest that polls must see what has come; one that was interrupted for it must find it. What is there
-            // is served first, so that a paste moves up by FIFOs and not by characters.
-            let asked = register == offset::LSR || self.uart.awaits_character();
-            if asked && self.uart.received() == 0 && !self.input.is_empty() {
-                self.refill();
-            }
+        let looks = matches!(register, offset::IIR | offset::LSR);
+        self.looked |= looks;
+        // A guest that polls LSR must see what has come; one that was interrupted for it must find it, in whatever register
+        // it looks first. What is there is served first, so that a paste moves up by FIFOs and not by characters.
+        let asked = register == offset::LSR || self.uart.awaits_character();
+        if asked && (looks || register == offset::RBR) && self.uart.received() == 0 && !self.input.is_empty()
+        {
+            // A guest that polls reads LSR before each character, and gets one at a time: a driver that starts reads LSR
+            // and then empties the receiver with FCR, and what a person typed too early is better off behind it.
+            self.refill(if self.uart.awaits_character() { FIFO_SIZE } else { 1 });
         }
         let value = self.uart.read(register);
-        if register == offset::RBR {
-            self.settle_input();
+        if looks || register == offset::RBR {
+            // After a take-over the guest may have been interrupted for input that is not there any more: it must be told
+            // of the next as well.
+            self.settle_input(FIFO_SIZE);
         }
         self.settle();
         value
@@ -233,16 +240,15 @@ impl<T: Trigger> SerialPort<T> {
                 self.level = false;
             }
         } else {
-            self.settle_input();
+            // One character is enough to raise the line; the rest waits until the guest reads, for a driver that sets the
+            // port up enables the interrupt before it resets the FIFOs.
+            self.settle_input(1);
         }
         self.settle();
     }
 
-    /// Moves waiting input into the receiver.
-    fn refill(&mut self) {
-        // A guest that polls reads LSR before each character, and gets one at a time: a driver that starts reads LSR and
-        // then empties the receiver with FCR, and what a person typed too early is better off behind it.
-        let most = if self.uart.awaits_character() { FIFO_SIZE } else { 1 };
+    /// Moves waiting input into the receiver, `most` characters at the most.
+    fn refill(&mut self, most: u8) {
         let room = self.uart.room().min(most);
         // A rise that comes from this input has been announced by its sender, or is ours to announce.
         let announced = self.input.announced();
@@ -263,14 +269,15 @@ impl<T: Trigger> SerialPort<T> {
 
     /// After an access that may have emptied the receiver, or changed whether the guest is told of input: takes what
     /// waits, and asks for an announcement when the guest has to wait for more.
-    fn settle_input(&mut self) {
+    fn settle_input(&mut self, most: u8) {
         while self.uart.awaits_character() {
             if self.input.is_empty() && self.input.want() {
                 return;
             }
-            // The line falls between the last character and the next: an edge for a driver that reads only so many.
-            self.level = self.uart.interrupt();
-            self.refill();
+            // The line falls between the last character and the next: an edge for a driver that reads only so many. It
+            // may only fall here: a rise that another source made in this access is still to be announced.
+            self.level &= self.uart.interrupt();
+            self.refill(most);
         }
         // The guest can't be told of input now: an announcement would come to nothing, and must not be taken for one that
         // counts when it can be told again. Input stays behind the FIFO; a guest that polls LSR gets it from there.

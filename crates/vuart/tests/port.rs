@@ -201,6 +201,85 @@ fn what_was_typed_too_early_waits_behind_the_fifo() {
 }
 
 #[test]
+fn linux_set_termios_costs_at_most_one_early_character() {
+    let (mut port, _) = port();
+    port.write_register(FCR, 0x01);
+    let mut owner = owner(&port);
+    owner.write(&(0..20).collect::<Vec<u8>>()).unwrap();
+    // IER comes before the FIFOs are set up: serial8250_do_set_termios.
+    port.write_register(MCR, 0x0B);
+    port.write_register(IER, 0x05);
+    for (register, value) in [(LCR, 0x83), (DLL, 1), (DLM, 0), (LCR, 0x03), (FCR, 0x01), (FCR, 0x87)] {
+        port.write_register(register, value);
+    }
+    let received = handler(&mut port);
+    assert!(received.len() >= 18 && received.ends_with(&(2..20).collect::<Vec<u8>>()), "{received:?}");
+}
+
+#[test]
+fn s20_a_key_during_a_console_write_while_the_transmitter_runs() {
+    let (mut port, edges) = port();
+    open(&mut port);
+    port.write_register(IER, 0x07);
+    edges.take();
+    port.read_register(IIR);
+    port.write_register(IER, 0);
+    owner(&port).write(b"x").unwrap();
+    port.write_register(IER, 0x07);
+    assert_eq!(edges.take(), 1, "THRE and the key rise together");
+    assert_eq!(handler(&mut port), b"x");
+}
+
+#[test]
+fn s20_early_input_does_not_swallow_the_edge_of_thre() {
+    let (mut port, edges) = port();
+    let mut owner = owner(&port);
+    owner.write(b"early").unwrap();
+    port.write_register(IER, 0x03);
+    assert_eq!(edges.take(), 1);
+    port.write_register(MCR, 0x03); // OUT2 off
+    edges.take();
+    port.write_register(MCR, 0x0B);
+    assert_eq!(edges.take(), 1, "the gate opens on a line that is high");
+}
+
+#[test]
+fn e4_a_take_over_before_the_guest_has_answered_leaves_it_listening() {
+    let (mut port, edges) = port();
+    open(&mut port);
+    let mut alice = owner(&port);
+    alice.write(b"a").unwrap();
+    assert_eq!(edges.take(), 1);
+    let mut bob = owner(&port);
+    assert_eq!(port.read_register(IIR), 0xC1, "what it was interrupted for is gone");
+    bob.write(b"b").unwrap();
+    assert_eq!(edges.take(), 1);
+    assert_eq!(handler(&mut port), b"b");
+}
+
+#[test]
+fn a_handler_that_reads_rbr_first_gets_what_it_was_interrupted_for() {
+    let (mut port, edges) = port();
+    open(&mut port);
+    let mut owner = owner(&port);
+    for key in b"abc" {
+        owner.write(&[*key]).unwrap();
+        assert_eq!(edges.take(), 1);
+        assert_eq!(port.read_register(RBR), *key);
+    }
+}
+
+#[test]
+fn a_break_interrupts_a_guest_that_listens_to_line_status_alone() {
+    let (mut port, edges) = port();
+    open(&mut port);
+    port.write_register(IER, 0x04);
+    assert_eq!(owner(&port).send_break(), Ok(true));
+    assert_eq!(edges.take(), 1);
+    assert_eq!(port.read_register(IIR), 0xC6);
+}
+
+#[test]
 fn r10_input_is_held_back_in_loopback() {
     let (mut port, edges) = port();
     open(&mut port);

@@ -151,3 +151,21 @@ fn e4_nothing_of_an_old_owner_is_taken_after_a_discard() {
         assert_eq!(received, expected);
     });
 }
+
+/// A discard that the consumer sees before it sees what was published leaves it with a `tail` behind its `head`.
+#[test]
+fn a_discard_that_is_seen_early_confuses_nobody() {
+    explore(20, || {
+        let queue = Arc::new(InputQueue::new(Box::new(|| ()), Box::new(|| ())));
+        let mut input = Input::new(Arc::clone(&queue));
+        // The guest has the thread of its own: loom explores nothing beside a thread that loads before it stores.
+        let guest = loom::thread::spawn(move || {
+            let mut symbols = [Symbol::Break; 2];
+            input.take(&mut symbols)
+        });
+        queue.publish(byte(1));
+        let discarded = queue.discard();
+        let taken = guest.join().unwrap();
+        assert_eq!(taken as u64 + discarded, 1);
+    });
+}
