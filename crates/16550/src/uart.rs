@@ -233,11 +233,6 @@ impl Uart {
         InterruptId::None
     }
 
-    /// What the guest has enabled: a host asks whether anybody listens.
-    pub fn interrupts_enabled(&self) -> Ier {
-        self.ier
-    }
-
     /// Whether the board passes the interrupt on (R12).
     const fn gate_is_open(&self) -> bool {
         !self.out2_gate || self.mcr.intersects(Mcr::OUT2.union(Mcr::LOOP))

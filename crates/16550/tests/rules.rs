@@ -125,6 +125,37 @@ fn s20_input_that_came_while_interrupts_were_off_is_announced_by_the_ier_write()
 }
 
 #[test]
+fn r4_the_line_follows_every_access_and_every_event_of_the_host() {
+    let mut uart = with_fifo();
+    uart.write(IER, 0x0D);
+    assert!(!uart.interrupt());
+    uart.receive(b'x');
+    assert!(uart.interrupt(), "a character");
+    uart.read(RBR);
+    assert!(!uart.interrupt());
+    uart.set_modem_inputs(Msr::CTS);
+    assert!(uart.interrupt(), "a modem line");
+    uart.read(MSR);
+    assert!(!uart.interrupt());
+    uart.receive_break();
+    uart.write(IER, 0);
+    assert!(!uart.interrupt());
+    uart.write(IER, 0x04);
+    assert!(uart.interrupt(), "an IER write");
+}
+
+#[test]
+fn r9_the_transmitter_is_ready_whatever_was_done() {
+    let mut uart = uart();
+    for register in 0..8 {
+        for value in 0..=255 {
+            uart.write(register, value);
+            assert_eq!(uart.read(LSR) & 0x60, 0x60, "after {value:#x} to register {register}");
+        }
+    }
+}
+
+#[test]
 fn r5_only_the_bits_that_exist_are_stored() {
     let mut uart = uart();
     for (register, stored) in [(IER, 0x0F), (MCR, 0x1F), (LCR, 0xFF), (SCR, 0xFF)] {

@@ -134,7 +134,14 @@ impl Row {
             state: if status.ended.is_some() { State::Ended } else { State::Served },
             path,
             owner,
-            spectators: Some(status.sessions.iter().filter(|session| !session.owner).count()),
+            spectators: Some(
+                status
+                    .sessions
+                    .iter()
+                    .filter(|session| !session.owner)
+                    .count()
+                    .saturating_add(usize::try_from(status.more_sessions).unwrap_or(usize::MAX)),
+            ),
             bytes: Some(status.end),
             oldest: Some(status.oldest),
             pid: Some(status.pid),

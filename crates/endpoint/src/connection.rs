@@ -446,15 +446,7 @@ impl Connection {
             let until = session.end_offset().unwrap_or(u64::MAX);
             let left = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX);
             let most = left.min(context.buffer.len());
-            let read = match session.read(&mut context.buffer[..most]) {
-                _ if left == 0 => Read { start: from, next: from, missed: 0 },
-                // Lapped: what there is may lie behind the end.
-                read if read.next > until => {
-                    let start = read.start.min(until);
-                    Read { start, next: until, missed: start - from }
-                }
-                read => read,
-            };
+            let read = cut(session.read(&mut context.buffer[..most]), from, until);
             if !read.is_empty() || read.missed > 0 {
                 let bytes = &context.buffer[..read.len()];
                 return match self.protocol {
@@ -493,7 +485,8 @@ impl Connection {
         let from = log.reader.cursor();
         let left = log.until.saturating_sub(from);
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(context.buffer.len());
-        let read = log.reader.read(&mut context.buffer[..wanted]);
+        let until = log.until;
+        let read = cut(log.reader.read(&mut context.buffer[..wanted]), from, until);
         let before = self.output.len();
         if wanted > 0 && read.missed > 0 {
             Event::Hole(Hole { from, to: read.start }).encode(&mut self.output);
@@ -501,7 +494,7 @@ impl Connection {
         if !read.is_empty() {
             wire::encode_output(&mut self.output, read.start, &context.buffer[..read.len()]);
         }
-        if read.next >= log.until {
+        if read.next >= until {
             let end = LogEnd { next: read.next };
             if let Protocol::Framed { log, .. } = &mut self.protocol {
                 *log = None;
@@ -523,6 +516,18 @@ impl Connection {
     fn say_and_close(&mut self, line: &str) {
         self.output.extend_from_slice(format!("\r\n[vuart: {line}]\r\n").as_bytes());
         self.closing = true;
+    }
+}
+
+/// What a read from `from` says of the range up to `until`: a reader that was lapped may find itself behind it.
+fn cut(read: Read, from: u64, until: u64) -> Read {
+    if from >= until {
+        Read { start: from, next: from, missed: 0 }
+    } else if read.next > until {
+        let start = read.start.min(until);
+        Read { start, next: until, missed: start - from }
+    } else {
+        read
     }
 }
 

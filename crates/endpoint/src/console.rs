@@ -111,8 +111,9 @@ pub struct Counters {
     pub input_accepted: u64,
     /// Of these, what a new ownership discarded before the guest's receiver took it.
     pub input_discarded: u64,
-    /// Bytes of input that clients had sent, that the console had not taken, and for which there was no owner any more:
-    /// the client had gone or been evicted. Of a client that has gone, what is counted is bounded.
+    /// Bytes of input that were dropped before the console had taken them: the client had gone, been evicted, or had no
+    /// session. A spectator's are not counted while its session goes on. Of a client that has gone, what is counted is
+    /// bounded.
     pub input_abandoned: u64,
     /// Sessions begun.
     pub attached: u64,
@@ -181,7 +182,11 @@ impl Console {
     ) -> io::Result<(Self, Input)> {
         let doorbell = Arc::new(Doorbell::new()?);
         let room = Arc::clone(&doorbell);
-        let input = Arc::new(InputQueue::new(Box::new(announce), Box::new(move || room.ring())));
+        let room = move || {
+            // If nobody sleeps, whoever is awake looks for room before sleeping.
+            room.ring_if_armed();
+        };
+        let input = Arc::new(InputQueue::new(Box::new(announce), Box::new(room)));
         let taker = Input::new(Arc::clone(&input));
         let shared = Shared { scrollback, input, doorbell, state: Mutex::default() };
         Ok((Self(Arc::new(shared)), taker))

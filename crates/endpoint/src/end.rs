@@ -52,6 +52,9 @@ pub enum Cause {
     VmEnded,
     /// The process that serves the console is going away, the guest perhaps not.
     ShutDown,
+    /// A cause that a later version has added.
+    #[serde(other)]
+    Unknown,
 }
 
 /// The end of a session: why, and when.
@@ -71,6 +74,7 @@ fn describe(cause: &Cause) -> String {
         Cause::Detached => "detached".to_owned(),
         Cause::VmEnded => "the guest has ended".to_owned(),
         Cause::ShutDown => "the console's server has shut down".to_owned(),
+        Cause::Unknown => "the session has ended".to_owned(),
     }
 }
 
@@ -93,4 +97,8 @@ pub enum Refused {
         /// How.
         end: End,
     },
+    /// A reason that a later version has added.
+    #[error("refused, for a reason that this version does not know")]
+    #[serde(other)]
+    Unknown,
 }

@@ -7,8 +7,8 @@
 //! # Who may move `head`
 //!
 //! The consumer, by as much as it takes, and whoever begins a new ownership, to `tail`: what the old owner had queued is
-//! discarded. Both do it by compare-and-swap, so each symbol is either taken or discarded, exactly once, and the counts
-//! are exact. A consumer that read symbols which were discarded under its hands loses the race and throws them away;
+//! discarded. The consumer does it by compare-and-swap and the discarder by an atomic maximum, so each symbol is either
+//! taken or discarded, exactly once, and the counts are exact. A consumer that read symbols which were discarded under its hands loses the race and throws them away;
 //! the swap can't be fooled (no ABA), since positions only grow. So once a new ownership has begun, nothing of the old
 //! one reaches the guest.
 //!

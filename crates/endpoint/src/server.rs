@@ -162,7 +162,7 @@ impl Server {
     fn welcome(&mut self, stream: UnixStream, listener: u32, ops: &mut EventOps<'_>) {
         let Ok(peer) = peer_of(&stream) else { return };
         let allowed = may_connect(&peer);
-        if self.connections.len() >= Self::MAX_CONNECTIONS {
+        if allowed && self.connections.len() >= Self::MAX_CONNECTIONS {
             // Those who have not said a word give way to those who may.
             let mute = self.connections.iter().find(|(_, connection)| connection.is_mute());
             if let Some(token) = mute.map(|(token, _)| *token) {

@@ -191,7 +191,8 @@ pub enum ErrorCode {
     UnknownFrame,
     /// A frame that is not what its kind says; it was skipped.
     Malformed,
-    /// A request at the wrong time: before `Hello`, or a second `Attach`.
+    /// A request at the wrong time: anything before `Hello`, a second `Hello`, `Attach` or `Log` during a session, `Detach`
+    /// without one.
     OutOfOrder,
     /// A frame that is too long; the connection ends.
     TooLong,
@@ -201,6 +202,9 @@ pub enum ErrorCode {
     TooMany,
     /// No common version; the connection ends.
     Version,
+    /// A code that a later version has added.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What can be wrong with received bytes.
@@ -347,9 +351,11 @@ impl Frame for Event {
             Self::Welcome(welcome) => json_frame(out, kind::WELCOME, welcome),
             Self::Attached(attached) => json_frame(out, kind::ATTACHED, attached),
             Self::Output { offset, bytes } => {
-                for (some, offset) in bytes.chunks(MAX_PAYLOAD - 8).zip((*offset..).step_by(MAX_PAYLOAD - 8))
-                {
+                let mut offset = *offset;
+                for some in bytes.chunks(MAX_PAYLOAD - 8) {
                     encode_output(out, offset, some);
+                    // A peer may say anything, and what it said can be said again.
+                    offset = offset.wrapping_add(some.len() as u64);
                 }
             }
             Self::Hole(hole) => json_frame(out, kind::HOLE, hole),
@@ -439,5 +445,34 @@ impl Decoder {
             self.start = 0;
         }
         Some(frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::end::Cause;
+
+    /// As `docs/protocol.md` promises: a later version may add codes.
+    #[test]
+    fn a_code_that_is_not_known_yet_is_understood_as_far_as_it_goes() {
+        let json = br#"{"code":"brand-new","at":5,"message":"m","more":[1]}"#;
+        match Event::decode(kind::ENDED, json) {
+            Ok(Event::Ended(end)) => assert_eq!((end.cause, end.at.as_millis()), (Cause::Unknown, 5)),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(Event::decode(kind::REFUSED, json), Ok(Event::Refused(Refused::Unknown)));
+        let error = ErrorMessage { code: ErrorCode::Unknown, message: "m".to_owned() };
+        assert_eq!(Event::decode(kind::ERROR, json), Ok(Event::Error(error)));
+    }
+
+    #[test]
+    fn what_a_peer_says_can_be_said_again() {
+        let event = Event::Output { offset: u64::MAX, bytes: vec![0; MAX_PAYLOAD] };
+        let mut bytes = Vec::new();
+        event.encode(&mut bytes);
+        let mut decoder = Decoder::default();
+        decoder.extend(&bytes);
+        assert!(matches!(decoder.next_frame(), Some(Ok(Event::Output { offset: u64::MAX, .. }))));
     }
 }

@@ -66,6 +66,7 @@ pub struct ServedMachine {
     name: String,
     raw_socket: PathBuf,
     control_socket: PathBuf,
+    /// Not an `EventFd`, which has no `AsFd`.
     over: Arc<OwnedFd>,
     console: Console,
     // The machine first: what its guest writes as it is stopped is still served.

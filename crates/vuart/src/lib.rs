@@ -8,13 +8,13 @@
 //! use std::sync::{Arc, Mutex};
 //! use event_manager::{EventManager, SubscriberOps};
 //! use vm_device::{bus::{PioAddress, PioRange}, device_manager::{IoManager, PioManager}};
-//! use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
+//! use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 //! use vuart::endpoint::{RuntimeDir, Server};
 //! use vuart::{IrqFd, SerialPort};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # struct Vm; impl Vm { fn register_irqfd(&self, _: &EventFd, _: u32) -> std::io::Result<()> { Ok(()) } } let vm = Vm;
-//! let irq = EventFd::new(EFD_NONBLOCK)?;
+//! let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)?;
 //! vm.register_irqfd(&irq, 4)?;
 //! let port = SerialPort::new(IrqFd(irq))?;
 //!
@@ -40,7 +40,7 @@ mod port;
 
 pub use irqfd::IrqFd;
 pub use mmio::MmioPort;
-pub use port::{Counters, NewPortError, Options, SerialPort};
+pub use port::{NewPortError, Options, PortCounters, SerialPort};
 
 /// The README's example, so that it compiles.
 #[cfg(doctest)]

@@ -8,7 +8,7 @@ use crate::port::SerialPort;
 ///
 /// The width of an access (`reg-io-width`) may be 1, 2, 4 or 8 bytes: the register is the lowest byte, the others read 0
 /// and are ignored when written. With `shift` 0 neighbouring registers can't be told from wide accesses, so there a wide
-/// access is one to several registers, as in port I/O.
+/// access is one to several registers, as in port I/O. An access between two registers reads 0 and is ignored.
 ///
 /// ```
 /// use vuart::{MmioPort, SerialPort};

@@ -55,12 +55,12 @@ impl Options {
 /// What has happened at a port since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Counters {
+pub struct PortCounters {
     /// Interrupts raised.
     pub interrupts: u64,
     /// Of these, the ones whose trigger failed: the guest did not get them.
     pub interrupts_failed: u64,
-    /// Accesses that are no register access: longer than eight bytes, or at an offset that is not there.
+    /// Accesses longer than eight bytes, and single bytes of other accesses that are at no register.
     pub bad_accesses: u64,
 }
 
@@ -87,7 +87,7 @@ impl<T: Trigger> Line<T> {
 ///
 /// One vCPU thread accesses it at a time: a VMM with several puts it behind a mutex that only vCPU threads take. It takes
 /// no lock itself, never blocks, and makes no system call on an access except to raise an interrupt and, once for each
-/// time that it went to sleep, to wake the console's server.
+/// time that it went to sleep, to wake the console's server for output or for room that it waits for.
 ///
 /// The interrupt is an edge, as rust-vmm's [`Trigger`] is: it fires at each rise of the UART's interrupt line. A character
 /// that is written to THR leaves at once, so that there the line falls and rises again within one access; that counts as
@@ -150,8 +150,8 @@ impl<T: Trigger> SerialPort<T> {
     }
 
     /// The counters at this moment.
-    pub fn counters(&self) -> Counters {
-        Counters {
+    pub fn counters(&self) -> PortCounters {
+        PortCounters {
             interrupts: self.line.raised.load(Relaxed),
             interrupts_failed: self.line.failed.load(Relaxed),
             bad_accesses: self.bad_accesses,
