@@ -131,8 +131,10 @@ impl<T: Target> Harness<T> {
         let mut line_status = None;
         for (index, value) in (0..).zip(data.iter().copied()) {
             match register(offset, index).filter(|_| length <= ACCESS_MAX) {
-                // First of its access, whatever else is read: what comes up from the queue comes after it.
-                Some(offset::RBR) if self.registers.rbr() => self.receiver.read(value),
+                // First of its access, whatever else is read.
+                Some(offset::RBR) if self.registers.rbr() => {
+                    self.receiver.read(value, self.target.console().input_taken(), length == 1);
+                }
                 Some(register) => {
                     self.registers.check_read(register, value);
                     if register == offset::LSR {

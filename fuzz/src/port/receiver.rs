@@ -119,8 +119,20 @@ impl Receiver {
         assert!(self.fifo.len() <= capacity, "the receiver took more than it can hold: {:?}", self.fifo);
     }
 
-    /// The guest has read RBR.
-    pub(super) fn read(&mut self, value: u8) {
+    /// The guest has read RBR, in an access at whose end the UART has taken `total` characters since it was made. An empty
+    /// receiver whose interrupt is enabled takes what waits first, so that RBR is part of it; in an access to more registers
+    /// than RBR (`alone` is false) the others may have taken it as well.
+    pub(super) fn read(&mut self, value: u8, total: u64, alone: bool) {
+        if total > self.taken {
+            match self.known {
+                Known::Exactly if !self.fifo.is_empty() => {}
+                Known::Exactly if alone => {
+                    self.fifo.extend(self.queue.pop_front());
+                    self.taken += 1;
+                }
+                _ => self.known = Known::Nothing,
+            }
+        }
         match self.known {
             Known::Exactly => {
                 let expected = match self.fifo.pop_front() {
