@@ -1,16 +1,16 @@
-//! The register machine of a 16550A, as a guest sees it.
+//! The register machine of a 16550A, as a guest sees it; of a 16450 and a 16750 as well.
 //!
 //! Sans-I/O: no thread, clock, file, lock or allocation. The same state and the same access give the same answer. A
 //! virtual machine monitor feeds it the guest's register accesses and the host's characters; what leaves the UART
 //! comes back as a return value, and every line that it drives (interrupt, modem outputs, break) is a level that is a
 //! pure function of the state, to be read after an access.
 //!
-//! Time is *instant*: a character that the guest writes to THR has left before the write returns, so THRE and TEMT are
-//! always 1 and firmware that spins on them without a limit (Linux earlycon, U-Boot, OpenSBI, EDK2, Windows KD) never
-//! hangs.
+//! There are two kinds of time. [`Instant`], for virtual machines: a character that the guest writes to THR has left before
+//! the write returns. [`Timed`], for the tests of drivers: characters take as long as divisor and frame say, in virtual
+//! nanoseconds that the caller counts.
 //!
-//! The sources of each rule are the PC16550D data sheet and the drivers that people run; where they differ, the drivers
-//! win and the comment says so.
+//! The sources of each rule are the PC16550D data sheet, TI's TL16C750 data sheet for the 16750, and the drivers that people
+//! run; where they differ, the drivers win and the comment says so.
 //!
 //! ```
 //! use vuart_16550::{Config, Uart, spec::offset};
@@ -30,8 +30,17 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod config;
 mod fifo;
+mod modem;
+mod receiver;
 pub mod spec;
+mod time;
+mod timed;
 mod uart;
 
-pub use uart::{Config, FIFO_SIZE, Uart};
+pub use config::{Config, Profile};
+pub use fifo::FIFO_SIZE_MAX;
+pub use time::{Instant, Time};
+pub use timed::Timed;
+pub use uart::{FIFO_SIZE, Uart};

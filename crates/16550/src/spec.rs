@@ -36,7 +36,7 @@ pub mod offset {
 }
 
 bitflags! {
-    /// Interrupt enable register. Only these four bits exist; the others read 0 (R5).
+    /// Interrupt enable register. The bits that don't exist read 0 (R5).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Ier: u8 {
         /// Received data available, and character time-out in FIFO mode.
@@ -47,6 +47,10 @@ bitflags! {
         const ELSI = 0x04;
         /// Modem status.
         const EDSSI = 0x08;
+        /// Sleep mode, 16750 only; stored, without effect on a machine that draws no power.
+        const SLEEP = 0x10;
+        /// Low-power mode, 16750 only; stored, without effect.
+        const LOW_POWER = 0x20;
     }
 
     /// FIFO control register.
@@ -60,7 +64,9 @@ bitflags! {
         const TX_RESET = 0x04;
         /// DMA mode; changes only the RXRDY and TXRDY pins, which a virtual machine does not have.
         const DMA = 0x08;
-        /// Receiver trigger level, two bits: 1, 4, 8, 14 characters.
+        /// FIFOs of 64 bytes, 16750 only; changes only while DLAB is set.
+        const FIFO_64 = 0x20;
+        /// Receiver trigger level, two bits: 1, 4, 8, 14 characters; 1, 16, 32, 56 of 64.
         const TRIGGER = 0xC0;
     }
 
@@ -83,7 +89,7 @@ bitflags! {
         const DLAB = 0x80;
     }
 
-    /// Modem control register. Only these five bits exist; the others read 0 (R5).
+    /// Modem control register. The bits that don't exist read 0 (R5).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Mcr: u8 {
         /// Data terminal ready.
@@ -96,6 +102,8 @@ bitflags! {
         const OUT2 = 0x08;
         /// Loopback.
         const LOOP = 0x10;
+        /// Automatic flow control, 16750 only: CTS holds the transmitter, and with RTS the receiver drives the RTS pin.
+        const AFE = 0x20;
     }
 
     /// Line status register.
@@ -141,6 +149,17 @@ bitflags! {
     }
 }
 
+impl Ier {
+    /// The bits of a 16450 and a 16550A.
+    pub const STANDARD: Self = Self::ERBFI.union(Self::ETBEI).union(Self::ELSI).union(Self::EDSSI);
+}
+
+impl Mcr {
+    /// The bits of a 16450 and a 16550A.
+    pub const STANDARD: Self =
+        Self::DTR.union(Self::RTS).union(Self::OUT1).union(Self::OUT2).union(Self::LOOP);
+}
+
 impl Lsr {
     /// What the receiver reports with one character: its parity error, its framing error, or that it is a break.
     pub const CHARACTER_ERRORS: Self = Self::PE.union(Self::FE).union(Self::BI);
@@ -156,12 +175,19 @@ impl Msr {
 }
 
 impl Fcr {
-    /// The receiver trigger level in characters.
+    /// The receiver trigger level in characters; 1 without FIFOs.
     pub const fn trigger(self) -> u8 {
+        if !self.contains(Self::ENABLE) {
+            return 1;
+        }
+        let long = self.contains(Self::FIFO_64);
         match self.bits() >> 6 {
             0 => 1,
+            1 if long => 16,
             1 => 4,
+            2 if long => 32,
             2 => 8,
+            _ if long => 56,
             _ => 14,
         }
     }
@@ -187,3 +213,6 @@ pub enum InterruptId {
 
 /// IIR bits 7:6, set while the FIFOs are enabled.
 pub const IIR_FIFOS_ENABLED: u8 = 0xC0;
+
+/// IIR bit 5, set while the FIFOs of a 16750 are 64 bytes long.
+pub const IIR_FIFOS_64: u8 = 0x20;

@@ -1,60 +1,33 @@
 //! The machine: what each access does to the state, and what the state drives.
 
-use crate::fifo::{Character, Fifo};
-use crate::spec::{Fcr, IIR_FIFOS_ENABLED, Ier, InterruptId, Lcr, Lsr, Mcr, Msr, offset};
+use crate::config::Config;
+use crate::modem::Modem;
+use crate::receiver::{Received, Receiver, stored_fcr};
+use crate::spec::{Fcr, IIR_FIFOS_64, IIR_FIFOS_ENABLED, Ier, InterruptId, Lcr, Lsr, Mcr, Msr, offset};
+use crate::time::{Instant, Time};
 
-/// Characters that the receiver FIFO holds, and that a driver may write after it has seen THRE.
+/// Characters that the FIFOs of a 16550A hold: what a driver may write after it has seen THRE.
 pub const FIFO_SIZE: u8 = 16;
 
-/// What a board decides about its UART.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Config {
-    /// The interrupt line needs MCR.OUT2, as on every PC board; true unless said otherwise. Loopback is exempt: drivers
-    /// test their interrupts there, where the OUT2 pin itself is idle (R12).
-    pub out2_gate: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Config {
-    /// A PC's COM port.
-    pub const fn new() -> Self {
-        Self { out2_gate: true }
-    }
-
-    /// The same, with or without the OUT2 gate.
-    #[must_use]
-    pub const fn with_out2_gate(self, out2_gate: bool) -> Self {
-        Self { out2_gate }
-    }
-}
-
-/// A 16550A. See the [crate's documentation](crate) for how it is driven.
+/// A 16450, 16550A or 16750. See the [crate's documentation](crate) for how it is driven.
 ///
 /// No method panics, whatever the guest does.
 #[derive(Debug, Clone)]
-pub struct Uart {
-    ier: Ier,
-    fcr: Fcr,
-    lcr: Lcr,
-    mcr: Mcr,
-    /// OE, PE, FE, BI: set by the receiver, cleared by an LSR read (R7).
-    line_errors: Lsr,
-    /// What MSR reads: inputs and deltas.
-    msr: Msr,
-    /// What the host drives, seen by the guest unless LOOP is on.
-    modem_inputs: Msr,
-    scr: u8,
-    divisor: u16,
+pub struct Uart<T = Instant> {
+    pub(crate) ier: Ier,
+    pub(crate) fcr: Fcr,
+    pub(crate) lcr: Lcr,
+    pub(crate) mcr: Mcr,
+    pub(crate) scr: u8,
     /// The THRE interrupt condition, apart from LSR.THRE itself (R2, R3).
-    thre_pending: bool,
-    out2_gate: bool,
-    rx: Fifo,
+    pub(crate) thre_pending: bool,
+    /// Automatic flow control has made the RTS pin inactive.
+    pub(crate) rts_held: bool,
+    pub(crate) divisor: u16,
+    pub(crate) config: Config,
+    pub(crate) modem: Modem,
+    pub(crate) time: T,
+    pub(crate) rx: Receiver,
 }
 
 impl Default for Uart {
@@ -64,30 +37,115 @@ impl Default for Uart {
 }
 
 impl Uart {
-    /// A UART after master reset.
+    /// A UART after master reset, in instant time.
     ///
     /// Two values are not the data sheet's, and both are what virtual machines have always shown: the divisor is 12
     /// (9600 baud; a guest that divides by it must not divide by 0, R11, CVE-2016-8669), and OUT2 is on, so that a guest
     /// that never writes MCR gets its interrupts.
     pub const fn new(config: Config) -> Self {
-        let carrier = Msr::CTS.union(Msr::DSR).union(Msr::DCD);
+        Self::with_time(config, Instant)
+    }
+
+    /// The receiver is empty, and what arrives next (a character with ERBFI, a break with ELSI) raises the interrupt line:
+    /// a driver may be sleeping until then.
+    #[inline]
+    pub fn awaits_character(&self) -> bool {
+        self.rx.is_empty()
+            && self.ier.intersects(Ier::ERBFI.union(Ier::ELSI))
+            && !self.mcr.contains(Mcr::LOOP)
+            && self.gate_is_open()
+    }
+}
+
+impl<T> Uart<T> {
+    pub(crate) const fn with_time(config: Config, time: T) -> Self {
         Self {
             ier: Ier::empty(),
             fcr: Fcr::empty(),
             lcr: Lcr::empty(),
             mcr: Mcr::OUT2,
-            line_errors: Lsr::empty(),
-            msr: carrier,
-            modem_inputs: carrier,
             scr: 0,
-            divisor: 12,
             thre_pending: false,
-            out2_gate: config.out2_gate,
-            rx: Fifo::new(),
+            rts_held: false,
+            divisor: 12,
+            config,
+            modem: Modem::new(),
+            time,
+            rx: Receiver::new(),
         }
     }
 
+    /// What the board has decided.
+    pub const fn config(&self) -> Config {
+        self.config
+    }
+
+    /// How many characters the host may send now without an overrun, 0 to [`receiver_capacity`](Self::receiver_capacity).
+    ///
+    /// It is 0 in loopback, where the receiver is cut from the line (R10), and while automatic flow control holds RTS back:
+    /// the host keeps its characters.
+    #[inline]
+    pub const fn room(&self) -> u8 {
+        if self.mcr.contains(Mcr::LOOP) || self.rts_held {
+            0
+        } else {
+            self.rx.capacity().saturating_sub(self.rx.len())
+        }
+    }
+
+    /// How many characters the receiver holds: [`FIFO_SIZE`], 64 of a 16750, or 1 with the FIFOs disabled.
+    #[inline]
+    pub const fn receiver_capacity(&self) -> u8 {
+        self.rx.capacity()
+    }
+
+    /// How many characters wait in the receiver for the guest.
+    #[inline]
+    pub const fn received(&self) -> u8 {
+        self.rx.len()
+    }
+
+    /// The modem outputs: DTR, RTS, OUT1 and OUT2; none is active in loopback (R10). With automatic flow control RTS is
+    /// inactive while the receiver holds the sender.
+    pub fn modem_outputs(&self) -> Mcr {
+        if self.mcr.contains(Mcr::LOOP) {
+            return Mcr::empty();
+        }
+        self.mcr_as_it_acts() & (Mcr::DTR | Mcr::RTS | Mcr::OUT1 | Mcr::OUT2)
+    }
+
+    /// The guest holds the transmitter's line at space (LCR.BREAK); in loopback the line stays idle.
+    pub fn break_out(&self) -> bool {
+        self.lcr.contains(Lcr::BREAK) && !self.mcr.contains(Mcr::LOOP)
+    }
+
+    /// Whether the board passes the interrupt on (R12).
+    #[inline]
+    const fn gate_is_open(&self) -> bool {
+        !self.config.out2_gate || self.mcr.intersects(Mcr::OUT2.union(Mcr::LOOP))
+    }
+
+    #[inline]
+    const fn dlab(&self) -> bool {
+        self.lcr.contains(Lcr::DLAB)
+    }
+
+    /// Automatic flow control: a 16750's, with its FIFOs on.
+    #[inline]
+    pub(crate) const fn auto_flow(&self) -> bool {
+        self.mcr.contains(Mcr::AFE) && self.fcr.contains(Fcr::ENABLE)
+    }
+
+    pub(crate) fn mcr_as_it_acts(&self) -> Mcr {
+        let mut mcr = self.mcr;
+        mcr.set(Mcr::RTS, mcr.contains(Mcr::RTS) && !self.rts_held);
+        mcr
+    }
+}
+
+impl<T: Time> Uart<T> {
     /// The guest reads a register. Only the low three bits of `offset` count: a UART has three address lines.
+    #[inline]
     pub fn read(&mut self, offset: u8) -> u8 {
         match offset & 7 {
             offset::RBR if self.dlab() => self.divisor.to_le_bytes()[0],
@@ -98,162 +156,103 @@ impl Uart {
             offset::LCR => self.lcr.bits(),
             offset::MCR => self.mcr.bits(),
             offset::LSR => self.read_lsr(),
-            offset::MSR => self.read_msr(),
+            offset::MSR => self.modem.read_status().bits(),
             _ => self.scr,
         }
     }
 
-    /// The guest writes a register. The answer is the character that leaves the UART because of it.
+    /// The guest writes a register. The answer is the character that leaves the UART because of it, in instant time; in
+    /// timed mode characters leave as [time goes on](Uart::advance).
     ///
     /// A character always leaves whole: LCR's word length is not applied to it, since kernels print before anybody has
     /// set LCR, whose reset value says five bits.
+    #[inline]
     pub fn write(&mut self, offset: u8, value: u8) -> Option<u8> {
         match offset & 7 {
-            offset::THR if self.dlab() => {
-                self.divisor = (self.divisor & 0xFF00) | u16::from(value);
-                None
-            }
-            offset::THR => self.write_thr(value),
+            offset::THR if self.dlab() => self.divisor = (self.divisor & 0xFF00) | u16::from(value),
+            offset::THR => return T::transmit(self, value),
             offset::IER if self.dlab() => {
                 self.divisor = (self.divisor & 0x00FF) | (u16::from(value) << 8);
-                None
             }
-            offset::IER => {
-                self.write_ier(Ier::from_bits_truncate(value));
-                None
-            }
-            offset::FCR => {
-                self.write_fcr(Fcr::from_bits_retain(value));
-                None
-            }
-            offset::LCR => {
-                self.write_lcr(Lcr::from_bits_retain(value));
-                None
-            }
-            offset::MCR => {
-                self.mcr = Mcr::from_bits_truncate(value);
-                self.update_modem_status();
-                None
-            }
+            offset::IER => self.write_ier(Ier::from_bits_retain(value) & self.config.profile.ier()),
+            offset::FCR => self.write_fcr(Fcr::from_bits_retain(value)),
+            offset::LCR => self.write_lcr(Lcr::from_bits_retain(value)),
+            offset::MCR => self.write_mcr(Mcr::from_bits_retain(value) & self.config.profile.mcr()),
             // LSR and MSR are read-only: factory tests aside, writes are ignored (R15).
-            offset::LSR | offset::MSR => None,
-            _ => {
-                self.scr = value;
-                None
-            }
+            offset::LSR | offset::MSR => {}
+            _ => self.scr = value,
         }
-    }
-
-    /// How many characters the host may send now without an overrun, 0 to [`FIFO_SIZE`].
-    ///
-    /// It is 0 in loopback, where the receiver is cut from the line (R10): the host holds its characters back.
-    pub fn room(&self) -> u8 {
-        if self.mcr.contains(Mcr::LOOP) { 0 } else { self.receiver_capacity() - self.rx.len() }
-    }
-
-    /// How many characters the receiver holds: [`FIFO_SIZE`], or 1 with the FIFOs disabled.
-    pub const fn receiver_capacity(&self) -> u8 {
-        if self.fifo_mode() { FIFO_SIZE } else { 1 }
-    }
-
-    /// How many characters wait in the receiver for the guest.
-    pub const fn received(&self) -> u8 {
-        self.rx.len()
+        None
     }
 
     /// A character arrives over the line.
     ///
     /// Without [room](Self::room) it is lost and LSR says so (OE); in loopback it is lost without a trace.
     pub fn receive(&mut self, data: u8) {
+        self.receive_with_errors(data, Lsr::empty());
+    }
+
+    /// A character arrives with errors: PE, FE or both. Bits other than [`Lsr::CHARACTER_ERRORS`] are ignored.
+    pub fn receive_with_errors(&mut self, data: u8, errors: Lsr) {
         if !self.mcr.contains(Mcr::LOOP) {
-            self.shift_in(Character { data, errors: Lsr::empty() });
+            self.shift_in(Received { data, errors: errors & Lsr::CHARACTER_ERRORS });
         }
     }
 
     /// A break arrives over the line: one zero character with LSR.BI (data sheet, 8.6.3).
     pub fn receive_break(&mut self) {
-        if !self.mcr.contains(Mcr::LOOP) {
-            self.shift_in(Character { data: 0, errors: Lsr::BI });
-        }
+        self.receive_with_errors(0, Lsr::BI);
     }
 
     /// The host drives the modem inputs. Bits other than [`Msr::INPUTS`] are ignored.
     pub fn set_modem_inputs(&mut self, inputs: Msr) {
-        self.modem_inputs = inputs.intersection(Msr::INPUTS);
+        self.modem.drive(inputs);
         self.update_modem_status();
     }
 
-    /// The modem outputs: DTR, RTS, OUT1 and OUT2; none is active in loopback (R10).
-    pub fn modem_outputs(&self) -> Mcr {
-        if self.mcr.contains(Mcr::LOOP) { Mcr::empty() } else { self.mcr }
-    }
-
-    /// The guest holds the transmitter's line at space (LCR.BREAK); in loopback the line stays idle.
-    pub fn break_out(&self) -> bool {
-        self.lcr.contains(Lcr::BREAK) && !self.mcr.contains(Mcr::LOOP)
-    }
-
     /// The level of the interrupt line (R4).
+    #[inline]
     pub fn interrupt(&self) -> bool {
         self.interrupt_id() != InterruptId::None && self.gate_is_open()
     }
 
-    /// The receiver is empty, and what arrives next (a character with ERBFI, a break with ELSI) raises the interrupt line:
-    /// a driver may be sleeping until then.
-    pub fn awaits_character(&self) -> bool {
-        self.rx.len() == 0
-            && self.ier.intersects(Ier::ERBFI.union(Ier::ELSI))
-            && !self.mcr.contains(Mcr::LOOP)
-            && self.gate_is_open()
-    }
-
     /// The highest pending and enabled interrupt: a pure function of the state (R1).
+    #[inline]
     pub fn interrupt_id(&self) -> InterruptId {
         if self.ier.is_empty() {
             return InterruptId::None;
         }
-        if self.ier.contains(Ier::ELSI) && !self.line_errors.is_empty() {
+        if self.ier.contains(Ier::ELSI) && !self.rx.errors().is_empty() {
             return InterruptId::LineStatus;
         }
-        if self.ier.contains(Ier::ERBFI) && self.rx.len() != 0 {
-            // Time is instant: four character times have always passed, so what waits below the trigger level is
-            // announced at once. Never with an empty FIFO (R14).
-            return if self.rx.len() >= self.rx_trigger() {
-                InterruptId::ReceivedData
-            } else {
-                InterruptId::CharacterTimeout
-            };
+        // Never with an empty FIFO (R14).
+        if self.ier.contains(Ier::ERBFI) && !self.rx.is_empty() {
+            if self.rx.is_at_trigger() {
+                return InterruptId::ReceivedData;
+            }
+            if self.time.timed_out() {
+                return InterruptId::CharacterTimeout;
+            }
         }
         if self.ier.contains(Ier::ETBEI) && self.thre_pending {
             return InterruptId::Thre;
         }
-        if self.ier.contains(Ier::EDSSI) && self.msr.intersects(Msr::DELTAS) {
+        if self.ier.contains(Ier::EDSSI) && self.modem.status().intersects(self.announced_deltas()) {
             return InterruptId::ModemStatus;
         }
         InterruptId::None
     }
 
-    /// Whether the board passes the interrupt on (R12).
-    const fn gate_is_open(&self) -> bool {
-        !self.out2_gate || self.mcr.intersects(Mcr::OUT2.union(Mcr::LOOP))
-    }
-
-    const fn dlab(&self) -> bool {
-        self.lcr.contains(Lcr::DLAB)
-    }
-
-    const fn fifo_mode(&self) -> bool {
-        self.fcr.contains(Fcr::ENABLE)
-    }
-
-    const fn rx_trigger(&self) -> u8 {
-        if self.fifo_mode() { self.fcr.trigger() } else { 1 }
+    /// With automatic flow control nobody is told of CTS: the transmitter minds it (TL16C750 data sheet, "auto-CTS").
+    const fn announced_deltas(&self) -> Msr {
+        if self.auto_flow() { Msr::DELTAS.difference(Msr::DCTS) } else { Msr::DELTAS }
     }
 
     fn read_rbr(&mut self) -> u8 {
         // An empty receiver reads 0, not the last character as the chip would: that may have been part of a password.
         let data = self.rx.pop().unwrap_or(0);
-        self.reveal_errors();
+        T::taken(self);
+        self.update_flow();
         data
     }
 
@@ -263,108 +262,99 @@ impl Uart {
             // Only the read that reports it clears it (R2).
             self.thre_pending = false;
         }
-        id as u8 | if self.fifo_mode() { IIR_FIFOS_ENABLED } else { 0 }
+        let mut iir = id as u8;
+        if self.fcr.contains(Fcr::ENABLE) {
+            iir |= IIR_FIFOS_ENABLED;
+        }
+        if self.fcr.contains(Fcr::FIFO_64) {
+            iir |= IIR_FIFOS_64;
+        }
+        iir
     }
 
     fn read_lsr(&mut self) -> u8 {
-        let mut lsr = Lsr::THRE | Lsr::TEMT | self.line_errors;
-        lsr.set(Lsr::DR, self.rx.len() != 0);
-        lsr.set(
-            Lsr::FIFO_ERROR,
-            self.fifo_mode() && (self.line_errors.intersects(Lsr::CHARACTER_ERRORS) || self.rx.has_errors()),
-        );
-        self.line_errors = Lsr::empty();
+        let mut lsr = self.rx.read_status();
+        lsr.set(Lsr::THRE, self.time.holding_register_empty());
+        lsr.set(Lsr::TEMT, self.time.transmitter_empty());
         lsr.bits()
-    }
-
-    fn read_msr(&mut self) -> u8 {
-        let msr = self.msr;
-        self.msr.remove(Msr::DELTAS);
-        msr.bits()
-    }
-
-    fn write_thr(&mut self, value: u8) -> Option<u8> {
-        // The write empties the condition and the character that leaves at once sets it again (R2, R3).
-        self.thre_pending = true;
-        if self.mcr.contains(Mcr::LOOP) {
-            self.shift_in(Character { data: value, errors: Lsr::empty() });
-            return None;
-        }
-        Some(value)
     }
 
     fn write_ier(&mut self, ier: Ier) {
         // Enabling it while THRE is 1 raises it: FreeBSD fills the FIFO first and then waits for this (R3).
-        if ier.contains(Ier::ETBEI) && !self.ier.contains(Ier::ETBEI) {
+        if ier.contains(Ier::ETBEI) && !self.ier.contains(Ier::ETBEI) && self.time.holding_register_empty() {
             self.thre_pending = true;
         }
         self.ier = ier;
     }
 
-    fn write_fcr(&mut self, fcr: Fcr) {
-        let toggled = (fcr ^ self.fcr).contains(Fcr::ENABLE);
-        let enabled = fcr.contains(Fcr::ENABLE);
-        if toggled || (enabled && fcr.contains(Fcr::RX_RESET)) {
-            self.rx.clear();
-            self.line_errors.remove(Lsr::CHARACTER_ERRORS);
+    fn write_fcr(&mut self, value: Fcr) {
+        let before = self.fcr;
+        self.fcr = stored_fcr(self.config.profile, before, value, self.dlab());
+        self.rx.configure(self.fcr);
+        // Both FIFOs are cleared when they go on or off (data sheet, 8.5), and here when their depth changes.
+        let toggled = (self.fcr ^ before).contains(Fcr::ENABLE);
+        let changed = toggled || (self.fcr ^ before).contains(Fcr::FIFO_64);
+        let resets = if self.fcr.contains(Fcr::ENABLE) { value } else { Fcr::empty() };
+        if changed || resets.contains(Fcr::RX_RESET) {
+            self.rx.reset();
+            T::taken(self);
         }
-        if toggled || (enabled && fcr.contains(Fcr::TX_RESET)) {
-            // What was written has left already, so nothing that the guest believes sent is dropped (R6).
-            self.thre_pending = true;
+        if changed || resets.contains(Fcr::TX_RESET) {
+            T::reset(self, toggled);
         }
-        // With ENABLE clear the other bits are not programmed (data sheet, 8.5). The resets clear themselves.
-        self.fcr = if enabled { fcr & (Fcr::ENABLE | Fcr::DMA | Fcr::TRIGGER) } else { Fcr::empty() };
+        // The trigger level may be another, or there is no flow control any more.
+        self.update_flow();
+        T::clear_to_send(self);
     }
 
     fn write_lcr(&mut self, lcr: Lcr) {
         let break_begins = lcr.contains(Lcr::BREAK) && !self.lcr.contains(Lcr::BREAK);
         self.lcr = lcr;
         if break_begins && self.mcr.contains(Mcr::LOOP) {
-            self.shift_in(Character { data: 0, errors: Lsr::BI });
+            self.shift_in(Received { data: 0, errors: Lsr::BI });
         }
     }
 
-    /// The receiver's shift register is full and wants to pass its character on.
-    fn shift_in(&mut self, character: Character) {
-        if self.rx.len() == self.receiver_capacity() {
-            self.line_errors.insert(Lsr::OE);
-            if self.fifo_mode() {
-                // The FIFO keeps what it has; the shift register is overwritten (R7).
-                return;
-            }
-            // In 16450 mode it is RBR that is overwritten.
-            self.rx.clear();
+    fn write_mcr(&mut self, mcr: Mcr) {
+        self.mcr = mcr;
+        self.update_flow();
+        self.update_modem_status();
+    }
+
+    /// The transmitter is done with a character: it leaves, or goes round in loopback (R10).
+    #[inline]
+    pub(crate) fn leave(&mut self, data: u8) -> Option<u8> {
+        if self.mcr.contains(Mcr::LOOP) {
+            self.shift_in(Received { data, errors: Lsr::empty() });
+            return None;
         }
-        self.rx.push(character);
-        self.reveal_errors();
+        Some(data)
     }
 
-    /// Shows the errors of the character that is now at the top of the FIFO.
-    fn reveal_errors(&mut self) {
-        self.line_errors.insert(self.rx.take_top_errors());
+    fn shift_in(&mut self, character: Received) {
+        self.rx.shift_in(character);
+        T::arrived(self);
+        self.update_flow();
     }
 
-    /// MSR follows the host's lines, or in loopback our own outputs (R10), and keeps the changes.
+    /// Automatic flow control by RTS (TL16C750 data sheet, "auto-RTS"): the receiver stops the sender at its trigger level
+    /// and lets it go on when it is empty; at the highest level, when it is full, and when it is not.
+    fn update_flow(&mut self) {
+        let held = if !self.auto_flow() || !self.mcr.contains(Mcr::RTS) {
+            false
+        } else if self.fcr.contains(Fcr::TRIGGER) {
+            self.rx.is_full()
+        } else {
+            self.rx.is_at_trigger() || (self.rts_held && !self.rx.is_empty())
+        };
+        if held != self.rts_held {
+            self.rts_held = held;
+            self.update_modem_status();
+        }
+    }
+
     fn update_modem_status(&mut self) {
-        let now = if self.mcr.contains(Mcr::LOOP) { looped_back(self.mcr) } else { self.modem_inputs };
-        let before = self.msr & Msr::INPUTS;
-        let changed = before ^ now;
-        let mut deltas = self.msr & Msr::DELTAS;
-        deltas.set(Msr::DCTS, deltas.contains(Msr::DCTS) || changed.contains(Msr::CTS));
-        deltas.set(Msr::DDSR, deltas.contains(Msr::DDSR) || changed.contains(Msr::DSR));
-        deltas.set(Msr::DDCD, deltas.contains(Msr::DDCD) || changed.contains(Msr::DCD));
-        // Ring tells only its end.
-        deltas.set(Msr::TERI, deltas.contains(Msr::TERI) || (changed & before).contains(Msr::RI));
-        self.msr = now | deltas;
+        self.modem.update(self.mcr_as_it_acts());
+        T::clear_to_send(self);
     }
-}
-
-/// RTS, DTR, OUT1, OUT2 as CTS, DSR, RI, DCD.
-fn looped_back(mcr: Mcr) -> Msr {
-    let mut msr = Msr::empty();
-    msr.set(Msr::CTS, mcr.contains(Mcr::RTS));
-    msr.set(Msr::DSR, mcr.contains(Mcr::DTR));
-    msr.set(Msr::RI, mcr.contains(Mcr::OUT1));
-    msr.set(Msr::DCD, mcr.contains(Mcr::OUT2));
-    msr
 }
