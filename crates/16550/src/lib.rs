@@ -35,12 +35,14 @@ mod fifo;
 mod modem;
 mod receiver;
 pub mod spec;
+mod state;
 mod time;
 mod timed;
 mod uart;
 
 pub use config::{Config, Profile};
 pub use fifo::FIFO_SIZE_MAX;
+pub use state::{CharacterState, Characters, RestoreError, TimedStateV1, UartState, UartStateV1};
 pub use time::{Instant, Time};
-pub use timed::Timed;
+pub use timed::{Holding, TimeOut, Timed};
 pub use uart::{FIFO_SIZE, Uart};

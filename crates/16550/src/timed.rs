@@ -41,18 +41,36 @@ pub struct Timed {
     /// THR, or the transmitter's FIFO.
     pub(crate) fifo: Fifo<u8>,
     pub(crate) shifting: Option<Shifting>,
-    /// LSR.THRE.
-    pub(crate) thre: bool,
-    /// When a THRE that is delayed comes.
-    pub(crate) thre_at: Option<u64>,
+    pub(crate) holding: Holding,
     /// Two characters have been in the FIFO at once since THRE was last 1.
     pub(crate) pair: bool,
     /// The FIFOs went on or off, and the FIFO has not become empty since.
     pub(crate) immediate: bool,
-    /// What waits in the receiver has done so for four character times.
-    pub(crate) timed_out: bool,
-    /// When it will have.
-    pub(crate) timeout_at: Option<u64>,
+    pub(crate) time_out: TimeOut,
+}
+
+/// What LSR.THRE says of THR, or of the transmitter's FIFO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Holding {
+    /// THRE is 1.
+    Empty,
+    /// It is empty, and THRE, which is delayed, will be 1 at this time, in nanoseconds.
+    EmptyAt(u64),
+    /// Something is in it.
+    Occupied,
+}
+
+/// The receiver's time-out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum TimeOut {
+    /// Nothing waits in the receiver's FIFO.
+    Idle,
+    /// What waits will have done so for four character times at this time, in nanoseconds.
+    At(u64),
+    /// It has.
+    Expired,
 }
 
 /// The shift register.
@@ -79,20 +97,31 @@ impl Timed {
             now: 0,
             fifo: Fifo::new(0),
             shifting: None,
-            thre: true,
-            thre_at: None,
+            holding: Holding::Empty,
             pair: false,
             immediate: false,
-            timed_out: false,
-            timeout_at: None,
+            time_out: TimeOut::Idle,
         }
     }
 
+    /// The longest character that any divisor and frame give, in nanoseconds.
+    pub(crate) fn longest_character(clock: NonZeroU32) -> u64 {
+        character_time(Lcr::all(), 0, clock)
+    }
+
     fn next(&self) -> Option<(u64, Event)> {
+        let thre = match self.holding {
+            Holding::EmptyAt(at) => Some(at),
+            Holding::Empty | Holding::Occupied => None,
+        };
+        let time_out = match self.time_out {
+            TimeOut::At(at) => Some(at),
+            TimeOut::Idle | TimeOut::Expired => None,
+        };
         let events = [
-            (self.thre_at, Event::HoldingRegisterEmpty),
+            (thre, Event::HoldingRegisterEmpty),
             (self.shifting.map(|shifting| shifting.leaves_at), Event::CharacterLeaves),
-            (self.timeout_at, Event::TimeOut),
+            (time_out, Event::TimeOut),
         ];
         // The first of several that are equal.
         events.into_iter().filter_map(|(at, event)| Some((at?, event))).min_by_key(|(at, _)| *at)
@@ -129,10 +158,7 @@ impl Uart<Timed> {
                         return left;
                     }
                 }
-                Event::TimeOut => {
-                    self.time.timeout_at = None;
-                    self.time.timed_out = true;
-                }
+                Event::TimeOut => self.time.time_out = TimeOut::Expired,
             }
         }
         self.time.now = self.time.now.max(now);
@@ -149,7 +175,7 @@ impl Uart<Timed> {
     ///
     /// Whoever sends to the UART calls [`receive`](Self::receive) when the last bit of a character has come.
     pub fn character_time(&self) -> u64 {
-        (half_bits(self.lcr) * 8 * divisor(self.divisor) * NANOSECONDS).div_ceil(clock(self.config.clock))
+        character_time(self.lcr, self.divisor, self.config.clock)
     }
 
     /// How long a bit takes now, in nanoseconds.
@@ -173,15 +199,15 @@ impl Uart<Timed> {
         if self.fcr.contains(Fcr::ENABLE) && !self.time.pair && !self.time.immediate {
             // FIFO-empty indications are delayed by a character time less the last stop bit, unless two characters have
             // been in the FIFO at once (data sheet, 8.6.2): a driver that sends single ones is not interrupted for each twice.
-            self.time.thre_at = Some(leaves_at.saturating_sub(self.bit_time()).max(self.time.now));
+            let at = leaves_at.saturating_sub(self.bit_time()).max(self.time.now);
+            self.time.holding = Holding::EmptyAt(at);
         } else {
             self.holding_register_empties();
         }
     }
 
     const fn holding_register_empties(&mut self) {
-        self.time.thre = true;
-        self.time.thre_at = None;
+        self.time.holding = Holding::Empty;
         self.time.pair = false;
         self.time.immediate = false;
         self.thre_pending = true;
@@ -193,8 +219,7 @@ impl Transmitter for Timed {
         let capacity = capacity(uart.fcr);
         let time = &mut uart.time;
         uart.thre_pending = false;
-        time.thre = false;
-        time.thre_at = None;
+        time.holding = Holding::Occupied;
         if capacity == 1 {
             // Whoever writes THR before it is empty overwrites it.
             time.fifo.clear();
@@ -208,7 +233,7 @@ impl Transmitter for Timed {
     }
 
     fn holding_register_empty(&self) -> bool {
-        self.thre
+        self.holding == Holding::Empty
     }
 
     fn transmitter_empty(&self) -> bool {
@@ -227,17 +252,16 @@ impl Transmitter for Timed {
     }
 
     fn timed_out(&self) -> bool {
-        self.timed_out
+        self.time_out == TimeOut::Expired
     }
 
     fn arrived(uart: &mut Uart<Self>) {
-        if !uart.time.timed_out {
+        if uart.time.time_out != TimeOut::Expired {
             restart_time_out(uart);
         }
     }
 
     fn taken(uart: &mut Uart<Self>) {
-        uart.time.timed_out = false;
         restart_time_out(uart);
     }
 }
@@ -245,7 +269,15 @@ impl Transmitter for Timed {
 /// Four character times from now, if something waits in a FIFO (data sheet, 8.6.1).
 fn restart_time_out(uart: &mut Uart<Timed>) {
     let runs = uart.fcr.contains(Fcr::ENABLE) && !uart.rx.is_empty();
-    uart.time.timeout_at = runs.then(|| uart.time.now.saturating_add(4 * uart.character_time()));
+    uart.time.time_out = if runs {
+        TimeOut::At(uart.time.now.saturating_add(4 * uart.character_time()))
+    } else {
+        TimeOut::Idle
+    };
+}
+
+fn character_time(lcr: Lcr, latch: u16, hertz: NonZeroU32) -> u64 {
+    (half_bits(lcr) * 8 * divisor(latch) * NANOSECONDS).div_ceil(clock(hertz))
 }
 
 /// The length of a frame in half bits: 14 to 24.

@@ -136,6 +136,18 @@ impl<T> Uart<T> {
         self.mcr.contains(Mcr::AFE) && self.fcr.contains(Fcr::ENABLE)
     }
 
+    /// Automatic flow control by RTS (TL16C750 data sheet, "auto-RTS"): the receiver stops the sender at its trigger level
+    /// and lets it go on when it is empty; at the highest level, when it is full, and when it is not.
+    pub(crate) const fn rts_holds(&self) -> bool {
+        if !self.auto_flow() || !self.mcr.contains(Mcr::RTS) {
+            false
+        } else if self.fcr.contains(Fcr::TRIGGER) {
+            self.rx.is_full()
+        } else {
+            self.rx.is_at_trigger() || (self.rts_held && !self.rx.is_empty())
+        }
+    }
+
     pub(crate) fn mcr_as_it_acts(&self) -> Mcr {
         let mut mcr = self.mcr;
         mcr.set(Mcr::RTS, mcr.contains(Mcr::RTS) && !self.rts_held);
@@ -337,16 +349,8 @@ impl<T: Time> Uart<T> {
         self.update_flow();
     }
 
-    /// Automatic flow control by RTS (TL16C750 data sheet, "auto-RTS"): the receiver stops the sender at its trigger level
-    /// and lets it go on when it is empty; at the highest level, when it is full, and when it is not.
     fn update_flow(&mut self) {
-        let held = if !self.auto_flow() || !self.mcr.contains(Mcr::RTS) {
-            false
-        } else if self.fcr.contains(Fcr::TRIGGER) {
-            self.rx.is_full()
-        } else {
-            self.rx.is_at_trigger() || (self.rts_held && !self.rx.is_empty())
-        };
+        let held = self.rts_holds();
         if held != self.rts_held {
             self.rts_held = held;
             self.update_modem_status();
