@@ -93,6 +93,12 @@ impl<T> Uart<T> {
         }
     }
 
+    /// Automatic flow control (a 16750's) asks the sender to wait: the RTS pin is inactive because of what the receiver has.
+    #[inline]
+    pub const fn holds_sender(&self) -> bool {
+        self.rts_held
+    }
+
     /// How many characters the receiver holds: [`FIFO_SIZE`], 64 of a 16750, or 1 with the FIFOs disabled.
     #[inline]
     pub const fn receiver_capacity(&self) -> u8 {

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vuart::endpoint::{Mode, Replay};
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     Attach(AttachArgs),
     Log(LogArgs),
     List(ListArgs),
+    Trace(TraceArgs),
 }
 
 /// Boot a guest and attach to its console; without a terminal, show what a console can do.
@@ -43,6 +45,10 @@ pub(crate) struct DemoArgs {
     /// What runs the guest
     #[arg(long, value_enum, default_value_t = EngineArg::Auto)]
     pub(crate) engine: EngineArg,
+
+    /// Record what the guest does to its UART, for `vuart trace replay`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 /// What runs the guest of the demo.
@@ -203,3 +209,50 @@ mod tests {
         assert!(replay("-1").is_err() && replay("some").is_err() && replay("").is_err());
     }
 }
+
+/// Replay register traces: what a guest and its host did to a UART, as text.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100)]
+pub(crate) struct TraceArgs {
+    #[command(subcommand)]
+    pub(crate) command: TraceCommand,
+}
+
+/// What to do with traces.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TraceCommand {
+    Replay(ReplayArgs),
+}
+
+/// Do what traces say to a UART, and compare its answers with those expected.
+///
+/// Each answer that differs is a line on standard output, `FILE:LINE: r 5: expected 61, got 60`. The exit status is 0 when
+/// there is none, 1 when there are some, and 2 when a file is not a trace, which standard error explains.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100, after_help = TRACE_FORMAT)]
+pub(crate) struct ReplayArgs {
+    /// Write the trace, with the UART's answers in the place of those expected, instead of comparing
+    #[arg(long)]
+    pub(crate) fill: bool,
+
+    /// The traces; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<OsString>,
+}
+
+/// For `vuart trace replay --help`.
+const TRACE_FORMAT: &str = "\
+The format: an operation a line; `#` begins a comment; numbers are hex.
+  w REG VAL                    the guest writes VAL to register REG (0-7)
+  r REG [VAL]                  the guest reads REG; VAL is the answer expected
+  rx B...                      the host side sends bytes
+  rx-err pe|fe|pe+fe B         a character with an error
+  break                        the host side sends a break
+  tx [B...]                    all that left the UART since the last tx line
+  tx-break 0|1                 expected state of the break-out line
+  irq 0|1                      expected level of the interrupt output
+  modem +dcd -cts ...          modem inputs change (cts dsr ri dcd)
+  t NS                         virtual time passes (decimal; timed mode)
+  mode instant|timed           before the first operation; instant if absent
+  profile 16450|16550a|16750   before the first operation; 16550a if absent
+  out2-gate on|off             before the first operation; on if absent";

@@ -58,6 +58,9 @@ pub(crate) enum Error {
     #[error(transparent)]
     Boot(BootError),
 
+    #[error("can't write the trace to {}: {source}", path.display())]
+    Trace { path: PathBuf, source: io::Error },
+
     #[error("can't read standard input: {0}")]
     Stdin(#[source] io::Error),
 

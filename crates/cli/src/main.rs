@@ -16,6 +16,7 @@ mod session;
 mod signals;
 mod target;
 mod terminal;
+mod trace;
 mod user;
 mod wait;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Attach(args) => attach::run(&args),
         Command::Log(args) => log::run(&args),
         Command::List(args) => list::run(&args),
+        Command::Trace(args) => trace::run(&args.command),
     };
     let exit = result.unwrap_or_else(|error| {
         // Nobody can be told that standard error fails.

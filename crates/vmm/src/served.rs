@@ -81,10 +81,11 @@ impl ServedMachine {
     ///
     /// When the port, the sockets or the machine can't be had.
     pub fn boot(engine: Engine, claim: Claim) -> Result<Self, BootError> {
-        Self::boot_with(engine, claim, |port| port)
+        Self::boot_with(engine, claim, |port| Arc::new(Mutex::new(port)))
     }
 
-    /// The same, with something `between` the bus and the port: a recorder of what goes by, say.
+    /// The same, with the port put on the bus by `place`: after it has been told to record, say, or behind something that
+    /// sees what goes by.
     ///
     /// # Errors
     ///
@@ -92,7 +93,7 @@ impl ServedMachine {
     pub fn boot_with(
         engine: Engine,
         claim: Claim,
-        between: impl FnOnce(Device) -> Device,
+        place: impl FnOnce(SerialPort<IrqFd>) -> Device,
     ) -> Result<Self, BootError> {
         let host = |operation| move |source| BootError::Host { operation, source };
         let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC).map_err(host("make the interrupt"))?;
@@ -102,7 +103,7 @@ impl ServedMachine {
         let (name, raw_socket, control_socket) =
             (claim.name().to_owned(), claim.raw_socket().to_owned(), claim.control_socket().to_owned());
         let server = Server::bind(claim, console.clone())?;
-        let machine = Machine::start(engine, between(Arc::new(Mutex::new(port))), irq)?;
+        let machine = Machine::start(engine, place(port), irq)?;
         let over = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|error| host("make an event")(error.into()))?;
         let over = Arc::new(over);

@@ -37,6 +37,7 @@ mod bus;
 mod irqfd;
 mod mmio;
 mod port;
+pub mod trace;
 
 pub use irqfd::IrqFd;
 pub use mmio::MmioPort;

@@ -10,6 +10,8 @@ use vuart_16550::{Config, FIFO_SIZE, Uart};
 use vuart_endpoint::{Console, Input, Symbol};
 use vuart_scrollback::{CapacityError, Doorbell, Scrollback, Writer};
 
+use crate::trace::{RecordError, Recorder, Recording};
+
 /// Why a port can't be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -106,6 +108,7 @@ pub struct SerialPort<T> {
     doorbell: Arc<Doorbell>,
     console: Console,
     bad_accesses: u64,
+    recorder: Option<Box<Recorder>>,
 }
 
 impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
@@ -139,6 +142,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
             doorbell: Arc::clone(console.doorbell()),
             console,
             bad_accesses: 0,
+            recorder: None,
         })
     }
 }
@@ -156,6 +160,33 @@ impl<T: Trigger> SerialPort<T> {
             interrupts_failed: self.line.failed.load(Relaxed),
             bad_accesses: self.bad_accesses,
         }
+    }
+
+    /// Records what the guest and the host do from now on, as a [trace](crate::trace) that [replays](crate::trace::Trace).
+    ///
+    /// The trace goes into a ring of `capacity` bytes (a power of two), from which the [`Recording`] is to be taken or
+    /// [saved](Recording::save) while the guest runs; a megabyte outlasts a slow disk for some 100,000 accesses. The guest's
+    /// thread waits for nobody here either.
+    ///
+    /// ```
+    /// # use vuart::SerialPort;
+    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+    /// let mut port = SerialPort::new(Irq)?;
+    /// let mut recording = port.record(1 << 20)?;
+    /// port.write(0, b"A");
+    /// port.read(5, &mut [0]);
+    /// assert_eq!(recording.take(), b"# vuart trace v1\nw 0 41\ntx 41\nr 5 60\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the guest has touched the port already, for a trace begins with a reset; when the ring can't have that size; or
+    /// when there is no file descriptor left.
+    pub fn record(&mut self, capacity: usize) -> Result<Recording, RecordError> {
+        let (recorder, recording) = Recorder::new(&self.uart, capacity)?;
+        self.recorder = Some(Box::new(recorder));
+        Ok(recording)
     }
 
     /// The guest reads from `offset` bytes into the port's range.
@@ -216,6 +247,9 @@ impl<T: Trigger> SerialPort<T> {
             self.refill(if self.uart.awaits_character() { FIFO_SIZE } else { 1 });
         }
         let value = self.uart.read(register);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.read(register, value);
+        }
         if looks || register == offset::RBR {
             // After a take-over the guest may have been interrupted for input that is not there any more: it must be told
             // of the next as well.
@@ -228,7 +262,13 @@ impl<T: Trigger> SerialPort<T> {
     /// The guest writes one register. Only the low three bits of `register` count.
     pub fn write_register(&mut self, register: u8, value: u8) {
         let register = register & 7;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.write(register, value);
+        }
         if let Some(byte) = self.uart.write(register, value) {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.transmitted(byte);
+            }
             self.output.push(byte);
             self.doorbell.ring_if_armed();
         }
@@ -259,6 +299,9 @@ impl<T: Trigger> SerialPort<T> {
             match symbol {
                 Symbol::Byte(byte) => self.uart.receive(*byte),
                 Symbol::Break => self.uart.receive_break(),
+            }
+            if let Some(recorder) = &mut self.recorder {
+                recorder.received(*symbol);
             }
         }
         if announced && rises && self.uart.interrupt() {
@@ -292,5 +335,8 @@ impl<T: Trigger> SerialPort<T> {
             self.line.raise();
         }
         self.level = level;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.outputs(&self.uart);
+        }
     }
 }

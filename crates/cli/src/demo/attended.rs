@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use vuart::endpoint::{Cause, Client, ClientError, End, Mode, Refused, Replay, RuntimeDir};
 use vuart_vmm::{Choice, ServedMachine};
 
+use super::recording::Recording;
 use super::{claim, directions, finish};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -24,9 +25,14 @@ const TEXTS: Texts = Texts { detach: "detach, and stop the guest", stopped: "the
 const TAKE: &str = "take";
 
 /// Boots the guest and attaches the terminal, until the guest halts, somebody detaches, or a signal comes.
-pub(super) fn run(name: Option<&str>, choice: &Choice, mut signals: Signals) -> Result<Exit, Error> {
+pub(super) fn run(
+    name: Option<&str>,
+    choice: &Choice,
+    mut signals: Signals,
+    recording: &mut Recording,
+) -> Result<Exit, Error> {
     let dir = RuntimeDir::create(RuntimeDir::default_path())?;
-    let guest = ServedMachine::boot(choice.engine, claim(&dir, name)?)?;
+    let guest = recording.boot(choice.engine, claim(&dir, name)?, |port| port)?;
     // Nobody can be told that standard error fails.
     let _ = stderr().write_all(directions(&guest, choice).as_bytes());
     let (mut mode, mut replay) = (Mode::Exclusive, Replay::All);

@@ -1,6 +1,7 @@
 //! `vuart demo`: a guest, its console, and somebody at it.
 
 mod attended;
+mod recording;
 mod served;
 mod stage;
 mod tour;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use vuart::endpoint::{Claim, RuntimeDir, RuntimeDirError};
 use vuart_vmm::{Choice, ServedMachine, choose};
 
+use self::recording::Recording;
 use crate::args::{DemoArgs, EngineArg};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -36,13 +38,18 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Exit, Error> {
         EngineArg::Kvm => Error::Kvm(error),
         EngineArg::Auto | EngineArg::Software => Error::Machine(error),
     })?;
-    if args.no_attach {
-        served::run(args.name.as_deref(), &choice, signals)
+    let mut recording = Recording::open(args.trace.as_deref())?;
+    let name = args.name.as_deref();
+    let exit = if args.no_attach {
+        served::run(name, &choice, signals, &mut recording)
     } else if stdin().is_terminal() && stdout().is_terminal() {
-        attended::run(args.name.as_deref(), &choice, signals)
+        attended::run(name, &choice, signals, &mut recording)
     } else {
-        tour::run(args.name.as_deref(), &choice, signals)
-    }
+        tour::run(name, &choice, signals, &mut recording)
+    };
+    // Also when the demo has failed: the trace may tell why.
+    let recorded = recording.finish();
+    exit.and_then(|exit| recorded.map(|()| exit))
 }
 
 /// Claims the name that was asked for, or else the first free one.

@@ -7,6 +7,7 @@ use rustix::event::PollFlags;
 use vuart::endpoint::RuntimeDir;
 use vuart_vmm::{Choice, ServedMachine};
 
+use super::recording::Recording;
 use super::{claim, directions, finish};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -14,9 +15,14 @@ use crate::signals::{Pending, Signal, Signals};
 use crate::wait::wait;
 
 /// Serves.
-pub(super) fn run(name: Option<&str>, choice: &Choice, mut signals: Signals) -> Result<Exit, Error> {
+pub(super) fn run(
+    name: Option<&str>,
+    choice: &Choice,
+    mut signals: Signals,
+    recording: &mut Recording,
+) -> Result<Exit, Error> {
     let dir = RuntimeDir::create(RuntimeDir::default_path())?;
-    let guest = ServedMachine::boot(choice.engine, claim(&dir, name)?)?;
+    let guest = recording.boot(choice.engine, claim(&dir, name)?, |port| port)?;
     match stdout().write_all(directions(&guest, choice).as_bytes()).and_then(|()| stdout().flush()) {
         // Nobody wants to know, but somebody may come all the same.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(Error::Stdout(error)),

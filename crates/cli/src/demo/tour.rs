@@ -12,6 +12,7 @@ use vuart::endpoint::wire::{AttachRequest, Attached, Event, LogRequest, Request,
 use vuart::endpoint::{Cause, End, Identity, Mode, Refused, Replay, RuntimeDir};
 use vuart_vmm::{Choice, Exit as GuestExit, ServedMachine};
 
+use super::recording::Recording;
 use super::stage::{Fault, Stage, excerpt, line, ok};
 use super::visitor::Visitor;
 use super::witness::Witness;
@@ -28,7 +29,12 @@ const PROMPT: &[u8] = b"> ";
 const PASTE: usize = 4096;
 
 /// Gives the tour.
-pub(super) fn run(name: Option<&str>, choice: &Choice, mut signals: Signals) -> Result<Exit, Error> {
+pub(super) fn run(
+    name: Option<&str>,
+    choice: &Choice,
+    mut signals: Signals,
+    recording: &mut Recording,
+) -> Result<Exit, Error> {
     // A directory of its own, so that any number of tours can take place at once. It goes when the tour is over.
     let (dir, _private) = if env::var_os("VUART_RUNTIME_DIR").is_some_and(|dir| !dir.is_empty()) {
         (RuntimeDir::create(RuntimeDir::default_path())?, None)
@@ -38,7 +44,7 @@ pub(super) fn run(name: Option<&str>, choice: &Choice, mut signals: Signals) -> 
     };
     let claim = claim(&dir, name)?;
     let mut heard = None;
-    let guest = ServedMachine::boot_with(choice.engine, claim, |port| {
+    let guest = recording.boot(choice.engine, claim, |port| {
         let (witness, written) = Witness::new(port);
         heard = Some(written);
         Arc::new(witness)

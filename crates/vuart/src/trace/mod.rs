@@ -1,0 +1,62 @@
+//! Register traces: what a guest and its host did to a UART, as text that a person can read, write and replay.
+//!
+//! ```text
+//! # vuart trace v1                 comments and blank lines are skipped; numbers are hex, 0x optional
+//! w REG VAL                         the guest writes VAL to register REG (0-7)
+//! r REG [VAL]                       the guest reads REG; VAL is the answer expected
+//! rx B...                           the host side sends bytes (they may wait behind the FIFO)
+//! rx-err pe|fe|pe+fe B              a character with an error
+//! break                             the host side sends a break
+//! tx [B...]                         all bytes that left the UART since the last tx line; none if empty
+//! tx-break 0|1                      expected state of the break-out line
+//! irq 0|1                           expected level of the interrupt output
+//! modem +dcd -cts ...               modem inputs change (cts dsr ri dcd)
+//! t NS                              virtual time passes (decimal; timed mode)
+//! mode instant|timed                before the first operation; instant if absent
+//! profile 16450|16550a|16750        before the first operation; 16550a if absent
+//! out2-gate on|off                  before the first operation; on if absent
+//! ```
+//!
+//! An operation is a line; what follows a `#` is a comment. The UART is in its reset state at first, with carrier, CTS
+//! and DSR on.
+//!
+//! In instant mode the host's characters go into the receiver as far as it has [room](crate::uart::Uart::room), and the rest
+//! waits behind it and moves up as soon as there is. In timed mode the host is at the other end of a line: the first
+//! character of a pause has come at the moment of its `rx`, each of the others a character time after the one before; a line
+//! does not wait, so a receiver that is full overruns, unless automatic flow control (a 16750's) holds the sender back. A
+//! character that comes while the UART loops back waits in instant mode, and is lost in timed mode.
+//!
+//! ```
+//! use vuart::trace::{Board, Trace};
+//!
+//! let trace: Trace = "
+//!     w 1 02        # enable the THRE interrupt
+//!     irq 1
+//!     r 2 02
+//!     w 0 41
+//!     tx 42         # wrong on purpose
+//! ".parse()?;
+//! let mismatches = trace.replay(&mut Board::new(trace.settings()));
+//! assert_eq!(mismatches.len(), 1);
+//! assert_eq!(mismatches[0].to_string(), "6: tx: expected 42, got 41");
+//! # Ok::<(), vuart::trace::ParseError>(())
+//! ```
+
+mod board;
+mod device;
+mod line;
+mod operation;
+mod parse;
+mod record;
+mod replay;
+
+pub use board::Board;
+pub use device::{Device, Unsupported};
+pub use operation::{Mode, Operation, Settings};
+pub use parse::{ParseError, Reason, Trace};
+pub(crate) use record::Recorder;
+pub use record::{RecordError, Recording, Saving};
+pub use replay::{Got, Mismatch};
+
+/// The line that a trace begins with.
+pub const HEADER: &str = "# vuart trace v1";

@@ -1,0 +1,221 @@
+//! Writing a trace of what a real guest does.
+//!
+//! The recorder is on the vCPU's thread, which must not wait for a disk: it writes its lines into a ring of their own, and
+//! whoever wants them reads the ring. What the reader has not taken when the ring comes round is lost, and the trace says
+//! so in that place.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+use std::thread::{self, JoinHandle};
+
+use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
+use vuart_16550::{Config, Uart};
+use vuart_endpoint::Symbol;
+use vuart_scrollback::{CapacityError, Doorbell, Reader, Scrollback, Writer};
+
+use super::HEADER;
+use super::operation::PROFILES;
+
+/// Why nothing can be recorded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// A trace begins in the reset state: record before the guest has touched the port.
+    #[error("the port is not in its reset state any more: record before the guest has touched it")]
+    NotFresh,
+    /// The ring can't have that size.
+    #[error(transparent)]
+    Capacity(#[from] CapacityError),
+    /// The process has no file descriptor left for the reader's wake-up.
+    #[error("no eventfd for the reader of the trace: {0}")]
+    Eventfd(#[source] io::Error),
+}
+
+/// The recorder's end.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    lines: Writer,
+    shared: Arc<Shared>,
+    interrupt: bool,
+    break_out: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    doorbell: Doorbell,
+    /// Nothing comes any more, or nobody wants it.
+    over: AtomicBool,
+}
+
+/// The other end: a trace that grows while the guest runs.
+#[derive(Debug)]
+pub struct Recording {
+    reader: Reader,
+    shared: Arc<Shared>,
+}
+
+impl Recorder {
+    pub(crate) fn new(uart: &Uart, capacity: usize) -> Result<(Self, Recording), RecordError> {
+        let config = uart.config();
+        if uart.state() != Uart::new(config).state() {
+            return Err(RecordError::NotFresh);
+        }
+        let (lines, scrollback) = Scrollback::new(capacity)?;
+        let doorbell = Doorbell::new().map_err(RecordError::Eventfd)?;
+        let shared = Arc::new(Shared { doorbell, over: AtomicBool::new(false) });
+        let reader = scrollback.reader_at(0);
+        let mut recorder = Self { lines, shared: Arc::clone(&shared), interrupt: false, break_out: false };
+        recorder.settings(config);
+        Ok((recorder, Recording { reader, shared }))
+    }
+
+    fn settings(&mut self, config: Config) {
+        self.line(format_args!("{HEADER}"));
+        for (name, profile) in PROFILES {
+            if profile == config.profile && profile != Config::new().profile {
+                self.line(format_args!("profile {name}"));
+            }
+        }
+        if config.out2_gate != Config::new().out2_gate {
+            self.line(format_args!("out2-gate {}", if config.out2_gate { "on" } else { "off" }));
+        }
+    }
+
+    pub(crate) fn read(&mut self, register: u8, value: u8) {
+        self.line(format_args!("r {register} {value:02x}"));
+    }
+
+    pub(crate) fn write(&mut self, register: u8, value: u8) {
+        self.line(format_args!("w {register} {value:02x}"));
+    }
+
+    pub(crate) fn transmitted(&mut self, byte: u8) {
+        self.line(format_args!("tx {byte:02x}"));
+    }
+
+    pub(crate) fn received(&mut self, symbol: Symbol) {
+        match symbol {
+            Symbol::Byte(byte) => self.line(format_args!("rx {byte:02x}")),
+            Symbol::Break => self.line(format_args!("break")),
+        }
+    }
+
+    /// After an access: what it has changed on the outside.
+    pub(crate) fn outputs(&mut self, uart: &Uart) {
+        if uart.break_out() != self.break_out {
+            self.break_out = uart.break_out();
+            self.line(format_args!("tx-break {}", u8::from(self.break_out)));
+        }
+        if uart.interrupt() != self.interrupt {
+            self.interrupt = uart.interrupt();
+            self.line(format_args!("irq {}", u8::from(self.interrupt)));
+        }
+        self.shared.doorbell.ring_if_armed();
+    }
+
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        // The ring takes everything.
+        let _ = Lines(&mut self.lines).write_fmt(format_args!("{line}\n"));
+    }
+}
+
+struct Lines<'a>(&'a mut Writer);
+
+impl fmt::Write for Lines<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // Release: whoever sees it sees all lines.
+        self.shared.over.store(true, Release);
+        self.shared.doorbell.ring();
+    }
+}
+
+impl Recording {
+    /// What has been recorded since the last call, or since the beginning.
+    pub fn take(&mut self) -> Vec<u8> {
+        let mut taken = Vec::new();
+        // Into memory nothing fails.
+        let _ = self.copy(&mut taken);
+        taken
+    }
+
+    /// Writes all of it to `file` until the port is dropped or [`Saving::finish`] is called, on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// When there are no file descriptors or threads left.
+    pub fn save(mut self, mut file: impl Write + Send + 'static) -> io::Result<Saving> {
+        let epoll = Epoll::new()?;
+        epoll.ctl(
+            ControlOperation::Add,
+            self.shared.doorbell.as_raw_fd(),
+            EpollEvent::new(EventSet::IN, 0),
+        )?;
+        let shared = Arc::clone(&self.shared);
+        let run = move || {
+            loop {
+                // Acquire, and before the copy: what was recorded before the end is copied.
+                let over = self.shared.over.load(Acquire);
+                self.copy(&mut file)?;
+                if over {
+                    return file.flush();
+                }
+                self.shared.doorbell.arm();
+                if !self.reader.is_behind() && !self.shared.over.load(Acquire) {
+                    match epoll.wait(-1, &mut [EpollEvent::default()]) {
+                        Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                        _ => {}
+                    }
+                }
+                self.shared.doorbell.acknowledge();
+            }
+        };
+        let thread = thread::Builder::new().name("vuart-trace".to_owned()).spawn(run)?;
+        Ok(Saving { thread, shared })
+    }
+
+    fn copy(&mut self, out: &mut impl Write) -> io::Result<()> {
+        let mut buffer = [0; 1 << 14];
+        loop {
+            let read = self.reader.read(&mut buffer);
+            if read.missed > 0 {
+                // On a line of its own, and read as what it is: an end of what can be replayed.
+                write!(out, "\nlost {}\n", read.missed)?;
+            } else if read.is_empty() {
+                return Ok(());
+            }
+            out.write_all(&buffer[..read.len()])?;
+        }
+    }
+}
+
+/// A thread that writes a trace to a file.
+#[derive(Debug)]
+pub struct Saving {
+    thread: JoinHandle<io::Result<()>>,
+    shared: Arc<Shared>,
+}
+
+impl Saving {
+    /// Waits until all that has been recorded so far is written.
+    ///
+    /// # Errors
+    ///
+    /// What the file has reported. The trace ends there.
+    pub fn finish(self) -> io::Result<()> {
+        self.shared.over.store(true, Release);
+        self.shared.doorbell.ring();
+        self.thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that writes the trace has panicked")))
+    }
+}
