@@ -37,6 +37,15 @@ pub enum UartState {
     V1(UartStateV1),
 }
 
+impl UartState {
+    /// As the newest version, whichever it is of.
+    pub fn latest(self) -> UartStateV1 {
+        match self {
+            Self::V1(state) => state,
+        }
+    }
+}
+
 /// A UART's state, version 1. Registers are as [`spec`](crate::spec) has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -180,6 +180,21 @@ impl Console {
         scrollback: Scrollback,
         announce: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<(Self, Input)> {
+        Self::with_waiting(scrollback, announce, &[])
+    }
+
+    /// The same, with input that waits already, as it did where a snapshot was made: the first
+    /// [`CAPACITY`](Input::CAPACITY) symbols of `waiting`. It is nobody's, and whoever comes to own the console has what is
+    /// left of it discarded.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_waiting(
+        scrollback: Scrollback,
+        announce: impl Fn() + Send + Sync + 'static,
+        waiting: &[Symbol],
+    ) -> io::Result<(Self, Input)> {
         let doorbell = Arc::new(Doorbell::new()?);
         let room = Arc::clone(&doorbell);
         let room = move || {
@@ -187,6 +202,7 @@ impl Console {
             room.ring_if_armed();
         };
         let input = Arc::new(InputQueue::new(Box::new(announce), Box::new(room)));
+        input.publish(waiting.iter().copied());
         let taker = Input::new(Arc::clone(&input));
         let shared = Shared { scrollback, input, doorbell, state: Mutex::default() };
         Ok((Self(Arc::new(shared)), taker))

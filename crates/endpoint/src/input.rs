@@ -29,11 +29,13 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use crate::sync::{AtomicBool, AtomicU16, AtomicU64, fence};
 
 /// What the host sends over the line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Symbol {
     /// A character.
     Byte(u8),
@@ -176,6 +178,9 @@ pub struct Input {
 }
 
 impl Input {
+    /// How many symbols wait at most.
+    pub const CAPACITY: usize = InputQueue::CAPACITY;
+
     pub(crate) fn new(queue: Arc<InputQueue>) -> Self {
         Self { queue, waiting: false }
     }
@@ -214,6 +219,23 @@ impl Input {
             (queue.room)();
         }
         count
+    }
+
+    /// What waits, in order; it stays where it is. For a snapshot: it allocates.
+    pub fn waiting(&self) -> Vec<Symbol> {
+        let queue = &*self.queue;
+        // As in `take`, with a swap that moves nothing: it succeeds only if nobody has discarded, and so overwritten, what
+        // was read, and being a release it comes before whoever does so later.
+        let mut head = queue.head.load(Acquire);
+        loop {
+            let tail = queue.tail.load(Acquire);
+            let symbols =
+                (head..tail).map(|position| Symbol::from_cell(queue.cell(position).load(Relaxed))).collect();
+            match queue.head.compare_exchange(head, head, AcqRel, Acquire) {
+                Ok(_) => return symbols,
+                Err(now) => head = now,
+            }
+        }
     }
 
     /// The receiver is empty and its interrupt is enabled: ask for an announcement. `false` means that something came

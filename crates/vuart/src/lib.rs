@@ -37,11 +37,13 @@ mod bus;
 mod irqfd;
 mod mmio;
 mod port;
+mod state;
 pub mod trace;
 
 pub use irqfd::IrqFd;
 pub use mmio::MmioPort;
-pub use port::{NewPortError, Options, PortCounters, SerialPort};
+pub use port::{NewPortError, Options, PortCounters, RestorePortError, SerialPort};
+pub use state::{PortState, PortStateV1};
 
 /// The README's example, so that it compiles.
 #[cfg(doctest)]

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use vm_superio::Trigger;
-use vuart_16550::spec::{InterruptId, offset};
-use vuart_16550::{Config, FIFO_SIZE, Uart};
+use vuart_16550::spec::{InterruptId, Mcr, offset};
+use vuart_16550::{Config, FIFO_SIZE, RestoreError, Uart};
 use vuart_endpoint::{Console, Input, Symbol};
-use vuart_scrollback::{CapacityError, Doorbell, Scrollback, Writer};
+use vuart_scrollback::{CapacityError, Doorbell, Scrollback, StartError, Writer};
 
+use crate::state::{PortState, PortStateV1};
 use crate::trace::{RecordError, Recorder, Recording};
 
 /// Why a port can't be made.
@@ -19,6 +20,27 @@ pub enum NewPortError {
     /// The ring can't have that size.
     #[error(transparent)]
     Capacity(#[from] CapacityError),
+    /// The process has no file descriptor left for the wake-up of the console's readers.
+    #[error("no eventfd for the console: {0}")]
+    Eventfd(#[source] io::Error),
+}
+
+/// Why a port can't be made as a state says.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestorePortError {
+    /// No UART can be in that state.
+    #[error(transparent)]
+    Uart(#[from] RestoreError),
+    /// More input waits than there is room for.
+    #[error("{waiting} symbols of input wait, and there is room for {}", Input::CAPACITY)]
+    TooMuchInput {
+        /// How many symbols.
+        waiting: usize,
+    },
+    /// The ring can't have that size, or begin at that offset.
+    #[error(transparent)]
+    Ring(#[from] StartError),
     /// The process has no file descriptor left for the wake-up of the console's readers.
     #[error("no eventfd for the console: {0}")]
     Eventfd(#[source] io::Error),
@@ -127,13 +149,62 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     ///
     /// When the ring can't have the size asked for, or the process has no file descriptor left.
     pub fn with_options(trigger: T, options: Options) -> Result<Self, NewPortError> {
-        let line = Arc::new(Line { trigger, raised: AtomicU64::new(0), failed: AtomicU64::new(0) });
         let (output, scrollback) = Scrollback::new(options.scrollback)?;
+        Self::wired(trigger, Uart::new(options.uart), output, scrollback, &[]).map_err(NewPortError::Eventfd)
+    }
+
+    /// A port that goes on where another was when its [state](Self::state) was taken: same answers, same interrupts, same
+    /// offsets. If its interrupt line is high, the guest is interrupted, whether or not it had been already (R4, S19).
+    ///
+    /// The chip and the board (`options.uart`) are the state's. The history before it is declared lost, and who owns the
+    /// console is decided anew.
+    ///
+    /// ```
+    /// # use vuart::{Options, PortState, SerialPort};
+    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+    /// let mut port = SerialPort::new(Irq)?;
+    /// port.write(0, b"A");
+    /// port.write(1, &[0x02]); // THRE interrupt
+    /// let state: PortState = port.state();
+    /// drop(port); // ... and on another machine:
+    ///
+    /// let mut port = SerialPort::restore(Irq, Options::default(), &state)?;
+    /// assert_eq!(port.counters().interrupts, 1);
+    /// port.write(0, b"B");
+    /// assert_eq!(port.console().scrollback().oldest(), 1);
+    /// assert_eq!(port.console().scrollback().end(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the state is one that no port can be in, or a port can't be [made](Self::with_options).
+    pub fn restore(trigger: T, options: Options, state: &PortState) -> Result<Self, RestorePortError> {
+        let PortState::V1(PortStateV1 { uart, offset, waiting }) = state;
+        if waiting.len() > Input::CAPACITY {
+            return Err(RestorePortError::TooMuchInput { waiting: waiting.len() });
+        }
+        let uart = Uart::restore(uart)?;
+        let (output, scrollback) = Scrollback::starting_at(options.scrollback, *offset)?;
+        let mut port =
+            Self::wired(trigger, uart, output, scrollback, waiting).map_err(RestorePortError::Eventfd)?;
+        port.settle_input(FIFO_SIZE);
+        port.settle();
+        Ok(port)
+    }
+
+    fn wired(
+        trigger: T,
+        uart: Uart,
+        output: Writer,
+        scrollback: Scrollback,
+        waiting: &[Symbol],
+    ) -> io::Result<Self> {
+        let line = Arc::new(Line { trigger, raised: AtomicU64::new(0), failed: AtomicU64::new(0) });
         let announce = Arc::clone(&line);
-        let (console, input) =
-            Console::new(scrollback, move || announce.raise()).map_err(NewPortError::Eventfd)?;
+        let (console, input) = Console::with_waiting(scrollback, move || announce.raise(), waiting)?;
         Ok(Self {
-            uart: Uart::new(options.uart),
+            uart,
             output,
             input,
             line,
@@ -160,6 +231,25 @@ impl<T: Trigger> SerialPort<T> {
             interrupts_failed: self.line.failed.load(Relaxed),
             bad_accesses: self.bad_accesses,
         }
+    }
+
+    /// The state at this moment, between two accesses of the guest. It does not change, so the guest may go on.
+    pub fn state(&self) -> PortState {
+        PortState::V1(PortStateV1 {
+            uart: self.uart.state(),
+            offset: self.output.end(),
+            waiting: self.input.waiting(),
+        })
+    }
+
+    /// The guest holds the line at space: LCR.BREAK.
+    pub fn break_out(&self) -> bool {
+        self.uart.break_out()
+    }
+
+    /// The modem outputs: DTR, RTS, OUT1 and OUT2.
+    pub fn modem_outputs(&self) -> Mcr {
+        self.uart.modem_outputs()
     }
 
     /// Records what the guest and the host do from now on, as a [trace](crate::trace) that [replays](crate::trace::Trace).

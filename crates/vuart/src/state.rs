@@ -1,0 +1,133 @@
+//! A port's state as data.
+
+use vm_superio::SerialState;
+use vuart_16550::spec::{Fcr, Ier, InterruptId, Lsr, Mcr, Msr};
+use vuart_16550::{CharacterState, Config, RestoreError, Uart, UartState, UartStateV1};
+use vuart_endpoint::{Input, Symbol};
+
+/// A port's state, by version: what [`SerialPort::restore`](crate::SerialPort::restore) makes another of.
+///
+/// It is the guest's side of the port. The console's history stays where it is; the offsets go on. Sessions end with
+/// their process, and who owns the console is decided anew.
+///
+/// With the feature `serde` it can be serialised, in any format. A version, once released, stays readable: see
+/// [`uart`](crate::uart::UartState).
+///
+/// It converts to and from vm-superio's [`SerialState`], for a VMM that changes from one to the other:
+///
+/// ```
+/// use vm_superio::{Serial, SerialState};
+/// use vuart::{Options, PortState, SerialPort};
+/// # #[derive(Debug)] struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+///
+/// let mut old = Serial::new(Irq, std::io::sink());
+/// old.write(7, 0x5A).unwrap();
+/// old.enqueue_raw_bytes(b"typed").unwrap();
+///
+/// let state = PortState::try_from(&old.state())?;
+/// let mut port = SerialPort::restore(Irq, Options::default(), &state)?;
+/// assert_eq!(port.read_register(7), 0x5A);
+/// assert_eq!(port.read_register(0), b't');
+///
+/// let state: SerialState = (&port.state()).into(); // and back
+/// assert_eq!(state.in_buffer, b"yped");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum PortState {
+    /// The first version.
+    V1(PortStateV1),
+}
+
+/// A port's state, version 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct PortStateV1 {
+    /// The registers.
+    pub uart: UartState,
+    /// The offset of the next byte of output.
+    pub offset: u64,
+    /// Input that the receiver has not taken yet, at most [`Input::CAPACITY`] symbols.
+    pub waiting: Vec<Symbol>,
+}
+
+/// What vm-superio's is like: 16550A registers, FIFOs that are always on, no clock, no modem lines that change.
+///
+/// Lost on the way, for there is no place for it: errors of characters, the trigger level, the OUT2 gate, breaks that wait,
+/// and the offset.
+impl From<&PortState> for SerialState {
+    fn from(state: &PortState) -> Self {
+        let PortState::V1(PortStateV1 { uart, waiting, .. }) = state;
+        let uart = uart.clone().latest();
+        let [baud_divisor_low, baud_divisor_high] = uart.divisor.to_le_bytes();
+        let typed = waiting.iter().filter_map(|symbol| match symbol {
+            Symbol::Byte(byte) => Some(*byte),
+            Symbol::Break => None,
+        });
+        let in_buffer: Vec<u8> =
+            uart.receiver.iter().map(|character| character.data).chain(typed).take(SUPERIO_FIFO).collect();
+        let ier = Ier::from_bits_retain(uart.ier) & Ier::STANDARD;
+        // Not one identification, but each that is pending, as a bit.
+        let mut pending = 0;
+        if ier.contains(Ier::ETBEI) && uart.thre_pending {
+            pending |= InterruptId::Thre as u8;
+        }
+        if ier.contains(Ier::ERBFI) && !in_buffer.is_empty() {
+            pending |= InterruptId::ReceivedData as u8;
+        }
+        let mut lsr = Lsr::THRE | Lsr::TEMT;
+        lsr.set(Lsr::DR, !in_buffer.is_empty());
+        Self {
+            baud_divisor_low,
+            baud_divisor_high,
+            interrupt_enable: ier.bits(),
+            interrupt_identification: if pending == 0 { InterruptId::None as u8 } else { pending },
+            line_control: uart.lcr,
+            line_status: lsr.bits(),
+            modem_control: (Mcr::from_bits_retain(uart.mcr) & Mcr::STANDARD).bits(),
+            modem_status: uart.modem_inputs | uart.modem_deltas,
+            scratch: uart.scr,
+            in_buffer,
+        }
+    }
+}
+
+/// The guest was told of a 16550A with its FIFOs on, whatever it wrote to FCR, so that is what it gets; the trigger level,
+/// which vm-superio does not keep, is 1. What is more than 16 characters waits behind the FIFO. The offset is 0.
+impl TryFrom<&SerialState> for PortState {
+    type Error = RestoreError;
+
+    fn try_from(state: &SerialState) -> Result<Self, RestoreError> {
+        let ier = Ier::from_bits_retain(state.interrupt_enable) & Ier::STANDARD;
+        let character = |data: &u8| CharacterState { data: *data, errors: 0 };
+        let (receiver, waiting) =
+            state.in_buffer.split_at(state.in_buffer.len().min(vuart_16550::FIFO_SIZE.into()));
+        if waiting.len() > Input::CAPACITY {
+            let capacity = vuart_16550::FIFO_SIZE;
+            return Err(RestoreError::TooManyCharacters { len: state.in_buffer.len(), capacity });
+        }
+        let uart = UartStateV1 {
+            ier: ier.bits(),
+            fcr: Fcr::ENABLE.bits(),
+            lcr: state.line_control,
+            mcr: (Mcr::from_bits_retain(state.modem_control) & Mcr::STANDARD).bits(),
+            scr: state.scratch,
+            divisor: u16::from_le_bytes([state.baud_divisor_low, state.baud_divisor_high]),
+            modem_inputs: (Msr::from_bits_retain(state.modem_status) & Msr::INPUTS).bits(),
+            // It has no memory of an interrupt that was not enabled, and one too many does no harm (S19).
+            thre_pending: ier.contains(Ier::ETBEI),
+            receiver: receiver.iter().map(character).collect(),
+            ..Uart::new(Config::new()).state().latest()
+        };
+        let waiting = waiting.iter().copied().map(Symbol::Byte).collect();
+        let uart = UartState::V1(uart);
+        // What is refused is refused here.
+        Uart::<vuart_16550::Instant>::restore(&uart)?;
+        Ok(Self::V1(PortStateV1 { uart, offset: 0, waiting }))
+    }
+}
+
+/// What vm-superio's input buffer holds.
+const SUPERIO_FIFO: usize = 64;
