@@ -82,15 +82,15 @@ impl<T> Uart<T> {
 
     /// How many characters the host may send now without an overrun, 0 to [`receiver_capacity`](Self::receiver_capacity).
     ///
-    /// It is 0 in loopback, where the receiver is cut from the line (R10), and while automatic flow control holds RTS back:
-    /// the host keeps its characters.
+    /// It is 0 in loopback, where the receiver is cut from the line (R10). With automatic flow control it is how many
+    /// characters may come before RTS becomes inactive, and 0 while it is: the host keeps its characters.
     #[inline]
     pub const fn room(&self) -> u8 {
         if self.mcr.contains(Mcr::LOOP) || self.rts_held {
-            0
-        } else {
-            self.rx.capacity().saturating_sub(self.rx.len())
+            return 0;
         }
+        let most = if self.auto_rts() { self.rts_threshold() } else { self.rx.capacity() };
+        most.saturating_sub(self.rx.len())
     }
 
     /// Automatic flow control (a 16750's) asks the sender to wait: the RTS pin is inactive because of what the receiver has.
@@ -145,13 +145,20 @@ impl<T> Uart<T> {
     /// Automatic flow control by RTS (TL16C750 data sheet, "auto-RTS"): the receiver stops the sender at its trigger level
     /// and lets it go on when it is empty; at the highest level, when it is full, and when it is not.
     pub(crate) const fn rts_holds(&self) -> bool {
-        if !self.auto_flow() || !self.mcr.contains(Mcr::RTS) {
-            false
-        } else if self.fcr.contains(Fcr::TRIGGER) {
-            self.rx.is_full()
-        } else {
-            self.rx.is_at_trigger() || (self.rts_held && !self.rx.is_empty())
+        if !self.auto_rts() {
+            return false;
         }
+        let waits_until_empty = self.rts_held && !self.fcr.contains(Fcr::TRIGGER) && !self.rx.is_empty();
+        self.rx.len() >= self.rts_threshold() || waits_until_empty
+    }
+
+    const fn auto_rts(&self) -> bool {
+        self.auto_flow() && self.mcr.contains(Mcr::RTS)
+    }
+
+    /// The number of characters at which the receiver stops the sender.
+    const fn rts_threshold(&self) -> u8 {
+        if self.fcr.contains(Fcr::TRIGGER) { self.rx.capacity() } else { self.fcr.trigger() }
     }
 
     pub(crate) fn mcr_as_it_acts(&self) -> Mcr {

@@ -1,0 +1,413 @@
+//! Snapshots: S4, S19, invariant 7, and the states of all releases.
+
+use proptest::prelude::*;
+use vuart_16550::spec::{Lsr, Msr, offset::*};
+use vuart_16550::{
+    CharacterState, Characters, Config, Holding, Profile, RestoreError, Time, TimeOut, Timed, TimedStateV1,
+    Uart, UartState, UartStateV1,
+};
+
+#[derive(Debug, Clone)]
+enum Operation {
+    Read(u8),
+    Write(u8, u8),
+    Receive(u8, u8),
+    Modem(u8),
+    Pass(u32),
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        4 => (0..8_u8).prop_map(Operation::Read),
+        3 => (0..8_u8, any::<u8>()).prop_map(|(register, value)| Operation::Write(register, value)),
+        2 => any::<u8>().prop_map(|value| Operation::Write(THR, value)),
+        2 => (any::<u8>(), prop_oneof![2 => Just(0), 1 => any::<u8>()]).prop_map(|(data, errors)| Operation::Receive(data, errors)),
+        1 => any::<u8>().prop_map(Operation::Modem),
+        2 => (0..2_000_000_u32).prop_map(Operation::Pass),
+    ]
+}
+
+fn profile() -> impl Strategy<Value = Profile> {
+    prop_oneof![Just(Profile::Uart16450), Just(Profile::Uart16550a), Just(Profile::Uart16750)]
+}
+
+/// A UART whose state goes through JSON between any two operations, and one that is left alone, see the same.
+fn goes_on<T: Time + Clone>(
+    mut alone: Uart<T>,
+    operations: &[Operation],
+    mut pass: impl FnMut(&mut Uart<T>, u32) -> Vec<(u64, u8)>,
+) {
+    let mut moved = alone.clone();
+    for operation in operations {
+        let json = serde_json::to_vec(&moved.state()).unwrap();
+        moved = Uart::restore(&serde_json::from_slice(&json).unwrap()).unwrap_or_else(|error| {
+            panic!("{error}: {}", String::from_utf8_lossy(&json));
+        });
+        let answers = [&mut alone, &mut moved].map(|uart| match operation {
+            Operation::Read(register) => vec![(0, uart.read(*register))],
+            Operation::Write(register, value) => {
+                uart.write(*register, *value).map(|byte| (0, byte)).into_iter().collect()
+            }
+            Operation::Receive(data, errors) => {
+                uart.receive_with_errors(*data, Lsr::from_bits_retain(*errors));
+                Vec::new()
+            }
+            Operation::Modem(inputs) => {
+                uart.set_modem_inputs(Msr::from_bits_retain(*inputs));
+                Vec::new()
+            }
+            Operation::Pass(nanoseconds) => pass(uart, *nanoseconds),
+        });
+        assert_eq!(answers[0], answers[1], "{operation:?}");
+        assert_eq!(alone.interrupt(), moved.interrupt(), "{operation:?}");
+        assert_eq!(alone.state(), moved.state(), "{operation:?}");
+    }
+}
+
+fn pass(uart: &mut Uart<Timed>, nanoseconds: u32) -> Vec<(u64, u8)> {
+    let until = uart.now() + u64::from(nanoseconds);
+    std::iter::from_fn(|| uart.advance(until).map(|byte| (uart.now(), byte))).collect()
+}
+
+proptest! {
+    /// Invariant 7.
+    #[test]
+    fn a_state_restored_goes_on(profile in profile(), gate: bool, operations in prop::collection::vec(operation(), 0..100)) {
+        let config = Config::new().with_profile(profile).with_out2_gate(gate);
+        goes_on(Uart::new(config), &operations, |_, _| Vec::new());
+        goes_on(Uart::timed(config), &operations, pass);
+    }
+
+    /// S4: what comes from a file is refused, or is a UART that does not hang.
+    #[test]
+    fn s4_any_state_is_refused_or_works(state in any_state(), timed in prop::option::of(any_timed())) {
+        let state = UartState::V1(UartStateV1 { timed: timed.clone(), ..state });
+        if timed.is_none() {
+            let Ok(mut uart) = Uart::<vuart_16550::Instant>::restore(&state) else { return Ok(()) };
+            prop_assert_eq!(&uart.state(), &state);
+            works(&mut uart);
+        } else {
+            let Ok(mut uart) = Uart::<Timed>::restore(&state) else { return Ok(()) };
+            prop_assert_eq!(&uart.state(), &state);
+            // R9: whatever it was doing, it comes to an end. (Flow control may hold it; that is switched off.)
+            uart.write(MCR, 0x08);
+            while let Some(at) = uart.next_event() {
+                uart.advance(at);
+            }
+            prop_assert_eq!(uart.read(LSR) & 0x60, 0x60);
+            works(&mut uart);
+        }
+    }
+
+    /// S4, as bytes.
+    #[test]
+    fn s4_a_spoilt_snapshot_never_panics(index: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
+        for (name, json) in corpus() {
+            let mut bytes = json.into_bytes();
+            let at = index.index(bytes.len());
+            bytes[at] = byte;
+            for bytes in [&bytes[..], &bytes[..cut.index(bytes.len())]] {
+                if let Ok(state) = serde_json::from_slice::<UartState>(bytes) {
+                    let _ = Uart::<vuart_16550::Instant>::restore(&state);
+                    let _ = Uart::<Timed>::restore(&state);
+                }
+            }
+            drop(name);
+        }
+    }
+}
+
+/// A driver gets the line low, in a bounded number of steps.
+fn works<T: Time>(uart: &mut Uart<T>) {
+    uart.write(LCR, 0x03);
+    for _ in 0..200 {
+        if !uart.interrupt() {
+            return;
+        }
+        uart.read(IIR);
+        uart.read(LSR);
+        uart.read(RBR);
+        uart.read(MSR);
+    }
+    panic!("the line stays high: {:?}", uart.state());
+}
+
+prop_compose! {
+    fn any_state()(
+        profile in profile(),
+        out2_gate: bool,
+        // Mostly what exists.
+        ier in prop_oneof![0..0x10_u8, any::<u8>()],
+        fcr in prop_oneof![Just(0x01_u8), Just(0xC1), Just(0x41), Just(0x21), Just(0), any::<u8>()],
+        mcr in prop_oneof![0..0x20_u8, 0x20..0x40_u8, any::<u8>()],
+        registers: (u8, u8, u16),
+        line_errors in prop_oneof![Just(0_u8), Just(0x02), any::<u8>()],
+        modem in (0..16_u8, 0..16_u8),
+        flags: (bool, bool),
+        receiver in prop::collection::vec((any::<u8>(), prop_oneof![3 => Just(0_u8), 1 => any::<u8>()]), 0..=64),
+        short in prop::option::weighted(0.8, 0..3_usize),
+    ) -> UartStateV1 {
+        let receiver = receiver.into_iter().take(short.unwrap_or(64));
+        UartStateV1 {
+            profile, out2_gate, ier, fcr, mcr, line_errors,
+            lcr: registers.0, scr: registers.1, divisor: registers.2,
+            modem_inputs: modem.0 << 4, modem_deltas: modem.1,
+            thre_pending: flags.0, rts_held: flags.1,
+            receiver: receiver.map(|(data, errors)| CharacterState { data, errors }).collect(),
+            timed: None,
+        }
+    }
+}
+
+fn moment() -> impl Strategy<Value = u64> {
+    prop_oneof![0..1_000_000_u64, any::<u64>(), Just(u64::MAX)]
+}
+
+prop_compose! {
+    fn any_timed()(
+        clock in prop_oneof![Just(1_843_200_u32), 1..=u32::MAX],
+        now in moment(),
+        transmitter in prop::collection::vec(any::<u8>(), 0..=64),
+        short in prop::option::weighted(0.8, 0..3_usize),
+        shifting in prop::option::of((any::<u8>(), moment())),
+        holding in prop_oneof![Just(Holding::Empty), Just(Holding::Occupied), moment().prop_map(Holding::EmptyAt)],
+        flags: (bool, bool),
+        time_out in prop_oneof![Just(TimeOut::Idle), Just(TimeOut::Expired), moment().prop_map(TimeOut::At)],
+    ) -> TimedStateV1 {
+        TimedStateV1 {
+            clock: clock.try_into().unwrap(), now, shifting, holding, time_out,
+            transmitter: transmitter.into_iter().take(short.unwrap_or(64)).collect::<Characters<u8>>(),
+            pair: flags.0, immediate: flags.1,
+        }
+    }
+}
+
+/// States of every release, and what restoring each must show: name and JSON.
+fn corpus() -> Vec<(String, String)> {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/states");
+    let mut corpus: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    corpus.sort();
+    corpus
+}
+
+/// What the states in `tests/states` are, made anew. The names begin with the version.
+fn examples() -> Vec<(&'static str, UartState)> {
+    let reset = Uart::default();
+
+    let mut receiving = Uart::default();
+    for (register, value) in [(LCR, 0x03), (FCR, 0x87), (MCR, 0x0B), (IER, 0x05), (SCR, 0x5A)] {
+        receiving.write(register, value);
+    }
+    for byte in b"abc" {
+        receiving.receive(*byte);
+    }
+    receiving.receive_with_errors(b'd', Lsr::PE | Lsr::FE);
+    receiving.receive_break();
+    for byte in 0..12 {
+        receiving.receive(byte);
+    }
+
+    let mut waiting_for_thre = Uart::default();
+    waiting_for_thre.write(IER, 0x02);
+    waiting_for_thre.write(THR, b'x');
+
+    let mut loopback = Uart::new(Config::new().with_out2_gate(false));
+    for (register, value) in
+        [(FCR, 0x01), (MCR, 0x1A), (THR, b'l'), (IER, 0x08), (LCR, 0x80), (DLL, 1), (DLM, 2)]
+    {
+        loopback.write(register, value);
+    }
+
+    let mut old = Uart::new(Config::new().with_profile(Profile::Uart16450));
+    old.receive(b'a');
+    old.receive(b'b');
+    old.set_modem_inputs(Msr::RI);
+
+    let mut wide = Uart::new(Config::new().with_profile(Profile::Uart16750));
+    for (register, value) in [(LCR, 0x80), (FCR, 0x61), (LCR, 0x03), (MCR, 0x2B), (IER, 0x01)] {
+        wide.write(register, value);
+    }
+    for byte in 0..40 {
+        wide.receive(byte);
+    }
+
+    let mut timed = Uart::timed(Config::new());
+    for (register, value) in [(LCR, 0x83), (DLL, 1), (DLM, 0), (LCR, 0x03), (FCR, 0x81), (IER, 0x03)] {
+        timed.write(register, value);
+    }
+    timed.advance(1_000);
+    timed.receive(b'r');
+    for byte in b"transmit" {
+        timed.write(THR, *byte);
+    }
+    while timed.advance(200_000).is_some() {}
+
+    vec![
+        ("v1-16450-overrun", old.state()),
+        ("v1-16750-rts-held", wide.state()),
+        ("v1-loopback", loopback.state()),
+        ("v1-receiving", receiving.state()),
+        ("v1-reset", reset.state()),
+        ("v1-thre-pending", waiting_for_thre.state()),
+        ("v1-timed-transmitting", timed.state()),
+    ]
+}
+
+/// The committed states restore for ever, and to the same thing. To add one, or a version: put it into `examples` and run
+/// with `VUART_WRITE_STATES=1`, which writes those that are not there; none that is there is ever written again.
+#[test]
+fn states_of_every_release_restore() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/states");
+    for (name, state) in examples() {
+        let path = directory.join(name).with_extension("json");
+        if std::env::var_os("VUART_WRITE_STATES").is_some() && !path.exists() {
+            std::fs::write(&path, serde_json::to_string_pretty(&state).unwrap() + "\n").unwrap();
+        }
+        let json =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let kept: UartState = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(kept, state, "{name}");
+    }
+    let known: Vec<_> = examples().iter().map(|(name, _)| (*name).to_owned()).collect();
+    let kept: Vec<_> = corpus().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(kept, known, "each state in the corpus has its meaning in `examples`");
+}
+
+#[test]
+fn what_states_of_every_release_show_the_guest() {
+    for (name, json) in corpus() {
+        let state: UartState = serde_json::from_str(&json).unwrap();
+        let read = |registers: &[u8]| -> Vec<u8> {
+            if name.contains("timed") {
+                let mut uart = Uart::<Timed>::restore(&state).unwrap();
+                registers.iter().map(|register| uart.read(*register)).collect()
+            } else {
+                let mut uart = Uart::<vuart_16550::Instant>::restore(&state).unwrap();
+                registers.iter().map(|register| uart.read(*register)).collect()
+            }
+        };
+        let (registers, expected): (&[u8], &[u8]) = match name.as_str() {
+            "v1-reset" => (&[IER, IIR, LCR, MCR, LSR, MSR, SCR], &[0, 0x01, 0, 0x08, 0x60, 0xB0, 0]),
+            "v1-receiving" => (
+                &[IIR, LSR, IIR, RBR, RBR, RBR, LSR, RBR, LSR],
+                &[0xC6, 0xE3, 0xC4, b'a', b'b', b'c', 0xED, b'd', 0xF1],
+            ),
+            "v1-thre-pending" => (&[IIR, IIR], &[0x02, 0x01]),
+            "v1-loopback" => (&[IIR, DLL, DLM, MSR], &[0xC0, 1, 2, 0x92]),
+            "v1-16450-overrun" => (&[LSR, RBR, LSR, MSR], &[0x63, b'b', 0x60, 0x4B]),
+            "v1-16750-rts-held" => (&[IIR, RBR, LSR], &[0xE4, 0, 0x61]),
+            "v1-timed-transmitting" => (&[LSR, IIR, RBR, IIR], &[0x01, 0xC1, b'r', 0xC1]),
+            other => panic!("{other} is not known here"),
+        };
+        assert_eq!(read(registers), expected, "{name}");
+    }
+}
+
+#[test]
+fn s19_a_transfer_completes_whenever_the_snapshot_was_taken() {
+    // The driver: one character at each THRE interrupt, which is an edge that must come again after restoring.
+    let text = b"a transfer of some length";
+    for snapshot_at in 0..text.len() * 3 {
+        let mut uart = Uart::default();
+        let mut step = 0;
+        let mut sent = Vec::new();
+        let mut next = text.iter();
+        let mut moved = |uart: &mut Uart| {
+            if step == snapshot_at {
+                *uart = Uart::restore(&uart.state()).unwrap();
+            }
+            step += 1;
+        };
+        uart.write(IER, 0x02);
+        loop {
+            moved(&mut uart);
+            assert!(uart.interrupt(), "the driver waits for ever, snapshot at {snapshot_at}");
+            assert_eq!(uart.read(IIR), 0x02);
+            moved(&mut uart);
+            let Some(byte) = next.next() else { break };
+            sent.extend(uart.write(THR, *byte));
+            moved(&mut uart);
+        }
+        assert_eq!(sent, text);
+    }
+}
+
+#[test]
+fn s4_what_no_uart_can_be_in_is_refused() {
+    let good = Uart::default().state().latest();
+    let refused = |change: &dyn Fn(&mut UartStateV1)| {
+        let mut state = good.clone();
+        change(&mut state);
+        Uart::<vuart_16550::Instant>::restore(&UartState::V1(state)).unwrap_err()
+    };
+    let register = |register, value, profile| RestoreError::Register { register, value, profile };
+    let plain = Profile::Uart16550a;
+    assert_eq!(refused(&|state| state.ier = 0x10), register(IER, 0x10, plain));
+    assert_eq!(refused(&|state| state.mcr = 0x20), register(MCR, 0x20, plain));
+    assert_eq!(refused(&|state| state.fcr = 0x03), register(FCR, 0x03, plain));
+    assert_eq!(refused(&|state| state.fcr = 0xC0), register(FCR, 0xC0, plain));
+    assert_eq!(refused(&|state| state.line_errors = 0x01), register(LSR, 0x01, plain));
+    assert_eq!(refused(&|state| state.modem_inputs = 0x01), register(MSR, 0x01, plain));
+    assert_eq!(refused(&|state| state.modem_deltas = 0x10), register(MSR, 0x10, plain));
+    let old = Profile::Uart16450;
+    assert_eq!(refused(&|state| (state.profile, state.fcr) = (old, 0x01)), register(FCR, 0x01, old));
+    let two = |state: &mut UartStateV1| {
+        state.receiver = (0..2).map(|data| CharacterState { data, errors: 0 }).collect();
+    };
+    assert_eq!(refused(&two), RestoreError::TooManyCharacters { len: 2, capacity: 1 });
+    assert_eq!(
+        refused(&|state| state.receiver.push(CharacterState { data: 0, errors: 0x02 })),
+        register(LSR, 0x02, plain)
+    );
+    for contradiction in [
+        &|state: &mut UartStateV1| state.rts_held = true,
+        &(|state: &mut UartStateV1| state.receiver.push(CharacterState { data: 0, errors: 0x10 }))
+            as &dyn Fn(&mut UartStateV1),
+    ] {
+        assert!(matches!(refused(contradiction), RestoreError::Contradiction(_)));
+    }
+    assert_eq!(
+        refused(&|state| state.timed = Uart::timed(Config::new()).state().latest().timed),
+        RestoreError::OtherTime
+    );
+    assert_eq!(Uart::<Timed>::restore(&Uart::default().state()).unwrap_err(), RestoreError::OtherTime);
+}
+
+#[test]
+fn s4_a_transmitter_that_would_never_be_ready_is_refused() {
+    let mut uart = Uart::timed(Config::new());
+    uart.write(THR, b'a');
+    uart.write(THR, b'b');
+    let good = uart.state().latest();
+    let refused = |change: &dyn Fn(&mut TimedStateV1)| {
+        let mut state = good.clone();
+        change(state.timed.as_mut().unwrap());
+        let error = Uart::<Timed>::restore(&UartState::V1(state)).unwrap_err();
+        assert!(matches!(error, RestoreError::Contradiction(_)), "{error}");
+    };
+    assert!(Uart::<Timed>::restore(&UartState::V1(good.clone())).is_ok());
+    refused(&|timed| timed.shifting = None);
+    refused(&|timed| timed.shifting = Some((0, u64::MAX)));
+    refused(&|timed| timed.transmitter.clear());
+    refused(&|timed| timed.holding = Holding::Empty);
+    refused(&|timed| timed.holding = Holding::EmptyAt(u64::MAX));
+    refused(&|timed| timed.time_out = TimeOut::Expired);
+    refused(&|timed| timed.now = u64::MAX);
+}
+
+/// What a VMM with a thousand of them pays: the FIFOs are 64 places of two bytes, and in timed mode 64 of one.
+#[test]
+fn the_state_is_small() {
+    const RECEIVER: usize = 64 * 2;
+    const TRANSMITTER: usize = 64;
+    let instant = size_of::<Uart>() - RECEIVER;
+    let timed = size_of::<Uart<Timed>>() - RECEIVER - TRANSMITTER;
+    eprintln!("without the FIFOs: {instant} bytes, {timed} in timed mode");
+    assert!(instant <= 128 && timed <= 128, "{instant}, {timed}");
+}

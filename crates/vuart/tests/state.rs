@@ -1,0 +1,215 @@
+//! A port's snapshot: S13, S19, invariant 7, and vm-superio's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use vm_superio::{Serial, SerialState, Trigger};
+use vuart::endpoint::{Attach, Identity, Input, Mode, Session, Symbol};
+use vuart::uart::spec::offset::*;
+use vuart::uart::{Config, Profile};
+use vuart::{Options, PortState, PortStateV1, RestorePortError, SerialPort};
+
+#[derive(Debug, Clone, Default)]
+struct Edges(Arc<AtomicUsize>);
+
+impl Trigger for Edges {
+    type E = ();
+    fn trigger(&self) -> Result<(), ()> {
+        self.0.fetch_add(1, SeqCst);
+        Ok(())
+    }
+}
+
+fn port() -> (SerialPort<Edges>, Edges) {
+    let edges = Edges::default();
+    (SerialPort::new(edges.clone()).unwrap(), edges)
+}
+
+fn owner(port: &SerialPort<Edges>) -> Session {
+    port.console().attach(Attach::new(Identity::new("test", 0, None)).mode(Mode::TakeOver)).unwrap()
+}
+
+/// The state through JSON, and a port of it elsewhere.
+fn moved(port: &SerialPort<Edges>) -> (SerialPort<Edges>, Edges) {
+    let json = serde_json::to_string(&port.state()).unwrap();
+    let state: PortState = serde_json::from_str(&json).unwrap();
+    let edges = Edges::default();
+    (SerialPort::restore(edges.clone(), Options::default(), &state).unwrap(), edges)
+}
+
+fn latest(port: &SerialPort<Edges>) -> PortStateV1 {
+    match port.state() {
+        PortState::V1(state) => state,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn offsets_go_on_and_what_was_before_is_declared_lost() {
+    let (mut old, _) = port();
+    b"before".iter().for_each(|byte| old.write_register(THR, *byte));
+    let (mut new, _) = moved(&old);
+    assert_eq!(new.state(), old.state());
+    new.write_register(THR, b'!');
+    let mut buffer = [0; 16];
+    let read = new.console().scrollback().read_at(0, &mut buffer);
+    assert_eq!((read.start, read.next, read.missed, buffer[0]), (6, 7, 6, b'!'));
+}
+
+#[test]
+fn s19_the_interrupt_comes_again() {
+    let (mut old, edges) = port();
+    old.write_register(IER, 0x02);
+    assert_eq!(edges.0.load(SeqCst), 1);
+    let (mut new, edges) = moved(&old);
+    assert_eq!(edges.0.load(SeqCst), 1, "whoever was told is not there any more");
+    assert_eq!(new.read_register(IIR), 0x02);
+    let (_, edges) = moved(&new);
+    assert_eq!(edges.0.load(SeqCst), 0, "nothing to tell");
+}
+
+#[test]
+fn s19_input_that_waits_is_there_and_announced() {
+    let (mut old, _) = port();
+    old.write_register(FCR, 0x81);
+    let mut session = owner(&old);
+    assert_eq!(session.write(b"typed too early, and too much for a FIFO").unwrap(), 40);
+    let (mut new, edges) = moved(&old);
+    new.write_register(MCR, 0x0B);
+    new.write_register(IER, 0x01);
+    assert_eq!(edges.0.load(SeqCst), 1);
+    let mut read = Vec::new();
+    while new.read_register(LSR) & 0x01 != 0 {
+        read.push(new.read_register(RBR));
+    }
+    assert_eq!(String::from_utf8_lossy(&read), "typed too early, and too much for a FIFO");
+}
+
+/// The guest halts in wait for a key; the key comes on another machine.
+#[test]
+fn s19_a_sleeping_guest_is_woken_where_it_was_restored() {
+    let (mut old, _) = port();
+    old.write_register(FCR, 0x81);
+    old.write_register(IER, 0x01);
+    let (new, edges) = moved(&old);
+    assert_eq!(edges.0.load(SeqCst), 0);
+    assert_eq!(owner(&new).write(b"k").unwrap(), 1);
+    assert_eq!(edges.0.load(SeqCst), 1);
+}
+
+/// S13: input arrives at every moment, and each generation of the port is restored from the one before. What has been
+/// sent to a port before its snapshot is read, once, in order.
+#[test]
+fn s13_restored_again_and_again_while_input_arrives() {
+    let (mut port, _) = port();
+    port.write_register(FCR, 0x81);
+    port.write_register(IER, 0x01);
+    let mut next = 0_u8;
+    let mut read = Vec::new();
+    for generation in 0..200_usize {
+        let bytes: Vec<u8> = (0..generation % 23).map(|i| next.wrapping_add(i.to_le_bytes()[0])).collect();
+        let console = port.console().clone();
+        let (sent, expected) = (bytes.clone(), bytes.len());
+        let typist = std::thread::spawn(move || {
+            let attach = Attach::new(Identity::new("typist", 0, None)).mode(Mode::TakeOver);
+            // What waits from before is discarded by the new owner, so the guest reads first.
+            console.attach(attach).unwrap().write(&sent).unwrap()
+        });
+        // The guest looks, at any moment of it.
+        for _ in 0..generation % 7 {
+            if port.read_register(LSR) & 0x01 != 0 {
+                read.push(port.read_register(RBR));
+            }
+            std::thread::yield_now();
+        }
+        assert_eq!(typist.join().unwrap(), expected);
+        next = next.wrapping_add(expected.to_le_bytes()[0]);
+        port = moved(&port).0;
+        while port.read_register(LSR) & 0x01 != 0 {
+            read.push(port.read_register(RBR));
+        }
+    }
+    assert!(read.windows(2).all(|two| two[1] == two[0].wrapping_add(1)), "{read:?}");
+    assert_eq!(read.len(), (0..200).map(|generation| generation % 23).sum::<usize>());
+}
+
+#[test]
+fn breaks_and_other_chips_are_in_it() {
+    let edges = Edges::default();
+    let config = Config::new().with_profile(Profile::Uart16750).with_out2_gate(false);
+    let old = SerialPort::with_options(edges, Options::default().with_uart(config)).unwrap();
+    let mut session = owner(&old);
+    assert!(session.send_break().unwrap());
+    assert_eq!(latest(&old).waiting, [Symbol::Break]);
+    let (mut new, _) = moved(&old);
+    assert_eq!(new.read_register(LSR) & 0x11, 0x11);
+    new.write_register(MCR, 0xFF);
+    assert_eq!(new.read_register(MCR), 0x3F, "a 16750");
+}
+
+#[test]
+fn s4_a_state_that_can_not_be_is_refused() {
+    let (port, _) = port();
+    let restore = |change: &dyn Fn(&mut PortStateV1)| {
+        let mut state = latest(&port);
+        change(&mut state);
+        SerialPort::restore(Edges::default(), Options::default(), &PortState::V1(state)).map(drop)
+    };
+    assert!(restore(&|_| {}).is_ok());
+    let waiting = Input::CAPACITY + 1;
+    let result = restore(&|state| state.waiting = vec![Symbol::Break; waiting]);
+    assert!(matches!(result, Err(RestorePortError::TooMuchInput { waiting: refused }) if refused == waiting));
+    assert!(matches!(restore(&|state| state.offset = u64::MAX), Err(RestorePortError::Ring(_))));
+    let full = restore(&|state| state.waiting = vec![Symbol::Byte(0); Input::CAPACITY]);
+    assert!(full.is_ok());
+}
+
+/// A vm-superio in use, its state as ours, and ours as its again.
+#[test]
+fn vm_superio_there_and_back() {
+    let mut theirs = Serial::new(Edges::default(), Vec::new());
+    for (register, value) in [(3, 0x83), (0, 0x01), (1, 0x00), (3, 0x03), (4, 0x0B), (7, 0xA5), (1, 0x03)] {
+        theirs.write(register, value).unwrap();
+    }
+    let typed: Vec<u8> = (0..64).collect();
+    assert_eq!(theirs.enqueue_raw_bytes(&typed).unwrap(), 64);
+    let state = theirs.state();
+
+    let ours = PortState::try_from(&state).unwrap();
+    let edges = Edges::default();
+    let mut port = SerialPort::restore(edges.clone(), Options::default(), &ours).unwrap();
+    assert_eq!(edges.0.load(SeqCst), 1, "the guest had not read IIR");
+
+    let back = SerialState::from(&port.state());
+    assert_eq!(back, state);
+    let back = Serial::from_state(&back, Edges::default(), vm_superio::serial::NoEvents, Vec::new());
+    assert_eq!(back.unwrap().state(), state);
+
+    assert_eq!([7, 4, 1, 3].map(|register| port.read_register(register)), [0xA5, 0x0B, 0x03, 0x03]);
+    let read: Vec<u8> = (0..64).map(|_| port.read_register(RBR)).collect();
+    assert_eq!(read, typed, "more than our FIFO holds, and nothing is lost");
+    port.write_register(LCR, 0x83);
+    assert_eq!((port.read_register(DLL), port.read_register(DLM)), (1, 0));
+}
+
+/// S4: vm-superio's fields are public, so a file can say anything.
+#[test]
+fn vm_superio_of_any_content_is_refused_or_works() {
+    let state = SerialState {
+        baud_divisor_low: 0xFF,
+        baud_divisor_high: 0xFF,
+        interrupt_enable: 0xFF,
+        interrupt_identification: 0xFF,
+        line_control: 0x7F,
+        line_status: 0xFF,
+        modem_control: 0xFF,
+        modem_status: 0xFF,
+        scratch: 0xFF,
+        in_buffer: vec![0xFF; 2000],
+    };
+    let port = PortState::try_from(&state).unwrap();
+    let mut port = SerialPort::restore(Edges::default(), Options::default(), &port).unwrap();
+    assert_eq!([IER, MCR].map(|register| port.read_register(register)), [0x0F, 0x1F]);
+    let too_much = SerialState { in_buffer: vec![0; 1 << 20], ..state };
+    assert!(PortState::try_from(&too_much).is_err());
+}
