@@ -163,9 +163,10 @@ impl<T: Time> Uart<T> {
             modem_deltas: (self.modem.status() & Msr::DELTAS).bits(),
             thre_pending: self.thre_pending,
             rts_held: self.rts_held,
-            receiver: waiting
-                .map(|Received { data, errors }| CharacterState { data, errors: errors.bits() })
-                .collect(),
+            receiver: collect(
+                waiting
+                    .map(|received| CharacterState { data: received.data, errors: received.errors.bits() }),
+            ),
             timed: self.time.save(self.config.clock),
         })
     }
@@ -274,6 +275,17 @@ impl UartStateV1 {
     }
 }
 
+/// What a FIFO holds, which is never more than there is room for; `collect` of the trait would have a way to a panic for that.
+fn collect<E>(elements: impl Iterator<Item = E>) -> Characters<E> {
+    let mut characters = Characters::new_const();
+    for element in elements {
+        if characters.try_push(element).is_err() {
+            break;
+        }
+    }
+    characters
+}
+
 fn fits(len: usize, fcr: Fcr) -> Result<(), RestoreError> {
     let capacity = capacity(fcr);
     if len > capacity.into() {
@@ -317,7 +329,7 @@ impl Saved for Timed {
         Some(TimedStateV1 {
             clock,
             now: self.now,
-            transmitter: self.fifo.iter().collect(),
+            transmitter: collect(self.fifo.iter()),
             shifting: self.shifting.map(|Shifting { data, leaves_at }| (data, leaves_at)),
             holding: self.holding,
             pair: self.pair,
