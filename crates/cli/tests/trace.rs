@@ -1,0 +1,155 @@
+//! `vuart trace`, and `vuart demo --trace`.
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use rustix::process::Signal;
+use support::{Demo, Runtime, run, run_with};
+
+/// A trace of that name in the test's directory.
+fn file(runtime: &Runtime, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    let path = runtime.path().with_file_name(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn replay(runtime: &Runtime, more: &[&str]) -> support::Done {
+    run(&mut runtime.vuart(&[&["trace", "replay"], more].concat()))
+}
+
+#[test]
+fn a_trace_that_holds_says_nothing() {
+    let runtime = Runtime::new();
+    let good = file(&runtime, "good.trace", "# vuart trace v1\nw 0 41\ntx 41\nr 5 60\n");
+    let done = replay(&runtime, &[good.to_str().unwrap(), good.to_str().unwrap()]);
+    assert_eq!((done.code, done.text().as_str(), done.stderr.as_str()), (0, "", ""));
+}
+
+#[test]
+fn every_answer_that_differs_is_a_line() {
+    let runtime = Runtime::new();
+    let bad = file(&runtime, "bad.trace", "r 5 61\nr 5 60\nirq 1\n");
+    let name = bad.to_str().unwrap();
+    let done = replay(&runtime, &[name]);
+    assert_eq!((done.code, done.stderr.as_str()), (1, ""));
+    assert_eq!(
+        done.text(),
+        format!("{name}:1: r 5: expected 61, got 60\n{name}:3: irq: expected 1, got 0\n")
+    );
+}
+
+#[test]
+fn what_is_no_trace_is_said_where() {
+    let runtime = Runtime::new();
+    for (text, complaint) in [
+        (&b"r 5\nr 9\n"[..], ":2: \"9\" is not a register, 0 to 7"),
+        (b"r 5\n\n# \xFF\n", ":3: this is not text (UTF-8)"),
+        (b"# vuart trace v9\n", ":1: the trace is of version \"v9\", and this reads v1"),
+    ] {
+        let bad = file(&runtime, "bad.trace", text);
+        let done = replay(&runtime, &[bad.to_str().unwrap()]);
+        assert_eq!((done.code, done.text().as_str()), (2, ""));
+        assert_eq!(done.one_line(), format!("vuart: {}{complaint}", bad.display()));
+    }
+    let done = replay(&runtime, &["/nonexistent/trace"]);
+    assert_eq!(done.code, 2);
+    assert!(done.one_line().contains("/nonexistent/trace: No such file"), "{}", done.stderr);
+}
+
+/// The others are still replayed, and the worst status counts.
+#[test]
+fn one_file_of_several() {
+    let runtime = Runtime::new();
+    let good = file(&runtime, "good", "r 5 60\n");
+    let wrong = file(&runtime, "wrong", "r 5 61\n");
+    let none = file(&runtime, "none", "what\n");
+    let [good, wrong, none] = [&good, &wrong, &none].map(|path| path.to_str().unwrap());
+    assert_eq!(replay(&runtime, &[good, wrong, good]).code, 1);
+    for files in [[none, wrong], [wrong, none]] {
+        let done = replay(&runtime, &files);
+        assert_eq!(done.code, 2);
+        assert_eq!(done.text(), format!("{wrong}:1: r 5: expected 61, got 60\n"));
+        assert!(done.one_line().starts_with(&format!("vuart: {none}:1: ")));
+    }
+}
+
+#[test]
+fn standard_input() {
+    let runtime = Runtime::new();
+    let done = run_with(&mut runtime.vuart(&["trace", "replay", "-"]), b"r 5 61\n");
+    assert_eq!((done.code, done.text().as_str()), (1, "-:1: r 5: expected 61, got 60\n"));
+}
+
+#[test]
+fn a_sketch_is_filled_in() {
+    let runtime = Runtime::new();
+    let sketch = b"# a sketch\nw 1 2 # THRE\nr 2\nirq 1\nw 0 41\ntx\n";
+    let done = run_with(&mut runtime.vuart(&["trace", "replay", "--fill", "-"]), sketch);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    let filled = "# a sketch\nw 1 2 # THRE\nr 2 02\nirq 0\nw 0 41\ntx 41\n";
+    assert_eq!(done.text(), filled);
+    let done = run_with(&mut runtime.vuart(&["trace", "replay", "-"]), filled.as_bytes());
+    assert_eq!((done.code, done.text().as_str()), (0, ""));
+}
+
+#[test]
+fn usage() {
+    let runtime = Runtime::new();
+    for arguments in [&["trace"][..], &["trace", "replay"], &["trace", "play", "-"], &["demo", "--trace"]] {
+        assert_eq!(run(&mut runtime.vuart(arguments)).code, 2, "{arguments:?}");
+    }
+    let help = run(&mut runtime.vuart(&["trace", "replay", "--help"])).text();
+    for word in ["rx-err pe|fe|pe+fe", "tx-break 0|1", "mode instant|timed", "--fill"] {
+        assert!(help.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn the_tour_is_recorded_and_replays() {
+    let runtime = Runtime::new();
+    let trace = runtime.path().with_file_name("tour.trace");
+    let path = trace.to_str().unwrap();
+    let done = run(&mut runtime.vuart(&["demo", "--trace", path]));
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{}", done.text());
+    let text = fs::read_to_string(&trace).unwrap();
+    assert!(text.starts_with("# vuart trace v1\n"), "{text:.100}");
+    // All that the guest has printed, its last words too, and much of it after an interrupt.
+    let printed: Vec<u8> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("tx "))
+        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
+        .collect();
+    assert!(String::from_utf8_lossy(&printed).ends_with("halting\r\n"));
+    assert!(text.lines().any(|line| line == "irq 1") && text.lines().any(|line| line.starts_with("rx ")));
+    let done = replay(&runtime, &[path]);
+    assert_eq!((done.code, done.text().as_str(), done.stderr.as_str()), (0, "", ""));
+}
+
+#[test]
+fn a_demo_that_is_stopped_leaves_a_whole_trace() {
+    let runtime = Runtime::new();
+    let trace = runtime.path().with_file_name("stopped.trace");
+    let path = trace.to_str().unwrap();
+    let demo = Demo::start_with(&runtime, &["--trace", path]);
+    demo.process.signal(Signal::TERM);
+    let done = demo.process.finish();
+    assert_eq!(done.code, 128 + 15, "{}", done.stderr);
+    let done = replay(&runtime, &[path]);
+    assert_eq!((done.code, done.text().as_str(), done.stderr.as_str()), (0, "", ""));
+}
+
+#[test]
+fn a_trace_that_can_not_be_written_is_no_demo() {
+    let runtime = Runtime::new();
+    let done = run(runtime.vuart(&["demo", "--trace", "/nonexistent/trace"]).stdin(Stdio::null()));
+    assert_eq!((done.code, done.text().as_str()), (1, ""));
+    assert!(done.one_line().starts_with("vuart: can't write the trace to /nonexistent/trace: "));
+    // Every write to it fails.
+    let done =
+        run(runtime.vuart(&["demo", "--engine", "software", "--trace", "/dev/full"]).stdin(Stdio::null()));
+    assert_eq!(done.code, 1);
+    assert!(done.one_line().starts_with("vuart: can't write the trace to /dev/full: "), "{}", done.stderr);
+}
