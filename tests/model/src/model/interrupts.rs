@@ -1,0 +1,38 @@
+//! Table IV, interrupt control functions.
+
+use super::Model;
+use crate::register::{
+    IER_LINE_STATUS, IER_MODEM_STATUS, IER_RECEIVED_DATA, IER_THR_EMPTY, IIR_LINE_STATUS, IIR_MODEM_STATUS,
+    IIR_NONE, IIR_RECEIVED_DATA, IIR_THR_EMPTY, IIR_TIME_OUT, MCR_OUT2, MSR_DELTA_CTS,
+};
+
+impl Model {
+    /// IIR bits 3:0: of the conditions that are there and enabled, the one of the highest priority.
+    pub fn interrupt_id(&self) -> u8 {
+        let table = [
+            (IER_LINE_STATUS, self.line_errors() != 0, IIR_LINE_STATUS),
+            (IER_RECEIVED_DATA, self.trigger_reached(), IIR_RECEIVED_DATA),
+            (IER_RECEIVED_DATA, self.time_out(), IIR_TIME_OUT),
+            (IER_THR_EMPTY, self.thre_condition, IIR_THR_EMPTY),
+            (IER_MODEM_STATUS, self.modem_status(), IIR_MODEM_STATUS),
+        ];
+        table
+            .into_iter()
+            .find(|&(enable, condition, _)| self.ier & enable != 0 && condition)
+            .map_or(IIR_NONE, |(_, _, id)| id)
+    }
+
+    /// The interrupt line. On a PC's board OUT2 gates it; not in loopback, where drivers test interrupts while the pin is
+    /// inactive (R12).
+    pub fn interrupt(&self) -> bool {
+        let gate = !self.setup.out2_gate || self.mcr & MCR_OUT2 != 0 || self.loopback();
+        self.interrupt_id() != IIR_NONE && gate
+    }
+
+    /// 8.9: "whenever bit 0, 1, 2, or 3 is set to logic 1, a modem status interrupt is generated". TL16C750: not for CTS while
+    /// auto flow control is on.
+    fn modem_status(&self) -> bool {
+        let deltas = self.deltas();
+        if self.auto_flow() { deltas & !MSR_DELTA_CTS != 0 } else { deltas != 0 }
+    }
+}
