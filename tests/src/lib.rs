@@ -1,9 +1,11 @@
-//! What the tests of this package share: a guest that runs, and its console, served.
+//! What the tests of this package share: a guest that runs, and its console, served; and a device to compare.
 
 #![allow(
     clippy::missing_panics_doc,
     reason = "a test that can't go on has nothing better to do, anywhere here"
 )]
+
+mod device;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,6 +14,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use vuart::endpoint::wire::{Event, Request};
 use vuart::endpoint::{Cause, Client, Console, Mode, Replay, RuntimeDir};
 use vuart_vmm::{Engine, Exit, ServedMachine, choose};
+
+pub use device::{Passing, Registers, config};
 
 /// A hang becomes a failure after this long; nothing is measured with it.
 const HANG: Duration = Duration::from_secs(300);

@@ -6,19 +6,22 @@ use crate::register::{
     IIR_NONE, IIR_RECEIVED_DATA, IIR_THR_EMPTY, IIR_TIME_OUT, MCR_OUT2, MSR_DELTA_CTS,
 };
 
+/// Whether what causes an interrupt is there, enabled or not.
+type Condition = fn(&Model) -> bool;
+
 impl Model {
     /// IIR bits 3:0: of the conditions that are there and enabled, the one of the highest priority.
     pub fn interrupt_id(&self) -> u8 {
-        let table = [
-            (IER_LINE_STATUS, self.line_errors() != 0, IIR_LINE_STATUS),
-            (IER_RECEIVED_DATA, self.trigger_reached(), IIR_RECEIVED_DATA),
-            (IER_RECEIVED_DATA, self.time_out(), IIR_TIME_OUT),
-            (IER_THR_EMPTY, self.thre_condition, IIR_THR_EMPTY),
-            (IER_MODEM_STATUS, self.modem_status(), IIR_MODEM_STATUS),
+        let table: [(u8, Condition, u8); 5] = [
+            (IER_LINE_STATUS, |uart| uart.line_errors() != 0, IIR_LINE_STATUS),
+            (IER_RECEIVED_DATA, Self::trigger_reached, IIR_RECEIVED_DATA),
+            (IER_RECEIVED_DATA, Self::time_out, IIR_TIME_OUT),
+            (IER_THR_EMPTY, |uart| uart.thre_condition, IIR_THR_EMPTY),
+            (IER_MODEM_STATUS, Self::modem_status, IIR_MODEM_STATUS),
         ];
         table
             .into_iter()
-            .find(|&(enable, condition, _)| self.ier & enable != 0 && condition)
+            .find(|(enable, condition, _)| self.ier & enable != 0 && condition(self))
             .map_or(IIR_NONE, |(_, _, id)| id)
     }
 

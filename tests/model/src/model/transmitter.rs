@@ -45,7 +45,8 @@ impl Model {
             return;
         }
         if self.thre_is_delayed() {
-            self.thre_at = Some(leaves_at.saturating_sub(self.bit_time()));
+            // At the end of time, where a character takes less than its time, not before now.
+            self.thre_at = Some(leaves_at.saturating_sub(self.bit_time()).max(self.now));
         } else {
             self.empty();
         }
