@@ -32,8 +32,11 @@
 //! harness.finish();
 //! # Ok::<(), vuart::NewPortError>(())
 //! ```
+//!
+//! [`registers`] has operations of its own, for a UART without a console behind it.
 
 mod port;
+pub mod registers;
 mod wire;
 
 pub use port::{Harness, Irq, Operation, Target};
