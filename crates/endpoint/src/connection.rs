@@ -11,7 +11,7 @@ use event_manager::EventSet;
 use rustix::net::{RecvFlags, SendFlags};
 use vuart_scrollback::{Read, Reader};
 
-use crate::console::{Attach, Console, Replay, Session};
+use crate::console::{Attach, Console, Session};
 use crate::end::{Cause, End};
 use crate::identity::Identity;
 use crate::wire::{
@@ -357,13 +357,8 @@ impl Connection {
             Request::Status => self.tell(&Event::Status(status(context))),
             Request::Log(LogRequest { from, max }) => {
                 let scrollback = context.console.scrollback();
+                let from = from.offset(scrollback);
                 let (oldest, end) = (scrollback.oldest(), scrollback.end());
-                let from = match from {
-                    Replay::None => end,
-                    Replay::All => oldest,
-                    Replay::Last(bytes) => end.saturating_sub(bytes).max(oldest),
-                    Replay::From(offset) => offset,
-                };
                 // What is gone is declared and does not count: `max` bytes come if they are there.
                 let start = from.max(oldest);
                 let until = max.map_or(end, |max| start.saturating_add(max).min(end));

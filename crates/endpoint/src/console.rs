@@ -42,6 +42,18 @@ pub enum Replay {
     From(u64),
 }
 
+impl Replay {
+    /// The offset at this moment. That of [`From`](Self::From) is as it was given: gone, there, or still to come.
+    pub(crate) fn offset(self, scrollback: &Scrollback) -> u64 {
+        match self {
+            Self::None => scrollback.end(),
+            Self::All => scrollback.oldest(),
+            Self::Last(bytes) => scrollback.end().saturating_sub(bytes).max(scrollback.oldest()),
+            Self::From(offset) => offset,
+        }
+    }
+}
+
 /// A request to begin a session.
 #[derive(Debug, Clone)]
 pub struct Attach {
@@ -268,13 +280,8 @@ impl Console {
         if evicted.is_some() {
             shared.doorbell.ring();
         }
-        let newest = shared.scrollback.end();
-        let from = match request.replay {
-            Replay::None => newest,
-            Replay::All => shared.scrollback.oldest(),
-            Replay::Last(bytes) => newest.saturating_sub(bytes).max(shared.scrollback.oldest()),
-            Replay::From(offset) => offset.min(newest),
-        };
+        // A session begins with what there is: not in a future that a client has made up.
+        let from = request.replay.offset(&shared.scrollback).min(shared.scrollback.end());
         let reader = shared.scrollback.reader_at(from);
         Ok(Session { console: self.clone(), info, end, evicted, reader })
     }

@@ -11,14 +11,15 @@
 //! same bytes.
 //!
 //! ```no_run
-//! use std::sync::Arc;
+//! use std::sync::{Arc, Mutex};
 //! use vm_device::DevicePio;
 //! use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
+//! use vuart::{IrqFd, SerialPort};
 //! use vuart_vmm::{Machine, choose};
 //!
-//! # fn serial_port(irq: EventFd) -> Arc<dyn DevicePio + Send + Sync> { unimplemented!() }
 //! let irq = EventFd::new(EFD_NONBLOCK)?;
-//! let com1: Arc<dyn DevicePio + Send + Sync> = serial_port(irq.try_clone()?);
+//! let port = SerialPort::new(IrqFd(irq.try_clone()?))?;
+//! let com1: Arc<dyn DevicePio + Send + Sync> = Arc::new(Mutex::new(port));
 //!
 //! let choice = choose(None)?;
 //! eprintln!("{}: {}", choice.engine, choice.why);
