@@ -121,7 +121,7 @@ impl Receiver {
         self.errors = self.errors.difference(Lsr::CHARACTER_ERRORS);
     }
 
-    /// Shows the errors of the character at the top, which is when they are revealed to the CPU (data sheet, 8.6.3).
+    /// Shows the errors of the character at the top, which is when they are revealed to the CPU (data sheet, 8.4).
     fn reveal(&mut self) {
         if self.with_errors == 0 {
             return;

@@ -198,7 +198,7 @@ impl Uart<Timed> {
         }
         if self.fcr.contains(Fcr::ENABLE) && !self.time.pair && !self.time.immediate {
             // FIFO-empty indications are delayed by a character time less the last stop bit, unless two characters have
-            // been in the FIFO at once (data sheet, 8.6.2): a driver that sends single ones is not interrupted for each twice.
+            // been in the FIFO at once (data sheet, 8.11): a driver that sends single ones is not interrupted for each twice.
             let at = leaves_at.saturating_sub(self.bit_time()).max(self.time.now);
             self.time.holding = Holding::EmptyAt(at);
         } else {
@@ -266,7 +266,7 @@ impl Transmitter for Timed {
     }
 }
 
-/// Four character times from now, if something waits in a FIFO (data sheet, 8.6.1).
+/// Four character times from now, if something waits in a FIFO (data sheet, 8.11).
 fn restart_time_out(uart: &mut Uart<Timed>) {
     let runs = uart.fcr.contains(Fcr::ENABLE) && !uart.rx.is_empty();
     uart.time.time_out = if runs {

@@ -224,7 +224,7 @@ impl<T: Time> Uart<T> {
         }
     }
 
-    /// A break arrives over the line: one zero character with LSR.BI (data sheet, 8.6.3).
+    /// A break arrives over the line: one zero character with LSR.BI (data sheet, 8.4).
     pub fn receive_break(&mut self) {
         self.receive_with_errors(0, Lsr::BI);
     }
