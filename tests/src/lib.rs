@@ -5,6 +5,7 @@
     reason = "a test that can't go on has nothing better to do, anywhere here"
 )]
 
+pub mod conformance;
 mod device;
 
 use std::path::Path;

@@ -1,0 +1,66 @@
+//! What real drivers do, replayed: this UART must do all of it, and the document must say how the other one does.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+
+use vuart_tests::conformance::{Behaviour, DRIVERS, Driver, all, document, folders};
+
+fn behaviours(driver: Driver) -> Vec<Behaviour> {
+    all(driver).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_folder_is_a_drivers() {
+    let known: BTreeSet<_> = DRIVERS.iter().map(|driver| driver.folder.to_owned()).collect();
+    assert_eq!(folders().unwrap_or_else(|error| panic!("{error}")), known);
+}
+
+#[test]
+fn every_driver_gets_what_it_wants() {
+    let mut wrong = String::new();
+    for driver in DRIVERS {
+        let behaviours = behaviours(driver);
+        assert!(!behaviours.is_empty(), "{} has traces", driver.name);
+        eprintln!("{}: {} behaviours", driver.name, behaviours.len());
+        for behaviour in behaviours {
+            for mismatch in behaviour.on_vuart() {
+                let _ = writeln!(wrong, "tests/traces/{}:{mismatch}", behaviour.path.display());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// A trace without expectations would hold on anything.
+#[test]
+fn every_trace_expects_something() {
+    use vuart::trace::Operation::{BreakOut, Interrupt, Read, Transmitted};
+
+    for behaviour in DRIVERS.into_iter().flat_map(behaviours) {
+        let expects = behaviour.operations().any(|operation| {
+            matches!(operation, Read { expected: Some(_), .. } | Transmitted(_) | Interrupt(_) | BreakOut(_))
+        });
+        assert!(expects, "{}", behaviour.path.display());
+    }
+}
+
+/// Otherwise the comparison would say nothing: the adapter is alive, and the masks don't forgive everything.
+#[test]
+fn the_peer_runs_some_drivers_and_falls_short_of_others() {
+    let common: Vec<_> = DRIVERS.into_iter().flat_map(behaviours).filter(Behaviour::is_common).collect();
+    let short: Vec<_> =
+        common.iter().filter_map(|behaviour| Some((behaviour, behaviour.on_peer()?))).collect();
+    assert!(!short.is_empty() && short.len() < common.len(), "{} of {}", short.len(), common.len());
+    // It has 64 characters in its FIFO, as its source says; so this one must be among them.
+    let size = short.iter().find(|(behaviour, _)| behaviour.path.ends_with("linux/size-fifo.trace"));
+    let (_, mismatch) = size.expect("Linux sees another FIFO than a 16550A's");
+    assert!(mismatch.to_string().ends_with("r 5: expected 60, got 61"), "{mismatch}");
+}
+
+#[test]
+fn the_document_is_current() {
+    let generated = document::generate().unwrap_or_else(|error| panic!("{error}"));
+    let written = fs::read_to_string(document::path()).expect("docs/compatibility.md is there");
+    assert!(written == generated, "docs/compatibility.md is not current: {}", document::REGENERATE);
+}
