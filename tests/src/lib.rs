@@ -1,4 +1,5 @@
-//! What the tests of this package share: a guest that runs, and its console, served; and a device to compare.
+//! What the tests of this package share: a guest that runs, and its console, served; a device to compare; and what real
+//! drivers do, as traces.
 
 #![allow(
     clippy::missing_panics_doc,
