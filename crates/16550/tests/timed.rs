@@ -61,7 +61,8 @@ fn a_character_takes_what_divisor_and_frame_say() {
 #[test]
 fn s2_no_divisor_and_no_frame_gives_no_time_or_an_endless_one() {
     let mut uart = Uart::timed(Config::new());
-    for divisor in 0..=u16::MAX {
+    // Miri is a thousand times slower.
+    for divisor in (0..=u16::MAX).step_by(if cfg!(miri) { 4099 } else { 1 }) {
         let [low, high] = divisor.to_le_bytes();
         uart.write(LCR, 0x80);
         uart.write(DLL, low);
