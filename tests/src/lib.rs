@@ -20,7 +20,7 @@ use vuart_vmm::{Engine, Exit, ServedMachine, choose};
 pub use device::{Passing, Registers, config};
 
 /// A hang becomes a failure after this long; nothing is measured with it.
-const HANG: Duration = Duration::from_secs(300);
+const HANG: Duration = Duration::from_mins(5);
 
 /// The engines that this machine has, with a word on the one that it has not.
 pub fn engines() -> Vec<Engine> {
