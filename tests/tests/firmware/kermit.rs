@@ -1,0 +1,40 @@
+//! The sender's side of the Kermit protocol, as far as U-Boot's `loadb` asks for it. (Its `loadx` takes all memory for flash on
+//! a board without flash.)
+
+use crate::board::Board;
+
+/// Sends a file to a receiver that waits for it.
+pub(crate) fn send(board: &mut Board, file: &[u8]) {
+    let mut packets = vec![packet(0, b'S', b""), packet(1, b'F', b"FILE")];
+    for data in file.chunks(40) {
+        packets.push(packet(packets.len(), b'D', &quoted(data)));
+    }
+    packets.push(packet(packets.len(), b'Z', b""));
+    packets.push(packet(packets.len(), b'B', b""));
+    for packet in packets {
+        let number = packet[2];
+        board.types(packet);
+        board.until([b'\x01']);
+        let answer = board.until("\r");
+        assert_eq!(answer.as_bytes()[1..3], [number, b'Y'], "a packet is acknowledged: {answer:?}");
+    }
+}
+
+/// Mark, length, number, type, data, check, end; numbers as printable characters.
+fn packet(number: usize, kind: u8, data: &[u8]) -> Vec<u8> {
+    let printable = |number: usize| b' ' + (number & 0x3F).to_le_bytes()[0];
+    let length = u8::try_from(data.len() + 3).expect("a short packet") + b' ';
+    let body = [&[length, printable(number), kind], data].concat();
+    let sum: usize = body.iter().map(|byte| usize::from(*byte)).sum();
+    [&[0x01], body.as_slice(), &[printable(sum + (sum >> 6 & 3)), b'\r']].concat()
+}
+
+/// Control characters, and the quote itself, have a quote before them; all others go as they are, those above 0x7F, too.
+fn quoted(data: &[u8]) -> Vec<u8> {
+    let quote = |byte: &u8| match *byte {
+        b'#' => vec![b'#', b'#'],
+        0..b' ' => vec![b'#', byte ^ 0x40],
+        other => vec![other],
+    };
+    data.iter().flat_map(quote).collect()
+}
