@@ -59,7 +59,7 @@ fn s10_a_handler_that_serves_every_source_gets_the_line_low() {
 #[test]
 fn s11_every_access_after_every_other() {
     // Miri is a thousand times slower.
-    let step = if cfg!(miri) { 85 } else { 5 };
+    let step = if cfg!(miri) { 255 } else { 5 };
     every_uart(|uart| {
         for first in 0..8 {
             for value in (0..=u8::MAX).step_by(step) {

@@ -295,7 +295,8 @@ fn r10_a_break_in_loopback_comes_back() {
 fn r11_every_divisor_is_taken() {
     let mut uart = uart();
     uart.write(LCR, 0x80);
-    for divisor in 0..=u16::MAX {
+    // Miri is a thousand times slower.
+    for divisor in (0..=u16::MAX).step_by(if cfg!(miri) { 257 } else { 1 }) {
         let [low, high] = divisor.to_le_bytes();
         uart.write(DLL, low);
         uart.write(DLM, high);
