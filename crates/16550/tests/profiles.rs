@@ -142,6 +142,26 @@ fn the_64_byte_mode_is_protected_by_dlab() {
     assert_eq!(uart.received(), 0, "another depth is another FIFO");
 }
 
+/// Its places are used in turn, wherever its first one is.
+#[test]
+fn a_fifo_keeps_the_order() {
+    let mut uart = uart(Profile::Uart16750);
+    uart.write(LCR, 0x80);
+    uart.write(FCR, 0x21);
+    uart.write(LCR, 0x00);
+    let mut sent = (0..=u8::MAX).cycle();
+    let mut expected = (0..=u8::MAX).cycle();
+    for burst in (1..=64).chain((1..=64).rev()) {
+        for _ in 0..burst {
+            uart.receive(sent.next().unwrap());
+        }
+        for _ in 0..burst {
+            assert_eq!(Some(uart.read(RBR)), expected.next());
+        }
+        assert_eq!(uart.read(LSR), 0x60);
+    }
+}
+
 /// RTS stops the sender at the trigger level and lets it go on when all is read; at the highest level, when the FIFO is
 /// full and when there is room.
 #[test]

@@ -405,6 +405,57 @@ fn s4_a_transmitter_that_would_never_be_ready_is_refused() {
     refused(&|timed| timed.now = u64::MAX);
 }
 
+/// Only flow control may hold a character back, and only while CTS is off.
+#[test]
+fn s4_a_transmitter_that_is_held_by_nothing_is_refused() {
+    let mut uart = Uart::timed(Config::new().with_profile(Profile::Uart16750));
+    uart.write(FCR, 0x01);
+    uart.write(MCR, 0x20);
+    uart.set_modem_inputs(Msr::empty());
+    uart.write(THR, b'a');
+    let held = uart.state().latest();
+    let restore = |change: &dyn Fn(&mut UartStateV1)| {
+        let mut state = held.clone();
+        change(&mut state);
+        Uart::<Timed>::restore(&UartState::V1(state)).is_ok()
+    };
+    assert!(restore(&|_| {}));
+    assert!(!restore(&|state| state.modem_inputs = 0x10), "CTS is on");
+    assert!(!restore(&|state| state.mcr = 0x00), "there is no flow control");
+}
+
+#[test]
+fn s4_times_that_can_not_be_are_refused() {
+    let mut uart = Uart::timed(Config::new());
+    uart.write(FCR, 0x01);
+    uart.write(THR, b'a');
+    while let Some(at) = uart.next_event() {
+        uart.advance(at);
+    }
+    uart.write(THR, b'b');
+    let now = uart.now();
+    let restore = |uart: &Uart<Timed>, change: &dyn Fn(&mut TimedStateV1)| {
+        let mut state = uart.state().latest();
+        change(state.timed.as_mut().unwrap());
+        Uart::<Timed>::restore(&UartState::V1(state)).is_ok()
+    };
+    let (leaves_at, thre_at) = (now + uart.character_time(), now + uart.character_time() - uart.bit_time());
+    assert!(restore(&uart, &|timed| assert_eq!(timed.holding, Holding::EmptyAt(thre_at))));
+    assert!(restore(&uart, &|timed| timed.holding = Holding::EmptyAt(leaves_at)));
+    assert!(!restore(&uart, &|timed| timed.holding = Holding::EmptyAt(leaves_at + 1)));
+    assert!(!restore(&uart, &|timed| timed.holding = Holding::EmptyAt(now - 1)));
+    assert!(!restore(&uart, &|timed| timed.shifting = Some((0, now - 1))));
+    assert!(!restore(&uart, &|timed| timed.time_out = TimeOut::At(now)), "nothing waits");
+
+    uart.receive(b'r');
+    let time_out = now + 4 * uart.character_time();
+    assert!(restore(&uart, &|timed| assert_eq!(timed.time_out, TimeOut::At(time_out))));
+    assert!(restore(&uart, &|timed| timed.time_out = TimeOut::Expired));
+    for time_out in [TimeOut::Idle, TimeOut::At(now - 1), TimeOut::At(u64::MAX)] {
+        assert!(!restore(&uart, &|timed| timed.time_out = time_out), "{time_out:?}");
+    }
+}
+
 /// What a VMM with a thousand of them pays: the FIFOs are 64 places of two bytes, and in timed mode 64 of one.
 #[test]
 fn the_state_is_small() {
