@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use vm_superio::Trigger;
-use vuart_16550::spec::{InterruptId, Mcr, offset};
+use vuart_16550::spec::{InterruptId, Mcr, Msr, offset};
 use vuart_16550::{Config, FIFO_SIZE, RestoreError, Uart};
 use vuart_endpoint::{Console, Input, Symbol};
 use vuart_scrollback::{CapacityError, Doorbell, Scrollback, StartError, Writer};
@@ -240,6 +240,17 @@ impl<T: Trigger> SerialPort<T> {
             offset: self.output.end(),
             waiting: self.input.waiting(),
         })
+    }
+
+    /// The host drives the modem inputs: CTS, DSR, RI, DCD. Other bits are ignored. At first, all but RI are active.
+    ///
+    /// The guest is interrupted if it has asked for that (IER.EDSSI).
+    pub fn set_modem_inputs(&mut self, inputs: Msr) {
+        self.uart.set_modem_inputs(inputs);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.modem(inputs & Msr::INPUTS);
+        }
+        self.settle();
     }
 
     /// The guest holds the line at space: LCR.BREAK.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use vm_superio::Trigger;
-use vuart::endpoint::{Attach, Identity, Mode, Session};
-use vuart::uart::spec::offset::*;
+use vuart::endpoint::{Attach, Cause, Identity, Mode, Session};
+use vuart::uart::spec::{Mcr, Msr, offset::*};
 use vuart::{MmioPort, Options, SerialPort};
 
 #[derive(Debug, Clone, Default)]
@@ -436,4 +436,58 @@ fn mmio_with_every_shift_and_width() {
             }
         }
     }
+}
+
+/// Every access of every size, as often as there are registers.
+fn access_all(port: &mut SerialPort<Edges>) {
+    for offset in 0..9 {
+        for length in 0..=9 {
+            let mut data = vec![0x5A; length];
+            port.read(offset, &mut data);
+            port.write(offset, &data);
+        }
+    }
+}
+
+/// S9, S11: there is no moment in a port's life at which an access has nobody to answer it.
+#[test]
+fn s9_s11_every_access_in_every_state_of_life() {
+    let (mut port, _) = port();
+    access_all(&mut port);
+    let session = owner(&port);
+    access_all(&mut port);
+    drop(session);
+    access_all(&mut port);
+    port.console().end(&Cause::VmEnded);
+    access_all(&mut port);
+    assert!(port.console().ended().is_some());
+    let mut port = SerialPort::restore(Edges::default(), Options::default(), &port.state()).unwrap();
+    access_all(&mut port);
+    port.write_register(LCR, 0x03);
+    assert_eq!(port.read_register(LSR) & 0x60, 0x60);
+}
+
+#[test]
+fn the_host_drives_the_modem_inputs() {
+    let (mut port, edges) = port();
+    port.write_register(IER, 0x08);
+    port.set_modem_inputs(Msr::CTS | Msr::DSR);
+    assert_eq!(edges.take(), 1, "the carrier is gone: Linux' getty gets SIGHUP");
+    assert_eq!(port.read_register(IIR), 0x00);
+    assert_eq!(port.read_register(MSR), 0x38);
+    port.set_modem_inputs(Msr::CTS | Msr::DSR);
+    assert_eq!(edges.take(), 0, "nothing has changed");
+    port.set_modem_inputs(Msr::all());
+    assert_eq!(edges.take(), 1);
+}
+
+#[test]
+fn the_host_sees_the_modem_outputs_and_the_break() {
+    let (mut port, _) = port();
+    port.write_register(MCR, 0x03);
+    assert_eq!(port.modem_outputs(), Mcr::DTR | Mcr::RTS);
+    port.write_register(LCR, 0x43);
+    assert!(port.break_out());
+    port.write_register(MCR, 0x13);
+    assert!(port.modem_outputs().is_empty() && !port.break_out(), "loopback");
 }

@@ -215,6 +215,7 @@ enum Step {
     Write(u8, u8),
     Type(Vec<u8>),
     Break,
+    Modem(u8),
     TakeOver,
 }
 
@@ -225,6 +226,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<u8>().prop_map(|value| Step::Write(THR, value)),
         2 => prop::collection::vec(any::<u8>(), 0..40).prop_map(Step::Type),
         1 => Just(Step::Break),
+        1 => any::<u8>().prop_map(Step::Modem),
         1 => Just(Step::TakeOver),
     ]
 }
@@ -244,6 +246,7 @@ proptest! {
                 Step::Write(register, value) => port.write_register(register, value),
                 Step::Type(bytes) => drop(session.write(&bytes).unwrap()),
                 Step::Break => drop(session.send_break().unwrap()),
+                Step::Modem(inputs) => port.set_modem_inputs(Msr::from_bits_retain(inputs)),
                 Step::TakeOver => session = port.console().attach(attach()).unwrap(),
             }
         }

@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use std::thread::{self, JoinHandle};
 
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
+use vuart_16550::spec::Msr;
 use vuart_16550::{Config, Uart};
 use vuart_endpoint::Symbol;
 use vuart_scrollback::{CapacityError, Doorbell, Reader, Scrollback, Writer};
 
 use super::HEADER;
-use super::operation::PROFILES;
+use super::operation::{MODEM_INPUTS, PROFILES};
 
 /// Why nothing can be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,7 @@ pub(crate) struct Recorder {
     shared: Arc<Shared>,
     interrupt: bool,
     break_out: bool,
+    modem_inputs: Msr,
 }
 
 #[derive(Debug)]
@@ -67,7 +69,13 @@ impl Recorder {
         let doorbell = Doorbell::new().map_err(RecordError::Eventfd)?;
         let shared = Arc::new(Shared { doorbell, over: AtomicBool::new(false) });
         let reader = scrollback.reader_at(0);
-        let mut recorder = Self { lines, shared: Arc::clone(&shared), interrupt: false, break_out: false };
+        let mut recorder = Self {
+            lines,
+            shared: Arc::clone(&shared),
+            interrupt: false,
+            break_out: false,
+            modem_inputs: Msr::CTS | Msr::DSR | Msr::DCD,
+        };
         recorder.settings(config);
         Ok((recorder, Recording { reader, shared }))
     }
@@ -100,6 +108,16 @@ impl Recorder {
         match symbol {
             Symbol::Byte(byte) => self.line(format_args!("rx {byte:02x}")),
             Symbol::Break => self.line(format_args!("break")),
+        }
+    }
+
+    pub(crate) fn modem(&mut self, inputs: Msr) {
+        let changed = inputs ^ self.modem_inputs;
+        self.modem_inputs = inputs;
+        for (name, input) in MODEM_INPUTS {
+            if changed.contains(input) {
+                self.line(format_args!("modem {}{name}", if inputs.contains(input) { '+' } else { '-' }));
+            }
         }
     }
 
