@@ -50,7 +50,7 @@ impl Registers {
             offset::THR if self.loopback() => return Effect::LoopedBack(value),
             offset::THR => return Effect::Transmitted(value),
             offset::DLM if dlab => self.divisor[1] = value,
-            offset::IER => self.ier = value & Ier::all().bits(),
+            offset::IER => self.ier = value & Ier::STANDARD.bits(),
             offset::FCR => {
                 let enable = value & Fcr::ENABLE.bits() != 0;
                 let toggled = enable != self.fifos;
@@ -66,7 +66,7 @@ impl Registers {
                     return Effect::LoopedBack(0);
                 }
             }
-            offset::MCR => self.mcr = value & Mcr::all().bits(),
+            offset::MCR => self.mcr = value & Mcr::STANDARD.bits(),
             offset::SCR => self.scr = value,
             _ => {}
         }
