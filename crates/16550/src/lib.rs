@@ -10,7 +10,7 @@
 //! nanoseconds that the caller counts.
 //!
 //! The sources of each rule are the PC16550D data sheet, TI's TL16C750 data sheet for the 16750, and the drivers that people
-//! run; where they differ, the drivers win and the comment says so.
+//! run; where they differ, the drivers win and the comment says so. R3, S12 and the like are in `docs/rules.md`.
 //!
 //! ```
 //! use vuart_16550::{Config, Uart, spec::offset};

@@ -1,4 +1,4 @@
-//! The rules that drivers rely on, one test each: R1 to R15, named as in the crate's sources.
+//! The rules that drivers rely on, one test each: R1 to R15, named as in `docs/rules.md`.
 
 use proptest::prelude::*;
 use vuart_16550::spec::{InterruptId, Lsr, Mcr, Msr, offset::*};

@@ -7,6 +7,8 @@
 //! Around the core stand the server for Unix sockets ([`Server`], an `event-manager` subscriber), its [`Client`], the
 //! [protocol](wire) between them and the [directory](RuntimeDir) in which they meet.
 //!
+//! E4, S14 and the like are in `docs/rules.md`: how other consoles have failed, and what must hold here.
+//!
 //! ```
 //! use vuart_endpoint::{Attach, Cause, Console, Identity, Mode};
 //!
