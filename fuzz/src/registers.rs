@@ -1,9 +1,9 @@
 //! The registers beside their model.
 //!
 //! What drives the port drives a whole console; this drives the registers alone, all profiles of them, in both kinds of
-//! time, and compares every value read, every character that leaves and every line with `vuart-model`'s. An embedder
-//! whose guests can reach a UART otherwise than by [`crate::Target`] makes it a [`Device`], and gives it to a
-//! [`Comparison`] with the operations out of its own fuzzer's bytes:
+//! time, and compares every value read, every character that leaves and every line with `vuart-model`'s. An embedder with
+//! a UART of its own makes it a [`Device`], and gives it to a [`Comparison`] with the operations out of its own fuzzer's
+//! bytes. (A VMM's port, with a queue behind the receiver, is a [`crate::Target`].)
 //!
 //! ```
 //! use vuart_fuzz::registers::{Comparison, Operation, Registers, Setup, config};

@@ -86,16 +86,16 @@ impl<T: Passing> Device for Registers<T> {
         self.0.interrupt()
     }
 
-    fn interrupt_id(&self) -> u8 {
-        self.0.interrupt_id() as u8
+    fn interrupt_id(&self) -> Option<u8> {
+        Some(self.0.interrupt_id() as u8)
     }
 
-    fn room(&self) -> usize {
-        self.0.room().into()
+    fn room(&self) -> Option<usize> {
+        Some(self.0.room().into())
     }
 
-    fn received(&self) -> usize {
-        self.0.received().into()
+    fn received(&self) -> Option<usize> {
+        Some(self.0.received().into())
     }
 
     fn modem_outputs(&self) -> u8 {

@@ -65,7 +65,7 @@ pub struct Config {
     /// test their interrupts there, where the OUT2 pin itself is idle (R12).
     pub out2_gate: bool,
     /// The frequency in hertz that the divisor divides, sixteen times the highest baud rate; a PC's 1.8432 MHz unless
-    /// said otherwise. It counts in timed mode only.
+    /// said otherwise. It counts in timed mode only, and only there is it part of the [state](crate::UartState).
     pub clock: NonZeroU32,
 }
 

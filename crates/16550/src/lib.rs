@@ -9,6 +9,8 @@
 //! the write returns. [`Timed`], for the tests of drivers: characters take as long as divisor and frame say, in virtual
 //! nanoseconds that the caller counts.
 //!
+//! Its state is data that can be kept and restored ([`UartState`]); with the feature `serde`, in any format.
+//!
 //! The sources of each rule are the PC16550D data sheet, TI's TL16C750 data sheet for the 16750, and the drivers that people
 //! run; where they differ, the drivers win and the comment says so. R3, S12 and the like are in `docs/rules.md`.
 //!
@@ -34,6 +36,7 @@ mod config;
 mod fifo;
 mod modem;
 mod receiver;
+mod restore;
 pub mod spec;
 mod state;
 mod time;
@@ -42,7 +45,10 @@ mod uart;
 
 pub use config::{Config, Profile};
 pub use fifo::FIFO_SIZE_MAX;
-pub use state::{CharacterState, Characters, RestoreError, TimedStateV1, UartState, UartStateV1};
+pub use restore::RestoreError;
+pub use state::{
+    CharacterState, CharacterTimeoutV1, Characters, ThreV1, TimedStateV1, UartState, UartStateV1,
+};
 pub use time::{Instant, Time};
-pub use timed::{Holding, TimeOut, Timed};
+pub use timed::Timed;
 pub use uart::{FIFO_SIZE, Uart};

@@ -1,7 +1,6 @@
 //! The registers, to be laid beside the PC16550D data sheet (section 8, table II).
 //!
-//! Names and bits are the data sheet's; a short name in a comment is the one that Linux' `serial_reg.h` uses where that
-//! differs.
+//! Names and bits are the data sheet's, and the TL16C750's for what only a 16750 has.
 
 use bitflags::bitflags;
 

@@ -1,10 +1,10 @@
 //! What a character costs: nothing, or the time that it takes on a line.
 
-use crate::state::Saved;
+use crate::restore::Saved;
 use crate::uart::Uart;
 
 /// The time that a [`Uart`] lives in: [`Instant`] or [`Timed`](crate::Timed). It is a type, so that the instant one costs
-/// nothing at all.
+/// nothing at all. There are no others: the trait is sealed.
 pub trait Time: Transmitter + Saved {}
 
 /// The transmitter and the receiver's time-out, as the registers see them. Not to be implemented elsewhere: this trait can't

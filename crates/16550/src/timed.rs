@@ -31,7 +31,7 @@ const NANOSECONDS: u64 = 1_000_000_000;
 /// assert_eq!(uart.read(LSR), 0x00);
 ///
 /// assert_eq!(uart.advance(86_805), None);
-/// assert_eq!(uart.advance(86_806), Some(b'A'));
+/// assert_eq!(uart.advance(86_806), Some(b'A')); // to be called until it is `None`
 /// assert_eq!(uart.read(LSR), 0x20);
 /// assert_eq!(uart.next_event(), Some(2 * 86_806));
 /// ```
@@ -41,30 +41,28 @@ pub struct Timed {
     /// THR, or the transmitter's FIFO.
     pub(crate) fifo: Fifo<u8>,
     pub(crate) shifting: Option<Shifting>,
-    pub(crate) holding: Holding,
+    pub(crate) thre: Thre,
     /// Two characters have been in the FIFO at once since THRE was last 1.
-    pub(crate) pair: bool,
+    pub(crate) two_queued: bool,
     /// The FIFOs went on or off, and the FIFO has not become empty since.
-    pub(crate) immediate: bool,
-    pub(crate) time_out: TimeOut,
+    pub(crate) undelayed: bool,
+    pub(crate) timeout: CharacterTimeout,
 }
 
-/// What LSR.THRE says of THR, or of the transmitter's FIFO.
+/// LSR.THRE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Holding {
-    /// THRE is 1.
-    Empty,
-    /// It is empty, and THRE, which is delayed, will be 1 at this time, in nanoseconds.
-    EmptyAt(u64),
+pub(crate) enum Thre {
+    /// THR, or the transmitter's FIFO, is empty.
+    Set,
+    /// It is empty; THRE is delayed, and will be 1 at this time, in nanoseconds.
+    SetAt(u64),
     /// Something is in it.
-    Occupied,
+    Clear,
 }
 
 /// The receiver's time-out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum TimeOut {
+pub(crate) enum CharacterTimeout {
     /// Nothing waits in the receiver's FIFO.
     Idle,
     /// What waits will have done so for four character times at this time, in nanoseconds.
@@ -97,10 +95,10 @@ impl Timed {
             now: 0,
             fifo: Fifo::new(0),
             shifting: None,
-            holding: Holding::Empty,
-            pair: false,
-            immediate: false,
-            time_out: TimeOut::Idle,
+            thre: Thre::Set,
+            two_queued: false,
+            undelayed: false,
+            timeout: CharacterTimeout::Idle,
         }
     }
 
@@ -110,18 +108,18 @@ impl Timed {
     }
 
     fn next(&self) -> Option<(u64, Event)> {
-        let thre = match self.holding {
-            Holding::EmptyAt(at) => Some(at),
-            Holding::Empty | Holding::Occupied => None,
+        let thre = match self.thre {
+            Thre::SetAt(at) => Some(at),
+            Thre::Set | Thre::Clear => None,
         };
-        let time_out = match self.time_out {
-            TimeOut::At(at) => Some(at),
-            TimeOut::Idle | TimeOut::Expired => None,
+        let timeout = match self.timeout {
+            CharacterTimeout::At(at) => Some(at),
+            CharacterTimeout::Idle | CharacterTimeout::Expired => None,
         };
         let events = [
             (thre, Event::HoldingRegisterEmpty),
             (self.shifting.map(|shifting| shifting.leaves_at), Event::CharacterLeaves),
-            (time_out, Event::TimeOut),
+            (timeout, Event::TimeOut),
         ];
         // The first of several that are equal.
         events.into_iter().filter_map(|(at, event)| Some((at?, event))).min_by_key(|(at, _)| *at)
@@ -144,6 +142,20 @@ impl Uart<Timed> {
     /// time is `now`.
     ///
     /// Time never goes back: a `now` that is past is the present.
+    ///
+    /// ```
+    /// # use vuart_16550::{Config, Uart, spec::offset::THR};
+    /// # let mut uart = Uart::timed(Config::new());
+    /// uart.write(THR, b'a');
+    /// uart.write(THR, b'b');
+    /// let mut line = Vec::new();
+    /// while let Some(byte) = uart.advance(1_000_000_000) {
+    ///     line.push((uart.now(), byte));
+    /// }
+    /// let time = uart.character_time();
+    /// assert_eq!(line, [(time, b'a'), (2 * time, b'b')]);
+    /// ```
+    #[must_use = "a character may have left, and then the time is not `now` yet"]
     pub fn advance(&mut self, now: u64) -> Option<u8> {
         while let Some((at, event)) = self.time.next()
             && at <= now.max(self.time.now)
@@ -158,7 +170,7 @@ impl Uart<Timed> {
                         return left;
                     }
                 }
-                Event::TimeOut => self.time.time_out = TimeOut::Expired,
+                Event::TimeOut => self.time.timeout = CharacterTimeout::Expired,
             }
         }
         self.time.now = self.time.now.max(now);
@@ -196,20 +208,20 @@ impl Uart<Timed> {
         if self.time.fifo.len() != 0 {
             return;
         }
-        if self.fcr.contains(Fcr::ENABLE) && !self.time.pair && !self.time.immediate {
+        if self.fcr.contains(Fcr::ENABLE) && !self.time.two_queued && !self.time.undelayed {
             // FIFO-empty indications are delayed by a character time less the last stop bit, unless two characters have
             // been in the FIFO at once (data sheet, 8.11): a driver that sends single ones is not interrupted for each twice.
             let at = leaves_at.saturating_sub(self.bit_time()).max(self.time.now);
-            self.time.holding = Holding::EmptyAt(at);
+            self.time.thre = Thre::SetAt(at);
         } else {
             self.holding_register_empties();
         }
     }
 
     const fn holding_register_empties(&mut self) {
-        self.time.holding = Holding::Empty;
-        self.time.pair = false;
-        self.time.immediate = false;
+        self.time.thre = Thre::Set;
+        self.time.two_queued = false;
+        self.time.undelayed = false;
         self.thre_pending = true;
     }
 }
@@ -219,7 +231,7 @@ impl Transmitter for Timed {
         let capacity = capacity(uart.fcr);
         let time = &mut uart.time;
         uart.thre_pending = false;
-        time.holding = Holding::Occupied;
+        time.thre = Thre::Clear;
         if capacity == 1 {
             // Whoever writes THR before it is empty overwrites it.
             time.fifo.clear();
@@ -227,13 +239,13 @@ impl Transmitter for Timed {
         if time.fifo.len() < capacity {
             time.fifo.push(data);
         }
-        time.pair |= time.fifo.len() >= 2;
+        time.two_queued |= time.fifo.len() >= 2;
         uart.start();
         None
     }
 
     fn holding_register_empty(&self) -> bool {
-        self.holding == Holding::Empty
+        self.thre == Thre::Set
     }
 
     fn transmitter_empty(&self) -> bool {
@@ -244,7 +256,7 @@ impl Transmitter for Timed {
         // The shift register is not cleared (data sheet, 8.5).
         uart.time.fifo.clear();
         uart.holding_register_empties();
-        uart.time.immediate |= toggled;
+        uart.time.undelayed |= toggled;
     }
 
     fn clear_to_send(uart: &mut Uart<Self>) {
@@ -252,11 +264,11 @@ impl Transmitter for Timed {
     }
 
     fn timed_out(&self) -> bool {
-        self.time_out == TimeOut::Expired
+        self.timeout == CharacterTimeout::Expired
     }
 
     fn arrived(uart: &mut Uart<Self>) {
-        if uart.time.time_out != TimeOut::Expired {
+        if uart.time.timeout != CharacterTimeout::Expired {
             restart_time_out(uart);
         }
     }
@@ -269,10 +281,10 @@ impl Transmitter for Timed {
 /// Four character times from now, if something waits in a FIFO (data sheet, 8.11).
 fn restart_time_out(uart: &mut Uart<Timed>) {
     let runs = uart.fcr.contains(Fcr::ENABLE) && !uart.rx.is_empty();
-    uart.time.time_out = if runs {
-        TimeOut::At(uart.time.now.saturating_add(4 * uart.character_time()))
+    uart.time.timeout = if runs {
+        CharacterTimeout::At(uart.time.now.saturating_add(4 * uart.character_time()))
     } else {
-        TimeOut::Idle
+        CharacterTimeout::Idle
     };
 }
 

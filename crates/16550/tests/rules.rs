@@ -346,9 +346,41 @@ fn r14_no_time_out_without_a_character() {
 #[test]
 fn r15_status_registers_are_read_only() {
     let mut uart = uart();
+    uart.write(SCR, 0x5A);
     uart.write(LSR, 0xFF);
     uart.write(MSR, 0xFF);
-    assert_eq!((uart.read(LSR), uart.read(MSR)), (0x60, 0xB0));
+    assert_eq!((uart.read(LSR), uart.read(MSR), uart.read(SCR)), (0x60, 0xB0, 0x5A));
+}
+
+#[test]
+fn each_modem_output_is_a_pin() {
+    let mut uart = uart();
+    for mcr in 0..0x10 {
+        uart.write(MCR, mcr);
+        assert_eq!(uart.modem_outputs().bits(), mcr);
+        uart.write(MCR, mcr | 0x10);
+        assert_eq!(uart.modem_outputs(), Mcr::empty());
+    }
+}
+
+/// When a port has to announce what comes next, and when it would announce nothing.
+#[test]
+fn a_driver_may_be_sleeping_until_a_character_comes() {
+    let awaits = |accesses: &[(u8, u8)]| {
+        let mut uart = uart();
+        for (register, value) in accesses {
+            uart.write(*register, *value);
+        }
+        uart.awaits_character()
+    };
+    assert!(awaits(&[(IER, 0x01)]) && awaits(&[(IER, 0x04)]) && awaits(&[(IER, 0x0F)]));
+    assert!(!awaits(&[]) && !awaits(&[(IER, 0x0A)]), "nobody has asked");
+    assert!(!awaits(&[(IER, 0x01), (MCR, 0x00)]), "the gate is shut");
+    assert!(!awaits(&[(IER, 0x01), (MCR, 0x18)]), "nothing arrives in loopback");
+    let mut uart = uart();
+    uart.write(IER, 0x01);
+    uart.receive(b'x');
+    assert!(!uart.awaits_character(), "it has been announced");
 }
 
 #[test]

@@ -189,6 +189,36 @@ pub(crate) struct ListArgs {
     pub(crate) json: bool,
 }
 
+/// Replay register traces: what a guest and its host did to a UART, as text.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100)]
+pub(crate) struct TraceArgs {
+    #[command(subcommand)]
+    pub(crate) command: TraceCommand,
+}
+
+/// What to do with traces.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TraceCommand {
+    Replay(ReplayArgs),
+}
+
+/// Do what traces say to a UART, and compare its answers with those expected.
+///
+/// Each answer that differs is a line on standard output, `FILE:LINE: r 5: expected 61, got 60`. The exit status is 0 when
+/// there is none, 1 when there are some, and 2 when a file can't be read or is not a trace, which standard error explains.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100, after_help = vuart::trace::FORMAT)]
+pub(crate) struct ReplayArgs {
+    /// Write the trace, with the UART's answers in the place of those expected, instead of comparing; takes one FILE
+    #[arg(long)]
+    pub(crate) fill: bool,
+
+    /// The traces; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<OsString>,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -209,50 +239,3 @@ mod tests {
         assert!(replay("-1").is_err() && replay("some").is_err() && replay("").is_err());
     }
 }
-
-/// Replay register traces: what a guest and its host did to a UART, as text.
-#[derive(Debug, Args)]
-#[command(max_term_width = 100)]
-pub(crate) struct TraceArgs {
-    #[command(subcommand)]
-    pub(crate) command: TraceCommand,
-}
-
-/// What to do with traces.
-#[derive(Debug, Subcommand)]
-pub(crate) enum TraceCommand {
-    Replay(ReplayArgs),
-}
-
-/// Do what traces say to a UART, and compare its answers with those expected.
-///
-/// Each answer that differs is a line on standard output, `FILE:LINE: r 5: expected 61, got 60`. The exit status is 0 when
-/// there is none, 1 when there are some, and 2 when a file is not a trace, which standard error explains.
-#[derive(Debug, Args)]
-#[command(max_term_width = 100, after_help = TRACE_FORMAT)]
-pub(crate) struct ReplayArgs {
-    /// Write the trace, with the UART's answers in the place of those expected, instead of comparing
-    #[arg(long)]
-    pub(crate) fill: bool,
-
-    /// The traces; `-` is standard input
-    #[arg(value_name = "FILE", required = true)]
-    pub(crate) files: Vec<OsString>,
-}
-
-/// For `vuart trace replay --help`.
-const TRACE_FORMAT: &str = "\
-The format: an operation a line; `#` begins a comment; numbers are hex.
-  w REG VAL                    the guest writes VAL to register REG (0-7)
-  r REG [VAL]                  the guest reads REG; VAL is the answer expected
-  rx B...                      the host side sends bytes
-  rx-err pe|fe|pe+fe B         a character with an error
-  break                        the host side sends a break
-  tx [B...]                    all that left the UART since the last tx line
-  tx-break 0|1                 expected state of the break-out line
-  irq 0|1                      expected level of the interrupt output
-  modem +dcd -cts ...          modem inputs change (cts dsr ri dcd)
-  t NS                         virtual time passes (decimal; timed mode)
-  mode instant|timed           before the first operation; instant if absent
-  profile 16450|16550a|16750   before the first operation; 16550a if absent
-  out2-gate on|off             before the first operation; on if absent";

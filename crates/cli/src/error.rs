@@ -58,6 +58,9 @@ pub(crate) enum Error {
     #[error(transparent)]
     Boot(BootError),
 
+    #[error("--fill takes one FILE")]
+    OneFile,
+
     #[error("can't write the trace to {}: {source}", path.display())]
     Trace { path: PathBuf, source: io::Error },
 
@@ -109,6 +112,7 @@ impl Error {
     /// The exit status that tells scripts what went wrong.
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            Self::OneFile => Exit::Usage,
             Self::NoSuchConsole { .. } | Self::NotServed { .. } | Self::Over { .. } => Exit::NoConsole,
             Self::Held { .. } | Self::NoFreeName { .. } => Exit::InUse,
             Self::ShutDown { .. } => Exit::Lost,

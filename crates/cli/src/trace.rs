@@ -10,12 +10,16 @@ use crate::args::{ReplayArgs, TraceCommand};
 use crate::error::Error;
 use crate::exit::Exit;
 
-/// The longest trace, in bytes: far longer than a disk file that somebody means to be one.
-const LONGEST: u64 = 1 << 30;
+/// The longest trace, in bytes: some ten million accesses. In memory it is a few times as long.
+const LONGEST: u64 = 1 << 26;
 
 /// Does what was asked for.
 pub(crate) fn run(command: &TraceCommand) -> Result<Exit, Error> {
     let TraceCommand::Replay(args) = command;
+    if args.fill && args.files.len() > 1 {
+        // Two traces in one file are none.
+        return Err(Error::OneFile);
+    }
     // The worst that happened: a trace that makes no sense (2) is worse than one that does not hold (1).
     let mut worst = Exit::Done;
     for file in &args.files {
@@ -28,8 +32,10 @@ pub(crate) fn run(command: &TraceCommand) -> Result<Exit, Error> {
                 let _ = writeln!(stderr(), "vuart: {name}:{complaint}");
                 worst = Exit::Usage;
             }
-            // Whoever reads has read enough.
-            Err(Complaint::Stdout(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(worst),
+            // Whoever reads has read enough, of what is only written when something differs.
+            Err(Complaint::Stdout(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return Ok(if worst == Exit::Done && !args.fill { Exit::Failure } else { worst });
+            }
             Err(Complaint::Stdout(error)) => return Err(Error::Stdout(error)),
         }
     }
@@ -68,9 +74,7 @@ fn replay(name: &str, text: &str, args: &ReplayArgs) -> Result<bool, Complaint> 
     let mut board = Board::new(trace.settings());
     let mut stdout = stdout().lock();
     if args.fill {
-        let filled = trace
-            .fill(&mut board)
-            .map_err(|(line, unsupported)| Complaint::File(format!("{line}: {unsupported}")))?;
+        let filled = trace.fill(&mut board).map_err(|error| Complaint::File(error.to_string()))?;
         stdout.write_all(filled.as_bytes()).and_then(|()| stdout.flush()).map_err(Complaint::Stdout)?;
         return Ok(true);
     }

@@ -101,6 +101,8 @@ fn usage() {
     for arguments in [&["trace"][..], &["trace", "replay"], &["trace", "play", "-"], &["demo", "--trace"]] {
         assert_eq!(run(&mut runtime.vuart(arguments)).code, 2, "{arguments:?}");
     }
+    let done = run(&mut runtime.vuart(&["trace", "replay", "--fill", "-", "-"]));
+    assert_eq!((done.code, done.one_line()), (2, "vuart: --fill takes one FILE"));
     let help = run(&mut runtime.vuart(&["trace", "replay", "--help"])).text();
     for word in ["rx-err pe|fe|pe+fe", "tx-break 0|1", "mode instant|timed", "--fill"] {
         assert!(help.contains(word), "{word}");

@@ -43,7 +43,7 @@ pub mod trace;
 pub use irqfd::IrqFd;
 pub use mmio::MmioPort;
 pub use port::{NewPortError, Options, PortCounters, RestorePortError, SerialPort};
-pub use state::{PortState, PortStateV1};
+pub use state::{PortState, PortStateV1, ToSuperioError};
 
 /// The README's example, so that it compiles.
 #[cfg(doctest)]

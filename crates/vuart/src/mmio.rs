@@ -51,6 +51,11 @@ impl<T: Trigger> MmioPort<T> {
         &self.port
     }
 
+    /// The port itself, to be driven by the host: its modem lines, a recording.
+    pub fn port_mut(&mut self) -> &mut SerialPort<T> {
+        &mut self.port
+    }
+
     /// The guest reads `data.len()` bytes at `offset` into the range.
     pub fn read(&mut self, offset: u64, data: &mut [u8]) {
         if self.shift == 0 {

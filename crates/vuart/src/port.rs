@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use vm_superio::Trigger;
 use vuart_16550::spec::{InterruptId, Mcr, Msr, offset};
-use vuart_16550::{Config, FIFO_SIZE, RestoreError, Uart};
+use vuart_16550::{Config, FIFO_SIZE_MAX, RestoreError, Uart};
 use vuart_endpoint::{Console, Input, Symbol};
 use vuart_scrollback::{CapacityError, Doorbell, Scrollback, StartError, Writer};
 
@@ -109,7 +109,9 @@ impl<T: Trigger> Line<T> {
 
 /// A 16550A at COM1, or wherever the VMM puts it.
 ///
-/// One vCPU thread accesses it at a time: a VMM with several puts it behind a mutex that only vCPU threads take. It takes
+/// One vCPU thread accesses it at a time: a VMM with several puts it behind a mutex that only vCPU threads take. (So what is
+/// not an access of the guest's, such as a snapshot or a modem line, is for a moment at which the vCPUs are paused, or for
+/// a vCPU's thread.) It takes
 /// no lock itself, never blocks, and makes no system call on an access except to raise an interrupt and, once for each
 /// time that it went to sleep, to wake the console's server for output or for room that it waits for.
 ///
@@ -156,8 +158,9 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     /// A port that goes on where another was when its [state](Self::state) was taken: same answers, same interrupts, same
     /// offsets. If its interrupt line is high, the guest is interrupted, whether or not it had been already (R4, S19).
     ///
-    /// The chip and the board (`options.uart`) are the state's. The history before it is declared lost, and who owns the
-    /// console is decided anew.
+    /// Of `options` only the ring's size counts: chip and board are the state's. The history before it is declared lost.
+    /// Who owns the console is decided anew; input that waits is nobody's, and is discarded when somebody comes to own the
+    /// console before the guest has read it.
     ///
     /// ```
     /// # use vuart::{Options, PortState, SerialPort};
@@ -188,7 +191,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         let (output, scrollback) = Scrollback::starting_at(options.scrollback, *offset)?;
         let mut port =
             Self::wired(trigger, uart, output, scrollback, waiting).map_err(RestorePortError::Eventfd)?;
-        port.settle_input(FIFO_SIZE);
+        port.settle_input(FIFO_SIZE_MAX);
         port.settle();
         Ok(port)
     }
@@ -234,6 +237,9 @@ impl<T: Trigger> SerialPort<T> {
     }
 
     /// The state at this moment, between two accesses of the guest. It does not change, so the guest may go on.
+    ///
+    /// A port that is to go on elsewhere ends its sessions first (`console().end(...)`): what is typed after this is not in
+    /// the state.
     pub fn state(&self) -> PortState {
         PortState::V1(PortStateV1 {
             uart: self.uart.state(),
@@ -267,7 +273,8 @@ impl<T: Trigger> SerialPort<T> {
     ///
     /// The trace goes into a ring of `capacity` bytes (a power of two), from which the [`Recording`] is to be taken or
     /// [saved](Recording::save) while the guest runs; a megabyte outlasts a slow disk for some 100,000 accesses. The guest's
-    /// thread waits for nobody here either.
+    /// thread waits for nobody here either. It goes on until the port or the recording is dropped, or the
+    /// [saving](crate::trace::Saving::finish) is over; a second one takes the place of the first.
     ///
     /// ```
     /// # use vuart::SerialPort;
@@ -276,13 +283,13 @@ impl<T: Trigger> SerialPort<T> {
     /// let mut recording = port.record(1 << 20)?;
     /// port.write(0, b"A");
     /// port.read(5, &mut [0]);
-    /// assert_eq!(recording.take(), b"# vuart trace v1\nw 0 41\ntx 41\nr 5 60\n");
+    /// assert_eq!(recording.take(), "# vuart trace v1\nw 0 41\ntx 41\nr 5 60\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// When the guest has touched the port already, for a trace begins with a reset; when the ring can't have that size; or
+    /// When the guest has touched the port already, or the host a modem line, for a trace begins with a reset; when the ring can't have that size; or
     /// when there is no file descriptor left.
     pub fn record(&mut self, capacity: usize) -> Result<Recording, RecordError> {
         let (recorder, recording) = Recorder::new(&self.uart, capacity)?;
@@ -345,7 +352,7 @@ impl<T: Trigger> SerialPort<T> {
         {
             // A guest that polls reads LSR before each character, and gets one at a time: a driver that starts reads LSR
             // and then empties the receiver with FCR, and what a person typed too early is better off behind it.
-            self.refill(if self.uart.awaits_character() { FIFO_SIZE } else { 1 });
+            self.refill(if self.uart.awaits_character() { FIFO_SIZE_MAX } else { 1 });
         }
         let value = self.uart.read(register);
         if let Some(recorder) = &mut self.recorder {
@@ -354,7 +361,7 @@ impl<T: Trigger> SerialPort<T> {
         if looks || register == offset::RBR {
             // After a take-over the guest may have been interrupted for input that is not there any more: it must be told
             // of the next as well.
-            self.settle_input(FIFO_SIZE);
+            self.settle_input(FIFO_SIZE_MAX);
         }
         self.settle();
         value
@@ -394,7 +401,7 @@ impl<T: Trigger> SerialPort<T> {
         // A rise that comes from this input has been announced by its sender, or is ours to announce.
         let announced = self.input.announced();
         let rises = !self.uart.interrupt();
-        let mut symbols = [Symbol::Break; FIFO_SIZE as usize];
+        let mut symbols = [Symbol::Break; FIFO_SIZE_MAX as usize];
         let taken = self.input.take(&mut symbols[..usize::from(room)]);
         for symbol in &symbols[..taken] {
             match symbol {
@@ -438,6 +445,9 @@ impl<T: Trigger> SerialPort<T> {
         self.level = level;
         if let Some(recorder) = &mut self.recorder {
             recorder.outputs(&self.uart);
+            if recorder.is_over() {
+                self.recorder = None;
+            }
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use vm_superio::SerialState;
 use vuart_16550::spec::{Fcr, Ier, InterruptId, Lsr, Mcr, Msr};
-use vuart_16550::{CharacterState, Config, RestoreError, Uart, UartState, UartStateV1};
+use vuart_16550::{CharacterState, Config, Uart, UartState, UartStateV1};
 use vuart_endpoint::{Input, Symbol};
+
+use crate::port::RestorePortError;
 
 /// A port's state, by version: what [`SerialPort::restore`](crate::SerialPort::restore) makes another of.
 ///
@@ -29,7 +31,7 @@ use vuart_endpoint::{Input, Symbol};
 /// assert_eq!(port.read_register(7), 0x5A);
 /// assert_eq!(port.read_register(0), b't');
 ///
-/// let state: SerialState = (&port.state()).into(); // and back
+/// let state = SerialState::try_from(&port.state())?; // and back
 /// assert_eq!(state.in_buffer, b"yped");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -49,16 +51,31 @@ pub struct PortStateV1 {
     pub uart: UartState,
     /// The offset of the next byte of output.
     pub offset: u64,
-    /// Input that the receiver has not taken yet, at most [`Input::CAPACITY`] symbols.
+    /// Input that the receiver has not taken yet, at most [`Input::CAPACITY`] symbols. In the new port it is nobody's, and is
+    /// discarded when somebody comes to own the console before the guest has read it.
     pub waiting: Vec<Symbol>,
 }
 
-/// What vm-superio's is like: 16550A registers, FIFOs that are always on, no clock, no modem lines that change.
+/// Why a port's state is none of vm-superio's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ToSuperioError {
+    /// More input waits than its buffer holds. Let the guest read first.
+    #[error("{waiting} characters wait, and vm-superio's buffer holds {SUPERIO_FIFO}")]
+    TooMuchInput {
+        /// In the receiver and behind it.
+        waiting: usize,
+    },
+}
+
+/// vm-superio's is a 16550A without a clock, whose FIFOs are always on and whose modem lines never change.
 ///
-/// Lost on the way, for there is no place for it: errors of characters, the trigger level, the OUT2 gate, breaks that wait,
-/// and the offset.
-impl From<&PortState> for SerialState {
-    fn from(state: &PortState) -> Self {
+/// What it has no place for is not in it: the profile and what only a 16750 has, FCR, the errors of characters, breaks that
+/// wait, the OUT2 gate, and the offset.
+impl TryFrom<&PortState> for SerialState {
+    type Error = ToSuperioError;
+
+    fn try_from(state: &PortState) -> Result<Self, ToSuperioError> {
         let PortState::V1(PortStateV1 { uart, waiting, .. }) = state;
         let uart = uart.clone().latest();
         let [baud_divisor_low, baud_divisor_high] = uart.divisor.to_le_bytes();
@@ -66,8 +83,10 @@ impl From<&PortState> for SerialState {
             Symbol::Byte(byte) => Some(*byte),
             Symbol::Break => None,
         });
-        let in_buffer: Vec<u8> =
-            uart.receiver.iter().map(|character| character.data).chain(typed).take(SUPERIO_FIFO).collect();
+        let in_buffer: Vec<u8> = uart.receiver.iter().map(|character| character.data).chain(typed).collect();
+        if in_buffer.len() > SUPERIO_FIFO {
+            return Err(ToSuperioError::TooMuchInput { waiting: in_buffer.len() });
+        }
         let ier = Ier::from_bits_retain(uart.ier) & Ier::STANDARD;
         // Not one identification, but each that is pending, as a bit.
         let mut pending = 0;
@@ -79,7 +98,7 @@ impl From<&PortState> for SerialState {
         }
         let mut lsr = Lsr::THRE | Lsr::TEMT;
         lsr.set(Lsr::DR, !in_buffer.is_empty());
-        Self {
+        Ok(Self {
             baud_divisor_low,
             baud_divisor_high,
             interrupt_enable: ier.bits(),
@@ -90,23 +109,22 @@ impl From<&PortState> for SerialState {
             modem_status: uart.modem_inputs | uart.modem_deltas,
             scratch: uart.scr,
             in_buffer,
-        }
+        })
     }
 }
 
 /// The guest was told of a 16550A with its FIFOs on, whatever it wrote to FCR, so that is what it gets; the trigger level,
 /// which vm-superio does not keep, is 1. What is more than 16 characters waits behind the FIFO. The offset is 0.
 impl TryFrom<&SerialState> for PortState {
-    type Error = RestoreError;
+    type Error = RestorePortError;
 
-    fn try_from(state: &SerialState) -> Result<Self, RestoreError> {
+    fn try_from(state: &SerialState) -> Result<Self, RestorePortError> {
         let ier = Ier::from_bits_retain(state.interrupt_enable) & Ier::STANDARD;
         let character = |data: &u8| CharacterState { data: *data, errors: 0 };
         let (receiver, waiting) =
             state.in_buffer.split_at(state.in_buffer.len().min(vuart_16550::FIFO_SIZE.into()));
         if waiting.len() > Input::CAPACITY {
-            let capacity = vuart_16550::FIFO_SIZE;
-            return Err(RestoreError::TooManyCharacters { len: state.in_buffer.len(), capacity });
+            return Err(RestorePortError::TooMuchInput { waiting: waiting.len() });
         }
         let uart = UartStateV1 {
             ier: ier.bits(),

@@ -491,3 +491,24 @@ fn the_host_sees_the_modem_outputs_and_the_break() {
     port.write_register(MCR, 0x13);
     assert!(port.modem_outputs().is_empty() && !port.break_out(), "loopback");
 }
+
+/// A 16750 with 64-byte FIFOs takes as much at once as its driver expects.
+#[test]
+fn a_16750_gets_as_much_as_its_fifo_holds() {
+    use vuart::uart::{Config, Profile};
+    for (fcr, trigger) in [(0x21, 1), (0x61, 16), (0xA1, 32), (0xE1, 56)] {
+        let edges = Edges::default();
+        let config = Config::new().with_profile(Profile::Uart16750);
+        let mut port = SerialPort::with_options(edges.clone(), Options::default().with_uart(config)).unwrap();
+        port.write_register(LCR, 0x80);
+        port.write_register(FCR, fcr);
+        port.write_register(LCR, 0x03);
+        port.write_register(IER, 0x01);
+        let typed: Vec<u8> = (0..200).collect();
+        assert_eq!(owner(&port).write(&typed).unwrap(), 200);
+        assert_eq!(edges.take(), 1);
+        assert_eq!(port.read_register(IIR), 0xE4, "trigger {trigger}");
+        // What Linux' handler does.
+        assert_eq!(handler(&mut port), typed, "trigger {trigger}");
+    }
+}

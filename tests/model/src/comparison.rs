@@ -221,10 +221,16 @@ impl<D: Device> Comparison<D> {
     }
 
     fn compare(&mut self) -> Result<(), Box<Difference>> {
-        self.same("interrupt_id", self.model.interrupt_id(), self.device.interrupt_id())?;
+        if let Some(id) = self.device.interrupt_id() {
+            self.same("interrupt_id", self.model.interrupt_id(), id)?;
+        }
         self.same("interrupt", self.model.interrupt(), self.device.interrupt())?;
-        self.same("received", self.model.received(), self.device.received())?;
-        self.same("room", self.model.room(), self.device.room())?;
+        if let Some(received) = self.device.received() {
+            self.same("received", self.model.received(), received)?;
+        }
+        if let Some(room) = self.device.room() {
+            self.same("room", self.model.room(), room)?;
+        }
         self.same("modem_outputs", self.model.modem_outputs(), self.device.modem_outputs())?;
         self.same("break_out", self.model.break_out(), self.device.break_out())?;
         if self.timed() {

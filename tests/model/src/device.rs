@@ -16,16 +16,25 @@ pub trait Device {
     fn set_modem_inputs(&mut self, inputs: u8);
     /// The interrupt line.
     fn interrupt(&self) -> bool;
-    /// IIR bits 3:0, without the effect of reading it.
-    fn interrupt_id(&self) -> u8;
-    /// How many characters the host may send.
-    fn room(&self) -> usize;
-    /// How many characters wait for the guest.
-    fn received(&self) -> usize;
     /// DTR, RTS, OUT1, OUT2: bits 0 to 3, as in MCR.
     fn modem_outputs(&self) -> u8;
     /// Whether a break is being sent.
     fn break_out(&self) -> bool;
+
+    /// IIR bits 3:0, without the effect of reading it. `None` is not compared, here and below.
+    fn interrupt_id(&self) -> Option<u8> {
+        None
+    }
+
+    /// How many characters the host may send.
+    fn room(&self) -> Option<usize> {
+        None
+    }
+
+    /// How many characters wait for the guest.
+    fn received(&self) -> Option<usize> {
+        None
+    }
 
     /// Timed: goes on to `now`, in nanoseconds, or to the moment before that at which a character leaves.
     fn advance(&mut self, now: u64) -> Option<u8> {
@@ -72,24 +81,24 @@ impl Device for Model {
         self.interrupt()
     }
 
-    fn interrupt_id(&self) -> u8 {
-        self.interrupt_id()
-    }
-
-    fn room(&self) -> usize {
-        self.room()
-    }
-
-    fn received(&self) -> usize {
-        self.received()
-    }
-
     fn modem_outputs(&self) -> u8 {
         self.modem_outputs()
     }
 
     fn break_out(&self) -> bool {
         self.break_out()
+    }
+
+    fn interrupt_id(&self) -> Option<u8> {
+        Some(self.interrupt_id())
+    }
+
+    fn room(&self) -> Option<usize> {
+        Some(self.room())
+    }
+
+    fn received(&self) -> Option<usize> {
+        Some(self.received())
     }
 
     fn advance(&mut self, now: u64) -> Option<u8> {

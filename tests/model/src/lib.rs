@@ -1,11 +1,14 @@
-//! A second opinion on the 16450, 16550A and 16750: slow, literal, and sharing no line with `vuart-16550`.
+//! A second opinion on the 16450, 16550A and 16750: slow, literal, and written without a look at `vuart-16550`.
 //!
 //! [`Model`] is the UART as the data sheets tell it, a function for a paragraph. It keeps what has happened and asks
 //! that whenever something is read, where a device that has to be fast keeps flags. [`Comparison`] does each
 //! [`Operation`] to a model and to a [`Device`], and says where they first differ: in a value read, in a character
 //! that leaves or in its time, in the interrupt, in any line.
 //!
-//! Your own UART, or the port of your VMM with one behind it, is a device with a dozen lines:
+//! Where drivers need another answer than the data sheet's, or the data sheet leaves a choice, the comment says so.
+//!
+//! Your own UART is a device with a dozen lines. (A whole port, with a queue of input behind its receiver, is what the
+//! harness of `vuart-fuzz` is for.)
 //!
 //! ```
 //! use vuart_model::{Comparison, Device, Mode, Model, Operation, Profile, Setup};
@@ -32,15 +35,6 @@
 //!     }
 //!     fn interrupt(&self) -> bool {
 //!         self.uart.interrupt()
-//!     }
-//!     fn interrupt_id(&self) -> u8 {
-//!         self.uart.interrupt_id()
-//!     }
-//!     fn room(&self) -> usize {
-//!         self.uart.room()
-//!     }
-//!     fn received(&self) -> usize {
-//!         self.uart.received()
 //!     }
 //!     fn modem_outputs(&self) -> u8 {
 //!         self.uart.modem_outputs()

@@ -112,19 +112,19 @@ impl Device for Faulty {
     }
 
     fn interrupt(&self) -> bool {
-        self.model.interrupt() || (self.fault == Fault::NoGate && self.interrupt_id() != 0x01)
+        self.model.interrupt() || (self.fault == Fault::NoGate && self.model.interrupt_id() != 0x01)
     }
 
-    fn interrupt_id(&self) -> u8 {
-        self.model.interrupt_id()
+    fn interrupt_id(&self) -> Option<u8> {
+        Some(self.model.interrupt_id())
     }
 
-    fn room(&self) -> usize {
-        self.model.room()
+    fn room(&self) -> Option<usize> {
+        Some(self.model.room())
     }
 
-    fn received(&self) -> usize {
-        self.model.received()
+    fn received(&self) -> Option<usize> {
+        Some(self.model.received())
     }
 
     fn modem_outputs(&self) -> u8 {

@@ -11,7 +11,7 @@ use vuart_vmm::{Device, Engine, ServedMachine};
 
 use crate::error::Error;
 
-/// How much the ring between the guest and the file holds, in bytes: a few hundred thousand accesses.
+/// How much the ring between the guest and the file holds, in bytes: some two million accesses.
 const RING: usize = 1 << 24;
 
 /// Boots the guest, and records it when that was asked for.

@@ -1,23 +1,11 @@
 //! Register traces: what a guest and its host did to a UART, as text that a person can read, write and replay.
 //!
 //! ```text
-//! # vuart trace v1                 comments and blank lines are skipped; numbers are hex, 0x optional
-//! w REG VAL                         the guest writes VAL to register REG (0-7)
-//! r REG [VAL]                       the guest reads REG; VAL is the answer expected
-//! rx B...                           the host side sends bytes (they may wait behind the FIFO)
-//! rx-err pe|fe|pe+fe B              a character with an error
-//! break                             the host side sends a break
-//! tx [B...]                         all bytes that left the UART since the last tx line; none if empty
-//! tx-break 0|1                      expected state of the break-out line
-//! irq 0|1                           expected level of the interrupt output
-//! modem +dcd -cts ...               modem inputs change (cts dsr ri dcd)
-//! t NS                              virtual time passes (decimal; timed mode)
-//! mode instant|timed                before the first operation; instant if absent
-//! profile 16450|16550a|16750        before the first operation; 16550a if absent
-//! out2-gate on|off                  before the first operation; on if absent
+#![doc = include_str!("format.txt")]
 //! ```
 //!
-//! An operation is a line; what follows a `#` is a comment. The UART is in its reset state at first, with carrier, CTS
+//! An operation is a line; what follows a `#` is a comment. A recording that could not keep everything has a line `lost N`
+//! where N bytes of it are missing, and can't be replayed. The UART is in its reset state at first, with carrier, CTS
 //! and DSR on.
 //!
 //! In instant mode the host's characters go into the receiver as far as it has [room](crate::uart::Uart::room), and the rest
@@ -56,7 +44,10 @@ pub use operation::{Mode, Operation, Settings};
 pub use parse::{ParseError, Reason, Trace};
 pub(crate) use record::Recorder;
 pub use record::{RecordError, Recording, Saving};
-pub use replay::{Got, Mismatch};
+pub use replay::{FillError, Got, Mismatch};
 
 /// The line that a trace begins with.
 pub const HEADER: &str = "# vuart trace v1";
+
+/// What a line of a trace may be, for people: the table in this module's documentation.
+pub const FORMAT: &str = include_str!("format.txt");

@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::thread::{self, JoinHandle};
 
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
@@ -24,7 +24,7 @@ use super::operation::{MODEM_INPUTS, PROFILES};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// A trace begins in the reset state: record before the guest has touched the port.
+    /// A trace begins in the reset state: record before the guest has touched the port, or the host a modem line.
     #[error("the port is not in its reset state any more: record before the guest has touched it")]
     NotFresh,
     /// The ring can't have that size.
@@ -134,6 +134,12 @@ impl Recorder {
         self.shared.doorbell.ring_if_armed();
     }
 
+    /// Nobody wants more.
+    pub(crate) fn is_over(&self) -> bool {
+        // Relaxed: if it is seen one access later, no harm is done.
+        self.shared.over.load(Relaxed)
+    }
+
     fn line(&mut self, line: fmt::Arguments<'_>) {
         // The ring takes everything.
         let _ = Lines(&mut self.lines).write_fmt(format_args!("{line}\n"));
@@ -159,11 +165,12 @@ impl Drop for Recorder {
 
 impl Recording {
     /// What has been recorded since the last call, or since the beginning.
-    pub fn take(&mut self) -> Vec<u8> {
+    pub fn take(&mut self) -> String {
         let mut taken = Vec::new();
         // Into memory nothing fails.
         let _ = self.copy(&mut taken);
-        taken
+        // It is ASCII.
+        String::from_utf8_lossy(&taken).into_owned()
     }
 
     /// Writes all of it to `file` until the port is dropped or [`Saving::finish`] is called, on a thread of its own.
@@ -213,6 +220,12 @@ impl Recording {
             }
             out.write_all(&buffer[..read.len()])?;
         }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Release);
     }
 }
 

@@ -22,6 +22,17 @@ pub struct Mismatch {
     pub got: Got,
 }
 
+/// A device can't do what a trace asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{line}: {unsupported}")]
+#[non_exhaustive]
+pub struct FillError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What it can't do.
+    pub unsupported: Unsupported,
+}
+
 /// What a device did instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -69,7 +80,7 @@ impl Display for OrNothing<'_> {
 
 impl Trace {
     /// Does all of it to a device, and gives every answer that was not as expected.
-    pub fn replay(&self, device: &mut impl Device) -> Vec<Mismatch> {
+    pub fn replay(&self, device: &mut (impl Device + ?Sized)) -> Vec<Mismatch> {
         let mut player = Player::new(device);
         let mut mismatches = Vec::new();
         for (line, operation) in self.operations() {
@@ -88,8 +99,8 @@ impl Trace {
     ///
     /// # Errors
     ///
-    /// What the device can't do, and the line that asks for it.
-    pub fn fill(&self, device: &mut impl Device) -> Result<String, (usize, Unsupported)> {
+    /// When the trace asks for something that the device can't do.
+    pub fn fill(&self, device: &mut (impl Device + ?Sized)) -> Result<String, FillError> {
         let mut player = Player::new(device);
         let mut filled = String::new();
         for (number, line) in (1..).zip(&self.lines) {
@@ -98,9 +109,10 @@ impl Trace {
                 filled.push('\n');
                 continue;
             };
-            let answer = player.play(operation).map_err(|unsupported| (number, unsupported))?;
+            let answer =
+                player.play(operation).map_err(|unsupported| FillError { line: number, unsupported })?;
             let (code, comment) = line.split();
-            if agree(operation, &answer) && (*operation == answer) {
+            if *operation == answer {
                 // As the author has written it.
                 filled.push_str(&line.text);
             } else {
@@ -125,12 +137,12 @@ fn agree(operation: &Operation, answer: &Operation) -> bool {
     matches!(operation, Operation::Read { expected: None, .. }) || operation == answer
 }
 
-struct Player<'a, D> {
+struct Player<'a, D: ?Sized> {
     device: &'a mut D,
     modem_inputs: Msr,
 }
 
-impl<'a, D: Device> Player<'a, D> {
+impl<'a, D: Device + ?Sized> Player<'a, D> {
     fn new(device: &'a mut D) -> Self {
         Self { device, modem_inputs: Msr::CTS | Msr::DSR | Msr::DCD }
     }
