@@ -76,6 +76,8 @@ extern "C" fn _start() -> ! {
         black_box(instant.awaits_character());
         everything(&mut timed);
         advance(&mut timed, black_box(0));
+        #[cfg(feature = "control")]
+        black_box([1_u8, 2][black_box(0_usize)]);
     }
 }
 

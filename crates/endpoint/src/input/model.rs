@@ -152,6 +152,27 @@ fn e4_nothing_of_an_old_owner_is_taken_after_a_discard() {
     });
 }
 
+/// A snapshot while the console is taken over and the new owner types into the same cells: it has the one's input or the
+/// other's, in order, and never a mixture.
+#[test]
+fn s13_a_snapshot_is_of_one_moment() {
+    explore(100, || {
+        let queue = Arc::new(InputQueue::new(Box::new(|| ()), Box::new(|| ())));
+        let input = Input::new(Arc::clone(&queue));
+        queue.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter());
+        let taker = loom::thread::spawn(move || {
+            queue.discard();
+            queue.publish([Symbol::Byte(11), Symbol::Byte(12)].into_iter());
+        });
+        let waiting = input.waiting();
+        taker.join().unwrap();
+        let moments: [&[u8]; 3] = [&[1, 2], &[], &[11, 12]];
+        let expected = moments.map(|bytes| bytes.iter().copied().map(Symbol::Byte).collect::<Vec<_>>());
+        assert!(expected.contains(&waiting), "{waiting:?}");
+        assert_eq!(input.waiting(), expected[2], "and it takes nothing away");
+    });
+}
+
 /// A discard that the consumer sees before it sees what was published leaves it with a `tail` behind its `head`.
 #[test]
 fn a_discard_that_is_seen_early_confuses_nobody() {
