@@ -37,7 +37,9 @@
 
 mod port;
 pub mod registers;
+mod state;
 mod wire;
 
 pub use port::{Harness, Irq, Operation, Target};
+pub use state::check_state;
 pub use wire::check_stream;

@@ -4,7 +4,7 @@ use core::num::NonZeroU32;
 
 use crate::spec::{Fcr, Ier, Mcr};
 
-/// Which chip it is, and says it is.
+/// Which chip it is, and says it is. (It is part of a state, a format that stays: variants keep names and order.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

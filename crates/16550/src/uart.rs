@@ -333,6 +333,7 @@ impl<T: Time> Uart<T> {
     }
 
     fn write_lcr(&mut self, lcr: Lcr) {
+        // In timed mode, too, it arrives at once: how long a break is, is up to who ends it.
         let break_begins = lcr.contains(Lcr::BREAK) && !self.lcr.contains(Lcr::BREAK);
         self.lcr = lcr;
         if break_begins && self.mcr.contains(Mcr::LOOP) {

@@ -191,6 +191,10 @@ fn r6_fcr() {
     uart.write(FCR, 0x03);
     assert_eq!(uart.read(LSR), 0x60, "the errors go with their characters");
 
+    (0..17).for_each(|_| uart.receive(b'x'));
+    uart.write(FCR, 0x03);
+    assert_eq!(uart.read(LSR), 0x62, "an overrun is not a character's");
+
     uart.write(IER, 0x02);
     uart.read(IIR);
     uart.write(FCR, 0x05);

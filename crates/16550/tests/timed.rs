@@ -177,6 +177,20 @@ fn r6_a_transmitter_reset_spares_the_shift_register() {
 }
 
 #[test]
+fn r6_a_transmitter_reset_is_announced() {
+    let mut uart = uart();
+    uart.write(FCR, 0x01);
+    uart.write(IER, 0x02);
+    uart.read(IIR);
+    print(&mut uart, b"abc");
+    assert_eq!((uart.read(LSR), uart.read(IIR)), (0x00, 0xC1));
+    uart.write(FCR, 0x05);
+    assert_eq!((uart.read(LSR), uart.read(IIR)), (0x20, 0xC2));
+    uart.write(FCR, 0x05);
+    assert_eq!(uart.read(IIR), 0xC2, "and each one is");
+}
+
+#[test]
 fn r14_the_time_out_comes_after_four_character_times() {
     let mut uart = uart();
     uart.write(FCR, 0x81);

@@ -46,7 +46,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_enum, default_value_t = EngineArg::Auto)]
     pub(crate) engine: EngineArg,
 
-    /// Record what the guest does to its UART, for `vuart trace replay`
+    /// Record what the guest does to its UART, for `vuart trace replay`; the file grows as long as the guest runs
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
 }

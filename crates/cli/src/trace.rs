@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write as _, stderr, stdin, stdout};
 
-use vuart::trace::{Board, Trace};
+use vuart::trace::{Board, ParseError, Trace};
 
-use crate::args::{ReplayArgs, TraceCommand};
+use crate::args::TraceCommand;
 use crate::error::Error;
 use crate::exit::Exit;
 
@@ -20,68 +20,74 @@ pub(crate) fn run(command: &TraceCommand) -> Result<Exit, Error> {
         // Two traces in one file are none.
         return Err(Error::OneFile);
     }
+    let mut out = Out::default();
     // The worst that happened: a trace that makes no sense (2) is worse than one that does not hold (1).
     let mut worst = Exit::Done;
     for file in &args.files {
         let name = file.to_string_lossy();
-        match read(file).and_then(|text| replay(&name, &text, args)) {
+        match read(file).and_then(|text| replay(&name, &text, args.fill, &mut out)) {
             Ok(false) if worst == Exit::Done => worst = Exit::Failure,
             Ok(_) => {}
-            Err(Complaint::File(complaint)) => {
+            Err(complaint) => {
                 // Nobody can be told that standard error fails.
                 let _ = writeln!(stderr(), "vuart: {name}:{complaint}");
                 worst = Exit::Usage;
             }
-            // Whoever reads has read enough, of what is only written when something differs.
-            Err(Complaint::Stdout(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-                return Ok(if worst == Exit::Done && !args.fill { Exit::Failure } else { worst });
-            }
-            Err(Complaint::Stdout(error)) => return Err(Error::Stdout(error)),
         }
     }
-    Ok(worst)
+    out.failed.map_or(Ok(worst), |error| Err(Error::Stdout(error)))
 }
 
-/// Why a file could not be replayed.
-enum Complaint {
-    /// It is not a trace, or not to be had: what follows the file's name in the message.
-    File(String),
-    /// Nobody takes the answers.
-    Stdout(io::Error),
+/// Standard output. What becomes of it changes nothing of what is found.
+#[derive(Default)]
+struct Out {
+    /// Whoever reads has read enough, or it has failed.
+    closed: bool,
+    failed: Option<io::Error>,
 }
 
-fn read(file: &OsStr) -> Result<String, Complaint> {
+impl Out {
+    fn write(&mut self, text: &str) {
+        if self.closed {
+            return;
+        }
+        let mut stdout = stdout().lock();
+        if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            self.closed = true;
+            self.failed = (error.kind() != io::ErrorKind::BrokenPipe).then_some(error);
+        }
+    }
+}
+
+/// The text, or what follows the file's name in a complaint.
+fn read(file: &OsStr) -> Result<String, String> {
     let mut bytes = Vec::new();
     let copied = if file == "-" {
         stdin().lock().take(LONGEST + 1).read_to_end(&mut bytes)
     } else {
         File::open(file).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
     };
-    copied.map_err(|error| Complaint::File(format!(" {error}")))?;
+    copied.map_err(|error| format!(" {error}"))?;
     if bytes.len() as u64 > LONGEST {
-        return Err(Complaint::File(format!(" longer than {LONGEST} bytes")));
+        return Err(format!(" longer than {LONGEST} bytes"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.split(|byte| *byte == b'\n').count();
-        Complaint::File(format!("{line}: this is not text (UTF-8)"))
+        format!("{line}: this is not text (UTF-8)")
     })
 }
 
 /// Whether all answers were as expected.
-fn replay(name: &str, text: &str, args: &ReplayArgs) -> Result<bool, Complaint> {
-    let trace: Trace = text.parse().map_err(|error| Complaint::File(format!("{error}")))?;
+fn replay(name: &str, text: &str, fill: bool, out: &mut Out) -> Result<bool, String> {
+    let trace: Trace = text.parse().map_err(|error: ParseError| error.to_string())?;
     let mut board = Board::new(trace.settings());
-    let mut stdout = stdout().lock();
-    if args.fill {
-        let filled = trace.fill(&mut board).map_err(|error| Complaint::File(error.to_string()))?;
-        stdout.write_all(filled.as_bytes()).and_then(|()| stdout.flush()).map_err(Complaint::Stdout)?;
+    if fill {
+        out.write(&trace.fill(&mut board).map_err(|error| error.to_string())?);
         return Ok(true);
     }
     let mismatches = trace.replay(&mut board);
-    for mismatch in &mismatches {
-        writeln!(stdout, "{name}:{mismatch}").map_err(Complaint::Stdout)?;
-    }
-    stdout.flush().map_err(Complaint::Stdout)?;
+    let lines: Vec<_> = mismatches.iter().map(|mismatch| format!("{name}:{mismatch}\n")).collect();
+    out.write(&lines.concat());
     Ok(mismatches.is_empty())
 }

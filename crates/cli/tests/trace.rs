@@ -6,8 +6,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
-use support::{Demo, Runtime, run, run_with};
+use support::{Demo, Process, Runtime, run, run_with};
 
 /// A trace of that name in the test's directory.
 fn file(runtime: &Runtime, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
@@ -74,6 +75,24 @@ fn one_file_of_several() {
         assert_eq!(done.text(), format!("{wrong}:1: r 5: expected 61, got 60\n"));
         assert!(done.one_line().starts_with(&format!("vuart: {none}:1: ")));
     }
+}
+
+/// Whoever closes the pipe hears no more, but the status is that of all the files.
+#[test]
+fn a_reader_that_has_read_enough_changes_no_status() {
+    let runtime = Runtime::new();
+    // More than a pipe holds.
+    let wrong = file(&runtime, "wrong", "r 5 61\n".repeat(20_000));
+    let none = file(&runtime, "none", "what\n");
+    let status = |files: &[&PathBuf]| {
+        let mut command = runtime.vuart(&["trace", "replay"]);
+        command.args(files).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = Process::spawn(&mut command);
+        drop(process.child.stdout.take());
+        process.code()
+    };
+    assert_eq!(status(&[&wrong]), 1);
+    assert_eq!(status(&[&wrong, &none]), 2);
 }
 
 #[test]
@@ -149,6 +168,12 @@ fn a_trace_that_can_not_be_written_is_no_demo() {
     let done = run(runtime.vuart(&["demo", "--trace", "/nonexistent/trace"]).stdin(Stdio::null()));
     assert_eq!((done.code, done.text().as_str()), (1, ""));
     assert!(done.one_line().starts_with("vuart: can't write the trace to /nonexistent/trace: "));
+    // A pipe that nobody reads.
+    let pipe = runtime.path().with_file_name("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let done = run(runtime.vuart(&["demo", "--trace", pipe.to_str().unwrap()]).stdin(Stdio::null()));
+    assert_eq!(done.code, 1);
+    assert!(done.one_line().contains("No such device or address"), "{}", done.stderr);
     // Every write to it fails.
     let done =
         run(runtime.vuart(&["demo", "--engine", "software", "--trace", "/dev/full"]).stdin(Stdio::null()));

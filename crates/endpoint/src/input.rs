@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use crate::sync::{AtomicBool, AtomicU16, AtomicU64, fence};
 
-/// What the host sends over the line.
+/// What the host sends over the line. (It is part of a port's state, a format that stays: variants keep names and order.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Symbol {
     /// A character.

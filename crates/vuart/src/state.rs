@@ -66,12 +66,19 @@ pub enum ToSuperioError {
         /// In the receiver and behind it.
         waiting: usize,
     },
+    /// The guest tests its UART in loopback, and input waits for the end of that, which vm-superio would mistake for what the
+    /// guest has sent to itself. Let the guest go on for a moment.
+    #[error("{waiting} characters of input wait for the end of a loopback test")]
+    Loopback {
+        /// Behind the receiver.
+        waiting: usize,
+    },
 }
 
 /// vm-superio's is a 16550A without a clock, whose FIFOs are always on and whose modem lines never change.
 ///
-/// What it has no place for is not in it: the profile and what only a 16750 has, FCR, the errors of characters, breaks that
-/// wait, the OUT2 gate, and the offset.
+/// What it has no place for is not in it: the profile and what only a 16750 has, FCR, the errors of characters, breaks (one
+/// that the receiver has is a 0), the OUT2 gate, and the offset.
 impl TryFrom<&PortState> for SerialState {
     type Error = ToSuperioError;
 
@@ -83,6 +90,9 @@ impl TryFrom<&PortState> for SerialState {
             Symbol::Byte(byte) => Some(*byte),
             Symbol::Break => None,
         });
+        if uart.mcr & Mcr::LOOP.bits() != 0 && !waiting.is_empty() {
+            return Err(ToSuperioError::Loopback { waiting: waiting.len() });
+        }
         let in_buffer: Vec<u8> = uart.receiver.iter().map(|character| character.data).chain(typed).collect();
         if in_buffer.len() > SUPERIO_FIFO {
             return Err(ToSuperioError::TooMuchInput { waiting: in_buffer.len() });
@@ -114,15 +124,19 @@ impl TryFrom<&PortState> for SerialState {
 }
 
 /// The guest was told of a 16550A with its FIFOs on, whatever it wrote to FCR, so that is what it gets; the trigger level,
-/// which vm-superio does not keep, is 1. What is more than 16 characters waits behind the FIFO. The offset is 0.
+/// which vm-superio does not keep, is 1. It had its interrupts without OUT2, so there is no gate. What is more than 16
+/// characters waits behind the FIFO; in loopback, where it is the guest's own, it is an overrun. The offset is 0.
 impl TryFrom<&SerialState> for PortState {
     type Error = RestorePortError;
 
     fn try_from(state: &SerialState) -> Result<Self, RestorePortError> {
         let ier = Ier::from_bits_retain(state.interrupt_enable) & Ier::STANDARD;
         let character = |data: &u8| CharacterState { data: *data, errors: 0 };
-        let (receiver, waiting) =
+        let mcr = Mcr::from_bits_retain(state.modem_control) & Mcr::STANDARD;
+        let (receiver, rest) =
             state.in_buffer.split_at(state.in_buffer.len().min(vuart_16550::FIFO_SIZE.into()));
+        let overrun = mcr.contains(Mcr::LOOP) && !rest.is_empty();
+        let waiting = if overrun { &[] } else { rest };
         if waiting.len() > Input::CAPACITY {
             return Err(RestorePortError::TooMuchInput { waiting: waiting.len() });
         }
@@ -130,7 +144,9 @@ impl TryFrom<&SerialState> for PortState {
             ier: ier.bits(),
             fcr: Fcr::ENABLE.bits(),
             lcr: state.line_control,
-            mcr: (Mcr::from_bits_retain(state.modem_control) & Mcr::STANDARD).bits(),
+            mcr: mcr.bits(),
+            out2_gate: false,
+            line_errors: if overrun { Lsr::OE.bits() } else { 0 },
             scr: state.scratch,
             divisor: u16::from_le_bytes([state.baud_divisor_low, state.baud_divisor_high]),
             modem_inputs: (Msr::from_bits_retain(state.modem_status) & Msr::INPUTS).bits(),

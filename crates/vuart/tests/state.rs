@@ -180,6 +180,38 @@ fn more_input_than_vm_superio_holds_is_no_state_of_its() {
     assert_eq!(error, ToSuperioError::TooMuchInput { waiting: 65 });
 }
 
+/// What vm-superio has looped is the guest's own, and what we hold back in loopback is not.
+#[test]
+fn vm_superio_in_loopback() {
+    let mut theirs = Serial::new(Edges::default(), Vec::new());
+    theirs.write(4, 0x10).unwrap();
+    (0..40).for_each(|byte| theirs.write(0, byte).unwrap());
+    let state = PortState::try_from(&theirs.state()).unwrap();
+    let mut port = SerialPort::restore(Edges::default(), Options::default(), &state).unwrap();
+    assert_eq!(port.read_register(LSR), 0x63, "an overrun");
+    let looped: Vec<u8> = (0..16).map(|_| port.read_register(RBR)).collect();
+    assert_eq!(looped, (0..16).collect::<Vec<u8>>());
+    port.write_register(MCR, 0x08);
+    assert_eq!(port.read_register(LSR), 0x60, "nothing of it comes from the host");
+
+    port.write_register(MCR, 0x10);
+    owner(&port).write(b"host").unwrap();
+    assert_eq!(SerialState::try_from(&port.state()), Err(ToSuperioError::Loopback { waiting: 4 }));
+}
+
+/// vm-superio never asks for OUT2.
+#[test]
+fn a_guest_of_vm_superio_keeps_its_interrupts() {
+    let mut theirs = Serial::new(Edges::default(), Vec::new());
+    theirs.write(4, 0x03).unwrap();
+    theirs.write(1, 0x01).unwrap();
+    let state = PortState::try_from(&theirs.state()).unwrap();
+    let edges = Edges::default();
+    let port = SerialPort::restore(edges.clone(), Options::default(), &state).unwrap();
+    owner(&port).write(b"k").unwrap();
+    assert_eq!(edges.0.load(SeqCst), 1);
+}
+
 /// The committed states of ports restore for ever, and show the same. See `crates/16550/tests/state.rs`.
 #[test]
 fn states_of_every_release_restore() {
@@ -259,6 +291,6 @@ fn vm_superio_of_any_content_is_refused_or_works() {
     let port = PortState::try_from(&state).unwrap();
     let mut port = SerialPort::restore(Edges::default(), Options::default(), &port).unwrap();
     assert_eq!([IER, MCR].map(|register| port.read_register(register)), [0x0F, 0x1F]);
-    let too_much = SerialState { in_buffer: vec![0; 1 << 20], ..state };
+    let too_much = SerialState { in_buffer: vec![0; 1 << 20], modem_control: 0x0B, ..state };
     assert!(PortState::try_from(&too_much).is_err());
 }

@@ -11,6 +11,9 @@ use vuart::uart::spec::{Lsr, Msr, offset::*};
 use vuart::uart::{Config, Profile};
 use vuart::{Options, SerialPort};
 
+/// A hang becomes a failure after this long.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 struct Irq;
 
 impl Trigger for Irq {
@@ -107,11 +110,22 @@ fn what_makes_no_sense_is_refused_and_the_line_named() {
         ("r 5\n\nmode timed", "3: mode must stand before the first operation"),
         ("profile 8250", "1: \"8250\" is not 16450, 16550a or 16750"),
         ("out2-gate 1", "1: \"1\" is not on or off"),
+        (
+            "r 5\nw 3\nlost 5",
+            "3: operations were lost here when this was recorded: what follows can't be replayed",
+        ),
         ("lost 5", "1: operations were lost here when this was recorded: what follows can't be replayed"),
     ] {
         let error: ParseError = text.parse::<Trace>().unwrap_err();
         assert_eq!(error.to_string(), complaint, "{text:?}");
     }
+    let long = "x".repeat(1 << 20).parse::<Trace>().unwrap_err().to_string();
+    assert!(long.len() < 300, "an excerpt will do");
+    assert!("# vuart trace of a Tuesday\n".parse::<Trace>().is_ok(), "that is no version");
+    assert!(
+        "\u{FEFF}# vuart trace v1\nr 5 60\n".parse::<Trace>().is_ok(),
+        "from an editor that marks its files"
+    );
     assert!("".parse::<Trace>().is_ok(), "nothing at all is a trace of nothing");
     assert!("w 1 1\r\nr 1 1\r\n".parse::<Trace>().is_ok(), "from an editor of another system");
 }
@@ -314,7 +328,7 @@ fn a_recording_is_saved_whole() {
         port.write_register(THR, byte);
     }
     drop(port);
-    saving.finish().unwrap();
+    saving.finish(PATIENCE).unwrap();
     let text = String::from_utf8(file.0.lock().unwrap().clone()).unwrap();
     assert_eq!(parse(&text).operations().count(), 512);
     assert_eq!(replay(&text), [""; 0]);
@@ -352,11 +366,32 @@ fn a_recording_that_nobody_wants_any_more_ends() {
     let mut port = SerialPort::new(Irq).unwrap();
     let saving = port.record(4096).unwrap().save(file.clone()).unwrap();
     port.read_register(LSR);
-    saving.finish().unwrap();
+    saving.finish(PATIENCE).unwrap();
     for _ in 0..10_000 {
         port.read_register(LSR);
     }
     assert_eq!(file.0.lock().unwrap().as_slice(), b"# vuart trace v1\nr 5 60\n");
+}
+
+#[test]
+fn a_file_that_takes_nothing_holds_nobody_up() {
+    /// Takes nothing until the test is over.
+    struct Stuck(std::sync::mpsc::Receiver<()>);
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let (release, stuck) = std::sync::mpsc::channel();
+    let mut port = SerialPort::new(Irq).unwrap();
+    let saving = port.record(4096).unwrap().save(Stuck(stuck)).unwrap();
+    port.read_register(LSR);
+    assert_eq!(saving.finish(std::time::Duration::ZERO).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    drop(release);
 }
 
 #[test]
@@ -375,5 +410,5 @@ fn a_disk_that_is_full_is_told_and_the_guest_goes_on() {
     for _ in 0..10_000 {
         assert_eq!(port.read_register(LSR), 0x60);
     }
-    assert_eq!(saving.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(saving.finish(PATIENCE).unwrap_err().kind(), io::ErrorKind::StorageFull);
 }

@@ -3,7 +3,7 @@
 use vuart_16550::spec::{Lsr, Msr};
 
 use super::operation::{MODEM_INPUTS, Mode, Operation, PROFILES, Settings};
-use super::parse::Reason;
+use super::parse::{Reason, excerpt};
 
 /// What a line is, its comment aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub(super) fn parse(code: &str, settings: &mut Settings) -> Result<Line, Reason>
             Operation::Pass(decimal.ok_or_else(|| Reason::unknown(text, "nanoseconds, in decimal"))?)
         }
         "lost" => return Err(Reason::Lost),
-        other => return Err(Reason::UnknownOperation(other.to_owned())),
+        other => return Err(Reason::UnknownOperation(excerpt(other))),
     };
     words.end()?;
     Ok(Line::Operation(operation))
@@ -97,7 +97,7 @@ impl<'a> Words<'a> {
     }
 
     fn end(&mut self) -> Result<(), Reason> {
-        self.0.next().map_or(Ok(()), |word| Err(Reason::Surplus(word.to_owned())))
+        self.0.next().map_or(Ok(()), |word| Err(Reason::Surplus(excerpt(word))))
     }
 
     fn register(&mut self) -> Result<u8, Reason> {

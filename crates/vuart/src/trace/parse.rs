@@ -9,25 +9,14 @@ use super::operation::{Operation, Settings};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     settings: Settings,
-    pub(super) lines: Vec<SourceLine>,
-}
-
-/// A line and what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SourceLine {
     pub(super) text: String,
-    pub(super) operation: Option<Operation>,
+    /// Each with the number of its line, from 1.
+    operations: Vec<(usize, Operation)>,
 }
 
-impl SourceLine {
-    /// What precedes the comment, and the comment with its `#`.
-    pub(super) fn split(&self) -> (&str, &str) {
-        split(&self.text)
-    }
-}
-
-fn split(text: &str) -> (&str, &str) {
-    text.split_at(text.find('#').unwrap_or(text.len()))
+/// What precedes a line's comment, and the comment with its `#`.
+pub(super) fn split(line: &str) -> (&str, &str) {
+    line.split_at(line.find('#').unwrap_or(line.len()))
 }
 
 /// Where a trace makes no sense, and why.
@@ -86,7 +75,7 @@ pub enum Reason {
 
 impl Reason {
     pub(super) fn unknown(word: &str, expected: &'static str) -> Self {
-        Self::Unknown { word: word.to_owned(), expected }
+        Self::Unknown { word: excerpt(word), expected }
     }
 }
 
@@ -98,16 +87,14 @@ impl Trace {
 
     /// Its operations, each with the number of its line, from 1.
     pub fn operations(&self) -> impl Iterator<Item = (usize, &Operation)> {
-        (1..).zip(&self.lines).filter_map(|(number, line)| Some((number, line.operation.as_ref()?)))
+        self.operations.iter().map(|(number, operation)| (*number, operation))
     }
 
     /// Its comments, without `#`, from the top: those that stand on a line of their own before the first operation.
     pub fn comments(&self) -> impl Iterator<Item = &str> {
-        self.lines
-            .iter()
-            .take_while(|line| line.operation.is_none())
-            .filter_map(|line| line.text.trim_start().strip_prefix('#'))
-            .map(str::trim)
+        let before = self.operations.first().map_or(usize::MAX, |(number, _)| number - 1);
+        let lines = self.text.lines().take(before);
+        lines.filter_map(|line| line.trim_start().strip_prefix('#')).map(str::trim)
     }
 }
 
@@ -115,39 +102,59 @@ impl FromStr for Trace {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
+        // Some editors begin a file with it.
+        let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         let mut settings = Settings::default();
         let mut set = Vec::new();
-        let mut begun = false;
-        let mut lines = Vec::new();
-        for (number, text) in (1..).zip(text.lines()) {
+        let mut operations = Vec::new();
+        for (number, line) in (1..).zip(text.lines()) {
             let fail = |reason| ParseError { line: number, reason };
-            let (code, comment) = split(text);
-            if let Some(version) = comment.strip_prefix("# vuart trace ") {
-                let version = version.split_ascii_whitespace().next().unwrap_or_default();
-                if number == 1 && version != "v1" {
-                    return Err(fail(Reason::Version(version.to_owned())));
-                }
+            let (code, comment) = split(line);
+            if number == 1
+                && let Some(version) = foreign_version(comment)
+            {
+                return Err(fail(Reason::Version(excerpt(version))));
             }
-            let operation = match line::parse(code, &mut settings).map_err(fail)? {
-                Line::Blank => None,
+            let line = line::parse(code, &mut settings).map_err(|reason| {
+                // A recording that has a hole may have half a line before it.
+                match text.lines().nth(number) {
+                    Some(next) if next.starts_with("lost ") => {
+                        ParseError { line: number + 1, reason: Reason::Lost }
+                    }
+                    _ => fail(reason),
+                }
+            })?;
+            match line {
+                Line::Blank => {}
                 Line::Setting(setting) => {
-                    let word = || code.split_ascii_whitespace().next().unwrap_or_default().to_owned();
-                    if begun {
+                    let word = || excerpt(code.split_ascii_whitespace().next().unwrap_or_default());
+                    if !operations.is_empty() {
                         return Err(fail(Reason::LateSetting(word())));
                     }
                     if set.contains(&setting) {
                         return Err(fail(Reason::TwiceSet(word())));
                     }
                     set.push(setting);
-                    None
                 }
-                Line::Operation(operation) => {
-                    begun = true;
-                    Some(operation)
-                }
-            };
-            lines.push(SourceLine { text: text.to_owned(), operation });
+                Line::Operation(operation) => operations.push((number, operation)),
+            }
         }
-        Ok(Self { settings, lines })
+        Ok(Self { settings, text: text.to_owned(), operations })
     }
+}
+
+/// The version in a header that is not ours: `# vuart trace v2`.
+fn foreign_version(comment: &str) -> Option<&str> {
+    let version = comment.strip_prefix("# vuart trace ")?.split_ascii_whitespace().next()?;
+    let digits = version.strip_prefix('v')?;
+    (version != "v1" && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(version)
+}
+
+/// The beginning of a word that may be as long as its file.
+pub(super) fn excerpt(word: &str) -> String {
+    const LONGEST: usize = 40;
+    if word.chars().nth(LONGEST).is_none() {
+        return word.to_owned();
+    }
+    word.chars().take(LONGEST).chain(['\u{2026}']).collect()
 }

@@ -9,7 +9,9 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 use vuart_16550::spec::Msr;
@@ -175,6 +177,9 @@ impl Recording {
 
     /// Writes all of it to `file` until the port is dropped or [`Saving::finish`] is called, on a thread of its own.
     ///
+    /// There is no limit to how much that is: a guest that accesses its port all the time fills a disk, at some seven bytes
+    /// an access. It is for looking at a guest, not for production (S7).
+    ///
     /// # Errors
     ///
     /// When there are no file descriptors or threads left.
@@ -186,13 +191,15 @@ impl Recording {
             EpollEvent::new(EventSet::IN, 0),
         )?;
         let shared = Arc::clone(&self.shared);
-        let run = move || {
+        let mut run = move || {
             loop {
                 // Acquire, and before the copy: what was recorded before the end is copied.
                 let over = self.shared.over.load(Acquire);
                 self.copy(&mut file)?;
+                // Before it sleeps, and so also before a crash that is to be looked into.
+                file.flush()?;
                 if over {
-                    return file.flush();
+                    return Ok(());
                 }
                 self.shared.doorbell.arm();
                 if !self.reader.is_behind() && !self.shared.over.load(Acquire) {
@@ -204,8 +211,13 @@ impl Recording {
                 self.shared.doorbell.acknowledge();
             }
         };
-        let thread = thread::Builder::new().name("vuart-trace".to_owned()).spawn(run)?;
-        Ok(Saving { thread, shared })
+        let (done, result) = mpsc::sync_channel(1);
+        let run = move || {
+            // Nobody may be interested any more.
+            let _ = done.send(run());
+        };
+        thread::Builder::new().name("vuart-trace".to_owned()).spawn(run)?;
+        Ok(Saving { result, shared })
     }
 
     fn copy(&mut self, out: &mut impl Write) -> io::Result<()> {
@@ -232,21 +244,26 @@ impl Drop for Recording {
 /// A thread that writes a trace to a file.
 #[derive(Debug)]
 pub struct Saving {
-    thread: JoinHandle<io::Result<()>>,
+    result: Receiver<io::Result<()>>,
     shared: Arc<Shared>,
 }
 
 impl Saving {
-    /// Waits until all that has been recorded so far is written.
+    /// Ends the recording, and waits until all of it is written: for `patience` at the most.
     ///
     /// # Errors
     ///
-    /// What the file has reported. The trace ends there.
-    pub fn finish(self) -> io::Result<()> {
+    /// What the file has reported, and the trace ends there; [`TimedOut`](io::ErrorKind::TimedOut) when it has not taken all
+    /// of it in time, and the thread goes on trying.
+    pub fn finish(self, patience: Duration) -> io::Result<()> {
         self.shared.over.store(true, Release);
         self.shared.doorbell.ring();
-        self.thread
-            .join()
-            .unwrap_or_else(|_| Err(io::Error::other("the thread that writes the trace has panicked")))
+        match self.result.recv_timeout(patience) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Timeout) => Err(io::ErrorKind::TimedOut.into()),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(io::Error::other("the thread that writes the trace has panicked"))
+            }
+        }
     }
 }

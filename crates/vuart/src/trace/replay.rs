@@ -6,7 +6,7 @@ use vuart_16550::spec::Msr;
 
 use super::device::{Device, Unsupported};
 use super::operation::{Bytes, Operation};
-use super::parse::Trace;
+use super::parse::{Trace, split};
 
 /// A device did not answer as the trace expects.
 ///
@@ -103,18 +103,19 @@ impl Trace {
     pub fn fill(&self, device: &mut (impl Device + ?Sized)) -> Result<String, FillError> {
         let mut player = Player::new(device);
         let mut filled = String::new();
-        for (number, line) in (1..).zip(&self.lines) {
-            let Some(operation) = &line.operation else {
-                filled.push_str(&line.text);
+        let mut operations = self.operations().peekable();
+        for (number, line) in (1..).zip(self.text.lines()) {
+            let Some((_, operation)) = operations.next_if(|(at, _)| *at == number) else {
+                filled.push_str(line);
                 filled.push('\n');
                 continue;
             };
             let answer =
                 player.play(operation).map_err(|unsupported| FillError { line: number, unsupported })?;
-            let (code, comment) = line.split();
+            let (code, comment) = split(line);
             if *operation == answer {
                 // As the author has written it.
-                filled.push_str(&line.text);
+                filled.push_str(line);
             } else {
                 let indent = &code[..code.len() - code.trim_start().len()];
                 let column = if comment.is_empty() { 0 } else { code.chars().count() };
