@@ -191,6 +191,7 @@ fn corpus() -> Vec<(String, String)> {
     let mut corpus: Vec<_> = std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .map(|path| {
             (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(path).unwrap())
         })
@@ -272,9 +273,16 @@ fn states_of_every_release_restore() {
         if std::env::var_os("VUART_WRITE_STATES").is_some() && !path.exists() {
             std::fs::write(&path, serde_json::to_string_pretty(&state).unwrap() + "\n").unwrap();
         }
+        // And in a format that knows no names, only positions.
+        let positional = path.with_extension("postcard");
+        if std::env::var_os("VUART_WRITE_STATES").is_some() && !positional.exists() {
+            std::fs::write(&positional, postcard::to_stdvec(&state).unwrap()).unwrap();
+        }
         let json =
             std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let kept: UartState = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let bytes = std::fs::read(&positional).unwrap();
+        assert_eq!(postcard::from_bytes::<UartState>(&bytes), Ok(kept.clone()), "{name}");
         // Of whatever version it is, it is the same UART.
         let same = |state: &UartState| match Uart::<Timed>::restore(state) {
             Ok(uart) => uart.state(),
