@@ -115,16 +115,7 @@ impl FromStr for Trace {
             {
                 return Err(fail(Reason::Version(excerpt(version))));
             }
-            let line = line::parse(code, &mut settings).map_err(|reason| {
-                // A recording that has a hole may have half a line before it.
-                match text.lines().nth(number) {
-                    Some(next) if next.starts_with("lost ") => {
-                        ParseError { line: number + 1, reason: Reason::Lost }
-                    }
-                    _ => fail(reason),
-                }
-            })?;
-            match line {
+            match line::parse(code, &mut settings).map_err(fail)? {
                 Line::Blank => {}
                 Line::Setting(setting) => {
                     let word = || excerpt(code.split_ascii_whitespace().next().unwrap_or_default());

@@ -58,6 +58,8 @@ struct Shared {
 #[derive(Debug)]
 pub struct Recording {
     reader: Reader,
+    /// A line whose end has not been read yet.
+    begun: Vec<u8>,
     shared: Arc<Shared>,
 }
 
@@ -79,7 +81,7 @@ impl Recorder {
             modem_inputs: Msr::CTS | Msr::DSR | Msr::DCD,
         };
         recorder.settings(config);
-        Ok((recorder, Recording { reader, shared }))
+        Ok((recorder, Recording { reader, begun: Vec::new(), shared }))
     }
 
     fn settings(&mut self, config: Config) {
@@ -220,17 +222,22 @@ impl Recording {
         Ok(Saving { result, shared })
     }
 
+    /// Whole lines only: the guest may be in the midst of one.
     fn copy(&mut self, out: &mut impl Write) -> io::Result<()> {
         let mut buffer = [0; 1 << 14];
         loop {
             let read = self.reader.read(&mut buffer);
             if read.missed > 0 {
-                // On a line of its own, and read as what it is: an end of what can be replayed.
-                write!(out, "\nlost {}\n", read.missed)?;
+                self.begun.clear();
+                // Read as what it is: an end of what can be replayed.
+                writeln!(out, "lost {}", read.missed)?;
             } else if read.is_empty() {
                 return Ok(());
             }
-            out.write_all(&buffer[..read.len()])?;
+            self.begun.extend(&buffer[..read.len()]);
+            let whole = self.begun.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            out.write_all(&self.begun[..whole])?;
+            self.begun.drain(..whole);
         }
     }
 }
