@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use proptest::prelude::*;
 use vm_superio::{Serial, SerialState, Trigger};
 use vuart::endpoint::{Attach, Identity, Input, Mode, Session, Symbol};
 use vuart::uart::spec::offset::*;
@@ -279,24 +280,40 @@ fn vm_superio_there_and_back() {
     assert_eq!((port.read_register(DLL), port.read_register(DLM)), (1, 0));
 }
 
-/// S4: vm-superio's fields are public, so a file can say anything.
-#[test]
-fn vm_superio_of_any_content_is_refused_or_works() {
-    let state = SerialState {
-        baud_divisor_low: 0xFF,
-        baud_divisor_high: 0xFF,
-        interrupt_enable: 0xFF,
-        interrupt_identification: 0xFF,
-        line_control: 0x7F,
-        line_status: 0xFF,
-        modem_control: 0xFF,
-        modem_status: 0xFF,
-        scratch: 0xFF,
-        in_buffer: vec![0xFF; 2000],
-    };
-    let port = PortState::try_from(&state).unwrap();
-    let mut port = SerialPort::restore(Edges::default(), Options::default(), &port).unwrap();
-    assert_eq!([IER, MCR].map(|register| port.read_register(register)), [0x0F, 0x1F]);
-    let too_much = SerialState { in_buffer: vec![0; 1 << 20], modem_control: 0x0B, ..state };
-    assert!(PortState::try_from(&too_much).is_err());
+proptest! {
+    /// S4: vm-superio's fields are public, so a file can say anything.
+    #[test]
+    fn s4_vm_superio_of_any_content_is_refused_or_works(
+        registers: [u8; 9],
+        in_buffer in prop::collection::vec(any::<u8>(), 0..100),
+        too_much in prop::bool::weighted(0.05),
+    ) {
+        let in_buffer = if too_much { vec![0; 1 << 16] } else { in_buffer };
+        let [baud_divisor_low, baud_divisor_high, interrupt_enable, interrupt_identification, ..] = registers;
+        let [.., line_control, line_status, modem_control, modem_status, scratch] = registers;
+        let theirs = SerialState {
+            baud_divisor_low, baud_divisor_high, interrupt_enable, interrupt_identification, line_control,
+            line_status, modem_control, modem_status, scratch, in_buffer,
+        };
+        let loops = modem_control & 0x10 != 0;
+        let Ok(state) = PortState::try_from(&theirs) else {
+            prop_assert!(too_much && !loops);
+            return Ok(());
+        };
+        let edges = Edges::default();
+        let mut port = SerialPort::restore(edges.clone(), Options::default(), &state).unwrap();
+        prop_assert_eq!(port.read_register(SCR), scratch);
+        prop_assert_eq!(port.read_register(MCR), modem_control & 0x1F);
+        // What the guest had asked for comes, and a handler gets the line low.
+        prop_assert_eq!(edges.0.load(SeqCst) > 0, interrupt_enable & 0x02 != 0 || port.read_register(IIR) & 1 == 0);
+        port.write_register(LCR, 0x03);
+        for _ in 0..200 {
+            port.read_register(IIR);
+            port.read_register(LSR);
+            port.read_register(RBR);
+            port.read_register(MSR);
+        }
+        prop_assert_eq!(port.read_register(IIR) & 0x01, 1);
+        prop_assert!(SerialState::try_from(&port.state()).is_ok());
+    }
 }
