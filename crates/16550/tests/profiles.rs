@@ -144,7 +144,7 @@ fn the_64_byte_mode_is_protected_by_dlab() {
 
 /// Its places are used in turn, wherever its first one is.
 #[test]
-fn a_fifo_keeps_the_order() {
+fn s11_a_fifo_keeps_the_order() {
     let mut uart = uart(Profile::Uart16750);
     uart.write(LCR, 0x80);
     uart.write(FCR, 0x21);

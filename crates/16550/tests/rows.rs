@@ -107,6 +107,10 @@ fn s21_thre_is_announced_to_who_enables_it_late() {
         uart.write(IER, 0x03);
         assert!(uart.interrupt());
         assert_eq!(uart.read(IIR) & 0x0F, 0x02);
+        // It has nothing to send, and later something again.
+        uart.write(IER, 0x01);
+        uart.write(IER, 0x03);
+        assert!(uart.interrupt());
     });
 }
 

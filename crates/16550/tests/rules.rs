@@ -77,6 +77,22 @@ fn r2_thre_is_cleared_by_the_iir_read_that_reports_it_and_by_no_other() {
 }
 
 #[test]
+fn r2_received_data_is_cleared_by_draining_and_by_nothing_else() {
+    let mut uart = uart();
+    uart.write(FCR, 0x41); // trigger level 4
+    uart.write(IER, 0x01);
+    (0..5).for_each(|byte| uart.receive(byte));
+    for (left, iir) in [(5, 0xC4), (4, 0xC4), (3, 0xCC), (2, 0xCC), (1, 0xCC)] {
+        for register in [IIR, LSR, MSR, IIR] {
+            uart.read(register);
+        }
+        assert_eq!((uart.read(IIR), uart.received()), (iir, left));
+        uart.read(RBR);
+    }
+    assert_eq!(uart.read(IIR), 0xC1);
+}
+
+#[test]
 fn r2_line_status_is_cleared_by_an_lsr_read() {
     let mut uart = with_fifo();
     uart.write(IER, 0x04);
@@ -185,11 +201,19 @@ fn r6_fcr() {
     uart.receive(b'x');
     uart.write(FCR, 0xC6);
     assert_eq!(drain(&mut uart), b"x", "with bit 0 clear the other bits do nothing");
+    assert_eq!(uart.state().latest().fcr, 0, "now or later");
 
     uart.write(FCR, 0x01);
     uart.receive_break();
     uart.write(FCR, 0x03);
     assert_eq!(uart.read(LSR), 0x60, "the errors go with their characters");
+    uart.receive(b'x');
+    uart.receive_break();
+    uart.write(FCR, 0x03);
+    assert_eq!(uart.read(LSR), 0x60, "also those that LSR has not shown yet");
+    (0..17).for_each(|byte| uart.receive(byte));
+    uart.write(FCR, 0x03);
+    assert_eq!(uart.read(LSR), 0x62, "an overrun is no character's");
 
     (0..17).for_each(|_| uart.receive(b'x'));
     uart.write(FCR, 0x03);
@@ -199,6 +223,8 @@ fn r6_fcr() {
     uart.read(IIR);
     uart.write(FCR, 0x05);
     assert_eq!(uart.read(IIR), 0xC2, "transmitter reset: THRE, pending");
+    uart.write(FCR, 0x87);
+    assert_eq!(uart.state().latest().fcr, 0x81, "the resets clear themselves");
     uart.write(LCR, 0x80);
     uart.write(FCR, 0x00);
     assert_eq!(uart.read(IIR) & 0xC0, 0, "FCR does not depend on DLAB");
@@ -299,6 +325,7 @@ fn r10_a_break_in_loopback_comes_back() {
 fn r11_every_divisor_is_taken() {
     let mut uart = uart();
     uart.write(LCR, 0x80);
+    assert_ne!((uart.read(DLL), uart.read(DLM)), (0, 0), "after reset");
     // Miri is a thousand times slower.
     for divisor in (0..=u16::MAX).step_by(if cfg!(miri) { 257 } else { 1 }) {
         let [low, high] = divisor.to_le_bytes();
@@ -331,8 +358,13 @@ fn r13_dlab_maps_offsets_0_and_1_only_and_there_is_no_efr() {
     uart.write(LCR, 0xBF);
     assert_eq!(uart.read(IIR), 0xC1);
     assert_eq!((uart.read(MCR), uart.read(LSR), uart.read(MSR), uart.read(SCR)), (0x08, 0x60, 0xB0, 0x5A));
+    assert_eq!(uart.write(DLL, 0x34), None, "no character");
+    uart.write(DLM, 0x12);
+    uart.receive(b'x');
+    assert_eq!((uart.read(DLL), uart.read(DLM)), (0x34, 0x12));
+    assert_eq!(uart.read(LSR), 0x61, "which is not read there");
     uart.write(LCR, 0x03);
-    assert_eq!(uart.read(IER), 0);
+    assert_eq!((uart.read(RBR), uart.read(IER)), (b'x', 0));
 }
 
 #[test]
@@ -354,6 +386,14 @@ fn r15_status_registers_are_read_only() {
     uart.write(LSR, 0xFF);
     uart.write(MSR, 0xFF);
     assert_eq!((uart.read(LSR), uart.read(MSR), uart.read(SCR)), (0x60, 0xB0, 0x5A));
+
+    uart.receive_break();
+    uart.set_modem_inputs(Msr::CTS);
+    for value in [0x00, 0xFF] {
+        uart.write(LSR, value);
+        uart.write(MSR, value);
+    }
+    assert_eq!((uart.read(LSR), uart.read(MSR)), (0x71, 0x1A), "nor do they clear anything");
 }
 
 #[test]

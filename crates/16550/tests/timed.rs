@@ -112,6 +112,33 @@ fn who_writes_thr_too_early_overwrites_it() {
 }
 
 #[test]
+fn r2_r3_thre_is_cleared_by_a_write_of_thr_and_pending_when_it_has_emptied() {
+    for fcr in [0x00, 0x01] {
+        let mut uart = uart();
+        uart.write(FCR, fcr);
+        uart.write(IER, 0x02);
+        assert!(uart.interrupt());
+        print(&mut uart, b"a"); // to the shift register
+        assert!(uart.interrupt());
+        print(&mut uart, b"b");
+        assert!(!uart.interrupt(), "no IIR has been read");
+        run(&mut uart, 2 * CHARACTER);
+        assert!(uart.interrupt());
+        assert_eq!(uart.read(IIR) & 0x0F, 0x02);
+    }
+}
+
+#[test]
+fn r3_a_rise_of_etbei_makes_nothing_pending_while_thr_is_full() {
+    let mut uart = uart();
+    print(&mut uart, b"ab");
+    uart.write(IER, 0x02);
+    assert!(!uart.interrupt());
+    run(&mut uart, CHARACTER);
+    assert!(uart.interrupt());
+}
+
+#[test]
 fn r8_sixteen_characters_after_thre_and_one_in_the_shift_register() {
     let mut uart = uart();
     uart.write(FCR, 0x01);
@@ -174,6 +201,12 @@ fn r6_a_transmitter_reset_spares_the_shift_register() {
     uart.write(FCR, 0x05);
     assert_eq!(uart.read(LSR), 0x20);
     assert_eq!(run(&mut uart, 10 * CHARACTER), [(CHARACTER, b'a')]);
+
+    // Switched off, the FIFO is empty as well.
+    print(&mut uart, b"def");
+    uart.write(FCR, 0x00);
+    assert_eq!(uart.read(LSR), 0x20);
+    assert_eq!(run(&mut uart, 20 * CHARACTER), [(11 * CHARACTER, b'd')]);
 }
 
 #[test]
@@ -324,7 +357,7 @@ fn a_16750_in_loopback_holds_itself() {
 }
 
 #[test]
-fn errors_come_with_their_characters() {
+fn r7_errors_come_with_their_characters() {
     let mut uart = uart();
     uart.write(FCR, 0x01);
     uart.receive(b'a');

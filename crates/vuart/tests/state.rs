@@ -58,7 +58,7 @@ fn offsets_go_on_and_what_was_before_is_declared_lost() {
 }
 
 #[test]
-fn s19_the_interrupt_comes_again() {
+fn r4_s19_the_interrupt_comes_again() {
     let (mut old, edges) = port();
     old.write_register(IER, 0x02);
     assert_eq!(edges.0.load(SeqCst), 1);
