@@ -163,6 +163,16 @@ fn a_demo_that_is_stopped_leaves_a_whole_trace() {
 }
 
 #[test]
+fn a_demo_that_comes_to_nothing_overwrites_no_trace() {
+    let runtime = Runtime::new();
+    let old = file(&runtime, "old.trace", "r 5 60\n");
+    let _demo = Demo::start_with(&runtime, &["--name", "taken"]);
+    let done = run(&mut runtime.vuart(&["demo", "--name", "taken", "--trace", old.to_str().unwrap()]));
+    assert_eq!(done.code, 4, "{}", done.stderr);
+    assert_eq!(fs::read_to_string(old).unwrap(), "r 5 60\n");
+}
+
+#[test]
 fn a_trace_that_can_not_be_written_is_no_demo() {
     let runtime = Runtime::new();
     let done = run(runtime.vuart(&["demo", "--trace", "/nonexistent/trace"]).stdin(Stdio::null()));

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Exit, Error> {
         EngineArg::Kvm => Error::Kvm(error),
         EngineArg::Auto | EngineArg::Software => Error::Machine(error),
     })?;
-    let mut recording = Recording::open(args.trace.as_deref())?;
+    let mut recording = Recording::new(args.trace.as_deref());
     let name = args.name.as_deref();
     let exit = if args.no_attach {
         served::run(name, &choice, signals, &mut recording)

@@ -1,7 +1,7 @@
 //! `vuart demo --trace FILE`: what the guest did to its UART, in a file that replays.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, BufWriter};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -26,53 +26,42 @@ pub(super) enum Recording {
     /// Nobody asked.
     Off,
     /// The guest has not booted.
-    Ready(PathBuf, File),
+    Wanted(PathBuf),
     /// It runs.
     Running(PathBuf, Saving),
 }
 
 impl Recording {
-    /// Makes the file, before anything else is there.
-    pub(super) fn open(path: Option<&Path>) -> Result<Self, Error> {
-        let Some(path) = path else { return Ok(Self::Off) };
-        let fail = |source| Error::Trace { path: path.to_owned(), source };
-        // A pipe that nobody reads is an error, and not to be waited for: signals are caught already.
-        let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .custom_flags(nonblocking)
-            .open(path)
-            .map_err(fail)?;
-        // One that is read slowly is waited for.
-        let flags = fcntl_getfl(&file).map_err(|error| fail(error.into()))?;
-        fcntl_setfl(&file, flags - OFlags::NONBLOCK).map_err(|error| fail(error.into()))?;
-        Ok(Self::Ready(path.to_owned(), file))
+    /// Into that file, if any.
+    pub(super) fn new(path: Option<&Path>) -> Self {
+        path.map_or(Self::Off, |path| Self::Wanted(path.to_owned()))
     }
 
     /// Boots the guest with something `between` the bus and the port.
+    ///
+    /// The file is made here, where the console's name has been claimed: a demo that comes to nothing overwrites nothing.
     pub(super) fn boot(
         &mut self,
         engine: Engine,
         claim: Claim,
         between: impl FnOnce(Device) -> Device,
     ) -> Result<ServedMachine, Error> {
+        let Self::Wanted(path) = self else {
+            return Ok(ServedMachine::boot_with(engine, claim, |port| between(Arc::new(Mutex::new(port))))?);
+        };
+        let fail = |source| Error::Trace { path: path.clone(), source };
+        let file = create(path).map_err(fail)?;
         let mut recorded = None;
-        let wanted = matches!(self, Self::Ready(..));
         let guest = ServedMachine::boot_with(engine, claim, |mut port| {
-            recorded = wanted.then(|| port.record(RING));
+            recorded = Some(port.record(RING));
             between(Arc::new(Mutex::new(port)))
         })?;
-        if let Some(recorded) = recorded
-            && let Self::Ready(path, file) = std::mem::replace(self, Self::Off)
-        {
-            let fail = |source| Error::Trace { path: path.clone(), source };
+        if let Some(recorded) = recorded {
             let saving = recorded
-                .map_err(std::io::Error::other)
+                .map_err(io::Error::other)
                 .and_then(|recording| recording.save(BufWriter::new(file)))
                 .map_err(fail)?;
-            *self = Self::Running(path, saving);
+            *self = Self::Running(path.clone(), saving);
         }
         Ok(guest)
     }
@@ -83,7 +72,17 @@ impl Recording {
             Self::Running(path, saving) => {
                 saving.finish(PATIENCE).map_err(|source| Error::Trace { path, source })
             }
-            Self::Off | Self::Ready(..) => Ok(()),
+            Self::Off | Self::Wanted(_) => Ok(()),
         }
     }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    // A pipe that nobody reads is an error, and not to be waited for: signals are caught already.
+    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file =
+        File::options().write(true).create(true).truncate(true).custom_flags(nonblocking).open(path)?;
+    // One that is read slowly is waited for.
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
 }
