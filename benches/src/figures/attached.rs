@@ -11,11 +11,11 @@ use tempfile::TempDir;
 use vuart::endpoint::wire::Event;
 use vuart::endpoint::{Cause, Client, Console, Mode, Replay, RuntimeDir, Server, ServerThread};
 
-use super::register::{verify, write_ours, write_peer};
+use super::register::{compare_writes, verify};
 use super::sinks::drain;
 use super::{Rows, expect};
 use crate::devices;
-use crate::measure::{Effort, Pair, compare};
+use crate::measure::{Effort, Pair};
 use crate::table::Row;
 
 pub(super) fn rows(effort: Effort) -> Rows {
@@ -55,19 +55,10 @@ impl Served {
 fn idle(effort: Effort) -> Result<Pair, Box<dyn Error>> {
     let mut port = devices::port()?;
     let served = Served::new(port.console().clone())?;
-    let mut peer = devices::peer(io::sink());
-    let mut written = 0;
-    let pair = compare(
-        effort,
-        &mut |count| {
-            write_ours(&mut port, count);
-            written += count;
-        },
-        &mut |count| write_peer(&mut peer, count),
-    );
+    let written = compare_writes(effort, &mut port, &mut devices::peer(io::sink()));
     served.finish()?;
-    verify(&port, written)?;
-    Ok(pair)
+    verify(&port, written.ours)?;
+    Ok(written.pair)
 }
 
 fn read(effort: Effort) -> Result<Pair, Box<dyn Error>> {
@@ -81,28 +72,17 @@ fn read(effort: Effort) -> Result<Pair, Box<dyn Error>> {
     let reader = drain(socket_out);
     let mut peer = devices::peer(socket_in);
 
-    let (mut ours_written, mut peer_written) = (0, 0);
-    let pair = compare(
-        effort,
-        &mut |count| {
-            write_ours(&mut port, count);
-            ours_written += count;
-        },
-        &mut |count| {
-            write_peer(&mut peer, count);
-            peer_written += count;
-        },
-    );
+    let written = compare_writes(effort, &mut port, &mut peer);
     drop(peer);
     let arrived = reader.join().map_err(|_| "the reader has panicked")??;
-    expect("the peer's reader", arrived, peer_written)?;
+    expect("the peer's reader", arrived, written.peer)?;
     port.console().end(&Cause::VmEnded);
     let told = owner.join().map_err(|_| "the owner has panicked")??;
     // Bytes or declared holes: a client that the guest outruns is told so.
-    expect("the owner", told, ours_written)?;
+    expect("the owner", told, written.ours)?;
     served.finish()?;
-    verify(&port, ours_written)?;
-    Ok(pair)
+    verify(&port, written.ours)?;
+    Ok(written.pair)
 }
 
 /// Reads to the session's end, and counts bytes and holes; each must begin where the last one ended.

@@ -29,34 +29,49 @@ pub(super) fn character(n: u64) -> u8 {
 }
 
 /// The guest writes `count` characters, one access each.
-pub(super) fn write_ours(port: &mut Port, count: u64) {
+fn write_ours(port: &mut Port, count: u64) {
     for n in 0..count {
         port.write_register(black_box(offset::THR), black_box(character(n)));
     }
 }
 
 /// The same, on the peer.
-pub(super) fn write_peer<W: io::Write>(peer: &mut Peer<W>, count: u64) {
+fn write_peer<W: io::Write>(peer: &mut Peer<W>, count: u64) {
     for n in 0..count {
         // Its error is the sink's. It is looked at, as a VMM that counts losses does, and found by the check at the end.
         let _ = black_box(peer.write(black_box(offset::THR), black_box(character(n))));
     }
 }
 
-fn thr(effort: Effort) -> Result<Pair, Box<dyn std::error::Error>> {
-    let mut port = devices::port()?;
-    let mut peer = devices::peer(io::sink());
-    let mut written = 0;
+/// What writing to THR costs, and how many characters each of the two was given.
+pub(super) struct Written {
+    pub(super) pair: Pair,
+    pub(super) ours: u64,
+    pub(super) peer: u64,
+}
+
+/// Writes to THR, here and there in turn.
+pub(super) fn compare_writes<W: io::Write>(effort: Effort, port: &mut Port, peer: &mut Peer<W>) -> Written {
+    let (mut our_count, mut peer_count) = (0, 0);
     let pair = compare(
         effort,
         &mut |count| {
-            write_ours(&mut port, count);
-            written += count;
+            write_ours(port, count);
+            our_count += count;
         },
-        &mut |count| write_peer(&mut peer, count),
+        &mut |count| {
+            write_peer(peer, count);
+            peer_count += count;
+        },
     );
-    verify(&port, written)?;
-    Ok(pair)
+    Written { pair, ours: our_count, peer: peer_count }
+}
+
+fn thr(effort: Effort) -> Result<Pair, Box<dyn std::error::Error>> {
+    let mut port = devices::port()?;
+    let written = compare_writes(effort, &mut port, &mut devices::peer(io::sink()));
+    verify(&port, written.ours)?;
+    Ok(written.pair)
 }
 
 fn thr_on_bus(effort: Effort) -> Result<Pair, Box<dyn std::error::Error>> {

@@ -5,10 +5,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 
-use super::register::{verify, write_ours, write_peer};
+use super::register::{compare_writes, verify};
 use super::{Rows, expect};
 use crate::devices;
-use crate::measure::{Effort, Pair, compare};
+use crate::measure::{Effort, Pair};
 use crate::table::Row;
 
 pub(super) fn rows(effort: Effort) -> Rows {
@@ -65,18 +65,7 @@ pub(super) fn drain(mut output: impl Read + Send + 'static) -> JoinHandle<io::Re
 fn measure<W: Write>(effort: Effort, out: W) -> Result<(Pair, u64, W), Box<dyn Error>> {
     let mut port = devices::port()?;
     let mut peer = devices::peer(out);
-    let (mut ours_written, mut peer_written) = (0, 0);
-    let pair = compare(
-        effort,
-        &mut |count| {
-            write_ours(&mut port, count);
-            ours_written += count;
-        },
-        &mut |count| {
-            write_peer(&mut peer, count);
-            peer_written += count;
-        },
-    );
-    verify(&port, ours_written)?;
-    Ok((pair, peer_written, peer.into_writer()))
+    let written = compare_writes(effort, &mut port, &mut peer);
+    verify(&port, written.ours)?;
+    Ok((written.pair, written.peer, peer.into_writer()))
 }
