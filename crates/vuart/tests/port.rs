@@ -1,39 +1,12 @@
 //! The port as a guest and its host see it: edges, input behind the FIFO, odd accesses.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+mod support;
 
+use support::{Edges, owner, port};
 use vm_superio::Trigger;
-use vuart::endpoint::{Attach, Cause, Identity, Mode, Session};
+use vuart::endpoint::{Attach, Cause, Identity, Mode};
 use vuart::uart::spec::{Mcr, Msr, offset::*};
 use vuart::{MmioPort, Options, SerialPort};
-
-#[derive(Debug, Clone, Default)]
-struct Edges(Arc<AtomicUsize>);
-
-impl Trigger for Edges {
-    type E = ();
-    fn trigger(&self) -> Result<(), ()> {
-        self.0.fetch_add(1, SeqCst);
-        Ok(())
-    }
-}
-
-impl Edges {
-    /// How many there were since the last time.
-    fn take(&self) -> usize {
-        self.0.swap(0, SeqCst)
-    }
-}
-
-fn port() -> (SerialPort<Edges>, Edges) {
-    let edges = Edges::default();
-    (SerialPort::new(edges.clone()).unwrap(), edges)
-}
-
-fn owner(port: &SerialPort<Edges>) -> Session {
-    port.console().attach(Attach::new(Identity::new("test", 0, None)).mode(Mode::TakeOver)).unwrap()
-}
 
 fn output(port: &SerialPort<Edges>) -> Vec<u8> {
     let mut bytes = vec![0; 1 << 16];

@@ -1,34 +1,17 @@
 //! A port's snapshot: S13, S19, invariant 7, and vm-superio's.
 
+mod support;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use proptest::prelude::*;
-use vm_superio::{Serial, SerialState, Trigger};
-use vuart::endpoint::{Attach, Identity, Input, Mode, Session, Symbol};
+use support::{Edges, owner, port};
+use vm_superio::{Serial, SerialState};
+use vuart::endpoint::{Attach, Identity, Input, Mode, Symbol};
 use vuart::uart::spec::offset::*;
 use vuart::uart::{Config, Profile};
 use vuart::{Options, PortState, PortStateV1, RestorePortError, SerialPort, ToSuperioError};
-
-#[derive(Debug, Clone, Default)]
-struct Edges(Arc<AtomicUsize>);
-
-impl Trigger for Edges {
-    type E = ();
-    fn trigger(&self) -> Result<(), ()> {
-        self.0.fetch_add(1, SeqCst);
-        Ok(())
-    }
-}
-
-fn port() -> (SerialPort<Edges>, Edges) {
-    let edges = Edges::default();
-    (SerialPort::new(edges.clone()).unwrap(), edges)
-}
-
-fn owner(port: &SerialPort<Edges>) -> Session {
-    port.console().attach(Attach::new(Identity::new("test", 0, None)).mode(Mode::TakeOver)).unwrap()
-}
 
 /// The state through JSON, and a port of it elsewhere.
 fn moved(port: &SerialPort<Edges>) -> (SerialPort<Edges>, Edges) {
@@ -61,12 +44,12 @@ fn offsets_go_on_and_what_was_before_is_declared_lost() {
 fn r4_s19_the_interrupt_comes_again() {
     let (mut old, edges) = port();
     old.write_register(IER, 0x02);
-    assert_eq!(edges.0.load(SeqCst), 1);
+    assert_eq!(edges.count(), 1);
     let (mut new, edges) = moved(&old);
-    assert_eq!(edges.0.load(SeqCst), 1, "whoever was told is not there any more");
+    assert_eq!(edges.count(), 1, "whoever was told is not there any more");
     assert_eq!(new.read_register(IIR), 0x02);
     let (_, edges) = moved(&new);
-    assert_eq!(edges.0.load(SeqCst), 0, "nothing to tell");
+    assert_eq!(edges.count(), 0, "nothing to tell");
 }
 
 #[test]
@@ -78,7 +61,7 @@ fn s19_input_that_waits_is_there_and_announced() {
     let (mut new, edges) = moved(&old);
     new.write_register(MCR, 0x0B);
     new.write_register(IER, 0x01);
-    assert_eq!(edges.0.load(SeqCst), 1);
+    assert_eq!(edges.count(), 1);
     let mut read = Vec::new();
     while new.read_register(LSR) & 0x01 != 0 {
         read.push(new.read_register(RBR));
@@ -93,9 +76,9 @@ fn s19_a_sleeping_guest_is_woken_where_it_was_restored() {
     old.write_register(FCR, 0x81);
     old.write_register(IER, 0x01);
     let (new, edges) = moved(&old);
-    assert_eq!(edges.0.load(SeqCst), 0);
+    assert_eq!(edges.count(), 0);
     assert_eq!(owner(&new).write(b"k").unwrap(), 1);
-    assert_eq!(edges.0.load(SeqCst), 1);
+    assert_eq!(edges.count(), 1);
 }
 
 /// S13: somebody types at every moment, and each generation of the port is restored from the one before. A snapshot has
@@ -210,7 +193,7 @@ fn a_guest_of_vm_superio_keeps_its_interrupts() {
     let edges = Edges::default();
     let port = SerialPort::restore(edges.clone(), Options::default(), &state).unwrap();
     owner(&port).write(b"k").unwrap();
-    assert_eq!(edges.0.load(SeqCst), 1);
+    assert_eq!(edges.count(), 1);
 }
 
 /// The committed states of ports restore for ever, and show the same. See `crates/16550/tests/state.rs`.
@@ -266,7 +249,7 @@ fn vm_superio_there_and_back() {
     let ours = PortState::try_from(&state).unwrap();
     let edges = Edges::default();
     let mut port = SerialPort::restore(edges.clone(), Options::default(), &ours).unwrap();
-    assert_eq!(edges.0.load(SeqCst), 1, "the guest had not read IIR");
+    assert_eq!(edges.count(), 1, "the guest had not read IIR");
 
     let back = SerialState::try_from(&port.state()).unwrap();
     assert_eq!(back, state);
@@ -305,7 +288,7 @@ proptest! {
         prop_assert_eq!(port.read_register(SCR), scratch);
         prop_assert_eq!(port.read_register(MCR), modem_control & 0x1F);
         // What the guest had asked for comes, and a handler gets the line low.
-        prop_assert_eq!(edges.0.load(SeqCst) > 0, interrupt_enable & 0x02 != 0 || port.read_register(IIR) & 1 == 0);
+        prop_assert_eq!(edges.count() > 0, interrupt_enable & 0x02 != 0 || port.read_register(IIR) & 1 == 0);
         port.write_register(LCR, 0x03);
         for _ in 0..200 {
             port.read_register(IIR);

@@ -1,0 +1,43 @@
+//! What the tests of the port share: its interrupt, counted, and somebody at its console.
+
+#![allow(dead_code, reason = "each test program uses its part of it")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use vm_superio::Trigger;
+use vuart::SerialPort;
+use vuart::endpoint::{Attach, Identity, Mode, Session};
+
+/// The interrupt, counted.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Edges(Arc<AtomicUsize>);
+
+impl Trigger for Edges {
+    type E = ();
+    fn trigger(&self) -> Result<(), ()> {
+        self.0.fetch_add(1, SeqCst);
+        Ok(())
+    }
+}
+
+impl Edges {
+    /// How many there were since the last time.
+    pub(crate) fn take(&self) -> usize {
+        self.0.swap(0, SeqCst)
+    }
+
+    /// How many there were since then, to be asked again.
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(SeqCst)
+    }
+}
+
+pub(crate) fn port() -> (SerialPort<Edges>, Edges) {
+    let edges = Edges::default();
+    (SerialPort::new(edges.clone()).unwrap(), edges)
+}
+
+pub(crate) fn owner(port: &SerialPort<Edges>) -> Session {
+    port.console().attach(Attach::new(Identity::new("test", 0, None)).mode(Mode::TakeOver)).unwrap()
+}
