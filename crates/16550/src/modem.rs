@@ -11,11 +11,8 @@ pub(crate) struct Modem {
 }
 
 impl Modem {
-    /// Carrier, and both sides ready.
-    pub(crate) const CONNECTED: Msr = Msr::CTS.union(Msr::DSR).union(Msr::DCD);
-
     pub(crate) const fn new() -> Self {
-        Self { status: Self::CONNECTED, pins: Self::CONNECTED }
+        Self { status: Msr::CONNECTED, pins: Msr::CONNECTED }
     }
 
     pub(crate) fn restored(pins: Msr, deltas: Msr, seen: Msr) -> Self {

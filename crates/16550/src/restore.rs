@@ -123,18 +123,13 @@ impl<T: Time> Uart<T> {
         let pins = Msr::from_bits_retain(state.modem_inputs);
         let seen = Modem::seen(pins, uart.mcr_as_it_acts());
         uart.modem = Modem::restored(pins, Msr::from_bits_retain(state.modem_deltas), seen);
-        uart.check_transmitter()?;
-        Ok(uart)
-    }
-
-    /// A transmitter that has something to do and never will is one that firmware spins on for ever (R9).
-    fn check_transmitter(&self) -> Result<(), RestoreError> {
-        if self.time.is_stuck(self.auto_flow() && !self.modem.status().contains(Msr::CTS)) {
+        // A transmitter that has something to do and never will is one that firmware spins on for ever (R9).
+        if uart.time.is_stuck(uart.cts_holds()) {
             return Err(RestoreError::Contradiction(
                 "the transmitter has something to do and does not do it",
             ));
         }
-        Ok(())
+        Ok(uart)
     }
 }
 

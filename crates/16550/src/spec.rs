@@ -169,6 +169,8 @@ impl Lsr {
 impl Msr {
     /// The modem inputs themselves.
     pub const INPUTS: Self = Self::CTS.union(Self::DSR).union(Self::RI).union(Self::DCD);
+    /// The inputs after reset: carrier, and both sides ready.
+    pub const CONNECTED: Self = Self::CTS.union(Self::DSR).union(Self::DCD);
     /// What raises the modem-status interrupt and is cleared by reading MSR.
     pub const DELTAS: Self = Self::DCTS.union(Self::DDSR).union(Self::TERI).union(Self::DDCD);
 }

@@ -5,7 +5,7 @@ use core::num::NonZeroU32;
 use crate::config::Config;
 use crate::fifo::Fifo;
 use crate::receiver::capacity;
-use crate::spec::{Fcr, Lcr, Msr};
+use crate::spec::{Fcr, Lcr};
 use crate::time::{Time, Transmitter};
 use crate::uart::Uart;
 
@@ -197,9 +197,7 @@ impl Uart<Timed> {
 
     /// The next character goes from the FIFO, or THR, to the shift register, when it can.
     fn start(&mut self) {
-        // With automatic flow control a character waits for CTS (TL16C750 data sheet, "auto-CTS").
-        let held = self.auto_flow() && !self.modem.status().contains(Msr::CTS);
-        if held || self.time.shifting.is_some() {
+        if self.cts_holds() || self.time.shifting.is_some() {
             return;
         }
         let Some(data) = self.time.fifo.pop() else { return };

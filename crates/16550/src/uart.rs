@@ -142,6 +142,11 @@ impl<T> Uart<T> {
         self.mcr.contains(Mcr::AFE) && self.fcr.contains(Fcr::ENABLE)
     }
 
+    /// Automatic flow control by CTS (TL16C750 data sheet, "auto-CTS"): the transmitter begins no character.
+    pub(crate) const fn cts_holds(&self) -> bool {
+        self.auto_flow() && !self.modem.status().contains(Msr::CTS)
+    }
+
     /// Automatic flow control by RTS (TL16C750 data sheet, "auto-RTS"): the receiver stops the sender at its trigger level
     /// and lets it go on when it is empty; at the highest level, when it is full, and when it is not.
     pub(crate) const fn rts_holds(&self) -> bool {

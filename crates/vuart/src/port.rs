@@ -111,9 +111,9 @@ impl<T: Trigger> Line<T> {
 ///
 /// One vCPU thread accesses it at a time: a VMM with several puts it behind a mutex that only vCPU threads take. (So what is
 /// not an access of the guest's, such as a snapshot or a modem line, is for a moment at which the vCPUs are paused, or for
-/// a vCPU's thread.) It takes
-/// no lock itself, never blocks, and makes no system call on an access except to raise an interrupt and, once for each
-/// time that it went to sleep, to wake the console's server for output or for room that it waits for.
+/// a vCPU's thread.) It takes no lock itself, never blocks, and makes no system call on an access except to raise an
+/// interrupt and, once for each time that it went to sleep, to wake the console's server for output or for room that it
+/// waits for.
 ///
 /// The interrupt is an edge, as rust-vmm's [`Trigger`] is: it fires at each rise of the UART's interrupt line. A character
 /// that is written to THR leaves at once, so that there the line falls and rises again within one access; that counts as
@@ -289,8 +289,8 @@ impl<T: Trigger> SerialPort<T> {
     ///
     /// # Errors
     ///
-    /// When the guest has touched the port already, or the host a modem line, for a trace begins with a reset; when the ring can't have that size; or
-    /// when there is no file descriptor left.
+    /// When the guest has touched the port already, or the host a modem line, for a trace begins with a reset; when the ring
+    /// can't have that size; or when there is no file descriptor left.
     pub fn record(&mut self, capacity: usize) -> Result<Recording, RecordError> {
         let (recorder, recording) = Recorder::new(&self.uart, capacity)?;
         self.recorder = Some(Box::new(recorder));
@@ -370,13 +370,11 @@ impl<T: Trigger> SerialPort<T> {
     /// The guest writes one register. Only the low three bits of `register` count.
     pub fn write_register(&mut self, register: u8, value: u8) {
         let register = register & 7;
+        let transmitted = self.uart.write(register, value);
         if let Some(recorder) = &mut self.recorder {
-            recorder.write(register, value);
+            recorder.write(register, value, transmitted);
         }
-        if let Some(byte) = self.uart.write(register, value) {
-            if let Some(recorder) = &mut self.recorder {
-                recorder.transmitted(byte);
-            }
+        if let Some(byte) = transmitted {
             self.output.push(byte);
             self.doorbell.ring_if_armed();
         }

@@ -34,8 +34,8 @@ struct Character {
 
 /// Does something to the UART, whatever its time.
 macro_rules! uart {
-    ($board:expr, $uart:ident => $do:expr) => {
-        match &mut $board.uart {
+    ($any:expr, $uart:ident => $do:expr) => {
+        match $any {
             AnyTime::Instant($uart) => $do,
             AnyTime::Timed($uart) => $do,
         }
@@ -99,13 +99,13 @@ impl Board {
 
 impl Device for Board {
     fn read(&mut self, register: u8) -> u8 {
-        let value = uart!(self, uart => uart.read(register));
+        let value = uart!(&mut self.uart, uart => uart.read(register));
         self.deliver();
         value
     }
 
     fn write(&mut self, register: u8, value: u8) {
-        let left = uart!(self, uart => uart.write(register, value));
+        let left = uart!(&mut self.uart, uart => uart.write(register, value));
         self.transmitted.extend(left);
         self.deliver();
     }
@@ -129,21 +129,15 @@ impl Device for Board {
     }
 
     fn break_out(&self) -> Result<bool, Unsupported> {
-        Ok(match &self.uart {
-            AnyTime::Instant(uart) => uart.break_out(),
-            AnyTime::Timed(uart) => uart.break_out(),
-        })
+        Ok(uart!(&self.uart, uart => uart.break_out()))
     }
 
     fn interrupt(&self) -> bool {
-        match &self.uart {
-            AnyTime::Instant(uart) => uart.interrupt(),
-            AnyTime::Timed(uart) => uart.interrupt(),
-        }
+        uart!(&self.uart, uart => uart.interrupt())
     }
 
     fn set_modem_inputs(&mut self, inputs: Msr) -> Result<(), Unsupported> {
-        uart!(self, uart => uart.set_modem_inputs(inputs));
+        uart!(&mut self.uart, uart => uart.set_modem_inputs(inputs));
         Ok(())
     }
 

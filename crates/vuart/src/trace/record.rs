@@ -78,7 +78,7 @@ impl Recorder {
             shared: Arc::clone(&shared),
             interrupt: false,
             break_out: false,
-            modem_inputs: Msr::CTS | Msr::DSR | Msr::DCD,
+            modem_inputs: Msr::CONNECTED,
         };
         recorder.settings(config);
         Ok((recorder, Recording { reader, begun: Vec::new(), shared }))
@@ -100,12 +100,12 @@ impl Recorder {
         self.line(format_args!("r {register} {value:02x}"));
     }
 
-    pub(crate) fn write(&mut self, register: u8, value: u8) {
+    /// A write, and what left because of it.
+    pub(crate) fn write(&mut self, register: u8, value: u8, transmitted: Option<u8>) {
         self.line(format_args!("w {register} {value:02x}"));
-    }
-
-    pub(crate) fn transmitted(&mut self, byte: u8) {
-        self.line(format_args!("tx {byte:02x}"));
+        if let Some(byte) = transmitted {
+            self.line(format_args!("tx {byte:02x}"));
+        }
     }
 
     pub(crate) fn received(&mut self, symbol: Symbol) {

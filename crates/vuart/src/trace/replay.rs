@@ -145,7 +145,7 @@ struct Player<'a, D: ?Sized> {
 
 impl<'a, D: Device + ?Sized> Player<'a, D> {
     fn new(device: &'a mut D) -> Self {
-        Self { device, modem_inputs: Msr::CTS | Msr::DSR | Msr::DCD }
+        Self { device, modem_inputs: Msr::CONNECTED }
     }
 
     /// Does one operation. What comes back is the operation with the device's answer in it.
