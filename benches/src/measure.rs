@@ -1,4 +1,4 @@
-//! Two things measured fairly on a noisy machine: in turn, many times, the median of each.
+//! Things measured fairly on a noisy machine: in turn, many times, the median of each.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -6,16 +6,34 @@ use std::time::{Duration, Instant};
 /// How long to measure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
-    /// How often each of the two has its turn.
+    /// How often each has its turn.
     rounds: usize,
     /// How long one turn is.
-    turn: Duration,
+    pub(crate) turn: Duration,
 }
 
 impl Effort {
     pub(crate) const FULL: Self = Self { rounds: 201, turn: Duration::from_millis(2) };
     pub(crate) const QUICK: Self = Self { rounds: 5, turn: Duration::from_micros(200) };
+
+    /// Gives each of `candidates` its turns, by number.
+    ///
+    /// They take turns, and which of them is first and who comes after whom alternate too, so that a machine that becomes
+    /// slower meanwhile becomes slower for all, and nobody always comes after the one that leaves the caches cold.
+    pub(crate) fn alternate(self, candidates: usize, mut turn: impl FnMut(usize)) {
+        for round in 0..self.rounds {
+            for place in 0..candidates {
+                let place = if round % 2 == 0 { place } else { candidates - 1 - place };
+                turn((place + round / 2) % candidates);
+            }
+        }
+    }
 }
+
+/// An operation that is measured: it is done as many times as told, and says how long that took.
+///
+/// It says so itself because some have to make room between the operations, which is nobody's cost.
+pub(crate) type Operation<'a> = &'a mut dyn FnMut(u64) -> Duration;
 
 /// Nanoseconds per operation, medians over the rounds.
 #[derive(Debug, Clone, Copy)]
@@ -25,30 +43,35 @@ pub(crate) struct Pair {
 }
 
 /// Measures two operations. Each closure does its operation as many times as it is told.
-///
-/// The two have their turns alternately, and which of them is first alternates too, so that a machine that becomes
-/// slower meanwhile becomes slower for both.
 pub(crate) fn compare(effort: Effort, ours: &mut dyn FnMut(u64), peer: &mut dyn FnMut(u64)) -> Pair {
-    let (our_count, peer_count) = (calibrate(effort.turn, ours), calibrate(effort.turn, peer));
-    let mut our_rounds = Vec::with_capacity(effort.rounds);
-    let mut peer_rounds = Vec::with_capacity(effort.rounds);
-    for round in 0..effort.rounds {
-        if round % 2 == 0 {
-            our_rounds.push(per_operation(ours, our_count));
-            peer_rounds.push(per_operation(peer, peer_count));
-        } else {
-            peer_rounds.push(per_operation(peer, peer_count));
-            our_rounds.push(per_operation(ours, our_count));
-        }
-    }
-    Pair { ours: median(our_rounds), peer: median(peer_rounds) }
+    let medians =
+        medians(effort, &mut [&mut |count| time(|| ours(count)), &mut |count| time(|| peer(count))]);
+    Pair { ours: medians[0], peer: medians[1] }
+}
+
+/// Measures any number of operations in turn: nanoseconds per operation, the median of each.
+pub(crate) fn medians(effort: Effort, operations: &mut [Operation<'_>]) -> Vec<f64> {
+    let counts: Vec<u64> = operations.iter_mut().map(|operation| calibrate(effort.turn, operation)).collect();
+    let mut rounds = vec![Vec::with_capacity(effort.rounds); operations.len()];
+    effort.alternate(operations.len(), |n| {
+        let elapsed = operations[n](black_box(counts[n]));
+        rounds[n].push(per_operation(elapsed, counts[n]));
+    });
+    rounds.into_iter().map(median).collect()
+}
+
+/// How long something takes.
+pub(crate) fn time(operation: impl FnOnce()) -> Duration {
+    let begin = Instant::now();
+    operation();
+    begin.elapsed()
 }
 
 /// How many operations fill a turn. It warms the caches up as well.
-fn calibrate(turn: Duration, operation: &mut dyn FnMut(u64)) -> u64 {
+fn calibrate(turn: Duration, operation: &mut Operation<'_>) -> u64 {
     let mut count = 1;
     loop {
-        let elapsed = time(operation, count);
+        let elapsed = operation(black_box(count));
         if elapsed * 2 >= turn {
             return count;
         }
@@ -57,14 +80,8 @@ fn calibrate(turn: Duration, operation: &mut dyn FnMut(u64)) -> u64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts and nanoseconds of a turn are far below 2^52")]
-fn per_operation(operation: &mut dyn FnMut(u64), count: u64) -> f64 {
-    time(operation, count).as_nanos() as f64 / count as f64
-}
-
-fn time(operation: &mut dyn FnMut(u64), count: u64) -> Duration {
-    let begin = Instant::now();
-    operation(black_box(count));
-    begin.elapsed()
+fn per_operation(elapsed: Duration, count: u64) -> f64 {
+    elapsed.as_nanos() as f64 / count as f64
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

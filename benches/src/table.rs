@@ -28,7 +28,7 @@ impl Row {
             figure: figure.into(),
             ours: rounded(pair.ours, 100.0),
             peer: rounded(pair.peer, 100.0),
-            ratio: rounded(ratio, 100_000.0),
+            ratio: rounded(ratio, 10_000_000.0),
             goal: None,
             met: None,
         }
