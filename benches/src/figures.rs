@@ -26,6 +26,17 @@ pub(crate) const FAMILIES: [(&str, Family); 5] = [
     ("the ring by itself", ring::rows),
 ];
 
+/// Those whose name contains `only`; all of them when nothing is asked for.
+pub(crate) fn chosen(only: Option<&str>) -> Result<Vec<(&'static str, Family)>, String> {
+    let only = only.unwrap_or_default();
+    let chosen: Vec<_> = FAMILIES.into_iter().filter(|(name, _)| name.contains(only)).collect();
+    if chosen.is_empty() {
+        let names = FAMILIES.map(|(name, _)| format!("{name:?}")).join(", ");
+        return Err(format!("no family is named {only:?}; there are {names}"));
+    }
+    Ok(chosen)
+}
+
 /// What a verification found, when it was not what it should be.
 fn expect(what: &str, found: u64, expected: u64) -> Result<(), Box<dyn Error>> {
     if found == expected {

@@ -34,12 +34,15 @@ enum Command {
         /// Measure for a moment only: shows that everything runs, the figures mean little
         #[arg(long)]
         quick: bool,
+        /// Only the families whose name contains this
+        #[arg(long, value_name = "FAMILY")]
+        only: Option<String>,
     },
 }
 
 fn main() -> ExitCode {
-    let Command::Table { json, quick } = Arguments::parse().command;
-    match table(json, if quick { Effort::QUICK } else { Effort::FULL }) {
+    let Command::Table { json, quick, only } = Arguments::parse().command;
+    match table(json, if quick { Effort::QUICK } else { Effort::FULL }, only.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vuart-benches: {error}");
@@ -48,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn table(json: bool, effort: Effort) -> Result<(), Box<dyn Error>> {
+fn table(json: bool, effort: Effort, only: Option<&str>) -> Result<(), Box<dyn Error>> {
     let machine = machine::describe();
     if cfg!(debug_assertions) {
         eprintln!("This is a debug build: run it with --release.");
@@ -60,7 +63,7 @@ fn table(json: bool, effort: Effort) -> Result<(), Box<dyn Error>> {
         writeln!(out, "{machine}\n")?;
     }
     let mut rows = Vec::new();
-    for (name, family) in figures::FAMILIES {
+    for (name, family) in figures::chosen(only)? {
         eprintln!("measuring: {name}");
         rows.extend(family(effort).map_err(|error| format!("{name}: {error}"))?);
     }
