@@ -8,6 +8,7 @@ mod sinks;
 
 use std::error::Error;
 
+pub(crate) use self::register::character;
 use crate::measure::Effort;
 use crate::table::Row;
 
@@ -38,7 +39,7 @@ pub(crate) fn chosen(only: Option<&str>) -> Result<Vec<(&'static str, Family)>, 
 }
 
 /// What a verification found, when it was not what it should be.
-fn expect(what: &str, found: u64, expected: u64) -> Result<(), Box<dyn Error>> {
+pub(crate) fn expect(what: &str, found: u64, expected: u64) -> Result<(), Box<dyn Error>> {
     if found == expected {
         Ok(())
     } else {

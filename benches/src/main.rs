@@ -5,6 +5,7 @@
 
 mod devices;
 mod figures;
+mod loops;
 mod machine;
 mod measure;
 mod table;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::loops::Loop;
 use crate::measure::Effort;
 
 #[derive(Parser)]
@@ -38,11 +40,18 @@ enum Command {
         #[arg(long, value_name = "FAMILY")]
         only: Option<String>,
     },
+    /// Does one thing so many times and nothing else, for a tool that counts instructions
+    Loop { what: Loop, count: u64 },
 }
 
 fn main() -> ExitCode {
-    let Command::Table { json, quick, only } = Arguments::parse().command;
-    match table(json, if quick { Effort::QUICK } else { Effort::FULL }, only.as_deref()) {
+    let done = match Arguments::parse().command {
+        Command::Table { json, quick, only } => {
+            table(json, if quick { Effort::QUICK } else { Effort::FULL }, only.as_deref())
+        }
+        Command::Loop { what, count } => what.run(count),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vuart-benches: {error}");

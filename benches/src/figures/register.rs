@@ -24,7 +24,7 @@ pub(super) fn rows(effort: Effort) -> Rows {
 }
 
 /// What the guest writes as its `n`th character.
-pub(super) fn character(n: u64) -> u8 {
+pub(crate) fn character(n: u64) -> u8 {
     n.to_le_bytes()[0]
 }
 
