@@ -3,6 +3,7 @@
 //! Each push is timed, so each figure includes reading the clock once, which costs as much as some ten pushes. Nothing is
 //! subtracted. All samples of all turns count alike; what a thread waits for its core is among them.
 
+use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -15,13 +16,13 @@ use crate::table::Row;
 /// As fast as a guest can: the exit for each byte takes it about that long.
 const GUEST: Duration = Duration::from_micros(1);
 
-/// Pushes in a turn, at most: it keeps the samples of a run within some megabytes.
-const MAX_SAMPLES: usize = 1 << 15;
+/// How many of them are worth the time of one that is a guest's.
+const WITHOUT_PAUSE: u32 = 16;
 
 pub(super) fn rows(effort: Effort) -> Rows {
     let mut rows = Vec::new();
     for readers in [1, 2] {
-        let [ours, peer] = measure(effort, readers, GUEST)?;
+        let [ours, peer] = measure(effort, readers, Some(GUEST))?;
         let row = |quantile: &str, of: fn(&[u32]) -> f64| {
             let figure = format!(
                 "ring push of 1 byte each µs vs `Mutex<VecDeque<u8>>`, {readers} copying every 10 µs, {quantile}, ns"
@@ -34,7 +35,7 @@ pub(super) fn rows(effort: Effort) -> Rows {
         rows.push(row("longest", |samples| at(samples, 1000)));
 
         // Of so many pushes between two copies, fewer in a thousand meet one.
-        let [ours, peer] = measure(effort, readers, Duration::ZERO)?;
+        let [ours, peer] = measure(effort, readers, None)?;
         let figure = format!(
             "ring push of 1 byte without pause vs `Mutex<VecDeque<u8>>`, {readers} copying every 10 µs, p99.9, ns"
         );
@@ -44,17 +45,17 @@ pub(super) fn rows(effort: Effort) -> Rows {
 }
 
 /// How long each push took, ours and the queue's, in nanoseconds and in order.
-fn measure(
-    effort: Effort,
-    readers: usize,
-    pause: Duration,
-) -> Result<[Vec<u32>; 2], Box<dyn std::error::Error>> {
+fn measure(effort: Effort, readers: usize, pause: Option<Duration>) -> Result<[Vec<u32>; 2], Box<dyn Error>> {
     let (mut ring, mut queue) = (CopiedRing::new()?, CopiedQueue::new());
+    // By number, not by time, which would leave most pushes out of the turns in which some wait long.
+    let guest = u32::try_from(effort.turn.as_micros())?;
+    let count = if pause.is_some() { guest } else { guest * WITHOUT_PAUSE };
+    let pause = pause.unwrap_or_default();
     let mut samples = [Vec::new(), Vec::new()];
     effort.alternate(2, |n| {
         let of_turn = match n {
-            0 => ring.turn(readers, |writer| sample(effort.turn, pause, |byte| writer.push(byte))),
-            _ => queue.turn(readers, |queue| sample(effort.turn, pause, |byte| queue.push_byte(byte))),
+            0 => ring.turn(readers, |writer| sample(count, pause, |byte| writer.push(byte))),
+            _ => queue.turn(readers, |queue| sample(count, pause, |byte| queue.push_byte(byte))),
         };
         samples[n].extend(of_turn);
     });
@@ -65,23 +66,20 @@ fn measure(
     Ok(samples)
 }
 
-/// Pushes for the time of a turn.
-fn sample(turn: Duration, pause: Duration, mut push: impl FnMut(u8)) -> Vec<u32> {
-    let mut samples = Vec::with_capacity(MAX_SAMPLES);
-    let begin = Instant::now();
-    let mut last = begin;
-    for n in 0..MAX_SAMPLES as u64 {
+/// Pushes so many times, and says how long each push took.
+fn sample(count: u32, pause: Duration, mut push: impl FnMut(u8)) -> Vec<u32> {
+    // Its memory is touched now, not while it is measured.
+    let mut samples = vec![0; count as usize];
+    let mut last = Instant::now();
+    for (n, sample) in (0..).zip(&mut samples) {
         let due = last + pause;
         // Without a pause, the end of one push is the beginning of the next: the clock is read once for each.
         while last < due {
             last = Instant::now();
         }
-        if last - begin >= turn {
-            break;
-        }
         push(black_box(character(n)));
         let now = Instant::now();
-        samples.push(u32::try_from((now - last).as_nanos()).unwrap_or(u32::MAX));
+        *sample = u32::try_from((now - last).as_nanos()).unwrap_or(u32::MAX);
         last = now;
     }
     samples
