@@ -1,6 +1,7 @@
 //! The ring by itself, beside the queues and rings that it could have been, and beside `memcpy` and `write(2)`.
 
 mod copying;
+mod locked;
 mod memory;
 mod snapshot;
 mod system;

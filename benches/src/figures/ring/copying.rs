@@ -11,7 +11,7 @@ use vuart::scrollback::{CapacityError, Scrollback, Writer};
 
 use super::super::Rows;
 use super::super::register::character;
-use super::memory::Locked;
+use super::locked::Locked;
 use crate::measure::{Effort, Pair, medians, time};
 use crate::table::Row;
 

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use vuart::scrollback::Scrollback;
 
 use super::super::{Rows, expect};
-use super::memory::Locked;
+use super::locked::Locked;
 use super::{pattern, same};
 use crate::measure::{Effort, Pair, medians, time};
 use crate::table::Row;

@@ -68,8 +68,8 @@ fn measure(effort: Effort, readers: usize, pause: Option<Duration>) -> Result<[V
 
 /// Pushes so many times, and says how long each push took.
 fn sample(count: u32, pause: Duration, mut push: impl FnMut(u8)) -> Vec<u32> {
-    // Its memory is touched now, not while it is measured.
-    let mut samples = vec![0; count as usize];
+    // Not zeros, which would be memory that is touched for the first time while it is measured.
+    let mut samples = vec![u32::MAX; count as usize];
     let mut last = Instant::now();
     for (n, sample) in (0..).zip(&mut samples) {
         let due = last + pause;

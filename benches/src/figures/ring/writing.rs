@@ -4,7 +4,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use super::super::{Rows, expect};
-use super::memory::{Locked, Ours, Plain, Ringbuf, RingbufOverwriting, RtHistory, Rtrb};
+use super::locked::Locked;
+use super::memory::{Ours, Plain, Ringbuf, RingbufOverwriting, RtHistory, Rtrb};
 use super::system::{EventFd, Null, Pipe};
 use super::{CAPACITY, pattern};
 use crate::measure::{Effort, Operation, Pair, medians};
