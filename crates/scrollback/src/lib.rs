@@ -22,25 +22,49 @@
 //! a bounded number of steps. Readers write nothing shared, so they can neither delay it nor each other. How that is
 //! right in the memory model, without a lock and without `unsafe`, is argued in [`protocol`].
 //!
+//! The memory is this process's, or that of a `memfd` or a file ([`Options`]): then the last output outlives the process, and
+//! the next one goes on with the same offsets. [`layout`] says what is in there.
+//!
 //! The ring itself knows nothing of waiting. A thread that wants to sleep until there is more shares a [`Doorbell`] with
 //! the thread that writes.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        dead_code,
+        reason = "the unit tests are models of the protocol, in memory of their own: nothing makes files"
+    )
+)]
 
 mod armed;
+#[cfg(not(test))]
+mod backing;
 mod doorbell;
 mod error;
+mod geometry;
+#[cfg(not(test))]
+pub mod layout;
+#[cfg(not(test))]
+mod memory;
 #[cfg(test)]
 mod models;
+mod offsets;
+#[cfg(not(test))]
+mod options;
+mod position;
 pub mod protocol;
 mod reader;
-mod ring;
 mod scrollback;
 mod sync;
+mod touch;
 mod writer;
 
 pub use doorbell::Doorbell;
-pub use error::{CapacityError, StartError};
+pub use error::{CapacityError, FileError, LayoutError, OptionsError};
+#[cfg(not(test))]
+pub use options::Options;
+pub use position::Position;
 pub use reader::Reader;
 pub use scrollback::{Read, Scrollback};
 pub use writer::Writer;

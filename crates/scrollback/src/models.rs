@@ -9,14 +9,23 @@
 mod concurrent;
 #[cfg(not(any(loom, miri)))]
 mod exhaustive;
+pub(crate) mod memory;
 #[cfg(not(any(loom, miri)))]
 pub(crate) mod messages;
 
-use crate::{Read, Scrollback, Writer, ring::Ring};
+use crate::{Read, Scrollback, Writer, geometry::Geometry, offsets::Offsets, sync::Memory};
 
 /// A ring of a few cells, so that a few bytes lap a reader.
 fn ring(capacity: usize, granule: usize) -> (Writer, Scrollback) {
-    Scrollback::with_writer(Ring::with_granule(capacity, granule, 0).expect("a few bytes of memory"))
+    ring_with_head(capacity, granule, 0)
+}
+
+fn ring_with_head(capacity: usize, granule: usize, head: usize) -> (Writer, Scrollback) {
+    let geometry = Geometry { capacity, granule, head, origin: 0 };
+    let offsets = Offsets::at(0);
+    let memory = Memory::for_ring(&geometry, offsets);
+    let scrollback = Scrollback::of(memory.view(), geometry, None, 0);
+    (Writer::new(memory, scrollback.clone(), offsets), scrollback)
 }
 
 /// The byte that belongs at an offset. In a model's few bytes none occurs twice, and none is that of an untouched cell.

@@ -1,11 +1,12 @@
-//! The shared, read-only handle: `R1`–`R6` of the [protocol](crate::protocol).
+//! The shared, read-only handle: `R1`–`R6` and `H1`–`H6` of the [protocol](crate::protocol).
 
-use std::fmt;
+use std::{fmt, fs::File, sync::Arc};
 
 use crate::{
-    CapacityError, Reader, StartError, Writer,
-    ring::{Ring, WORD, lane},
-    sync::{Arc, AtomicU64, Ordering, fence},
+    Reader,
+    geometry::{Geometry, WORD, lane},
+    sync::{MemoryView, Ordering, Word, fence},
+    touch::Touched,
 };
 
 /// A handle to what a [`Writer`] wrote. Clones are cheap and read the same ring.
@@ -13,7 +14,11 @@ use crate::{
 /// Any number of threads may read at once, while the writer writes; none of them stores anything that another can see.
 #[derive(Clone)]
 pub struct Scrollback {
-    ring: Arc<Ring>,
+    pub(crate) memory: MemoryView,
+    pub(crate) geometry: Geometry,
+    pub(crate) touched: Arc<Touched>,
+    /// Where the ring lives, if it does not live in this process alone.
+    file: Option<Arc<File>>,
 }
 
 /// What one read found. All offsets are absolute; the bytes are at the start of the caller's buffer.
@@ -55,72 +60,65 @@ impl Scrollback {
     /// The largest first offset. It leaves 2^63 bytes before offsets run out: 292 years at a gigabyte per second.
     pub const MAX_START: u64 = 1 << 63;
 
-    /// A ring of `capacity` bytes, a power of two from [`MIN_CAPACITY`](Self::MIN_CAPACITY) to
-    /// [`MAX_CAPACITY`](Self::MAX_CAPACITY), and its one writer. The first byte will have offset 0.
-    ///
-    /// The memory comes zeroed from the allocator, which leaves the pages of a large ring untouched until the writer
-    /// comes to them.
-    ///
-    /// # Errors
-    ///
-    /// [`CapacityError`] if the capacity is not such a number, or if there is not enough memory.
-    pub fn new(capacity: usize) -> Result<(Writer, Self), CapacityError> {
-        check_capacity(capacity)?;
-        Ok(Self::with_writer(Ring::new(capacity, 0)?))
+    /// A handle to memory in which `geometry` is known to have room. The next byte will be written at `end`.
+    pub(crate) fn of(memory: MemoryView, geometry: Geometry, file: Option<Arc<File>>, end: u64) -> Self {
+        Self { memory, geometry, touched: Arc::new(Touched::new(&geometry, end)), file }
     }
 
-    /// Like [`new`](Self::new), but the first byte will have the offset `start`: a console that was restored from a
-    /// snapshot goes on with its offsets. What is before `start` is a hole, as if overwritten.
-    ///
-    /// # Errors
-    ///
-    /// [`StartError`] if the capacity is refused or `start` is past [`MAX_START`](Self::MAX_START).
-    pub fn starting_at(capacity: usize, start: u64) -> Result<(Writer, Self), StartError> {
-        check_capacity(capacity)?;
-        if start > Self::MAX_START {
-            return Err(StartError::Offset { offset: start });
-        }
-        Ok(Self::with_writer(Ring::new(capacity, start)?))
-    }
-
-    pub(crate) fn with_writer(ring: Arc<Ring>) -> (Writer, Self) {
-        let scrollback = Self::of(Arc::clone(&ring));
-        (Writer::new(ring), scrollback)
-    }
-
-    pub(crate) fn of(ring: Arc<Ring>) -> Self {
-        Self { ring }
-    }
-
-    /// The size of the ring in bytes.
+    /// The size of the ring in bytes, without the boot head.
     ///
     /// A little less than this can be read: see [`retained`](Self::retained).
     pub fn capacity(&self) -> usize {
-        self.ring.capacity()
+        self.geometry.capacity
     }
 
     /// How many of the newest bytes the ring is sure to hold at any moment (once they have been written), in bytes: the
     /// capacity less the stretch that the writer may be overwriting, which is at most an eighth of it, and at most 8 KiB.
     pub fn retained(&self) -> usize {
-        self.ring.capacity() - 2 * self.ring.granule
+        self.geometry.capacity - 2 * self.geometry.granule
+    }
+
+    /// How many bytes from the beginning of each boot are kept beside the ring; 0 if none are.
+    pub fn boot_head(&self) -> usize {
+        self.geometry.head
     }
 
     /// The offset one past the newest byte, a moment ago. It never decreases.
     ///
     /// What the writing thread did before it wrote the bytes up to there is visible to the caller.
     pub fn end(&self) -> u64 {
+        // Relaxed: Rust promises no other load of memory that may be mapped read-only.
+        let tail = self.memory.tail().load(Ordering::Relaxed);
         // Acquire: pairs with W4, for what is said above. (A later read of this thread would find these bytes anyway.)
-        self.ring.header.tail.load(Ordering::Acquire)
+        fence(Ordering::Acquire);
+        tail
     }
 
     /// The offset of the oldest byte that could be read, a moment ago. It never decreases.
     ///
     /// By the time it is read, the writer may have overwritten it: the read says so. It may also be past an
-    /// [`end`](Self::end) that was asked for earlier.
+    /// [`end`](Self::end) that was asked for earlier. If it is in the boot head, there may be a hole between it and the rest.
     pub fn oldest(&self) -> u64 {
-        // Relaxed: it is a hint until a read has confirmed it.
-        let intent = self.ring.header.intent.load(Ordering::Relaxed);
-        intent.saturating_sub(self.ring.capacity() as u64).max(self.ring.origin)
+        let oldest = self.oldest_in_ring();
+        match self.head_from(0) {
+            Some((boot, _)) => boot.min(oldest),
+            None => oldest,
+        }
+    }
+
+    /// The offset at which the newest boot has begun ([`Writer::mark`]), a moment ago, whether or not that byte is there
+    /// still. It never decreases.
+    pub fn boot(&self) -> u64 {
+        let boot = self.memory.boot().load(Ordering::Relaxed);
+        // Acquire: pairs with the store in `mark`. A `tail` that is loaded after it is not before the boot.
+        fence(Ordering::Acquire);
+        boot
+    }
+
+    /// The file or `memfd` that the ring lives in, to hand it to another process: to one that [maps](Self::map) it, or
+    /// to one that is to [adopt](crate::Options::adopt) it. `None` if the ring lives in this process alone.
+    pub fn file(&self) -> Option<&File> {
+        self.file.as_deref()
     }
 
     /// Copies bytes from the offset `from` on into `buf`, as many as there are and fit, and leaves them in the ring.
@@ -129,19 +127,42 @@ impl Scrollback {
     /// some while they are copied, these are counted too, and the others are moved to the front of `buf`. The part of
     /// `buf` behind what was read is left with unspecified bytes.
     ///
+    /// A read ends at the end of the boot head, and the next one declares the hole after it, if there is one.
+    ///
     /// An offset that nobody has written yet is not an error: the read is empty, with `start` and `next` equal to
     /// `from`. A reader with a cursor in the future (an offset that a client made up, say `u64::MAX`) thus waits until
     /// the writer gets there. Compare with [`end`](Self::end) to refuse it instead.
     ///
-    /// Wait-free: it copies once, and never retries.
+    /// Wait-free: it copies once, or, while the boot head takes bytes over, up to four times; it never waits.
     pub fn read_at(&self, from: u64, buf: &mut [u8]) -> Read {
-        // R1. Acquire: pairs with W4, so that the cells hold the bytes before `tail`, or newer ones.
-        let tail = self.ring.header.tail.load(Ordering::Acquire);
+        // Most rings have no boot head, and most reads are not of what is gone.
+        if self.geometry.head == 0 {
+            return self.read_ring(from, buf);
+        }
+        if from < self.oldest_in_ring()
+            && let Some(read) = self.read_head(from, buf)
+        {
+            return read;
+        }
+        let read = self.read_ring(from, buf);
+        if read.missed == 0 {
+            return read;
+        }
+        // What was gone may have been taken over by the head meanwhile. If that is gone too, by a new boot, `buf` has been
+        // spoilt.
+        self.read_head(from, buf).unwrap_or_else(|| self.read_ring(from, buf))
+    }
+
+    /// [`read_at`](Self::read_at) without the boot head.
+    pub(crate) fn read_ring(&self, from: u64, buf: &mut [u8]) -> Read {
+        // R1. Relaxed, and a fence to acquire what W4 released (see `end`): the cells hold the bytes before `tail`, or newer
+        // ones.
+        let tail = self.end();
         // R2. What is before the oldest byte is gone, or may go at any moment. That saves its copying, and lets a reader that
         // was lapped begin where there is something; R5 and R6 alone would be enough to be right.
-        let start = from.max(self.oldest());
+        let start = from.max(self.oldest_in_ring());
         // Never more than the ring has, so that no content of the header can lead the copy astray.
-        let room = buf.len().min(self.ring.capacity());
+        let room = buf.len().min(self.geometry.capacity);
         let end = tail.min(start.saturating_add(room as u64));
         if end <= start {
             return Read { start, next: start, missed: start - from };
@@ -150,11 +171,15 @@ impl Scrollback {
         // R3.
         #[expect(clippy::cast_possible_truncation, reason = "at most `room`")]
         let len = (end - start) as usize;
-        self.copy(start, &mut buf[..len]);
+        let body = self.memory.body();
+        let (run, wrapped) = self.geometry.runs(start, len);
+        let (first, second) = buf[..len].split_at_mut(run.len());
+        copy(&body[run.start / WORD..run.end.div_ceil(WORD)], lane(start), first);
+        copy(&body[..wrapped.end.div_ceil(WORD)], 0, second);
         // R4. Acquire: pairs with the W2 of whichever push stored what was just read, so that R5 sees its announcement.
         fence(Ordering::Acquire);
         // R5. Relaxed, as R4 is what makes it new enough.
-        let oldest = self.oldest();
+        let oldest = self.oldest_in_ring();
         if oldest <= start {
             return Read { start, next: end, missed: start - from };
         }
@@ -165,34 +190,51 @@ impl Scrollback {
         Read { start: oldest, next: end.max(oldest), missed: oldest - from }
     }
 
+    /// Reads from the boot head, if it has a byte at `from` or after it. If not, `buf` may be spoilt.
+    fn read_head(&self, from: u64, buf: &mut [u8]) -> Option<Read> {
+        // H1, H2.
+        let (boot, kept) = self.head_from(from)?;
+        let start = from.max(boot);
+        let end = kept.min(start.saturating_add(buf.len() as u64));
+        let cells = self.memory.body().get(self.geometry.head_run(boot, start, end)?)?;
+        // H3.
+        #[expect(clippy::cast_possible_truncation, reason = "at most the length of the buffer")]
+        let len = (end - start) as usize;
+        copy(cells, lane(start), &mut buf[..len]);
+        // H4. Acquire: pairs with the K1 of whichever boot's bytes were just read, so that H5 sees where that began.
+        fence(Ordering::Acquire);
+        // H5. Relaxed, as H4 is what makes it new enough. H6: of a newer boot there is nothing before its beginning.
+        (self.memory.boot().load(Ordering::Relaxed) == boot).then_some(Read {
+            start,
+            next: end,
+            missed: start - from,
+        })
+    }
+
+    /// H1 and H2: the beginning and the end of what the boot head has, if any of that is at `from` or after it.
+    fn head_from(&self, from: u64) -> Option<(u64, u64)> {
+        if self.geometry.head == 0 {
+            return None;
+        }
+        // Acquire: pairs with the announcement of the ring's oldest byte, which the caller may have seen, so that H1 sees
+        // that the head has what is before that.
+        fence(Ordering::Acquire);
+        // H1. Relaxed, and a fence to acquire what K3 released: the head has the bytes before `kept`, or newer ones.
+        let kept = self.memory.kept().load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
+        // H2. Relaxed: H1 makes sure that it is not older than what `kept` belongs to; H5, that it is not newer.
+        let boot = self.memory.boot().load(Ordering::Relaxed);
+        (from.max(boot) < kept).then_some((boot, kept))
+    }
+
+    /// R2 and R5.
+    pub(crate) fn oldest_in_ring(&self) -> u64 {
+        self.geometry.oldest(self.memory.intent().load(Ordering::Relaxed))
+    }
+
     /// A cursor at the offset `from`, which may be gone already or not written yet.
     pub fn reader_at(&self, from: u64) -> Reader {
         Reader::new(self.clone(), from)
-    }
-
-    /// R3: copies what the cells hold for the offsets from `start` on, whatever that is. All loads are Relaxed: what is
-    /// too old is excluded by R1, what is too new is found out by R4–R6.
-    fn copy(&self, start: u64, buf: &mut [u8]) {
-        let mut at = start;
-        let mut rest = buf;
-        let lane = lane(at);
-        if lane != 0 {
-            let (head, tail) = rest.split_at_mut(rest.len().min(WORD - lane));
-            let word = self.ring.cell(at).load(Ordering::Relaxed).to_le_bytes();
-            head.copy_from_slice(&word[lane..lane + head.len()]);
-            at += head.len() as u64;
-            rest = tail;
-        }
-        let (words, tail) = rest.as_chunks_mut::<WORD>();
-        let (run, wrapped) = self.ring.runs(at, words.len());
-        at += (words.len() * WORD) as u64;
-        let (words, wrapped_words) = words.split_at_mut(run.len());
-        load_words(words, run);
-        load_words(wrapped_words, wrapped);
-        if !tail.is_empty() {
-            let word = self.ring.cell(at).load(Ordering::Relaxed).to_le_bytes();
-            tail.copy_from_slice(&word[..tail.len()]);
-        }
     }
 }
 
@@ -206,19 +248,26 @@ impl fmt::Debug for Scrollback {
     }
 }
 
-fn check_capacity(capacity: usize) -> Result<(), CapacityError> {
-    if !(Scrollback::MIN_CAPACITY..=Scrollback::MAX_CAPACITY).contains(&capacity) {
-        return Err(CapacityError::OutOfRange { capacity });
+/// R3 and H3: copies what the cells hold from a lane of the first one on, whatever that is. All loads are Relaxed: what is
+/// too old is excluded by R1 (H1), what is too new is found out by R4–R6 (H4–H6).
+fn copy(cells: &[Word], lane: usize, buf: &mut [u8]) {
+    let mut cells = cells;
+    let mut rest = buf;
+    if lane != 0
+        && let Some((first, others)) = cells.split_first()
+    {
+        let (head, tail) = rest.split_at_mut(rest.len().min(WORD - lane));
+        let word = first.load(Ordering::Relaxed).to_le_bytes();
+        head.copy_from_slice(&word[lane..lane + head.len()]);
+        (cells, rest) = (others, tail);
     }
-    if !capacity.is_power_of_two() {
-        return Err(CapacityError::NotPowerOfTwo { capacity });
-    }
-    Ok(())
-}
-
-/// Loads each word from its cell. One plain loop: it moves some 20 GB/s.
-fn load_words(words: &mut [[u8; WORD]], cells: &[AtomicU64]) {
+    let (words, tail) = rest.as_chunks_mut::<WORD>();
+    // One plain loop: it moves some 20 GB/s.
     for (word, cell) in words.iter_mut().zip(cells) {
         *word = cell.load(Ordering::Relaxed).to_le_bytes();
+    }
+    if let Some(last) = cells.get(words.len()) {
+        let word = last.load(Ordering::Relaxed).to_le_bytes();
+        tail.copy_from_slice(&word[..tail.len()]);
     }
 }

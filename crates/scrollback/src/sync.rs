@@ -2,10 +2,10 @@
 //! each behaviour that the memory model allows a reader is tried. Miri knows the memory model by itself.
 
 #[cfg(not(all(test, loom)))]
-pub(crate) use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
+
+#[cfg(all(test, not(loom)))]
+pub(crate) use std::sync::Arc;
 
 #[cfg(any(not(test), all(miri, not(loom))))]
 pub(crate) use std::sync::atomic::{AtomicU64, fence};
@@ -17,4 +17,16 @@ pub(crate) use crate::models::messages::{AtomicU64, fence};
 pub(crate) use loom::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering, fence},
+};
+
+#[cfg(not(test))]
+pub(crate) use {
+    crate::memory::{Memory, MemoryView},
+    vuart_mapping::Word,
+};
+
+#[cfg(test)]
+pub(crate) use {
+    self::AtomicU64 as Word,
+    crate::models::memory::{Memory, MemoryView},
 };

@@ -1,11 +1,14 @@
-//! The one writer: `W1`–`W4` of the [protocol](crate::protocol).
+//! The one writer: `W1`–`W4` and `K1`–`K3` of the [protocol](crate::protocol).
 
 use std::fmt;
 
+#[cfg(not(test))]
+use crate::backing::Lock;
 use crate::{
     Scrollback,
-    ring::{Ring, WORD, lane},
-    sync::{Arc, AtomicU64, Ordering, fence},
+    geometry::{Geometry, WORD, lane},
+    offsets::Offsets,
+    sync::{AtomicU64, Memory, Ordering, fence},
 };
 
 /// The writing end of a ring. There is one of it, and it never waits.
@@ -15,7 +18,8 @@ use crate::{
 /// It wakes nobody: a port that has sleeping readers calls [`Doorbell::ring_if_armed`](crate::Doorbell::ring_if_armed)
 /// after it has pushed.
 pub struct Writer {
-    ring: Arc<Ring>,
+    memory: Memory,
+    geometry: Geometry,
     /// The offset of the next byte, which is what `tail` says.
     end: u64,
     /// The intent that was announced last.
@@ -23,12 +27,44 @@ pub struct Writer {
     /// The bytes of the cell of `end` that are before `end`; zero in the other lanes. Kept here so that a push is a
     /// store, and never a load or a read-modify-write of shared memory.
     word: u64,
+    /// The offset at which the newest boot began.
+    boot: u64,
+    /// What `kept` says: the bytes `boot..kept` are in the boot head.
+    kept: u64,
+    scrollback: Scrollback,
+    /// Shows other processes that somebody writes.
+    #[cfg(not(test))]
+    _lock: Option<Lock>,
 }
 
 impl Writer {
-    pub(crate) fn new(ring: Arc<Ring>) -> Self {
-        let origin = ring.origin;
-        Self { ring, end: origin, limit: origin, word: 0 }
+    /// A writer that goes on where `offsets` say that another one has stopped, which may be at the very beginning.
+    pub(crate) fn new(
+        memory: Memory,
+        scrollback: Scrollback,
+        offsets: Offsets,
+        #[cfg(not(test))] lock: Option<Lock>,
+    ) -> Self {
+        let geometry = scrollback.geometry;
+        let Offsets { tail, intent, boot, kept } = offsets;
+        // The bytes of the cell that are beyond `tail`, if any, were never readable.
+        let word = match lane(tail) {
+            0 => 0,
+            // Relaxed: whoever stored it is before this writer in the order of all writes.
+            lane => memory.body()[geometry.cell(tail)].load(Ordering::Relaxed) & ((1 << (8 * lane)) - 1),
+        };
+        Self {
+            memory,
+            geometry,
+            end: tail,
+            limit: intent,
+            word,
+            boot,
+            kept,
+            scrollback,
+            #[cfg(not(test))]
+            _lock: lock,
+        }
     }
 
     /// Appends one byte, over the oldest one if the ring is full.
@@ -58,13 +94,13 @@ impl Writer {
         fence(Ordering::Release);
         self.word |= u64::from(byte) << (8 * lane(self.end));
         // W3. Relaxed: W2 orders it after the announcement, W4 before the tail.
-        self.ring.cell(self.end).store(self.word, Ordering::Relaxed);
+        self.memory.body()[self.geometry.cell(self.end)].store(self.word, Ordering::Relaxed);
         if end.is_multiple_of(WORD as u64) {
             self.word = 0;
         }
         self.end = end;
         // W4. Release: a reader that acquires this tail sees the bytes before it.
-        self.ring.header.tail.store(end, Ordering::Release);
+        self.memory.tail().store(end, Ordering::Release);
     }
 
     /// Appends `bytes` in order, over the oldest ones. Those that do not fit go by as if pushed one at a time: each has
@@ -82,7 +118,7 @@ impl Writer {
     /// ```
     pub fn extend(&mut self, bytes: &[u8]) {
         // A step's length bounds how much is announced and not yet readable.
-        for step in bytes.chunks(self.ring.granule) {
+        for step in bytes.chunks(self.geometry.granule) {
             self.extend_step(step);
         }
     }
@@ -93,8 +129,41 @@ impl Writer {
     }
 
     /// A handle to read what this writer writes.
-    pub fn scrollback(&self) -> Scrollback {
-        Scrollback::of(Arc::clone(&self.ring))
+    pub fn scrollback(&self) -> &Scrollback {
+        &self.scrollback
+    }
+
+    /// A new boot begins with the next byte. Returns its offset.
+    ///
+    /// The boot head, if the ring [has one](crate::Options::with_boot_head), keeps the beginning of this boot from now on, and
+    /// forgets the one before; what the ring itself holds of that can be read as before. The first boot begins with the
+    /// ring.
+    ///
+    /// ```
+    /// # use vuart_scrollback::{Options, Position};
+    /// let (mut writer, scrollback) = Options::new(4096).with_boot_head(1024).create()?;
+    /// writer.extend(b"Linux version 6.1\n");
+    /// writer.extend(&[b'.'; 20_000]);
+    ///
+    /// // The first 1024 bytes, a hole, and what is in the ring.
+    /// let mut buf = [0; 4096];
+    /// let mut reader = scrollback.reader(Position::Boot);
+    /// let head = reader.read(&mut buf);
+    /// assert!(buf.starts_with(b"Linux version 6.1"));
+    /// assert_eq!((head.start, head.next, head.missed), (0, 1024, 0));
+    /// let rest = reader.read(&mut buf);
+    /// assert_eq!(rest.missed, rest.start - 1024);
+    ///
+    /// assert_eq!(writer.mark(), 20_018);
+    /// assert_eq!(scrollback.boot(), 20_018);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn mark(&mut self) -> u64 {
+        self.boot = self.end;
+        // Release: who acquires it sees the bytes of the boots before. What orders it before the boot head's new content is
+        // K1.
+        self.memory.boot().store(self.boot, Ordering::Release);
+        self.boot
     }
 
     /// W1: says up to where cells will be written, before any of them is.
@@ -109,9 +178,33 @@ impl Writer {
     #[cold]
     #[inline(never)]
     fn announce_granule(&mut self, end: u64) {
-        self.limit = end.next_multiple_of(self.ring.granule as u64);
-        // Relaxed: the release fence of each push (W2) that this covers publishes it.
-        self.ring.header.intent.store(self.limit, Ordering::Relaxed);
+        let limit = end.next_multiple_of(self.geometry.granule as u64);
+        self.keep_head(self.geometry.oldest(limit));
+        self.limit = limit;
+        // Release: who sees that a byte is gone from the ring, and then fences, sees that the boot head has it. (What orders
+        // it before the cells that it covers is the release fence of each push, W2.)
+        self.memory.intent().store(limit, Ordering::Release);
+    }
+
+    /// Before the bytes before `oldest` go: copies those among them that belong into the boot head.
+    fn keep_head(&mut self, oldest: u64) {
+        let from = self.kept.max(self.boot);
+        let to = oldest.min(self.boot.saturating_add(self.geometry.head as u64));
+        if from >= to {
+            return;
+        }
+        let Some(head) = self.geometry.head_run(self.boot, from, to) else { return };
+        // K1. Release: whoever reads a store below and then fences sees the `boot` that it belongs to.
+        fence(Ordering::Release);
+        // K2. Relaxed: K1 orders the stores after the boot, K3 before `kept`. The loads are of this writer's own stores.
+        let body = self.memory.body();
+        for (index, kept) in body[head].iter().enumerate() {
+            let cell = &body[self.geometry.cell(from + (index * WORD) as u64)];
+            kept.store(cell.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        self.kept = to;
+        // K3. Release: a reader that acquires this sees the boot head's bytes before it.
+        self.memory.kept().store(to, Ordering::Release);
     }
 
     /// [`push`](Self::push) for a slice of 1 to `granule` bytes.
@@ -121,37 +214,38 @@ impl Writer {
         fence(Ordering::Release); // W2, as in `push`
 
         // W3, all Relaxed as in `push`: first what completes the partial word, then whole words, then what begins one.
+        let body = self.memory.body();
         let mut at = self.end;
         let mut rest = bytes;
         let lane = lane(at);
         if lane != 0 {
             let (head, tail) = rest.split_at(rest.len().min(WORD - lane));
             self.word |= partial_word(head) << (8 * lane);
-            self.ring.cell(at).store(self.word, Ordering::Relaxed);
+            body[self.geometry.cell(at)].store(self.word, Ordering::Relaxed);
             at += head.len() as u64;
             rest = tail;
         }
         if at.is_multiple_of(WORD as u64) {
             let (words, tail) = rest.as_chunks::<WORD>();
-            let (run, wrapped) = self.ring.runs(at, words.len());
-            let (words, wrapped_words) = words.split_at(run.len());
-            store_words(run, words);
-            store_words(wrapped, wrapped_words);
+            let (run, wrapped) = self.geometry.runs(at, words.len() * WORD);
+            let (words, wrapped_words) = words.split_at(run.len() / WORD);
+            store_words(&body[run.start / WORD..run.end / WORD], words);
+            store_words(&body[..wrapped.end / WORD], wrapped_words);
             self.word = partial_word(tail);
             if !tail.is_empty() {
-                self.ring.cell(end).store(self.word, Ordering::Relaxed);
+                body[self.geometry.cell(end)].store(self.word, Ordering::Relaxed);
             }
         }
 
         self.end = end;
-        self.ring.header.tail.store(end, Ordering::Release); // W4, as in `push`
+        self.memory.tail().store(end, Ordering::Release); // W4, as in `push`
     }
 }
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer")
-            .field("capacity", &self.ring.capacity())
+            .field("capacity", &self.geometry.capacity)
             .field("end", &self.end)
             .finish_non_exhaustive()
     }

@@ -1,6 +1,6 @@
 //! What a reader is told, in the cases that have edges.
 
-use vuart_scrollback::{CapacityError, Read, Scrollback, StartError, Writer};
+use vuart_scrollback::{CapacityError, OptionsError, Read, Scrollback, Writer};
 
 const CAPACITY: usize = Scrollback::MIN_CAPACITY;
 
@@ -45,10 +45,10 @@ fn capacities_are_checked() {
 fn starts_are_checked() {
     assert_eq!(
         Scrollback::starting_at(1, 0).err(),
-        Some(StartError::Capacity(CapacityError::OutOfRange { capacity: 1 }))
+        Some(OptionsError::Capacity(CapacityError::OutOfRange { capacity: 1 }))
     );
     let offset = Scrollback::MAX_START + 1;
-    assert_eq!(Scrollback::starting_at(CAPACITY, offset).err(), Some(StartError::Offset { offset }));
+    assert_eq!(Scrollback::starting_at(CAPACITY, offset).err(), Some(OptionsError::Offset { offset }));
     assert!(Scrollback::starting_at(CAPACITY, Scrollback::MAX_START).is_ok());
 }
 

@@ -8,7 +8,7 @@ use vm_superio::Trigger;
 use vuart_16550::spec::{InterruptId, Mcr, Msr, offset};
 use vuart_16550::{Config, FIFO_SIZE_MAX, RestoreError, Uart};
 use vuart_endpoint::{Console, Input, Symbol};
-use vuart_scrollback::{CapacityError, Doorbell, Scrollback, StartError, Writer};
+use vuart_scrollback::{CapacityError, Doorbell, OptionsError, Scrollback, Writer};
 
 use crate::state::{PortState, PortStateV1};
 use crate::trace::{RecordError, Recorder, Recording};
@@ -40,7 +40,7 @@ pub enum RestorePortError {
     },
     /// The ring can't have that size, or begin at that offset.
     #[error(transparent)]
-    Ring(#[from] StartError),
+    Ring(#[from] OptionsError),
     /// The process has no file descriptor left for the wake-up of the console's readers.
     #[error("no eventfd for the console: {0}")]
     Eventfd(#[source] io::Error),

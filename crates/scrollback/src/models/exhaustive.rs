@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{check, fill, messages, ring};
+use super::{check, fill, messages, ring, ring_with_head};
 use crate::{
-    Read, Scrollback,
-    ring::Ring,
-    sync::{AtomicU64, Ordering},
+    Position, Read, Scrollback,
+    geometry::Geometry,
+    offsets::Offsets,
+    sync::{AtomicU64, Memory, Ordering},
 };
 
 /// Writes slices of the given lengths. If `handed_over`, each by another thread, which takes turns under a lock.
@@ -136,17 +137,94 @@ fn successive_reads_join_without_a_gap() {
     assert!(executions >= 1000, "{executions} executions");
 }
 
-/// A ring will be read from a file that anybody may have written. Nothing in its header leads a read astray.
+/// Writes slices of the given lengths into a ring with a boot head. Before those at `marks`, a boot begins.
+fn write_boots(head: usize, slices: &[usize], marks: &[usize], handed_over: bool) -> Scrollback {
+    messages::reset();
+    let (mut writer, scrollback) = ring_with_head(16, 8, head);
+    for (index, len) in slices.iter().enumerate() {
+        if marks.contains(&index) {
+            writer.mark();
+        }
+        fill(&mut writer, *len);
+        if handed_over {
+            messages::hand_over();
+        }
+    }
+    scrollback
+}
+
+/// Bytes come from the ring or from the boot head, of one boot or of the next.
+#[test]
+fn a_boot_head_that_changes_hands() {
+    for (slices, marks, least) in [
+        (&[7, 8, 9, 3][..], &[][..], 1000),
+        (&[3, 8, 5, 8, 7, 8][..], &[1][..], 1000),
+        (&[8, 8, 8, 5, 8, 8][..], &[1, 4][..], 1000),
+    ] {
+        for handed_over in [false, true] {
+            let scrollback = write_boots(8, slices, marks, handed_over);
+            let end: usize = slices.iter().sum();
+            let mut executions = 0;
+            let mut from_head = 0;
+            for from in 0..=end as u64 {
+                executions += messages::explore(|| {
+                    let mut buf = [0; 16];
+                    let read = scrollback.read_at(from, &mut buf);
+                    check(read, from, &buf);
+                    // The writer has let this byte go from the ring before it wrote the last byte.
+                    from_head += u64::from(!read.is_empty() && read.start + 24 <= end as u64);
+                });
+            }
+            println!("{slices:?}, boots at {marks:?}: {executions} executions");
+            assert!(executions >= least && from_head > 0, "{executions} executions, {from_head} of the head");
+        }
+    }
+}
+
+/// What the boot head takes over is there at each moment, in the ring or in the head.
+#[test]
+fn nothing_is_missed_while_the_boot_head_takes_it_over() {
+    for handed_over in [false, true] {
+        let scrollback = write_boots(16, &[5, 8, 8, 8, 5], &[], handed_over);
+        let mut executions = 0;
+        for from in 0..16 {
+            executions += messages::explore(|| {
+                let mut buf = [0; 16];
+                let read = scrollback.read_at(from, &mut buf);
+                check(read, from, &buf);
+                assert_eq!(read.missed, 0, "{read:?} from {from}");
+                // The same holds for whoever begins at what is said to be the oldest.
+                let oldest = scrollback.oldest();
+                assert_eq!(oldest, 0);
+            });
+        }
+        println!("{executions} executions");
+        assert!(executions >= 5000, "{executions} executions");
+    }
+}
+
+/// A boot's beginning makes visible what was before it.
+#[test]
+fn a_boot_follows_what_was_before() {
+    let scrollback = write_boots(8, &[3, 4, 5], &[1, 2], true);
+    let executions = messages::explore(|| {
+        let boot = scrollback.boot();
+        assert!(scrollback.end() >= boot);
+    });
+    assert!(executions >= 6, "{executions} executions");
+}
+
+/// A ring is read from a file that anybody may have written. Nothing in its header leads a read astray.
 #[test]
 fn no_header_does_harm() {
     const VALUES: [u64; 8] = [0, 1, 17, 1 << 40, u64::MAX - 17, u64::MAX - 8, u64::MAX - 1, u64::MAX];
-    for tail in VALUES {
-        for intent in VALUES {
+    let geometry = Geometry { capacity: 16, granule: 8, head: 8, origin: 0 };
+    for (tail, intent) in pairs(&VALUES) {
+        for (boot, kept) in pairs(&VALUES) {
             messages::reset();
-            let ring = Ring::with_granule(16, 8, 0).expect("a few bytes of memory");
-            ring.header.tail.store(tail, Ordering::Relaxed);
-            ring.header.intent.store(intent, Ordering::Relaxed);
-            let (_, scrollback) = Scrollback::with_writer(ring);
+            let offsets = Offsets { tail, intent, boot, kept };
+            let memory = Memory::for_ring(&geometry, offsets);
+            let scrollback = Scrollback::of(memory.view(), geometry, None, tail);
             for from in VALUES {
                 for size in [0, 1, 15, 40] {
                     let mut buf = vec![0; size];
@@ -154,7 +232,13 @@ fn no_header_does_harm() {
                     assert!(from <= read.start && read.len() <= size.min(16), "{read:?} from {from}");
                     assert_eq!(read.missed, read.start - from);
                 }
+                scrollback.offset(Position::Newest(from));
             }
+            scrollback.offset(Position::NewestLines(3));
         }
     }
+}
+
+fn pairs(values: &[u64]) -> impl Iterator<Item = (u64, u64)> {
+    values.iter().flat_map(|first| values.iter().map(|second| (*first, *second)))
 }

@@ -1,0 +1,176 @@
+//! The file or `memfd` that a ring lives in.
+
+use std::{
+    fs::{File, TryLockError},
+    io,
+    os::{fd::AsRawFd, unix::fs::FileExt},
+    sync::atomic::fence,
+};
+
+use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fstatfs, memfd_create};
+use vuart_mapping::{Mapping, PAGE, View, WORD};
+
+use crate::{
+    FileError, LayoutError, Scrollback,
+    geometry::Geometry,
+    layout::{BOOT, FIXED, INTENT, KEPT, TAIL},
+    memory::{Memory, MemoryView},
+    offsets::Offsets,
+    sync::Ordering,
+};
+
+/// Shows that a writer has the ring, for as long as this lives: `flock(2)`, which the kernel takes back when a process ends in
+/// whatever way.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+impl Lock {
+    pub(crate) fn take(file: &File) -> Result<Self, FileError> {
+        // The lock belongs to an open file description. One that other processes may have too, as that of a memfd which was
+        // handed on, shows nothing; so this is another.
+        let own = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        let file = own.or_else(|_| file.try_clone()).map_err(FileError::io("open"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(FileError::InUse),
+            Err(TryLockError::Error(error)) => Err(FileError::io("lock")(error)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // It would go with the file, but that may have been duplicated. There is nothing to do about a failure.
+        let _ = self.0.unlock();
+    }
+}
+
+/// An empty `memfd` of that length, which nobody can shrink or grow.
+pub(crate) fn memfd(name: &str, len: u64) -> Result<File, FileError> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // Linux asks since 6.3 for one to say whether it is to be executable; before, it does not know how to say.
+    let file = memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL).or_else(|_| memfd_create(name, flags));
+    let file = File::from(file.map_err(io::Error::from).map_err(FileError::io("create"))?);
+    file.set_len(len).map_err(FileError::io("enlarge"))?;
+    add_seals(&file, SealFlags::SHRINK | SealFlags::GROW)?;
+    Ok(file)
+}
+
+pub(crate) fn seal(file: Option<&File>) -> Result<(), FileError> {
+    let file = file.ok_or(io::ErrorKind::Unsupported.into()).map_err(FileError::io("seal"))?;
+    add_seals(file, SealFlags::FUTURE_WRITE | SealFlags::SEAL)
+}
+
+fn add_seals(file: &File, seals: SealFlags) -> Result<(), FileError> {
+    fcntl_add_seals(file, seals).map_err(io::Error::from).map_err(FileError::io("seal"))
+}
+
+pub(crate) fn len(file: &File) -> Result<u64, FileError> {
+    Ok(file.metadata().map_err(FileError::io("look at"))?.len())
+}
+
+/// Makes an empty file that long, and reserves its memory: a hole that can't be filled later would be SIGBUS.
+pub(crate) fn reserve(file: &File, len: u64) -> Result<(), FileError> {
+    let reserved = match fallocate(file, FallocateFlags::empty(), 0, len).map_err(io::Error::from) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => write_zeros(file, len),
+        result => result,
+    };
+    reserved.map_err(|error| {
+        // Best effort: it was empty when it came.
+        let _ = file.set_len(0);
+        FileError::io("reserve")(error)
+    })
+}
+
+fn write_zeros(file: &File, len: u64) -> io::Result<()> {
+    let zeros = [0; PAGE];
+    let mut at = 0;
+    while at < len {
+        // The length is whole words, and the zeros are too.
+        let rest = usize::try_from(len - at).unwrap_or(usize::MAX).min(PAGE);
+        file.write_all_at(&zeros[..rest], at)?;
+        at += rest as u64;
+    }
+    Ok(())
+}
+
+/// Whether the file's pages are memory that nobody writes back to a disk.
+pub(crate) fn is_memory(file: &File) -> Result<bool, FileError> {
+    /// `TMPFS_MAGIC`, `RAMFS_MAGIC` and `HUGETLBFS_MAGIC` of `linux/magic.h`. A `memfd` is one of the first or the last.
+    const MEMORY: [u32; 3] = [0x0102_1994, 0x8584_58F6, 0x9584_58F6];
+    let stat = fstatfs(file).map_err(io::Error::from).map_err(FileError::io("look at"))?;
+    // The field is wider or narrower by the architecture; these bits are the same in all.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
+    let magic = stat.f_type as u32;
+    Ok(MEMORY.contains(&magic))
+}
+
+/// The words that never change, and the others, by `read(2)`: one after the other, in ascending order.
+pub(crate) fn header(file: &File) -> Result<([u64; FIXED], Offsets), FileError> {
+    let words = read_words::<FIXED>(file, 0)?;
+    // The fences order the reads, as far as those of a kernel are the language's: `tail` and `kept` before the others
+    // (R1, H1).
+    fence(Ordering::Acquire);
+    let [tail] = read_words(file, TAIL)?;
+    let [kept] = read_words(file, KEPT)?;
+    fence(Ordering::Acquire);
+    let [intent, boot] = read_words(file, INTENT)?;
+    Ok((words, Offsets { tail, intent, boot, kept }))
+}
+
+const _: () = assert!(INTENT + 1 == BOOT, "`header` reads both at once");
+
+fn read_words<const COUNT: usize>(file: &File, at: usize) -> Result<[u64; COUNT], FileError> {
+    let mut words = [[0; WORD]; COUNT];
+    file.read_exact_at(words.as_flattened_mut(), (at * WORD) as u64).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => LayoutError::NotARing.into(),
+        _ => FileError::io("read")(error),
+    })?;
+    Ok(words.map(u64::from_ne_bytes))
+}
+
+pub(crate) fn map(file: &File) -> Result<Scrollback, FileError> {
+    let (words, offsets) = header(file)?;
+    let geometry = Geometry::from_words(words, len(file)?)?;
+    let view = View::of_file(file).map_err(FileError::io("map"))?;
+    // The file may have become shorter since.
+    if view.body().len() * WORD < geometry.body() {
+        return Err(LayoutError::Length { expected: geometry.file_len(), found: len(file)? }.into());
+    }
+    Ok(Scrollback::of(MemoryView::new(view), geometry, None, offsets.tail))
+}
+
+/// A read of everything that there is to read, with the file in the place of the memory: `tail` and `kept` are read before
+/// the cells (R1, H1), `intent` and `boot` after them (R5, H5).
+pub(crate) fn load(file: &File) -> Result<Scrollback, FileError> {
+    let (words, before) = header(file)?;
+    let geometry = Geometry::from_words(words, len(file)?)?;
+    // Also of a live one, as `tail` was read first.
+    if !(geometry.origin <= before.tail && before.tail <= before.intent) {
+        return Err(LayoutError::Offsets.into());
+    }
+    let mapping = Mapping::anonymous(geometry.body()).map_err(FileError::io("find memory for"))?;
+
+    let oldest = geometry.oldest(before.intent);
+    let readable = before.tail.saturating_sub(oldest).min(geometry.capacity as u64);
+    #[expect(clippy::cast_possible_truncation, reason = "at most the capacity")]
+    let (run, wrapped) = geometry.runs(before.tail - readable, readable as usize);
+    let head = geometry.head_run(before.boot, before.boot, before.kept).unwrap_or_default();
+    for cells in [run.start / WORD..run.end.div_ceil(WORD), 0..wrapped.end.div_ceil(WORD), head] {
+        let mut buf = [[0; WORD]; 512];
+        for first in cells.clone().step_by(buf.len()) {
+            let count = buf.len().min(cells.end - first);
+            let at = (PAGE + first * WORD) as u64;
+            file.read_exact_at(buf[..count].as_flattened_mut(), at).map_err(FileError::io("read"))?;
+            for (word, bytes) in mapping.body()[first..].iter().zip(&buf[..count]) {
+                word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+            }
+        }
+    }
+    fence(Ordering::Acquire);
+    let (_, after) = header(file)?;
+    let offsets = Offsets { tail: before.tail, kept: before.kept, ..after };
+    let memory = Memory::new(mapping);
+    memory.publish(offsets);
+    Ok(Scrollback::of(memory.view(), geometry, None, offsets.tail))
+}

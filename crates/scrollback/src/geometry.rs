@@ -1,0 +1,100 @@
+//! Where in the memory the byte with an offset is.
+
+use std::ops::Range;
+
+use crate::{CapacityError, OptionsError, Scrollback};
+
+/// Bytes in a cell.
+pub(crate) const WORD: usize = 8;
+
+/// The largest granule, in bytes: one announcement per 4 KiB costs a push nothing that can be measured.
+const MAX_GRANULE: usize = 4096;
+
+/// The fewest granules in a ring. What is announced but not yet written cannot be read, so a granule is kept small
+/// beside the capacity.
+const MIN_GRANULES: usize = 16;
+
+/// The sizes of a ring. The memory's body is `capacity / 8` cells, and then the cells of the boot head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    /// In bytes, a power of two.
+    pub(crate) capacity: usize,
+    /// The unit of `intent`, in bytes: a power of two, a multiple of [`WORD`].
+    pub(crate) granule: usize,
+    /// How many bytes of each boot are kept, a multiple of [`WORD`].
+    pub(crate) head: usize,
+    /// The offset of the first byte ever written here. What is before it was written elsewhere, or never.
+    pub(crate) origin: u64,
+}
+
+impl Geometry {
+    pub(crate) fn new(capacity: usize, head: usize, origin: u64) -> Result<Self, OptionsError> {
+        if !(Scrollback::MIN_CAPACITY..=Scrollback::MAX_CAPACITY).contains(&capacity) {
+            return Err(CapacityError::OutOfRange { capacity }.into());
+        }
+        if !capacity.is_power_of_two() {
+            return Err(CapacityError::NotPowerOfTwo { capacity }.into());
+        }
+        if head > Scrollback::MAX_CAPACITY {
+            return Err(OptionsError::BootHead { head });
+        }
+        if origin > Scrollback::MAX_START {
+            return Err(OptionsError::Offset { offset: origin });
+        }
+        let granule = (capacity / MIN_GRANULES).min(MAX_GRANULE);
+        Ok(Self { capacity, granule, head: head.next_multiple_of(WORD), origin })
+    }
+
+    /// Bytes of cells that the boot head needs. A boot that does not begin at a cell's beginning lies in one cell more.
+    pub(crate) fn head_cells(&self) -> usize {
+        if self.head == 0 { 0 } else { self.head / WORD + 1 }
+    }
+
+    /// Bytes of memory after the header.
+    pub(crate) fn body(&self) -> usize {
+        self.capacity + self.head_cells() * WORD
+    }
+
+    /// The index of the cell that holds the byte at `offset`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the bits that a 32-bit usize drops are masked off anyway"
+    )]
+    #[inline]
+    pub(crate) fn cell(&self, offset: u64) -> usize {
+        (offset as usize & (self.capacity - 1)) / WORD
+    }
+
+    /// The `len` bytes from `offset` on, as the two runs of bytes of the body that the end of the ring cuts them into. `len`
+    /// is at most the capacity.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the bits that a 32-bit usize drops are masked off anyway"
+    )]
+    pub(crate) fn runs(&self, offset: u64, len: usize) -> (Range<usize>, Range<usize>) {
+        let first = offset as usize & (self.capacity - 1);
+        let cut = len.min(self.capacity - first);
+        (first..first + cut, 0..len - cut)
+    }
+
+    /// The offset before which everything is overwritten, or may be at any moment, when `intent` was announced.
+    pub(crate) fn oldest(&self, intent: u64) -> u64 {
+        intent.saturating_sub(self.capacity as u64).max(self.origin)
+    }
+
+    /// The indices of the boot head's cells of the bytes `from..to` of the boot that began at `boot`. `None` if they are
+    /// not all within the head: no content of the header leads astray.
+    pub(crate) fn head_run(&self, boot: u64, from: u64, to: u64) -> Option<Range<usize>> {
+        let first = usize::try_from((from / WORD as u64).checked_sub(boot / WORD as u64)?).ok()?;
+        let end = usize::try_from(to.div_ceil(WORD as u64).checked_sub(boot / WORD as u64)?).ok()?;
+        let cells = self.capacity / WORD;
+        (first <= end && end <= self.head_cells()).then(|| cells + first..cells + end)
+    }
+}
+
+/// Where in its cell the byte at `offset` is.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "less than 8")]
+pub(crate) fn lane(offset: u64) -> usize {
+    (offset % WORD as u64) as usize
+}

@@ -1,0 +1,101 @@
+//! The memory that the writer and the readers share: the header's four words that change, and the cells.
+//!
+//! In unit tests `models::memory` takes its place, because a model's atomics are not plain memory.
+
+use std::{io, ops::Range};
+
+use vuart_mapping::{Mapping, View, Word};
+
+use crate::{
+    layout,
+    offsets::Offsets,
+    sync::{AtomicU64, Ordering},
+};
+
+/// The writer's handle.
+pub(crate) struct Memory(Mapping);
+
+impl Memory {
+    pub(crate) fn new(mapping: Mapping) -> Self {
+        Self(mapping)
+    }
+
+    #[inline]
+    pub(crate) fn tail(&self) -> &AtomicU64 {
+        &self.0.header()[layout::TAIL]
+    }
+
+    pub(crate) fn intent(&self) -> &AtomicU64 {
+        &self.0.header()[layout::INTENT]
+    }
+
+    pub(crate) fn boot(&self) -> &AtomicU64 {
+        &self.0.header()[layout::BOOT]
+    }
+
+    pub(crate) fn kept(&self) -> &AtomicU64 {
+        &self.0.header()[layout::KEPT]
+    }
+
+    /// The ring's cells, and then the boot head's.
+    #[inline]
+    pub(crate) fn body(&self) -> &[AtomicU64] {
+        self.0.body()
+    }
+
+    pub(crate) fn publish(&self, offsets: Offsets) {
+        // Relaxed: the magic number is stored after them.
+        self.tail().store(offsets.tail, Ordering::Relaxed);
+        self.intent().store(offsets.intent, Ordering::Relaxed);
+        self.boot().store(offsets.boot, Ordering::Relaxed);
+        self.kept().store(offsets.kept, Ordering::Relaxed);
+    }
+
+    /// Writes the words that never change; the magic number when everything else is there.
+    pub(crate) fn describe(&self, words: [u64; layout::FIXED]) {
+        for (word, value) in self.0.header().iter().zip(words).skip(1) {
+            word.store(value, Ordering::Relaxed);
+        }
+        // Release: who reads the magic number and then fences sees the rest.
+        self.0.header()[layout::MAGIC].store(words[layout::MAGIC], Ordering::Release);
+    }
+
+    pub(crate) fn view(&self) -> MemoryView {
+        MemoryView(self.0.view())
+    }
+}
+
+/// A reader's handle: it has no way to store.
+#[derive(Clone)]
+pub(crate) struct MemoryView(View);
+
+impl MemoryView {
+    pub(crate) fn new(view: View) -> Self {
+        Self(view)
+    }
+
+    #[inline]
+    pub(crate) fn tail(&self) -> &Word {
+        &self.0.header()[layout::TAIL]
+    }
+
+    pub(crate) fn intent(&self) -> &Word {
+        &self.0.header()[layout::INTENT]
+    }
+
+    pub(crate) fn boot(&self) -> &Word {
+        &self.0.header()[layout::BOOT]
+    }
+
+    pub(crate) fn kept(&self) -> &Word {
+        &self.0.header()[layout::KEPT]
+    }
+
+    pub(crate) fn body(&self) -> &[Word] {
+        self.0.body()
+    }
+
+    pub(crate) fn populate(&self, body: Range<usize>) -> io::Result<()> {
+        self.0.populate(body)
+    }
+}

@@ -1,0 +1,35 @@
+//! What a writer leaves behind.
+
+use crate::{Scrollback, geometry::Geometry};
+
+/// The words that the writer publishes, when nobody writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offsets {
+    pub(crate) tail: u64,
+    pub(crate) intent: u64,
+    pub(crate) boot: u64,
+    pub(crate) kept: u64,
+}
+
+impl Offsets {
+    /// Those of a ring without bytes.
+    pub(crate) fn at(origin: u64) -> Self {
+        Self { tail: origin, intent: origin, boot: origin, kept: origin }
+    }
+
+    /// Whether a writer can have left them behind at any moment of its life.
+    pub(crate) fn are_possible(&self, geometry: &Geometry) -> bool {
+        let Self { tail, intent, boot, kept } = *self;
+        let Geometry { granule, head, origin, .. } = *geometry;
+        let granule = granule as u64;
+        let announced = intent == origin || intent.is_multiple_of(granule);
+        let in_order = origin <= tail && tail <= intent && origin <= boot && boot <= tail && kept <= tail;
+        // No overflow: `in_order` has been looked at first, and the offsets are at most half of what there is.
+        tail <= Scrollback::MAX_START
+            && announced
+            && in_order
+            && intent - tail < 2 * granule
+            && (kept <= boot || kept - boot <= head as u64)
+            && kept.max(boot) >= geometry.oldest(intent).min(boot + head as u64)
+    }
+}

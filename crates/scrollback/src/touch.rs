@@ -1,0 +1,70 @@
+//! Touching the memory before the writer comes to it.
+//!
+//! The first access to a page costs a microsecond or two, a thousand pushes. So another thread does it, or it is done when
+//! the ring is made.
+
+use std::{
+    io,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use crate::{Scrollback, geometry::Geometry};
+
+/// How much of a ring's memory this process has touched.
+#[derive(Debug)]
+pub(crate) struct Touched {
+    /// The offset up to which the memory is known not to need a page fault.
+    up_to: AtomicU64,
+    /// The offset at which all of it has been touched: one lap after where this process has begun.
+    lap: u64,
+}
+
+impl Touched {
+    pub(crate) fn new(geometry: &Geometry, end: u64) -> Self {
+        Self { up_to: AtomicU64::new(end), lap: end.saturating_add(geometry.capacity as u64) }
+    }
+}
+
+impl Scrollback {
+    /// Makes sure that the writer will find the memory of its next `bytes` bytes touched, so that it takes no page fault
+    /// there, and says whether there is more to touch later: after a lap there is not. For a thread that is not the writer's,
+    /// now and then, such as when it is woken to read; it is cheap when there is nothing to do.
+    ///
+    /// [`Options::with_prefault`](crate::Options::with_prefault) does it once for all, and takes the memory at once.
+    ///
+    /// # Errors
+    ///
+    /// What `madvise(2)` reports. Before Linux 5.14 and for a ring that is mapped read-only that is `InvalidInput`: the pages
+    /// are touched by the writer then.
+    pub fn touch_ahead(&self, bytes: usize) -> io::Result<bool> {
+        let Touched { up_to, lap } = &*self.touched;
+        // Relaxed: if two threads do it at once, one of them does it for nothing.
+        let done = up_to.load(Relaxed);
+        if done >= *lap {
+            return Ok(false);
+        }
+        let end = self.end();
+        let from = done.max(end);
+        let to = end.saturating_add(bytes as u64).min(*lap);
+        // In steps, so that not every byte costs a system call.
+        if from < to && (to - from >= bytes as u64 / 2 || to == *lap) {
+            #[expect(clippy::cast_possible_truncation, reason = "at most a lap")]
+            let (run, wrapped) = self.geometry.runs(from, (to - from) as usize);
+            self.memory.populate(run)?;
+            self.memory.populate(wrapped)?;
+            if to == *lap {
+                // The boot head takes bytes over when the ring has been filled.
+                self.memory.populate(self.geometry.capacity..self.geometry.body())?;
+            }
+            up_to.fetch_max(to, Relaxed);
+        }
+        Ok(to < *lap)
+    }
+
+    /// Touches all of it.
+    pub(crate) fn touch_all(&self) -> io::Result<()> {
+        self.memory.populate(0..self.geometry.body())?;
+        self.touched.up_to.fetch_max(self.touched.lap, Relaxed);
+        Ok(())
+    }
+}
