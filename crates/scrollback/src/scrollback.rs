@@ -106,7 +106,7 @@ impl Scrollback {
         }
     }
 
-    /// The offset at which the newest boot has begun ([`Writer::mark`]), a moment ago, whether or not that byte is there
+    /// The offset at which the newest boot has begun ([`Writer::mark`](crate::Writer::mark)), a moment ago, whether or not that byte is there
     /// still. It never decreases.
     pub fn boot(&self) -> u64 {
         let boot = self.memory.boot().load(Ordering::Relaxed);
