@@ -76,7 +76,7 @@ fn populating_changes_nothing() {
     let view = mapping.view();
     match view.populate(3..3 * PAGE + 1).and_then(|()| view.populate(0..usize::MAX)) {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-            println!("older than Linux 5.14: {error}")
+            println!("older than Linux 5.14: {error}");
         }
         result => result.expect("pages"),
     }

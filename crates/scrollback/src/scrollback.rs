@@ -9,7 +9,7 @@ use crate::{
     touch::Touched,
 };
 
-/// A handle to what a [`Writer`] wrote. Clones are cheap and read the same ring.
+/// A handle to what a [`Writer`](crate::Writer) wrote. Clones are cheap and read the same ring.
 ///
 /// Any number of threads may read at once, while the writer writes; none of them stores anything that another can see.
 #[derive(Clone)]
