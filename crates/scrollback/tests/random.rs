@@ -1,7 +1,7 @@
 //! Random sequences of writes and reads, against a model that forgets nothing.
 
 use proptest::{collection::vec, prelude::*};
-use vuart_scrollback::Scrollback;
+use vuart_scrollback::{Options, Position, Scrollback};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -20,6 +20,7 @@ enum Step {
         size: usize,
         taken: usize,
     },
+    Mark,
 }
 
 const CAPACITY: usize = Scrollback::MIN_CAPACITY;
@@ -33,6 +34,7 @@ fn step() -> impl Strategy<Value = Step> {
         (-20..far, 0..64_usize).prop_map(|(back, size)| Step::Read { back, size }),
         (-20..far, 0..2 * CAPACITY).prop_map(|(back, size)| Step::Read { back, size }),
         (0..CAPACITY, 0..CAPACITY).prop_map(|(size, taken)| Step::Peek { size, taken }),
+        Just(Step::Mark),
     ]
 }
 
@@ -47,9 +49,12 @@ proptest! {
     #[test]
     fn reads_are_what_was_written_or_a_declared_loss(
         start in prop_oneof![Just(0), 0..=Scrollback::MAX_START],
+        head in prop_oneof![Just(0), 1..100_usize, 1..3 * CAPACITY],
         steps in vec(step(), 0..if cfg!(miri) { 12 } else { 60 }),
     ) {
-        let (mut writer, scrollback) = Scrollback::starting_at(CAPACITY, start).expect("an allowed start");
+        let options = Options::new(CAPACITY).with_start(start).with_boot_head(head);
+        let (mut writer, scrollback) = options.create().expect("an allowed start");
+        let mut boot = start;
         let mut written: Vec<u8> = Vec::new();
         let mut reader = scrollback.reader_at(start);
         for step in steps {
@@ -70,12 +75,22 @@ proptest! {
                     let mut buf = vec![0; size];
                     let read = scrollback.read_at(from, &mut buf);
                     prop_assert_eq!(read.missed, read.start - from);
-                    prop_assert_eq!(read.start, from.max(scrollback.oldest()));
-                    prop_assert_eq!(read.next, read.start.max(end.min(read.start + size as u64)));
+                    let in_ring = scrollback.offset(Position::Newest(u64::MAX));
+                    let in_head = boot..in_ring.min(boot + scrollback.boot_head() as u64);
+                    let (first, until) = match from.max(in_head.start) {
+                        at if from < in_ring && in_head.contains(&at) => (at, in_head.end),
+                        _ => (from.max(in_ring), end),
+                    };
+                    prop_assert_eq!(read.start, first);
+                    prop_assert_eq!(read.next, first.max(until.min(first + size as u64)));
                     if !read.is_empty() {
                         let first = usize::try_from(read.start - start).expect("within what was written");
                         prop_assert_eq!(&buf[..read.len()], &written[first..first + read.len()]);
                     }
+                }
+                Step::Mark => {
+                    boot = end;
+                    prop_assert_eq!(writer.mark(), boot);
                 }
                 Step::Peek { size, taken } => {
                     let mut buf = vec![0; size];
@@ -88,8 +103,8 @@ proptest! {
                 }
             }
             let end = start + written.len() as u64;
-            prop_assert_eq!((writer.end(), scrollback.end()), (end, end));
-            let readable = end - scrollback.oldest();
+            prop_assert_eq!((writer.end(), scrollback.end(), scrollback.boot()), (end, end, boot));
+            let readable = end - scrollback.offset(Position::Newest(u64::MAX));
             prop_assert!(readable <= CAPACITY as u64);
             prop_assert!(readable >= (scrollback.retained() as u64).min(written.len() as u64));
         }
