@@ -1,7 +1,7 @@
 //! The protocol of the ring, and why it is right.
 //!
 //! There is nothing to call here: this is the argument that [`Writer`](crate::Writer) and
-//! [`Scrollback`](crate::Scrollback) rest on. Their code carries the labels `W1`–`W4` and `R1`–`R6`.
+//! [`Scrollback`](crate::Scrollback) rest on. Their code carries the labels `W1`–`W4`, `R1`–`R6`, `K1`–`K3` and `H1`–`H6`.
 //!
 //! # Memory
 //!
@@ -10,22 +10,25 @@
 //! * `tail`, an `AtomicU64`: the offset one past the newest byte that readers may read;
 //! * `intent`, an `AtomicU64`: the offset up to which cells may be being written;
 //! * the *cells*, `AtomicU64`s of eight bytes each in little-endian lanes: the byte at offset `o` is in lane `o % 8` of cell
-//!   `o / 8` modulo their number. On a little-endian machine they hold the plain text.
+//!   `o / 8` modulo their number. On a little-endian machine they hold the plain text;
+//! * `boot`, `kept` and more cells, if there is a [boot head](#the-boot-head).
 //!
-//! With *C* for the capacity in bytes, the bytes whose offsets differ by a multiple of *C* share a lane: they are its
+//! Where they are in memory, [`layout`](crate::layout) says. With *C* for the capacity in bytes, the bytes whose offsets differ by a multiple of *C* share a lane: they are its
 //! *generations*. *G* is the *granule*, the unit of `intent`: 4 KiB, or *C* / 16 if that is less. Both are powers of two,
 //! *G* is a multiple of 8, and *C* one of *G*.
 //!
 //! The writer has for itself the offset `end` of the next byte, the last `intent` that it stored, and the bytes of the cell
-//! that it is in the middle of, so it never loads anything shared. All of it moves along when the writer moves to another
-//! thread.
+//! that it is in the middle of, so it never loads anything that another thread stores. All of it moves along when the writer
+//! moves to another thread. A reader has no way to store: its words are a type that can only be loaded
+//! ([`vuart_mapping::View`]), and with Relaxed, because Rust promises no other load of memory that is mapped read-only. What has
+//! to be an acquire load is a relaxed one and an acquire fence.
 //!
 //! # Steps
 //!
 //! Writing the bytes with the offsets `p..e`, at most *G* of them (a longer slice is written in several such steps):
 //!
 //! ```text
-//! W1  if e > limit { limit = round_up(e, G); intent.store(limit, Relaxed) }     once per granule
+//! W1  if e > limit { limit = round_up(e, G); intent.store(limit, Release) }     once per granule
 //! W2  fence(Release)                                                            each time
 //! W3  cell.store(word, Relaxed)                                                 for each cell of p..e
 //! W4  tail.store(e, Release)
@@ -34,7 +37,7 @@
 //! Reading from the offset `from` into a buffer of `n` bytes:
 //!
 //! ```text
-//! R1  t = tail.load(Acquire)
+//! R1  t = tail.load(Relaxed); fence(Acquire)
 //! R2  s = max(from, intent.load(Relaxed) - C);  e = min(t, s + n)
 //! R3  word = cell.load(Relaxed)                                                 for each cell of s..e
 //! R4  fence(Acquire)
@@ -53,7 +56,7 @@
 //! same cell), and the stores to a cell happen in the order of their offsets.
 //!
 //! *The load did not return too old a store.* R1 loaded `t > o`. The store of `t` (W4) is a release store after the store of
-//! *o* itself (W3), in the same write or in a later one. R1 acquires it. So the store of *o* happens before R3, and by
+//! *o* itself (W3), in the same write or in a later one. R1's load and fence acquire it. So the store of *o* happens before R3, and by
 //! coherence R3 returns it or a later one.
 //!
 //! *Nor too new a one.* Assume that R3 returned a store *X* of a later generation of that cell. The write that made *X* ends
@@ -87,15 +90,60 @@
 //! * *Any number of readers is one reader, any number of times*: they store nothing. A read-only mapping would do.
 //! * *No content of the memory can do harm.* Whatever the header says, a read stays within the cells and within the buffer,
 //!   does not overflow and does not panic.
+//! * *A writer that ends leaves a ring.* When a process is killed between any two instructions, what readers see is what they
+//!   would have seen there while it lived: the bytes `intent - C..tail` and the boot head, each byte right, none missing but
+//!   those of the write that was cut short. The next writer takes the place of the last in the order of all writes (the kernel
+//!   has ended the one before it lets the other have the lock), begins at `tail`, and takes the lanes before it from the cell.
 //! * *No data race:* each shared access is atomic. A sequence lock with `memcpy`, volatile copies, and accesses of mixed sizes
 //!   are data races or undefined behaviour, however common.
 //!
 //! The offset of the first byte need not be 0 ([`Scrollback::starting_at`](crate::Scrollback::starting_at)). What is before
 //! it was never written here, so the `oldest` of R2 and R5 is not less than it.
 //!
+//! # The boot head
+//!
+//! The boot head keeps the first *H* bytes of the newest boot, when the ring is about to lose them. `boot` is the offset at
+//! which that boot began, and the bytes `boot..kept` are in the head's cells: cell *i* of the head is a copy of the ring's cell
+//! of the offset `boot - boot % 8 + 8 i`. Both words only grow. [`Writer::mark`](crate::Writer::mark) stores `boot`, and nothing
+//! else; as `kept` is not past the end, the head is empty then.
+//!
+//! The writer fills it within W1, before it announces that the bytes before `oldest` go (`oldest` = the new limit − C):
+//!
+//! ```text
+//!     from = max(kept, boot);  to = min(oldest, boot + H);  if from >= to, nothing is to be done
+//! K1  fence(Release)
+//! K2  head cell.store(ring cell, Relaxed)                                       for each cell of from..to
+//! K3  kept.store(to, Release)
+//! ```
+//!
+//! Reading from the offset `from`, if that is before the ring's oldest byte (R2):
+//!
+//! ```text
+//! H1  fence(Acquire);  k = kept.load(Relaxed);  fence(Acquire)
+//! H2  b = boot.load(Relaxed);  s = max(from, b);  e = min(k, s + n);  if s >= k, the head has nothing
+//! H3  word = head cell.load(Relaxed)                                            for each cell of s..e
+//! H4  fence(Acquire)
+//! H5  if boot.load(Relaxed) != b, the head has nothing
+//! H6  start = s;  missed = s - from
+//! ```
+//!
+//! Let a read return the byte *o*, so `b <= o < k`.
+//!
+//! *It is that boot's.* `k` was stored (K3) while the writer's boot was some *b′*. If *b′* were before *b*: `k` was not past the end when *b*
+//! began, `k <= b <= o`. If it were after: the store of *b′* came before K3, which H1 acquires, so H2 would have loaded *b′* or a
+//! later one. So *b′* is *b*, and *o*'s cell was stored (K2) before that K3, for the boot *b*: H3 returns that or a later store.
+//!
+//! *It is not a later boot's.* Within a boot each cell is stored once, or again with the same (by a writer that takes over from one that
+//! was killed before K3). Assume that H3 returned a store for a later boot. Between it and the store of that `boot` is a K1; H4 is
+//! an acquire fence after H3. The fences synchronise, and H5 loads that `boot` or a later one, which is not *b*.
+//!
+//! *Nothing is lost between the two.* K3 is before the store of `intent` that gives the same bytes up, and that is a release store. A
+//! reader that finds a byte gone (R2, R5) and then fences (H1) sees `kept` past it. It may find bytes gone while it copies them from the ring; then it
+//! looks into the head once more.
+//!
 //! # What checks it
 //!
-//! Each line weakens the code in one place. *Exhaustive* is the test that goes through every message that each load of a
+//! Each line weakens the code in one place; `.ci/weaken` does it, runs the checks, and compares with this table. *Exhaustive* is the test that goes through every message that each load of a
 //! reader may return (`cargo test --lib`). *loom* is the model checker, on the same code. *Miri* is a hundred random
 //! executions of the same models. *x86* is the other tests, among them a writer beside two readers. What the last two find
 //! is partly a matter of chance, and of the orderings they find few, which is why the first two are there.

@@ -262,7 +262,7 @@ fn copy(cells: &[Word], lane: usize, buf: &mut [u8]) {
         (cells, rest) = (others, tail);
     }
     let (words, tail) = rest.as_chunks_mut::<WORD>();
-    // One plain loop: it moves some 20 GB/s.
+    // One plain loop: it moves some 20 GB/s, and eight in a turn are no faster.
     for (word, cell) in words.iter_mut().zip(cells) {
         *word = cell.load(Ordering::Relaxed).to_le_bytes();
     }

@@ -16,7 +16,7 @@ use std::{
     thread,
 };
 
-use super::{check, fill, ring};
+use super::{check, fill, ring, ring_with_head};
 use crate::{
     armed::Armed,
     sync::{AtomicU64, Ordering},
@@ -100,6 +100,27 @@ fn a_writer_that_changes_threads() {
         for thread in threads {
             thread.join().expect("a writer");
         }
+    });
+}
+
+/// The boot head takes over what is read, and then forgets it for the next boot.
+#[test]
+fn a_boot_head() {
+    explore(Some(2), 1000, || {
+        let (mut writer, scrollback) = ring_with_head(16, 8, 8);
+        fill(&mut writer, 15);
+        let thread = thread::spawn(move || {
+            fill(&mut writer, 8);
+            writer.mark();
+            fill(&mut writer, 16);
+        });
+        let mut buf = [0; 16];
+        check(scrollback.read_at(3, &mut buf), 3, &buf);
+        thread.join().expect("a writer");
+        // The ring has the bytes from 24 on; one byte of the boot that began before is in the head, and nothing of the first.
+        let read = scrollback.read_at(0, &mut buf);
+        check(read, 0, &buf);
+        assert_eq!((read.start, read.next), (23, 24));
     });
 }
 
