@@ -2,9 +2,11 @@
 //!
 //! On x86 this finds mistakes in the arithmetic, and few in the orderings; those are for the models.
 
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
-use vuart_scrollback::{Reader, Scrollback};
+use vuart_scrollback::{Options, Position, Reader, Scrollback};
 
 const BYTES: u64 = if cfg!(miri) { 5 << 10 } else { 32 << 20 };
 
@@ -110,4 +112,133 @@ fn slices_that_are_out_of_step_with_the_cells() {
 #[test]
 fn large_slices_in_a_larger_ring() {
     stress(64 << 10, 5000);
+}
+
+/// Each reader has a way of its own, drawn from a seed: how much it reads at once, where it begins, how often it begins anew.
+struct Wanderer {
+    reader: Reader,
+    random: Random,
+    pattern: Vec<u8>,
+    buf: Vec<u8>,
+    totals: Totals,
+}
+
+impl Wanderer {
+    fn new(scrollback: &Scrollback, seed: u64) -> Self {
+        let mut random = Random(seed);
+        let size = random.small(PERIOD as u64 - 1) + 1;
+        Self {
+            reader: scrollback.reader_at(0),
+            random,
+            pattern: pattern(),
+            buf: vec![0; size],
+            totals: Totals { read: 0, missed: 0, reads: 0 },
+        }
+    }
+
+    /// Reads until it stands at the end of what is written.
+    fn run(mut self, scrollback: &Scrollback, over: &AtomicBool) -> Totals {
+        let (mut begun, mut accounted) = (0, 0);
+        loop {
+            // Before the read: what was written before the end is read.
+            let last = over.load(Ordering::Acquire);
+            let at = self.reader.cursor();
+            let read = self.reader.read(&mut self.buf);
+            assert_eq!((read.start - at, self.reader.cursor()), (read.missed, read.next));
+            let expected = expected(&self.pattern, read.start, read.len());
+            assert!(self.buf[..read.len()] == *expected, "{read:?} from {at}");
+            assert!(read.next <= scrollback.end(), "{read:?} from {at}");
+            self.totals.read += read.len() as u64;
+            self.totals.missed += read.missed;
+            self.totals.reads += 1;
+            accounted += read.missed + read.len() as u64;
+            // Each offset that the cursor came by was read or missed, once.
+            assert_eq!(accounted, self.reader.cursor() - begun);
+            if read.is_empty() && read.missed == 0 {
+                if last {
+                    return self.totals;
+                }
+                thread::yield_now();
+            }
+            if self.random.below(1000) == 0 {
+                let end = scrollback.end();
+                let position = match self.random.below(5) {
+                    0 => Position::Oldest,
+                    1 => Position::Boot,
+                    2 => Position::Newest(self.random.below(2 * STRESSED as u64)),
+                    3 => Position::End,
+                    _ => Position::Offset(self.random.below(end + 1)),
+                };
+                begun = scrollback.offset(position);
+                self.reader.seek(begun);
+                accounted = 0;
+            }
+        }
+    }
+}
+
+/// The generator that is known as `SplitMix64`.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    fn small(&mut self, n: u64) -> usize {
+        usize::try_from(self.below(n)).expect("small")
+    }
+}
+
+/// The capacity of the ring for the wanderers.
+const STRESSED: usize = 64 << 10;
+
+/// The writer at full speed, in pieces of all sizes, with a boot now and then, and eight readers beside it. For a second, unless
+/// `VUART_STRESS_SECONDS` says otherwise; `VUART_SEED` repeats what was drawn, though not how the threads took turns.
+#[test]
+#[cfg_attr(miri, ignore = "it is made of luck; the models are for Miri")]
+fn eight_readers() {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a decimal number"));
+    let seconds = number("VUART_STRESS_SECONDS").unwrap_or(1);
+    let seed = number("VUART_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    println!("VUART_SEED={seed}");
+    let mut random = Random(seed);
+    let options = Options::new(STRESSED).with_boot_head(10_000);
+    let (mut writer, scrollback) = options.create().expect("a ring");
+    let over = AtomicBool::new(false);
+    let until = Instant::now() + Duration::from_secs(seconds);
+    thread::scope(|scope| {
+        let readers = [(); 8].map(|()| {
+            let (wanderer, scrollback, over) =
+                (Wanderer::new(&scrollback, random.next()), &scrollback, &over);
+            scope.spawn(move || wanderer.run(scrollback, over))
+        });
+        let pattern = pattern();
+        while Instant::now() < until && !readers.iter().any(ScopedJoinHandle::is_finished) {
+            for _ in 0..10_000 {
+                match random.below(4) {
+                    0 => writer.extend(expected(&pattern, writer.end(), random.small(5000))),
+                    1 => writer.extend(expected(&pattern, writer.end(), random.small(20))),
+                    _ => writer.push(expected(&pattern, writer.end(), 1)[0]),
+                }
+            }
+            if random.below(50) == 0 {
+                writer.mark();
+            }
+        }
+        over.store(true, Ordering::Release);
+        for reader in readers {
+            let Totals { read, missed, reads } = reader.join().expect("a reader that found no fault");
+            println!("{read} bytes in {reads} reads, {missed} missed");
+            assert!(read > 0);
+        }
+    });
+    println!("{} bytes written in {seconds} s", writer.end());
 }
