@@ -175,6 +175,12 @@ impl Connection {
             || matches!(self.protocol, Protocol::Framed { log: Some(_), .. })
     }
 
+    /// The guest can have something for it: output, or room for input. While its socket is full, output is looked for when
+    /// there is room in it.
+    pub(crate) fn awaits_guest(&self) -> bool {
+        self.session.is_some() && (!self.blocked || self.input_waits())
+    }
+
     fn input_waits(&self) -> bool {
         self.input_taken < self.input.len() || self.break_waits
     }

@@ -1,7 +1,6 @@
 //! The state machine: who owns the console, who watches, and what each may do.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
@@ -163,7 +162,7 @@ struct State {
 struct Shared {
     scrollback: Scrollback,
     input: Arc<InputQueue>,
-    doorbell: Arc<Doorbell>,
+    doorbell: Doorbell,
     state: Mutex<State>,
 }
 
@@ -184,31 +183,20 @@ impl Console {
     ///
     /// `announce` is called on the owner's thread when input comes that the guest [waits for](Input::want): it raises
     /// the guest's interrupt. It must not block.
-    ///
-    /// # Errors
-    ///
-    /// When the process has no file descriptor left for the [doorbell](Self::doorbell).
-    pub fn new(
-        scrollback: Scrollback,
-        announce: impl Fn() + Send + Sync + 'static,
-    ) -> io::Result<(Self, Input)> {
-        Self::with_waiting(scrollback, announce, &[])
+    pub fn new(scrollback: Scrollback, announce: impl Fn() + Send + Sync + 'static) -> (Self, Input) {
+        Self::with_waiting(scrollback, announce, &[], Doorbell::new())
     }
 
     /// The same, with input that waits already, as it did where a snapshot was made: the first
     /// [`CAPACITY`](Input::CAPACITY) symbols of `waiting`. It is nobody's, and whoever comes to own the console has what is
-    /// left of it discarded.
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new).
+    /// left of it discarded. And with a doorbell of the caller's making.
     pub fn with_waiting(
         scrollback: Scrollback,
         announce: impl Fn() + Send + Sync + 'static,
         waiting: &[Symbol],
-    ) -> io::Result<(Self, Input)> {
-        let doorbell = Arc::new(Doorbell::new()?);
-        let room = Arc::clone(&doorbell);
+        doorbell: Doorbell,
+    ) -> (Self, Input) {
+        let room = doorbell.clone();
         let room = move || {
             // If nobody sleeps, whoever is awake looks for room before sleeping.
             room.ring_if_armed();
@@ -217,7 +205,7 @@ impl Console {
         input.publish(waiting.iter().copied());
         let taker = Input::new(Arc::clone(&input));
         let shared = Shared { scrollback, input, doorbell, state: Mutex::default() };
-        Ok((Self(Arc::new(shared)), taker))
+        (Self(Arc::new(shared)), taker)
     }
 
     /// The output: for readers that are nobody's session, such as a log.
@@ -225,8 +213,9 @@ impl Console {
         &self.0.scrollback
     }
 
-    /// Rings when a session may have something to do: more output, room for input, an end. One thread may sleep on it.
-    pub fn doorbell(&self) -> &Arc<Doorbell> {
+    /// Rings when a session may have something to do: more output, room for input, an end. Whoever waits for that has a
+    /// [`Sleeper`](vuart_scrollback::Sleeper) of it: the server has one, and a log may have its own.
+    pub fn doorbell(&self) -> &Doorbell {
         &self.0.doorbell
     }
 
@@ -448,7 +437,7 @@ mod tests {
 
     fn console() -> (vuart_scrollback::Writer, Console, Input) {
         let (writer, scrollback) = Scrollback::new(1 << 16).unwrap();
-        let (console, input) = Console::new(scrollback, || ()).unwrap();
+        let (console, input) = Console::new(scrollback, || ());
         (writer, console, input)
     }
 

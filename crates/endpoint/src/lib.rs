@@ -13,7 +13,7 @@
 //! use vuart_endpoint::{Attach, Cause, Console, Identity, Mode};
 //!
 //! let (mut writer, scrollback) = vuart_scrollback::Scrollback::new(4096)?;
-//! let (console, mut input) = Console::new(scrollback, || ())?;
+//! let (console, mut input) = Console::new(scrollback, || ());
 //!
 //! let alice = Identity::new("alice", 1000, None);
 //! let bob = Identity::new("bob", 1001, None);

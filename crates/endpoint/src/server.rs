@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
+use vuart_scrollback::{Sleeper, SleeperError};
 
 use crate::connection::{Connection, Context, may_connect, peer_of};
 use crate::console::Console;
@@ -31,6 +32,9 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// The server can't sleep on the console's doorbell.
+    #[error(transparent)]
+    Sleeper(#[from] SleeperError),
     /// There is no thread or event for the server.
     #[error(
         "can't start the console's server (is a limit on processes or open files reached? see `ulimit -a`): {0}"
@@ -49,6 +53,10 @@ pub struct Server {
     control: UnixListener,
     connections: BTreeMap<u32, Connection>,
     next_token: u32,
+    /// Of the console's doorbell.
+    sleeper: Sleeper,
+    /// The guest's next byte, or its next taking of input, wakes us.
+    armed: bool,
     /// Given up for a moment when the process has no file descriptor left, to accept a client and send it away.
     spare: Option<UnixListener>,
     /// There was no file descriptor even so: nobody is accepted until something else happens here.
@@ -74,10 +82,11 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When a socket can't be made.
+    /// When a socket can't be made, or there is no file descriptor left.
     pub fn bind(claim: Claim, console: Console) -> Result<Self, ServeError> {
         let raw = listen(claim.raw_socket())?;
         let control = listen(claim.control_socket())?;
+        let sleeper = console.doorbell().sleeper()?;
         let spare = raw.try_clone().ok();
         let context = Context::new(console, claim.name().to_owned());
         Ok(Self {
@@ -87,6 +96,8 @@ impl Server {
             control,
             connections: BTreeMap::new(),
             next_token: token::FIRST_CONNECTION,
+            sleeper,
+            armed: false,
             spare,
             paused: false,
         })
@@ -229,22 +240,40 @@ impl Server {
 
     fn rung(&mut self, ops: &mut EventOps<'_>) {
         self.resume(ops);
-        let doorbell = self.context.console.doorbell();
-        doorbell.acknowledge();
-        // Armed before anything is looked at: what comes after our look rings again.
-        doorbell.arm();
+        self.sleeper.acknowledge();
+        self.armed = false;
+        if !self.arm(ops) {
+            self.drive_all(ops);
+        }
+    }
+
+    fn drive_all(&mut self, ops: &mut EventOps<'_>) {
         let tokens: Vec<u32> = self.connections.keys().copied().collect();
         for token in tokens {
             self.drive(token, false, ops);
         }
     }
+
+    /// If the guest can have something for one of our clients, has us woken for it. (What is for all, such as the end,
+    /// rings in any case.) While nobody is there, or nobody reads, the guest does not pay for our wake-ups.
+    fn arm(&mut self, ops: &mut EventOps<'_>) -> bool {
+        // While it is paused, anything that happens is a reason to try again.
+        let awaits = self.paused || self.connections.values().any(Connection::awaits_guest);
+        if self.armed || !awaits {
+            return false;
+        }
+        self.sleeper.arm();
+        self.armed = true;
+        // Armed before anything is looked at: what comes after our look rings again.
+        self.drive_all(ops);
+        true
+    }
 }
 
 impl MutEventSubscriber for Server {
     fn init(&mut self, ops: &mut EventOps<'_>) {
-        let doorbell = self.context.console.doorbell();
         for (fd, token) in [
-            (doorbell.as_raw_fd(), token::DOORBELL),
+            (self.sleeper.as_raw_fd(), token::DOORBELL),
             (self.raw.as_raw_fd(), token::RAW),
             (self.control.as_raw_fd(), token::CONTROL),
         ] {
@@ -252,9 +281,6 @@ impl MutEventSubscriber for Server {
                 log::error!("console {}: can't be served: {error:?}", self.claim.name());
             }
         }
-        doorbell.arm();
-        // Anything may have happened before it was armed.
-        doorbell.ring();
     }
 
     fn process(&mut self, events: Events, ops: &mut EventOps<'_>) {
@@ -273,6 +299,8 @@ impl MutEventSubscriber for Server {
                 }
             }
         }
+        // A client may have come, begun a session, or read on.
+        self.arm(ops);
     }
 }
 

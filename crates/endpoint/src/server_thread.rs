@@ -22,7 +22,7 @@ type Subscriber = Box<dyn MutEventSubscriber + Send>;
 /// # let dir = tempfile::tempdir()?;
 /// # let directory = dir.path().join("vuart");
 /// # let (_writer, scrollback) = vuart_scrollback::Scrollback::new(4096)?;
-/// # let (console, _input) = Console::new(scrollback, || ())?;
+/// # let (console, _input) = Console::new(scrollback, || ());
 /// let claim = RuntimeDir::create(directory)?.claim("vm0")?;
 /// let server = ServerThread::start(Server::bind(claim, console.clone())?)?;
 ///
@@ -180,7 +180,7 @@ mod tests {
     fn rig() -> Rig {
         let dir = tempfile::tempdir().unwrap();
         let (writer, scrollback) = Scrollback::new(1 << 20).unwrap();
-        let (console, _input) = Console::new(scrollback, || ()).unwrap();
+        let (console, _input) = Console::new(scrollback, || ());
         let claim = RuntimeDir::create(dir.path().join("r")).unwrap().claim("vm0").unwrap();
         let server = ServerThread::start(Server::bind(claim, console.clone()).unwrap()).unwrap();
         Rig { dir, writer, console, server }

@@ -33,20 +33,18 @@ impl Fixture {
     fn new(capacity: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (writer, scrollback) = Scrollback::new(capacity).unwrap();
-        let (console, input) = Console::new(scrollback, || ()).unwrap();
+        let (console, input) = Console::new(scrollback, || ());
         let claim = RuntimeDir::create(dir.path().join("run")).unwrap().claim("vm0").unwrap();
         let (raw, control) = (claim.raw_socket().to_owned(), claim.control_socket().to_owned());
         let server = Server::bind(claim, console.clone()).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let bell = Arc::clone(console.doorbell());
         let thread = std::thread::spawn(move || {
             let mut events = EventManager::new().unwrap();
             events.add_subscriber(server);
             while !stopped.load(SeqCst) {
                 events.run().unwrap();
             }
-            drop(bell);
         });
         Self { _dir: dir, console, writer, input, raw, control, stop, thread: Some(thread) }
     }

@@ -1,121 +1,170 @@
-//! How a thread sleeps until another has something for it.
+//! How threads sleep until another has something for them.
 
-use std::{
-    io,
-    os::fd::{AsRawFd, RawFd},
-};
+pub(crate) mod barrier;
+pub(crate) mod event;
+pub(crate) mod place;
+mod sleeper;
+pub(crate) mod sleepers;
+pub(crate) mod sync;
 
-use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
+pub use sleeper::{Sleeper, SleeperError};
 
-use crate::armed::Armed;
+use barrier::Barrier;
+use event::EventFd;
+use sleepers::{PLACES, Sleepers};
+use sync::Arc;
 
-/// A wake-up for one sleeping thread, from any number of producers: an eventfd, and a flag that says whether anybody
-/// sleeps.
+/// Wakes those who sleep: the side of the producers, of whom there may be any number. A handle, cheap to clone.
 ///
-/// A producer pays for a system call only when the sleeper has [armed](Self::arm) the doorbell, and then once for all that
-/// is produced until the sleeper arms it again.
+/// A producer, in this order:
 ///
-/// The sleeper's loop, in this order:
+/// 1. makes the data visible ([`Writer::push`](crate::Writer::push));
+/// 2. [rings, if anybody is armed](Self::ring_if_armed).
 ///
-/// 1. work until there is nothing left to do;
-/// 2. [`arm`](Self::arm);
-/// 3. look again; if there is something to do after all, go to 1 (by way of 5);
-/// 4. wait for the file descriptor to become readable, with `epoll` or `poll`, among others if need be;
-/// 5. [`acknowledge`](Self::acknowledge), and go to 1.
-///
-/// A producer's:
-///
-/// 1. make the data visible ([`Writer::push`](crate::Writer::push));
-/// 2. [`ring_if_armed`](Self::ring_if_armed).
-///
-/// There is one sleeper at a time. Two would disarm each other.
-///
-/// # Why no wake-up is lost
-///
-/// The sleeper says that it is armed, and then looks at the data. The producer stores the data, and then looks whether the
-/// sleeper is armed. A sequentially consistent fence is between the two halves on each side, and one of the two fences is
-/// before the other. If the sleeper's is, the producer sees that it is armed, and rings. If the producer's is, the sleeper
-/// sees the data, and does not sleep. (This is how Dekker's algorithm for mutual exclusion starts.)
+/// The loop of those who sleep is in the docs of [`Sleeper`].
 ///
 /// ```
 /// use vuart_scrollback::{Doorbell, Scrollback};
 ///
 /// let (mut writer, scrollback) = Scrollback::new(4096)?;
 /// let mut reader = scrollback.reader_at(0);
-/// let doorbell = Doorbell::new()?;
+/// let doorbell = Doorbell::new();
+/// let mut sleeper = doorbell.sleeper()?;
 ///
 /// writer.push(b'a');
 /// assert!(!doorbell.ring_if_armed()); // nobody sleeps
 ///
-/// doorbell.arm();
+/// sleeper.arm();
 /// assert!(reader.is_behind()); // so there is no need to
-/// assert!(!doorbell.acknowledge());
+/// assert!(!sleeper.acknowledge());
 /// reader.read(&mut [0; 16]);
 ///
-/// doorbell.arm();
-/// assert!(!reader.is_behind()); // here the sleeper waits
+/// sleeper.arm();
+/// assert!(!reader.is_behind()); // here it waits
 /// writer.push(b'b');
 /// assert!(doorbell.ring_if_armed());
 /// writer.push(b'c');
 /// assert!(!doorbell.ring_if_armed()); // once is enough
-/// assert!(doorbell.acknowledge());
+/// assert!(sleeper.acknowledge());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
-pub struct Doorbell {
-    event: EventFd,
-    armed: Armed,
-}
+///
+/// # Protocol
+///
+/// All share `armed`, a word with a bit for each sleeper, and an eventfd for each.
+///
+/// ```text
+/// P1  store the data                          S1  armed.fetch_or(my bit)
+/// P2  the light half of the barrier           S2  the heavy half of the barrier
+/// P3  if armed.load() == 0 { done }           S3  if there is data { go on with S5 }
+/// P4  taken = armed.swap(0)                   S4  wait until my eventfd is readable
+/// P5  write to the eventfd of each in taken   S5  armed.fetch_and(!my bit); read my eventfd
+/// ```
+///
+/// The barrier comes in two kinds:
+///
+/// | | light (P2) | heavy (S2) |
+/// |---|---|---|
+/// | with `membarrier(2)` | a compiler fence: no instruction | `membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)` |
+/// | without | a sequentially consistent fence | a sequentially consistent fence |
+///
+/// # Why no wake-up is lost
+///
+/// *The barrier.* For each producer and each sleeper it holds that either the sleeper's S3 sees the data of P1, or the
+/// producer's P3 sees the bit of S1, or both. (It is how Dekker's algorithm for mutual exclusion starts.)
+///
+/// * Without `membarrier(2)`: two sequentially consistent fences are in one order. If the producer's is first, S3 comes after
+///   P1; if the sleeper's is, P3 comes after S1.
+/// * With it: between the beginning of the system call and its end the kernel makes each thread of the process that runs
+///   pass a full barrier, at some moment of its own; one that does not run passes some in being taken off its core and put
+///   there. The compiler fence keeps the producer's steps in the order of its program, so the moment is before P1, between
+///   P1 and P3, or after P3. If P1 is before it, the data is visible when the call has returned, and S3 sees it. If not, P3 is
+///   after it as well, and so after S1, because the caller has passed a barrier of its own before all others.
+///
+/// *Several of them.* Assume that a sleeper waits for ever in S4 while there is data that its S3 did not see. The producer of
+/// that data has, by the above, loaded in P3 what S1 made of `armed`, or something later. If the sleeper's bit was in that,
+/// the producer goes on to P4; otherwise somebody had cleared it since. Only a P4 does that: the sleeper is not at S5, and nobody
+/// else has its place. So one P4, the producer's or another's, took the bit that S1 set, and its P5 writes to the eventfd,
+/// after the last S5 had read it. The sleeper wakes: which was assumed not to be. Another sleeper's bit in the same word changes
+/// nothing in this, as each change of the word is a read-modify-write that keeps the bits it is not about, or takes all and
+/// rings for all.
+///
+/// *A place that changes hands.* Whoever leaves clears its bit first, and is written to by those only who took it before. The
+/// eventfd stays open for them. The next owner of the place may find it readable for that reason, and look for nothing; a wake-up
+/// of its own can't get lost by it, as it looks after it has armed, whatever its eventfd says.
+///
+/// *An unconditional [`ring`](Self::ring)* makes a fence, and writes to the eventfds of all that exist. A sleeper that it
+/// misses was made after that fence, and its S3 sees what was stored before.
+///
+/// `loom` explores the code with fences, with two producers, two sleepers and a place that changes hands. No checker knows
+/// `membarrier(2)`. So a model of a machine, whose store buffers keep what they like for as long as they like, goes through
+/// all states of two producers and two sleepers, and loses a wake-up when any part of the above is left out
+/// (`models/store_buffers.rs`).
+///
+/// # If `membarrier(2)` is refused
+///
+/// By an old kernel (before 4.14), or a filter that answers with an error, when the doorbell is made: then it is
+/// [without](Self::without_membarrier).
+///
+/// Later, by a filter that was installed meanwhile: the sleeper whose system call fails has the producers make fences, from
+/// then on and for good, and pauses for 10 ms. A producer that did not know yet had its data in its store buffer before the
+/// pause, and after it has not: that is the one place that rests on a time, and the time is ten thousand times what a store
+/// buffer needs. So S3 sees that data; and producers that know make fences. Each sleeper that runs into it pauses by itself.
+///
+/// A filter that kills has no such second chance. It must allow `membarrier`, with `MEMBARRIER_CMD_PRIVATE_EXPEDITED` (8), to the
+/// threads that sleep, and `MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED` (16) to the one that makes the doorbell; or let the
+/// doorbell be without. Besides: `write` to the producers; `eventfd2` to those who call [`sleeper`](Self::sleeper); `read` to
+/// sleepers, and `ppoll` for [`Sleeper::wait`].
+#[derive(Debug, Clone)]
+pub struct Doorbell(Arc<Sleepers<EventFd>>);
 
 impl Doorbell {
-    /// A doorbell that is not armed and was not rung.
+    /// How many can sleep on one doorbell.
+    pub const MAX_SLEEPERS: usize = PLACES;
+
+    /// A doorbell on which nobody sleeps; with `membarrier(2)`, if the system has it and allows it.
+    pub fn new() -> Self {
+        Self(Arc::new(Sleepers::new(Barrier::asymmetric())))
+    }
+
+    /// The same, with a fence in each [`ring_if_armed`](Self::ring_if_armed) instead.
+    pub fn without_membarrier() -> Self {
+        Self(Arc::new(Sleepers::new(Barrier::symmetric())))
+    }
+
+    /// Whether it is with `membarrier(2)`, at this moment.
+    pub fn uses_membarrier(&self) -> bool {
+        self.0.uses_membarrier()
+    }
+
+    /// One more that can sleep until this rings.
     ///
     /// # Errors
     ///
-    /// What `eventfd(2)` reports, which is that there are too many open files or too little memory.
-    pub fn new() -> io::Result<Self> {
-        Ok(Self { event: EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)?, armed: Armed::new() })
+    /// When there are [`MAX_SLEEPERS`](Self::MAX_SLEEPERS) already, or the process has no file descriptor left.
+    pub fn sleeper(&self) -> Result<Sleeper, SleeperError> {
+        let place = Sleepers::enter(&self.0, EventFd::new).map_err(SleeperError::Eventfd)?;
+        place.map(Sleeper).ok_or(SleeperError::TooMany)
     }
 
-    /// Sleeper: asks for a wake-up. Look at what you wait for *again* before you sleep.
-    pub fn arm(&self) {
-        self.armed.arm();
-    }
-
-    /// Sleeper: asks for no more wake-ups, and makes the file descriptor unreadable. Says whether it had been rung.
+    /// Wakes those who sleep or are about to. Says whether there were any.
     ///
-    /// A producer that was about to ring may still do so a little later, which wakes the next sleep for nothing. Work can
-    /// never get lost by this, if the sleeper looks again after it has armed.
-    pub fn acknowledge(&self) -> bool {
-        self.armed.disarm();
-        // The file descriptor does not block, so the only failure is EAGAIN: it was not rung.
-        self.event.read().is_ok()
-    }
-
-    /// Producer: wakes the sleeper if it sleeps or is about to. Says whether it rang.
-    ///
-    /// What was stored before the call (in program order) is visible to the sleeper when it looks again. While nobody
-    /// sleeps this is a fence and a load; it never blocks.
+    /// What was stored before the call (in program order) is visible to them when they look again. It never blocks and
+    /// allocates nothing, and wakes each sleeper at most once for each time that it armed.
     #[inline]
     pub fn ring_if_armed(&self) -> bool {
-        let armed = self.armed.take();
-        if armed {
-            self.ring();
-        }
-        armed
+        self.0.ring_if_armed()
     }
 
-    /// Producer: makes the file descriptor readable in any case, for what is rare and must be heard (a shutdown). It never
-    /// blocks.
-    #[cold]
+    /// Makes the file descriptors of all sleepers readable in any case, for what is rare and must be heard (a shutdown). It
+    /// never blocks.
     pub fn ring(&self) {
-        // The only failure is EAGAIN, that the counter is full: the file descriptor is readable then.
-        let _ = self.event.write(1);
+        self.0.ring();
     }
 }
 
-impl AsRawFd for Doorbell {
-    fn as_raw_fd(&self) -> RawFd {
-        self.event.as_raw_fd()
+impl Default for Doorbell {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -25,8 +25,8 @@
 //! The memory is this process's, or that of a `memfd` or a file ([`Options`]): then the last output outlives the process, and
 //! the next one goes on with the same offsets. [`layout`] says what is in there.
 //!
-//! The ring itself knows nothing of waiting. A thread that wants to sleep until there is more shares a [`Doorbell`] with
-//! the thread that writes.
+//! The ring itself knows nothing of waiting. The thread that writes rings a [`Doorbell`], and each thread that wants to sleep
+//! until there is more has a [`Sleeper`] of it.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -37,7 +37,6 @@
     )
 )]
 
-mod armed;
 #[cfg(not(test))]
 mod backing;
 mod doorbell;
@@ -60,7 +59,7 @@ mod sync;
 mod touch;
 mod writer;
 
-pub use doorbell::Doorbell;
+pub use doorbell::{Doorbell, Sleeper, SleeperError};
 pub use error::{CapacityError, FileError, LayoutError, OptionsError};
 #[cfg(not(test))]
 pub use options::Options;

@@ -2,16 +2,24 @@
 //!
 //! * `exhaustive` tries every message that each load of a reader may return, for fixed histories of the writer. It needs
 //!   nothing but `cargo test`.
-//! * `concurrent` runs writers, readers and sleepers beside each other: under `loom`, in all ways that there are
-//!   (`RUSTFLAGS="--cfg loom" cargo test --release --lib`), and under Miri, in some (`cargo +nightly miri test --lib`).
+//! * `concurrent` runs writers and readers beside each other, `sleeping` producers and sleepers: under `loom`, in all ways
+//!   that there are (`RUSTFLAGS="--cfg loom" cargo test --release --lib`), and under Miri, in some
+//!   (`cargo +nightly miri test --lib`).
+//! * `store_buffers` is a machine of its own, for what no checker knows: `membarrier(2)`.
 
 #[cfg(any(loom, miri))]
 mod concurrent;
 #[cfg(not(any(loom, miri)))]
 mod exhaustive;
+#[cfg(any(loom, miri))]
+mod explore;
 pub(crate) mod memory;
 #[cfg(not(any(loom, miri)))]
 pub(crate) mod messages;
+#[cfg(any(loom, miri))]
+mod sleeping;
+#[cfg(not(any(loom, miri)))]
+mod store_buffers;
 
 use crate::{Read, Scrollback, Writer, geometry::Geometry, offsets::Offsets, sync::Memory};
 

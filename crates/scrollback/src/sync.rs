@@ -2,7 +2,7 @@
 //! each behaviour that the memory model allows a reader is tried. Miri knows the memory model by itself.
 
 #[cfg(not(all(test, loom)))]
-pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
+pub(crate) use std::sync::atomic::Ordering;
 
 #[cfg(all(test, not(loom)))]
 pub(crate) use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) use crate::models::messages::{AtomicU64, fence};
 #[cfg(all(test, loom))]
 pub(crate) use loom::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering, fence},
+    atomic::{AtomicU64, Ordering, fence},
 };
 
 #[cfg(not(test))]

@@ -1,6 +1,5 @@
 //! The device: the register machine, the ring and the way in, wired together.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -20,9 +19,6 @@ pub enum NewPortError {
     /// The ring can't have that size.
     #[error(transparent)]
     Capacity(#[from] CapacityError),
-    /// The process has no file descriptor left for the wake-up of the console's readers.
-    #[error("no eventfd for the console: {0}")]
-    Eventfd(#[source] io::Error),
 }
 
 /// Why a port can't be made as a state says.
@@ -41,9 +37,6 @@ pub enum RestorePortError {
     /// The ring can't have that size, or begin at that offset.
     #[error(transparent)]
     Ring(#[from] OptionsError),
-    /// The process has no file descriptor left for the wake-up of the console's readers.
-    #[error("no eventfd for the console: {0}")]
-    Eventfd(#[source] io::Error),
 }
 
 /// What a VMM decides about a port.
@@ -54,11 +47,14 @@ pub struct Options {
     pub scrollback: usize,
     /// The UART's.
     pub uart: Config,
+    /// Whether readers that go to sleep pay for what the guest's writes then need not, if the system can do that: see
+    /// [`Doorbell`]. That is a `membarrier(2)`, which interrupts the other vCPUs for a moment, too.
+    pub membarrier: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { scrollback: 1 << 20, uart: Config::default() }
+        Self { scrollback: 1 << 20, uart: Config::default(), membarrier: true }
     }
 }
 
@@ -73,6 +69,16 @@ impl Options {
     #[must_use]
     pub fn with_uart(self, uart: Config) -> Self {
         Self { uart, ..self }
+    }
+
+    /// The same, with a fence in each write of the guest's instead of a `membarrier(2)`.
+    #[must_use]
+    pub fn without_membarrier(self) -> Self {
+        Self { membarrier: false, ..self }
+    }
+
+    fn doorbell(self) -> Doorbell {
+        if self.membarrier { Doorbell::new() } else { Doorbell::without_membarrier() }
     }
 }
 
@@ -129,7 +135,7 @@ pub struct SerialPort<T> {
     level: bool,
     /// The guest has read IIR or LSR since the last edge.
     looked: bool,
-    doorbell: Arc<Doorbell>,
+    doorbell: Doorbell,
     console: Console,
     bad_accesses: u64,
     recorder: Option<Box<Recorder>>,
@@ -140,7 +146,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     ///
     /// # Errors
     ///
-    /// When the process has no file descriptor left.
+    /// As [`with_options`](Self::with_options).
     pub fn new(trigger: T) -> Result<Self, NewPortError> {
         Self::with_options(trigger, Options::default())
     }
@@ -149,16 +155,16 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     ///
     /// # Errors
     ///
-    /// When the ring can't have the size asked for, or the process has no file descriptor left.
+    /// When the ring can't have the size asked for.
     pub fn with_options(trigger: T, options: Options) -> Result<Self, NewPortError> {
         let (output, scrollback) = Scrollback::new(options.scrollback)?;
-        Self::wired(trigger, Uart::new(options.uart), output, scrollback, &[]).map_err(NewPortError::Eventfd)
+        Ok(Self::wired(trigger, Uart::new(options.uart), output, scrollback, &[], options.doorbell()))
     }
 
     /// A port that goes on where another was when its [state](Self::state) was taken: same answers, same interrupts, same
     /// offsets. If its interrupt line is high, the guest is interrupted, whether or not it had been already (R4, S19).
     ///
-    /// Of `options` only the ring's size counts: chip and board are the state's. The history before it is declared lost.
+    /// Of `options` the UART does not count: chip and board are the state's. The history before it is declared lost.
     /// Who owns the console is decided anew; input that waits is nobody's, and is discarded when somebody comes to own the
     /// console before the guest has read it.
     ///
@@ -189,8 +195,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         }
         let uart = Uart::restore(uart)?;
         let (output, scrollback) = Scrollback::starting_at(options.scrollback, *offset)?;
-        let mut port =
-            Self::wired(trigger, uart, output, scrollback, waiting).map_err(RestorePortError::Eventfd)?;
+        let mut port = Self::wired(trigger, uart, output, scrollback, waiting, options.doorbell());
         port.settle_input(FIFO_SIZE_MAX);
         port.settle();
         Ok(port)
@@ -202,22 +207,23 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         output: Writer,
         scrollback: Scrollback,
         waiting: &[Symbol],
-    ) -> io::Result<Self> {
+        doorbell: Doorbell,
+    ) -> Self {
         let line = Arc::new(Line { trigger, raised: AtomicU64::new(0), failed: AtomicU64::new(0) });
         let announce = Arc::clone(&line);
-        let (console, input) = Console::with_waiting(scrollback, move || announce.raise(), waiting)?;
-        Ok(Self {
+        let (console, input) = Console::with_waiting(scrollback, move || announce.raise(), waiting, doorbell);
+        Self {
             uart,
             output,
             input,
             line,
             level: false,
             looked: false,
-            doorbell: Arc::clone(console.doorbell()),
+            doorbell: console.doorbell().clone(),
             console,
             bad_accesses: 0,
             recorder: None,
-        })
+        }
     }
 }
 

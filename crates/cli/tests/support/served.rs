@@ -24,7 +24,7 @@ impl Served {
     /// With a ring of `capacity` bytes.
     pub(crate) fn new(runtime: &Runtime, capacity: usize) -> Self {
         let (output, scrollback) = Scrollback::new(capacity).unwrap();
-        let (console, input) = Console::new(scrollback, || ()).unwrap();
+        let (console, input) = Console::new(scrollback, || ());
         let claim = RuntimeDir::create(runtime.path()).unwrap().claim(NAME).unwrap();
         let server = ServerThread::start(Server::bind(claim, console.clone()).unwrap()).unwrap();
         Self { output, input, console, server }

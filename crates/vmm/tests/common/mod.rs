@@ -11,6 +11,7 @@ use vm_device::DevicePio;
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vuart::endpoint::{Attach, Console, Identity, Session};
+use vuart::scrollback::Sleeper;
 use vuart::{IrqFd, Options, SerialPort};
 use vuart_vmm::{Engine, Error, Exit, Machine, choose};
 
@@ -54,6 +55,7 @@ pub(crate) struct Rig {
     machine: Option<Machine>,
     console: Console,
     session: Session,
+    sleeper: Sleeper,
     epoll: Epoll,
     /// All that the guest has written.
     pub(crate) output: Vec<u8>,
@@ -77,11 +79,12 @@ impl Rig {
         let console = port.lock().unwrap().console().clone();
         let session = console.attach(Attach::new(Identity::new("test", 0, None))).unwrap();
         let machine = Machine::start(engine, com1, irq).unwrap();
+        let sleeper = console.doorbell().sleeper().unwrap();
         let epoll = Epoll::new().unwrap();
-        for fd in [console.doorbell().as_raw_fd(), machine.ended().as_raw_fd()] {
+        for fd in [sleeper.as_raw_fd(), machine.ended().as_raw_fd()] {
             epoll.ctl(ControlOperation::Add, fd, EpollEvent::new(EventSet::IN, 0)).unwrap();
         }
-        Self { machine: Some(machine), console, session, epoll, output: Vec::new(), looked_at: 0 }
+        Self { machine: Some(machine), console, session, sleeper, epoll, output: Vec::new(), looked_at: 0 }
     }
 
     /// Boots, and waits until the monitor is ready.
@@ -155,11 +158,11 @@ impl Rig {
     fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&mut Self) -> Option<T>) -> T {
         let began = Instant::now();
         loop {
-            // As `Doorbell` says: arm, look, sleep, acknowledge.
-            self.console.doorbell().arm();
+            // As `Sleeper` says: arm, look, sleep, acknowledge.
+            self.sleeper.arm();
             self.read();
             if let Some(it) = wanted(self) {
-                self.console.doorbell().acknowledge();
+                self.sleeper.acknowledge();
                 return it;
             }
             if !self.session.output().is_behind() {
@@ -173,7 +176,7 @@ impl Rig {
                     .wait(i32::try_from(left.as_millis()).unwrap(), &mut [EpollEvent::default(); 2])
                     .unwrap();
             }
-            self.console.doorbell().acknowledge();
+            self.sleeper.acknowledge();
         }
     }
 

@@ -6,18 +6,16 @@
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
-use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 use vuart_16550::spec::Msr;
 use vuart_16550::{Config, Uart};
 use vuart_endpoint::Symbol;
-use vuart_scrollback::{CapacityError, Doorbell, Reader, Scrollback, Writer};
+use vuart_scrollback::{CapacityError, Doorbell, Reader, Scrollback, SleeperError, Writer};
 
 use super::HEADER;
 use super::operation::{MODEM_INPUTS, PROFILES};
@@ -32,9 +30,6 @@ pub enum RecordError {
     /// The ring can't have that size.
     #[error(transparent)]
     Capacity(#[from] CapacityError),
-    /// The process has no file descriptor left for the reader's wake-up.
-    #[error("no eventfd for the reader of the trace: {0}")]
-    Eventfd(#[source] io::Error),
 }
 
 /// The recorder's end.
@@ -70,7 +65,7 @@ impl Recorder {
             return Err(RecordError::NotFresh);
         }
         let (lines, scrollback) = Scrollback::new(capacity)?;
-        let doorbell = Doorbell::new().map_err(RecordError::Eventfd)?;
+        let doorbell = Doorbell::new();
         let shared = Arc::new(Shared { doorbell, over: AtomicBool::new(false) });
         let reader = scrollback.reader_at(0);
         let mut recorder = Self {
@@ -186,12 +181,10 @@ impl Recording {
     ///
     /// When there are no file descriptors or threads left.
     pub fn save(mut self, mut file: impl Write + Send + 'static) -> io::Result<Saving> {
-        let epoll = Epoll::new()?;
-        epoll.ctl(
-            ControlOperation::Add,
-            self.shared.doorbell.as_raw_fd(),
-            EpollEvent::new(EventSet::IN, 0),
-        )?;
+        let mut sleeper = self.shared.doorbell.sleeper().map_err(|error| match error {
+            SleeperError::Eventfd(error) => error,
+            error => io::Error::other(error),
+        })?;
         let shared = Arc::clone(&self.shared);
         let mut run = move || {
             loop {
@@ -203,14 +196,7 @@ impl Recording {
                 if over {
                     return Ok(());
                 }
-                self.shared.doorbell.arm();
-                if !self.reader.is_behind() && !self.shared.over.load(Acquire) {
-                    match epoll.wait(-1, &mut [EpollEvent::default()]) {
-                        Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                        _ => {}
-                    }
-                }
-                self.shared.doorbell.acknowledge();
+                sleeper.wait(|| self.reader.is_behind() || self.shared.over.load(Acquire), None)?;
             }
         };
         let (done, result) = mpsc::sync_channel(1);

@@ -1,0 +1,204 @@
+//! Producers and sleepers of a doorbell beside each other: the real code, but for the file descriptors, with fences. What
+//! `membarrier(2)` does instead, `store_buffers` tries.
+
+use std::{convert::Infallible, io, time::Duration};
+
+#[cfg(loom)]
+use loom::{
+    sync::{Arc, Condvar, Mutex},
+    thread,
+};
+#[cfg(not(loom))]
+use std::{
+    sync::{Arc, Condvar, Mutex},
+    thread,
+};
+
+use super::explore::explore;
+use crate::doorbell::{
+    barrier::Barrier,
+    event::Event,
+    place::Place,
+    sleepers::Sleepers,
+    sync::{AtomicU64, Ordering},
+};
+
+/// An eventfd. (`loom`'s own `Notify` wakes for no reason, and forgets.)
+#[derive(Default)]
+struct Flag {
+    set: Mutex<bool>,
+    is_set: Condvar,
+}
+
+impl Event for Flag {
+    fn set(&self) {
+        *self.set.lock().expect("no panic") = true;
+        self.is_set.notify_one();
+    }
+
+    fn clear(&self) -> bool {
+        std::mem::take(&mut *self.set.lock().expect("no panic"))
+    }
+
+    /// `loom` fails the model if that is never.
+    fn wait(&self, _: Option<Duration>) -> io::Result<()> {
+        let mut set = self.set.lock().expect("no panic");
+        while !*set {
+            set = self.is_set.wait(set).expect("no panic");
+        }
+        Ok(())
+    }
+}
+
+struct Bell {
+    sleepers: Arc<Sleepers<Flag>>,
+    /// How much was produced.
+    data: AtomicU64,
+}
+
+impl Bell {
+    fn new() -> Arc<Self> {
+        let sleepers = Arc::new(Sleepers::new(Barrier::symmetric()));
+        Arc::new(Self { sleepers, data: AtomicU64::new(0) })
+    }
+
+    fn enter(&self) -> Place<Flag> {
+        let Ok(place) = Sleepers::enter(&self.sleepers, || Ok::<_, Infallible>(Flag::default()));
+        place.expect("a free place")
+    }
+
+    /// As the ring does it: by a store.
+    fn produce(&self, all: u64) -> bool {
+        self.data.store(all, Ordering::Release);
+        self.sleepers.ring_if_armed()
+    }
+
+    /// As two who produce at the same time have to.
+    fn produce_one_more(&self) -> bool {
+        self.data.fetch_add(1, Ordering::Release);
+        self.sleepers.ring_if_armed()
+    }
+
+    fn sleep_until(&self, place: &mut Place<Flag>, all: u64) {
+        let ready = || self.data.load(Ordering::Acquire) == all;
+        assert!(place.wait(ready, None).expect("a wait"));
+    }
+}
+
+/// A wake-up is never lost: a sleeper for ever is a deadlock, which `loom` reports.
+#[test]
+fn a_sleeper_wakes() {
+    explore(None, 1000, || {
+        let bell = Bell::new();
+        let mut place = bell.enter();
+        let producer = thread::spawn({
+            let bell = Arc::clone(&bell);
+            move || {
+                bell.produce(1);
+                bell.produce(2);
+            }
+        });
+        bell.sleep_until(&mut place, 2);
+        producer.join().expect("a producer");
+    });
+}
+
+/// The same with two producers.
+#[test]
+fn a_sleeper_wakes_to_either_producer() {
+    explore(Some(3), 1000, || {
+        let bell = Bell::new();
+        let mut place = bell.enter();
+        let producers = [(); 2].map(|()| {
+            let bell = Arc::clone(&bell);
+            thread::spawn(move || bell.produce_one_more())
+        });
+        bell.sleep_until(&mut place, 2);
+        for producer in producers {
+            producer.join().expect("a producer");
+        }
+    });
+}
+
+/// The same with two sleepers.
+#[test]
+fn both_sleepers_wake() {
+    explore(Some(3), 1000, || {
+        let bell = Bell::new();
+        let (mut here, mut there) = (bell.enter(), bell.enter());
+        let producer = thread::spawn({
+            let bell = Arc::clone(&bell);
+            move || bell.produce(1)
+        });
+        let sleeper = thread::spawn({
+            let bell = Arc::clone(&bell);
+            // It arms without a first look: a thread must store before it loads.
+            move || {
+                there.arm();
+                bell.sleep_until(&mut there, 1);
+            }
+        });
+        bell.sleep_until(&mut here, 1);
+        producer.join().expect("a producer");
+        sleeper.join().expect("a sleeper");
+    });
+}
+
+/// Of the producers after one `arm`, one rings.
+#[test]
+fn wake_ups_are_coalesced() {
+    explore(None, 5, || {
+        let bell = Bell::new();
+        let mut place = bell.enter();
+        place.arm();
+        let producer = thread::spawn({
+            let bell = Arc::clone(&bell);
+            move || bell.produce_one_more()
+        });
+        let here = bell.produce_one_more();
+        let there = producer.join().expect("a producer");
+        assert!(here != there, "rung {here} here, {there} there");
+        assert!(place.acknowledge());
+    });
+}
+
+/// A sleeper goes while it is rung, and another takes its place and its event: that one wakes as if it had been the first.
+#[test]
+fn a_place_changes_hands_while_it_is_rung() {
+    explore(Some(3), 300, || {
+        let bell = Bell::new();
+        let mut place = bell.enter();
+        place.arm();
+        let producer = thread::spawn({
+            let bell = Arc::clone(&bell);
+            move || {
+                bell.produce(1);
+                bell.produce(2);
+            }
+        });
+        drop(place);
+        let mut place = bell.enter();
+        bell.sleep_until(&mut place, 2);
+        producer.join().expect("a producer");
+        drop(place);
+        assert!(!bell.sleepers.ring_if_armed(), "nobody is left to be woken");
+    });
+}
+
+/// What is said before an unconditional ring is heard by whoever comes to sleep meanwhile.
+#[test]
+fn a_ring_is_heard_by_one_who_comes() {
+    explore(None, 50, || {
+        let bell = Bell::new();
+        let ringer = thread::spawn({
+            let bell = Arc::clone(&bell);
+            move || {
+                bell.data.store(1, Ordering::Release);
+                bell.sleepers.ring();
+            }
+        });
+        let mut place = bell.enter();
+        bell.sleep_until(&mut place, 1);
+        ringer.join().expect("a ringer");
+    });
+}
