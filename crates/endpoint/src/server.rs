@@ -242,9 +242,8 @@ impl Server {
         self.resume(ops);
         self.sleeper.acknowledge();
         self.armed = false;
-        if !self.arm(ops) {
-            self.drive_all(ops);
-        }
+        // Before it is armed again: while there is work, the guest need not ring.
+        self.drive_all(ops);
     }
 
     fn drive_all(&mut self, ops: &mut EventOps<'_>) {
@@ -256,17 +255,16 @@ impl Server {
 
     /// If the guest can have something for one of our clients, has us woken for it. (What is for all, such as the end,
     /// rings in any case.) While nobody is there, or nobody reads, the guest does not pay for our wake-ups.
-    fn arm(&mut self, ops: &mut EventOps<'_>) -> bool {
+    fn arm(&mut self, ops: &mut EventOps<'_>) {
         // While it is paused, anything that happens is a reason to try again.
         let awaits = self.paused || self.connections.values().any(Connection::awaits_guest);
         if self.armed || !awaits {
-            return false;
+            return;
         }
         self.sleeper.arm();
         self.armed = true;
-        // Armed before anything is looked at: what comes after our look rings again.
+        // What has come before is looked at now, and what comes after rings.
         self.drive_all(ops);
-        true
     }
 }
 
