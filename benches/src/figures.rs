@@ -5,6 +5,7 @@ mod register;
 mod ring;
 mod shared;
 mod sinks;
+mod waking;
 
 use std::error::Error;
 
@@ -19,12 +20,13 @@ pub(crate) type Rows = Result<Vec<Row>, Box<dyn Error>>;
 pub(crate) type Family = fn(Effort) -> Rows;
 
 /// All of them, in the order of the table.
-pub(crate) const FAMILIES: [(&str, Family); 5] = [
+pub(crate) const FAMILIES: [(&str, Family); 6] = [
     ("one register access", register::rows),
     ("a port that several vCPUs share", shared::rows),
     ("output into files, pipes and sockets", sinks::rows),
     ("output while the console is served", attached::rows),
     ("the ring by itself", ring::rows),
+    ("a push and those who sleep", waking::rows),
 ];
 
 /// Those whose name contains `only`; all of them when nothing is asked for.

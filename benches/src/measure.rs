@@ -28,6 +28,14 @@ impl Effort {
             }
         }
     }
+
+    pub(crate) fn rounds(self) -> usize {
+        self.rounds
+    }
+
+    pub(crate) fn turn(self) -> Duration {
+        self.turn
+    }
 }
 
 /// An operation that is measured: it is done as many times as told, and says how long that took.
@@ -84,7 +92,7 @@ fn per_operation(elapsed: Duration, count: u64) -> f64 {
     elapsed.as_nanos() as f64 / count as f64
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -34,6 +34,9 @@ pub enum SleeperError {
 /// 4. wait for the file descriptor to become readable, with `epoll` or `poll`, among others if need be;
 /// 5. [`acknowledge`](Self::acknowledge), and go to 1.
 ///
+/// A reader that can be late does not do this while output flows, but looks again after a while: see what a wake-up costs, in
+/// the docs of [`Doorbell`].
+///
 /// It may be woken for nothing: by a producer that took its bit in an earlier sleep and was slow to ring, also when that was
 /// the sleep of somebody who had the place, and its eventfd, before.
 #[derive(Debug)]
