@@ -123,6 +123,18 @@ fn read_to(stream: &mut UnixStream, end: &str) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
+/// Whom it would wake has no session: the guest's next byte costs it nothing.
+#[test]
+fn the_guest_wakes_nobody_for_nobody() {
+    let mut vm = Fixture::new(1 << 16);
+    let mut client = vm.client("alice");
+    client.status().unwrap();
+    assert!(!vm.console.doorbell().ring_if_armed());
+    client.attach(Mode::Spectate, Replay::All).unwrap();
+    vm.guest_writes(b"login: ");
+    assert_eq!(output(&mut client, 7), (0, b"login: ".to_vec()));
+}
+
 #[test]
 fn attach_type_and_read() {
     let mut vm = Fixture::new(1 << 16);
