@@ -118,8 +118,10 @@ use sync::Arc;
 ///
 /// # Cost, and what else was measured
 ///
-/// On a virtual machine of two cores (AMD EPYC, Linux 6.18; `cargo run --release -p vuart-benches -- table` measures it
-/// anew):
+/// On a virtual machine of two cores (AMD EPYC, Linux 6.18), on which others were at work. The paced pushes are those of the
+/// quietest of three runs; in a noisier one they took one to three nanoseconds more, without readers too. With two cores at
+/// most one reader runs beside the writer, the others when one of the two is free.
+/// `cargo run --release -p vuart-benches -- table` measures it anew.
 ///
 /// | | nanoseconds |
 /// |---|---|
