@@ -37,13 +37,21 @@ pub enum RestorePortError {
     /// The ring can't have that size, or begin at that offset.
     #[error(transparent)]
     Ring(#[from] OptionsError),
+    /// The ring is not the one that the port had when the state was taken, or the guest has written since.
+    #[error("the state's next byte of output has the offset {state}, and the ring's has {ring}")]
+    OtherOffset {
+        /// The offset by the state.
+        state: u64,
+        /// That of the ring's [`Writer`].
+        ring: u64,
+    },
 }
 
 /// What a VMM decides about a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// The ring's size in bytes: a power of two.
+    /// The ring's size in bytes: a power of two. A port that is given a [`Writer`] has that one's ring.
     pub scrollback: usize,
     /// The UART's.
     pub uart: Config,
@@ -157,8 +165,32 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     ///
     /// When the ring can't have the size asked for.
     pub fn with_options(trigger: T, options: Options) -> Result<Self, NewPortError> {
-        let (output, scrollback) = Scrollback::new(options.scrollback)?;
-        Ok(Self::wired(trigger, Uart::new(options.uart), output, scrollback, &[], options.doorbell()))
+        let (output, _) = Scrollback::new(options.scrollback)?;
+        Ok(Self::with_writer(trigger, options, output))
+    }
+
+    /// A port whose output goes into a ring that the VMM has made: one with a boot head, or one in a `memfd` or a file, which
+    /// outlives the VMM ([`scrollback::Options`](vuart_scrollback::Options)). Of `options` the ring's size does not count.
+    ///
+    /// ```
+    /// # use vuart::{Options, SerialPort, scrollback};
+    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+    /// let ring = scrollback::Options::new(1 << 20).with_boot_head(64 << 10);
+    /// let (output, scrollback) = ring.create_memfd("com1")?;
+    /// let mut port = SerialPort::with_writer(Irq, Options::default(), output);
+    /// port.write(0, b"O");
+    /// port.write(0, b"K");
+    ///
+    /// // Whoever has the file descriptor reads the guest's last words, whatever has become of the VMM.
+    /// let supervisors = scrollback.file().expect("a ring in a memfd").try_clone()?;
+    /// drop((port, scrollback));
+    /// let left = scrollback::Scrollback::load(&supervisors)?;
+    /// let mut buf = [0; 16];
+    /// assert_eq!((left.read_at(0, &mut buf).len(), &buf[..2]), (2, &b"OK"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_writer(trigger: T, options: Options, output: Writer) -> Self {
+        Self::wired(trigger, Uart::new(options.uart), output, &[], options.doorbell())
     }
 
     /// A port that goes on where another was when its [state](Self::state) was taken: same answers, same interrupts, same
@@ -189,28 +221,76 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     ///
     /// When the state is one that no port can be in, or a port can't be [made](Self::with_options).
     pub fn restore(trigger: T, options: Options, state: &PortState) -> Result<Self, RestorePortError> {
-        let PortState::V1(PortStateV1 { uart, offset, waiting }) = state;
+        // Whatever is wrong with the state is told first, and costs no memory.
+        let uart = Self::uart(state)?;
+        let (output, _) = Scrollback::starting_at(options.scrollback, state.offset())?;
+        Ok(Self::restored(trigger, uart, output, state, options.doorbell()))
+    }
+
+    /// Like [`restore`](Self::restore), with the ring that the port had when its state was taken: nothing of the history is
+    /// lost, and who reads it from the `memfd` or the file ([`Scrollback::map`]) reads on as if nothing had happened.
+    ///
+    /// So a VMM is replaced under its guest. The old one pauses its vCPUs, takes the state, drops the port and hands state and
+    /// file descriptor to the new one, which [adopts](vuart_scrollback::Options::adopt) the ring:
+    ///
+    /// ```
+    /// # use vuart::{Options, SerialPort, scrollback};
+    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+    /// let (output, scrollback) = scrollback::Options::default().create_memfd("com1")?;
+    /// let mut port = SerialPort::with_writer(Irq, Options::default(), output);
+    /// port.write(0, b"A");
+    /// let (state, file) = (port.state(), scrollback.file().expect("a ring in a memfd").try_clone()?);
+    /// drop(port); // ... and in another process, by inheritance or over a Unix socket:
+    ///
+    /// let (output, _) = scrollback::Options::default().adopt(file)?;
+    /// let mut port = SerialPort::restore_with_writer(Irq, Options::default(), output, &state)?;
+    /// port.write(0, b"B");
+    /// assert_eq!(port.console().scrollback().oldest(), 0);
+    /// assert_eq!(port.console().scrollback().end(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A snapshot that is older than what the ring holds needs another ring, whose first byte has its
+    /// [offset](PortState::offset): [`with_start`](vuart_scrollback::Options::with_start).
+    ///
+    /// # Errors
+    ///
+    /// [`OtherOffset`](RestorePortError::OtherOffset) when the ring's next offset is not the state's; otherwise as
+    /// [`restore`](Self::restore).
+    pub fn restore_with_writer(
+        trigger: T,
+        options: Options,
+        output: Writer,
+        state: &PortState,
+    ) -> Result<Self, RestorePortError> {
+        let uart = Self::uart(state)?;
+        if output.end() != state.offset() {
+            return Err(RestorePortError::OtherOffset { state: state.offset(), ring: output.end() });
+        }
+        Ok(Self::restored(trigger, uart, output, state, options.doorbell()))
+    }
+
+    /// The UART in that state, if all of the state is one that a port can be in.
+    fn uart(state: &PortState) -> Result<Uart, RestorePortError> {
+        let PortState::V1(PortStateV1 { uart, waiting, .. }) = state;
         if waiting.len() > Input::CAPACITY {
             return Err(RestorePortError::TooMuchInput { waiting: waiting.len() });
         }
-        let uart = Uart::restore(uart)?;
-        let (output, scrollback) = Scrollback::starting_at(options.scrollback, *offset)?;
-        let mut port = Self::wired(trigger, uart, output, scrollback, waiting, options.doorbell());
-        port.settle_input(FIFO_SIZE_MAX);
-        port.settle();
-        Ok(port)
+        Ok(Uart::restore(uart)?)
     }
 
-    fn wired(
-        trigger: T,
-        uart: Uart,
-        output: Writer,
-        scrollback: Scrollback,
-        waiting: &[Symbol],
-        doorbell: Doorbell,
-    ) -> Self {
+    fn restored(trigger: T, uart: Uart, output: Writer, state: &PortState, doorbell: Doorbell) -> Self {
+        let PortState::V1(PortStateV1 { waiting, .. }) = state;
+        let mut port = Self::wired(trigger, uart, output, waiting, doorbell);
+        port.settle_input(FIFO_SIZE_MAX);
+        port.settle();
+        port
+    }
+
+    fn wired(trigger: T, uart: Uart, output: Writer, waiting: &[Symbol], doorbell: Doorbell) -> Self {
         let line = Arc::new(Line { trigger, raised: AtomicU64::new(0), failed: AtomicU64::new(0) });
         let announce = Arc::clone(&line);
+        let scrollback = output.scrollback().clone();
         let (console, input) = Console::with_waiting(scrollback, move || announce.raise(), waiting, doorbell);
         Self {
             uart,
@@ -252,6 +332,15 @@ impl<T: Trigger> SerialPort<T> {
             offset: self.output.end(),
             waiting: self.input.waiting(),
         })
+    }
+
+    /// The guest boots: what it writes from now on is a new boot's output. For a VMM that resets its guest, while the vCPUs are
+    /// stopped. Returns the offset at which the boot begins.
+    ///
+    /// Whoever reads the console can begin there (`vuart log --boot`), and the ring's boot head, if it has one, keeps this boot's
+    /// beginning from now on: see [`Writer::mark`]. The registers are left as they are.
+    pub fn mark_boot(&mut self) -> u64 {
+        self.output.mark()
     }
 
     /// The host drives the modem inputs: CTS, DSR, RI, DCD. Other bits are ignored. At first, all but RI are active.

@@ -43,6 +43,14 @@ pub enum PortState {
     V1(PortStateV1),
 }
 
+impl PortState {
+    /// The offset of the next byte of output.
+    pub fn offset(&self) -> u64 {
+        let Self::V1(PortStateV1 { offset, .. }) = self;
+        *offset
+    }
+}
+
 /// A port's state, version 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
