@@ -139,18 +139,19 @@ impl Scrollback {
         if self.geometry.head == 0 {
             return self.read_ring(from, buf);
         }
-        if from < self.oldest_in_ring()
-            && let Some(read) = self.read_head(from, buf)
+        let oldest = self.oldest_in_ring();
+        if from < oldest
+            && let Some(read) = self.read_head(from, oldest, buf)
         {
             return read;
         }
         let read = self.read_ring(from, buf);
-        if read.missed == 0 {
+        if read.missed == 0 || self.head_before(from, read.start).is_none() {
             return read;
         }
         // What was gone may have been taken over by the head meanwhile. If that is gone too, by a new boot, `buf` has been
         // spoilt.
-        self.read_head(from, buf).unwrap_or_else(|| self.read_ring(from, buf))
+        self.read_head(from, read.start, buf).unwrap_or_else(|| self.read_ring(from, buf))
     }
 
     /// [`read_at`](Self::read_at) without the boot head.
@@ -190,10 +191,11 @@ impl Scrollback {
         Read { start: oldest, next: end.max(oldest), missed: oldest - from }
     }
 
-    /// Reads from the boot head, if it has a byte at `from` or after it. If not, `buf` may be spoilt.
-    fn read_head(&self, from: u64, buf: &mut [u8]) -> Option<Read> {
+    /// Reads from the boot head, if it has a byte at `from` or after it and before the ring's `oldest`. If not, `buf` may be
+    /// spoilt.
+    fn read_head(&self, from: u64, oldest: u64, buf: &mut [u8]) -> Option<Read> {
         // H1, H2.
-        let (boot, kept) = self.head_from(from)?;
+        let (boot, kept) = self.head_before(from, oldest)?;
         let start = from.max(boot);
         let end = kept.min(start.saturating_add(buf.len() as u64));
         let cells = self.memory.body().get(self.geometry.head_run(boot, start, end)?)?;
@@ -209,6 +211,13 @@ impl Scrollback {
             next: end,
             missed: start - from,
         })
+    }
+
+    /// [`head_from`](Self::head_from), if it has something before the ring's `oldest`. It may not, in the moment between K3 and
+    /// the announcement that follows, and for good if the writer's process was killed then: the ring has the bytes before the
+    /// boot still, and they come first.
+    fn head_before(&self, from: u64, oldest: u64) -> Option<(u64, u64)> {
+        self.head_from(from).filter(|(boot, _)| *boot < oldest)
     }
 
     /// H1 and H2: the beginning and the end of what the boot head has, if any of that is at `from` or after it.

@@ -402,3 +402,34 @@ fn what_a_killed_writer_leaves_is_what_it_wrote_and_the_next_one_goes_on() {
     assert_eq!(moments.outside + moments.inside, RINGS * KILLS);
     assert!(moments.inside > 0, "none was in the midst of writing");
 }
+
+/// The moment is too short to be met often: the boot head has taken bytes over, and what they make room for in the ring, among
+/// it what was before the boot, is not announced yet.
+#[test]
+fn killed_between_the_boot_head_and_the_announcement() {
+    let (mut writer, scrollback) =
+        Options::new(4096).with_boot_head(64).create_memfd("ring").expect("a ring");
+    let pattern = Pattern::new();
+    writer.extend(pattern.at(0, 0, 1000));
+    assert_eq!(writer.mark(), 1000);
+    writer.extend(pattern.at(0, 1000, 4864 - 1000));
+    assert_eq!((scrollback.oldest(), scrollback.end()), (768, 4864));
+    // The next byte's granule is for that of the offsets 768 to 1024. 24 bytes of them are the boot's.
+    let file = scrollback.file().expect("a memfd");
+    let write = |at, bytes: &[u8]| file.write_all_at(bytes, at).expect("a memfd takes it");
+    write(4096 + 4096, pattern.at(0, 1000, 24));
+    write(8 * 19, &1024_u64.to_ne_bytes());
+
+    for left in
+        [&scrollback, &Scrollback::load(file).expect("a ring"), &Scrollback::map(file).expect("a ring")]
+    {
+        assert_eq!((left.oldest(), left.end()), (768, 4864));
+        let mut buf = [0; 8192];
+        for from in [0, 768, 900, 1000, 1010, 1024, 2000] {
+            let read = left.read_at(from, &mut buf);
+            assert_eq!((read.start, read.missed), (from.max(768), 768_u64.saturating_sub(from)));
+            assert!(buf[..read.len()] == *pattern.at(0, read.start, read.len()));
+            assert_eq!(read.next, 4864, "from {from}: {read:?}");
+        }
+    }
+}
