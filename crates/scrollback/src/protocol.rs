@@ -116,7 +116,7 @@
 //! K3  kept.store(to, Release)
 //! ```
 //!
-//! Reading from the offset `from`, if that is before the ring's oldest byte (R2):
+//! Reading from the offset `from`, if that is before the ring's oldest byte (R2), and `boot` is too:
 //!
 //! ```text
 //! H1  fence(Acquire);  k = kept.load(Relaxed);  fence(Acquire)
@@ -130,8 +130,8 @@
 //! Let a read return the byte *o*, so `b <= o < k`.
 //!
 //! *It is that boot's.* `k` was stored (K3) while the writer's boot was some *b′*. If *b′* were before *b*: `k` was not past the end when *b*
-//! began, `k <= b <= o`. If it were after: the store of *b′* came before K3, which H1 acquires, so H2 would have loaded *b′* or a
-//! later one. So *b′* is *b*, and *o*'s cell was stored (K2) before that K3, for the boot *b*: H3 returns that or a later store.
+//! began, `k <= b <= o`. If it were after: the store of *b′* came before K3, which H1 acquires, so H5 would have loaded *b′* or a
+//! later one, which is not *b*. So *b′* is *b*, and *o*'s cell was stored (K2) before that K3, for the boot *b*: H3 returns that or a later store.
 //!
 //! *It is not a later boot's.* Within a boot each cell is stored once, or again with the same (by a writer that takes over from one that
 //! was killed before K3). Assume that H3 returned a store for a later boot. Between it and the store of that `boot` is a K1; H4 is

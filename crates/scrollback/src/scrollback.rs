@@ -231,7 +231,7 @@ impl Scrollback {
         // H1. Relaxed, and a fence to acquire what K3 released: the head has the bytes before `kept`, or newer ones.
         let kept = self.memory.kept().load(Ordering::Relaxed);
         fence(Ordering::Acquire);
-        // H2. Relaxed: H1 makes sure that it is not older than what `kept` belongs to; H5, that it is not newer.
+        // H2. Relaxed: H5 makes sure that it is what `kept` belongs to.
         let boot = self.memory.boot().load(Ordering::Relaxed);
         (from.max(boot) < kept).then_some((boot, kept))
     }

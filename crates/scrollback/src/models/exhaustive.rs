@@ -171,6 +171,11 @@ fn a_boot_head_that_changes_hands() {
                     let mut buf = [0; 16];
                     let read = scrollback.read_at(from, &mut buf);
                     check(read, from, &buf);
+                    // Nothing that the ring still has is missed for the head.
+                    assert!(
+                        read.missed == 0 || read.start <= scrollback.oldest_in_ring(),
+                        "{read:?} from {from}"
+                    );
                     // The writer has let this byte go from the ring before it wrote the last byte.
                     from_head += u64::from(!read.is_empty() && read.start + 24 <= end as u64);
                 });
