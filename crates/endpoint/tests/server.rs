@@ -135,6 +135,31 @@ fn the_guest_wakes_nobody_for_nobody() {
     assert_eq!(output(&mut client, 7), (0, b"login: ".to_vec()));
 }
 
+/// How many page faults this thread has taken that needed no disk.
+fn faults() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+    // The name, in parentheses, may have spaces in it; minflt is the eighth field after it.
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    fields.split(' ').nth(7).unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_guest_finds_its_memory_touched() {
+    let mut fixture = Fixture::new(1 << 20);
+    if let Err(error) = fixture.console.scrollback().touch_ahead(4096) {
+        return println!("older than Linux 5.14: {error}");
+    }
+    // Who answers has begun to serve.
+    let _client = fixture.client("alice");
+    fixture.guest_writes(b"!");
+    let bytes = vec![b'x'; 60 << 10];
+    faults();
+    let before = faults();
+    fixture.guest_writes(&bytes);
+    let taken = faults() - before;
+    assert!(taken < 8, "{taken} page faults on 15 pages");
+}
+
 #[test]
 fn attach_type_and_read() {
     let mut vm = Fixture::new(1 << 16);
