@@ -466,3 +466,37 @@ fn a_writer_takes_no_page_fault_where_the_ring_was_touched() {
         assert!(prefaulted <= NOISE, "{prefaulted} faults");
     }
 }
+
+/// How much of the process's largest mappings, from `least` bytes on, is in memory: in kilobytes.
+fn resident(least: u64) -> u64 {
+    let maps = std::fs::read_to_string("/proc/self/smaps").expect("/proc");
+    let mut size = 0;
+    let mut resident = 0;
+    for line in maps.lines() {
+        let kilobytes = |rest: &str| rest.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
+        if let Some(rest) = line.strip_prefix("Size:") {
+            size = kilobytes(rest);
+        } else if let Some(rest) = line.strip_prefix("Rss:")
+            && size * 1024 >= least
+        {
+            resident += kilobytes(rest);
+        }
+    }
+    resident
+}
+
+/// The kernel may have put other tests' rings beside this one, into the same mapping.
+#[test]
+fn an_idle_ring_takes_almost_no_memory() {
+    // Not the largest there is, which a small machine refuses.
+    const LARGE: usize = 256 << 20;
+    let rings = [
+        Options::new(LARGE).with_boot_head(LARGE).create().expect("a ring"),
+        Options::new(LARGE).with_boot_head(LARGE).create_memfd("test").expect("a memfd"),
+    ];
+    for (mut writer, _scrollback) in rings {
+        writer.extend(b"login: ");
+        let resident = resident(LARGE as u64);
+        assert!(resident < 32 << 10, "{resident} kB");
+    }
+}
