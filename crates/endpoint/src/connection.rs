@@ -64,7 +64,10 @@ enum Protocol {
 #[derive(Debug)]
 struct Log {
     reader: Reader,
+    /// The end, as it was when the request was served.
     until: u64,
+    /// How many bytes may still be sent.
+    left: u64,
 }
 
 #[derive(Debug)]
@@ -161,9 +164,14 @@ impl Connection {
     /// What the event loop should wait for.
     pub(crate) fn interest(&self) -> EventSet {
         let mut interest = EventSet::empty();
-        interest.set(EventSet::IN, !self.read_closed && !self.is_busy());
+        interest.set(EventSet::IN, self.may_receive());
         interest.set(EventSet::OUT, self.blocked);
         interest
+    }
+
+    /// There is room for more: what was received has been served.
+    fn may_receive(&self) -> bool {
+        !self.read_closed && !self.is_busy() && !self.has_request()
     }
 
     /// A request is being served that the next one must wait for.
@@ -193,7 +201,7 @@ impl Connection {
         let mut turn = TURN;
         loop {
             self.flush_input(context);
-            self.serve(context);
+            self.serve(&mut turn, context);
             self.send(&mut turn, context)?;
             // A log that has been sent, or input that has been taken, makes room for the next request. When the turn is
             // over, the socket's being writable begins the next one.
@@ -249,7 +257,7 @@ impl Connection {
     }
 
     fn receive(&mut self, context: &mut Context) -> Result<(), Closed> {
-        if self.read_closed || self.is_busy() {
+        if !self.may_receive() {
             return Ok(());
         }
         let buffer = &mut context.buffer[..RECEIVE];
@@ -300,13 +308,19 @@ impl Connection {
         }
     }
 
-    /// Serves the client's requests until one has to wait.
-    fn serve(&mut self, context: &Context) {
-        while !self.is_busy() {
+    /// Serves the client's requests until one has to wait, or the turn is over.
+    fn serve(&mut self, turn: &mut usize, context: &Context) {
+        while !self.is_busy() && *turn > 0 {
             let Protocol::Framed { decoder, .. } = &mut self.protocol else { return };
             match decoder.next_frame::<Request>() {
                 None => return,
-                Some(Ok(request)) => self.request(request, context),
+                Some(Ok(request)) => {
+                    if searches(&request) {
+                        // All of the ring may be looked at: as much work as to send it, or less.
+                        *turn = turn.saturating_sub(context.console.scrollback().capacity());
+                    }
+                    self.request(request, context);
+                }
                 Some(Err(error)) => {
                     let fatal = matches!(error, wire::WireError::TooLong(_));
                     self.error(error.code(), &error.to_string());
@@ -364,11 +378,11 @@ impl Connection {
             Request::Log(LogRequest { from, max }) => {
                 let scrollback = context.console.scrollback();
                 let from = from.offset(scrollback);
-                let (oldest, end) = (scrollback.oldest(), scrollback.end());
-                // What is gone is declared and does not count: `max` bytes come if they are there.
+                let (oldest, until) = (scrollback.oldest(), scrollback.end());
+                // What is gone is declared, also when nothing else is asked for.
                 let start = from.max(oldest);
-                let until = max.map_or(end, |max| start.saturating_add(max).min(end));
-                *log = Some(Log { reader: scrollback.reader_at(start), until });
+                let left = max.unwrap_or(u64::MAX);
+                *log = Some(Log { reader: scrollback.reader_at(start), until, left });
                 if from < start {
                     self.tell(&Event::Hole(Hole { from, to: start }));
                 }
@@ -483,24 +497,31 @@ impl Connection {
 
     fn produce_log(&mut self, context: &mut Context) -> usize {
         let Protocol::Framed { log: Some(log), .. } = &mut self.protocol else { return 0 };
-        let from = log.reader.cursor();
-        let left = log.until.saturating_sub(from);
-        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(context.buffer.len());
-        let until = log.until;
-        let read = cut(log.reader.read(&mut context.buffer[..wanted]), from, until);
+        let (from, until) = (log.reader.cursor(), log.until);
+        let most = log.left.min(until.saturating_sub(from));
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(context.buffer.len());
+        // Without room for a byte, nothing is read, and no hole is found.
+        let read = if most == 0 {
+            Read { start: from, next: from, missed: 0 }
+        } else {
+            log.reader.read(&mut context.buffer[..most])
+        };
+        let read = cut(read, from, until);
+        // What is gone does not count.
+        log.left -= read.len() as u64;
+        let over = log.left == 0 || read.next >= until;
         let before = self.output.len();
-        if wanted > 0 && read.missed > 0 {
+        if read.missed > 0 {
             Event::Hole(Hole { from, to: read.start }).encode(&mut self.output);
         }
         if !read.is_empty() {
             wire::encode_output(&mut self.output, read.start, &context.buffer[..read.len()]);
         }
-        if read.next >= until {
-            let end = LogEnd { next: read.next };
+        if over {
             if let Protocol::Framed { log, .. } = &mut self.protocol {
                 *log = None;
             }
-            self.tell(&Event::LogEnd(end));
+            self.tell(&Event::LogEnd(LogEnd { next: read.next }));
         }
         self.output.len() - before
     }
@@ -517,6 +538,15 @@ impl Connection {
     fn say_and_close(&mut self, line: &str) {
         self.output.extend_from_slice(format!("\r\n[vuart: {line}]\r\n").as_bytes());
         self.closing = true;
+    }
+}
+
+/// Whether the history is searched for where the answer begins.
+fn searches(request: &Request) -> bool {
+    match request {
+        Request::Attach(request) => request.replay.searches(),
+        Request::Log(request) => request.from.searches(),
+        _ => false,
     }
 }
 

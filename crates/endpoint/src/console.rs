@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
-use vuart_scrollback::{Doorbell, Read, Reader, Scrollback};
+use vuart_scrollback::{Doorbell, Position, Read, Reader, Scrollback};
 
 use crate::end::{Cause, End, Refused, Timestamp};
 use crate::identity::Identity;
@@ -37,6 +37,10 @@ pub enum Replay {
     All,
     /// With this many of the newest bytes.
     Last(u64),
+    /// With this many of the newest lines: see [`Position::NewestLines`].
+    Lines(u64),
+    /// With the beginning of the newest boot, or a hole if that is gone.
+    Boot,
     /// At this offset.
     From(u64),
 }
@@ -44,11 +48,24 @@ pub enum Replay {
 impl Replay {
     /// The offset at this moment. That of [`From`](Self::From) is as it was given: gone, there, or still to come.
     pub(crate) fn offset(self, scrollback: &Scrollback) -> u64 {
-        match self {
-            Self::None => scrollback.end(),
-            Self::All => scrollback.oldest(),
-            Self::Last(bytes) => scrollback.end().saturating_sub(bytes).max(scrollback.oldest()),
-            Self::From(offset) => offset,
+        scrollback.offset(self.into())
+    }
+
+    /// Whether the history is searched for the offset, which takes time.
+    pub(crate) fn searches(self) -> bool {
+        matches!(self, Self::Lines(_))
+    }
+}
+
+impl From<Replay> for Position {
+    fn from(replay: Replay) -> Self {
+        match replay {
+            Replay::None => Self::End,
+            Replay::All => Self::Oldest,
+            Replay::Last(bytes) => Self::Newest(bytes),
+            Replay::Lines(lines) => Self::NewestLines(lines),
+            Replay::Boot => Self::Boot,
+            Replay::From(offset) => Self::Offset(offset),
         }
     }
 }

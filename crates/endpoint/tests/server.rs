@@ -8,11 +8,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use event_manager::{EventManager, SubscriberOps as _};
-use vuart_endpoint::wire::{ErrorCode, Event, Frame as _, Hello, LogEnd, MAX_PAYLOAD, Request, VERSION};
+use vuart_endpoint::wire::{
+    AttachRequest, Decoder, ErrorCode, Event, Frame as _, Hello, Hole, LogEnd, LogRequest, MAX_PAYLOAD,
+    Request, VERSION,
+};
 use vuart_endpoint::{
     Cause, Client, ClientError, Console, Input, Mode, Refused, Replay, RuntimeDir, Server, Symbol,
 };
-use vuart_scrollback::{Scrollback, Writer};
+use vuart_scrollback::{Options, Position, Scrollback, Writer};
 
 /// A console, served on a thread of its own, and its guest.
 struct Fixture {
@@ -31,8 +34,12 @@ const HANG: Duration = Duration::from_secs(60);
 
 impl Fixture {
     fn new(capacity: usize) -> Self {
+        Self::on(Scrollback::new(capacity).unwrap())
+    }
+
+    /// With a ring of the test's.
+    fn on((writer, scrollback): (Writer, Scrollback)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (writer, scrollback) = Scrollback::new(capacity).unwrap();
         let (console, input) = Console::new(scrollback, || ());
         let claim = RuntimeDir::create(dir.path().join("run")).unwrap().claim("vm0").unwrap();
         let (raw, control) = (claim.raw_socket().to_owned(), claim.control_socket().to_owned());
@@ -263,6 +270,9 @@ fn a_range_of_the_history() {
         (Replay::All, Some(1), b"0", 1),
         (Replay::None, None, b"", 10),
         (Replay::From(4), Some(0), b"", 4),
+        (Replay::Boot, Some(2), b"01", 2),
+        (Replay::Lines(1), None, b"0123456789", 10),
+        (Replay::Lines(0), None, b"", 10),
     ] {
         client.log(from, max).unwrap();
         assert_eq!(output(&mut client, expected.len()).1, expected, "{from:?} {max:?}");
@@ -456,7 +466,7 @@ fn hello() -> Vec<u8> {
 fn answers(stream: &mut UnixStream) -> Vec<Event> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
-    let mut decoder = vuart_endpoint::wire::Decoder::default();
+    let mut decoder = Decoder::default();
     decoder.extend(&bytes);
     std::iter::from_fn(|| decoder.next_frame()).map(Result::unwrap).collect()
 }
@@ -672,6 +682,96 @@ fn a_range_that_has_gone_is_declared_and_does_not_count() {
 }
 
 #[test]
+fn a_hole_behind_the_boot_head_is_declared_and_does_not_count() {
+    let options = Options::new(1 << 14).with_boot_head(1000);
+    let mut vm = Fixture::on(options.create().unwrap());
+    vm.guest_writes(b"an earlier boot\n");
+    let boot = vm.writer.mark();
+    let text: Vec<u8> = (0..100_000u32).map(|number| (number % 251).to_le_bytes()[0]).collect();
+    vm.guest_writes(&text);
+    let end = boot + text.len() as u64;
+    let newest = vm.console.scrollback().offset(Position::Newest(u64::MAX));
+    let mut client = vm.client("reader");
+    client.log(Replay::Boot, Some(3000)).unwrap();
+    assert_eq!(output(&mut client, 1000), (boot, text[..1000].to_vec()));
+    assert_eq!(client.recv().unwrap(), Event::Hole(Hole { from: boot + 1000, to: newest }));
+    let at = usize::try_from(newest - boot).unwrap();
+    assert_eq!(output(&mut client, 2000), (newest, text[at..at + 2000].to_vec()));
+    assert_eq!(client.recv().unwrap(), Event::LogEnd(LogEnd { next: newest + 2000 }));
+
+    // The oldest byte is the boot's; what is counted from the end stays in the ring.
+    client.log(Replay::All, Some(1)).unwrap();
+    assert_eq!(output(&mut client, 1).0, boot);
+    assert_eq!(client.recv().unwrap(), Event::LogEnd(LogEnd { next: boot + 1 }));
+    client.log(Replay::Last(50_000), Some(1)).unwrap();
+    assert_eq!(output(&mut client, 1).0, newest);
+    assert_eq!(client.recv().unwrap(), Event::LogEnd(LogEnd { next: newest + 1 }));
+
+    let attached = client.attach(Mode::Spectate, Replay::Boot).unwrap();
+    assert_eq!(attached.offset, boot);
+    assert_eq!(output(&mut client, 1000), (boot, text[..1000].to_vec()));
+    assert_eq!(client.recv().unwrap(), Event::Hole(Hole { from: boot + 1000, to: newest }));
+    assert_eq!(output(&mut client, text.len() - at).0 + (text.len() - at) as u64, end);
+}
+
+#[test]
+fn lines_and_boots() {
+    let mut vm = Fixture::new(1 << 14);
+    vm.guest_writes(b"first boot\n");
+    vm.writer.mark();
+    vm.guest_writes(b"one\ntwo\nthree\nlogin: ");
+    let mut client = vm.client("reader");
+    for (from, expected) in [
+        (Replay::Lines(1), &b"login: "[..]),
+        (Replay::Lines(3), b"two\nthree\nlogin: "),
+        (Replay::Lines(5), b"first boot\none\ntwo\nthree\nlogin: "),
+        (Replay::Lines(u64::MAX), b"first boot\none\ntwo\nthree\nlogin: "),
+        (Replay::Boot, b"one\ntwo\nthree\nlogin: "),
+    ] {
+        client.log(from, None).unwrap();
+        assert_eq!(output(&mut client, expected.len()).1, expected, "{from:?}");
+        assert_eq!(client.recv().unwrap(), Event::LogEnd(LogEnd { next: 32 }));
+        let attached = client.attach(Mode::Spectate, from).unwrap();
+        assert_eq!(attached.offset, 32 - expected.len() as u64);
+        assert_eq!(output(&mut client, expected.len()).1, expected, "{from:?}");
+        client.send(&Request::Detach).unwrap();
+        assert!(matches!(client.recv().unwrap(), Event::Ended(_)));
+    }
+}
+
+/// Each search ends the connection's turn, and the next turn comes by itself.
+#[test]
+fn a_client_that_has_the_history_searched_without_end_is_served_in_turns() {
+    let mut vm = Fixture::new(1 << 20);
+    // No line ends, so that all of it is searched.
+    vm.guest_writes(&vec![b'x'; 1 << 20]);
+    let mut greedy = vm.rude();
+    greedy.write_all(&hello()).unwrap();
+    let mut requests = Vec::new();
+    for _ in 0..500 {
+        let attach = AttachRequest { mode: Mode::Spectate, replay: Replay::Lines(1) };
+        Request::Attach(attach).encode(&mut requests);
+        Request::Detach.encode(&mut requests);
+        Request::Log(LogRequest { from: Replay::Lines(1), max: Some(0) }).encode(&mut requests);
+    }
+    greedy.write_all(&requests).unwrap();
+    let mut other = vm.client("other");
+    for _ in 0..10 {
+        other.status().unwrap();
+    }
+    // Every request is answered in the end.
+    let (mut decoder, mut ends, mut buffer) = (Decoder::default(), 0, [0; 4096]);
+    while ends < 500 {
+        let received = greedy.read(&mut buffer).unwrap();
+        assert!(received > 0, "closed after {ends} of 500");
+        decoder.extend(&buffer[..received]);
+        while let Some(event) = decoder.next_frame() {
+            ends += u32::from(matches!(event.unwrap(), Event::LogEnd(_)));
+        }
+    }
+}
+
+#[test]
 fn a_client_that_asks_for_the_history_without_end_does_not_hold_up_others() {
     let mut vm = Fixture::new(1 << 16);
     vm.guest_writes(&vec![b'x'; 1 << 16]);
@@ -679,7 +779,7 @@ fn a_client_that_asks_for_the_history_without_end_does_not_hold_up_others() {
     greedy.write_all(&hello()).unwrap();
     let mut logs = Vec::new();
     for _ in 0..1000 {
-        Request::Log(vuart_endpoint::wire::LogRequest { from: Replay::All, max: None }).encode(&mut logs);
+        Request::Log(LogRequest { from: Replay::All, max: None }).encode(&mut logs);
     }
     greedy.write_all(&logs).unwrap();
     // It reads, too, as fast as it can, until the other has been served a hundred times.
