@@ -94,9 +94,9 @@ pub(crate) struct AttachArgs {
     #[arg(long)]
     pub(crate) spy: bool,
 
-    /// How much history to show first: a number of bytes, all, or none. What a guest wrote earlier can hold sequences
-    /// that a terminal answers, so none is the default
-    #[arg(long, value_name = "BYTES|all|none", default_value = "none")]
+    /// How much history to show first: a number of bytes, of lines with an l behind it (20l), since the guest has booted, all,
+    /// or none. What a guest wrote earlier can hold sequences that a terminal answers, so none is the default
+    #[arg(long, value_name = "BYTES|LINESl|boot|all|none", default_value = "none")]
     pub(crate) replay: ReplayArg,
 
     /// What to call yourself to others; your login name unless given
@@ -132,9 +132,13 @@ impl std::str::FromStr for ReplayArg {
         match text {
             "all" => Ok(Self(Replay::All)),
             "none" => Ok(Self(Replay::None)),
-            _ => match text.parse() {
-                Ok(bytes) => Ok(Self(Replay::Last(bytes))),
-                Err(_) => Err("neither a number of bytes nor 'all' nor 'none'"),
+            "boot" => Ok(Self(Replay::Boot)),
+            _ => match (text.strip_suffix('l').map(str::parse), text.parse()) {
+                (Some(Ok(lines)), _) => Ok(Self(Replay::Lines(lines))),
+                (_, Ok(bytes)) => Ok(Self(Replay::Last(bytes))),
+                _ => {
+                    Err("neither a number of bytes, nor one of lines as in 20l, nor 'boot', 'all' or 'none'")
+                }
             },
         }
     }
@@ -142,23 +146,21 @@ impl std::str::FromStr for ReplayArg {
 
 /// Write what a guest has written, by offset, to standard output.
 ///
-/// The bytes are as the guest wrote them, and each has an offset, counted from the first. Reading takes nothing away. Where bytes are gone from the
-/// history, standard error says which. On a terminal, what a guest wrote can do what any program can: to be safe, pipe
-/// it through `less` or `cat -v`.
+/// The bytes are as the guest wrote them, and each has an offset, counted from the first. Reading takes nothing away. Where
+/// bytes are gone from the history, standard error says which. On a terminal, what a guest wrote can do what any program
+/// can: to be safe, pipe it through `less` or `cat -v`.
+///
+/// With the path of a file (with a slash in it) that a console's ring lives in, it needs no server: it reads what a VMM has
+/// left that was killed, or what a live one has written so far. `/proc/PID/fd/N` is such a path as well, for a ring in a memfd.
 #[derive(Debug, Args)]
 #[command(max_term_width = 100)]
 pub(crate) struct LogArgs {
-    /// The console's name, or the path of its control socket (with a slash in it)
+    /// The console's name, the path of its control socket, or of a file that its ring lives in (with a slash in it)
     #[arg(value_name = "NAME|PATH")]
     pub(crate) target: OsString,
 
-    /// Begin at this offset; with the oldest byte that is kept unless given
-    #[arg(long, value_name = "OFFSET", conflicts_with = "last")]
-    pub(crate) from: Option<u64>,
-
-    /// Begin this many bytes before the end
-    #[arg(long, value_name = "BYTES")]
-    pub(crate) last: Option<u64>,
+    #[command(flatten)]
+    begin: BeginArgs,
 
     /// Write no more than this many bytes
     #[arg(long, value_name = "BYTES")]
@@ -169,13 +171,36 @@ pub(crate) struct LogArgs {
     pub(crate) verbose: bool,
 }
 
+/// Where a log begins: with the oldest byte that is kept, unless one of these is given.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct BeginArgs {
+    /// Begin at this offset; with the oldest byte that is kept unless given
+    #[arg(long, value_name = "OFFSET")]
+    from: Option<u64>,
+
+    /// Begin this many bytes before the end
+    #[arg(long, value_name = "BYTES")]
+    last: Option<u64>,
+
+    /// Begin this many lines before the end; what follows the last line's end is one, too
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    lines: Option<u64>,
+
+    /// Begin where the guest has booted last
+    #[arg(long)]
+    boot: bool,
+}
+
 impl LogArgs {
     /// Where to begin.
     pub(crate) fn begin(&self) -> Replay {
-        match (self.from, self.last) {
-            (Some(offset), _) => Replay::From(offset),
-            (None, Some(bytes)) => Replay::Last(bytes),
-            (None, None) => Replay::All,
+        match self.begin {
+            BeginArgs { from: Some(offset), .. } => Replay::From(offset),
+            BeginArgs { last: Some(bytes), .. } => Replay::Last(bytes),
+            BeginArgs { lines: Some(lines), .. } => Replay::Lines(lines),
+            BeginArgs { boot: true, .. } => Replay::Boot,
+            _ => Replay::All,
         }
     }
 }
@@ -235,7 +260,11 @@ mod tests {
         let replay = |text: &str| text.parse::<ReplayArg>().map(Replay::from);
         assert_eq!(replay("all"), Ok(Replay::All));
         assert_eq!(replay("none"), Ok(Replay::None));
+        assert_eq!(replay("boot"), Ok(Replay::Boot));
         assert_eq!(replay("4096"), Ok(Replay::Last(4096)));
-        assert!(replay("-1").is_err() && replay("some").is_err() && replay("").is_err());
+        assert_eq!(replay("20l"), Ok(Replay::Lines(20)));
+        for none in ["-1", "some", "", "l", "-1l", "20L", "20ll"] {
+            assert!(replay(none).is_err(), "{none}");
+        }
     }
 }

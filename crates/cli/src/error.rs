@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 use vuart::endpoint::wire::ErrorCode;
 use vuart::endpoint::{ClientError, Identity, RuntimeDirError, ServeError, Timestamp};
+use vuart::scrollback::FileError;
 use vuart_vmm::BootError;
 
 use crate::exit::Exit;
@@ -61,6 +62,12 @@ pub(crate) enum Error {
     #[error("--fill takes one FILE")]
     OneFile,
 
+    #[error("{}: {source}", path.display())]
+    Ring { path: PathBuf, source: FileError },
+
+    #[error("can't open {}: {source}", path.display())]
+    Open { path: PathBuf, source: io::Error },
+
     #[error("can't write the trace to {}: {source}", path.display())]
     Trace { path: PathBuf, source: io::Error },
 
@@ -112,7 +119,10 @@ impl Error {
     /// The exit status that tells scripts what went wrong.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::OneFile => Exit::Usage,
+            Self::OneFile | Self::Ring { source: FileError::Layout(_), .. } => Exit::Usage,
+            Self::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Exit::NotPermitted
+            }
             Self::NoSuchConsole { .. } | Self::NotServed { .. } | Self::Over { .. } => Exit::NoConsole,
             Self::Held { .. } | Self::NoFreeName { .. } => Exit::InUse,
             Self::ShutDown { .. } => Exit::Lost,

@@ -30,7 +30,7 @@ pub(crate) const TABLE: &str = "\
 Exit status:
   0      done: detached, or the guest has ended
   1      failure: input or output, a check of the demo, or a trace with other answers
-  2      wrong usage, or a file that can't be read as a trace
+  2      wrong usage, or a file that can't be read as a trace or as a console's ring
   3      no such console, nobody serves it, or its guest had ended already
   4      in use: the console is held by somebody, or the demo's name is taken
   5      evicted: somebody took the console over

@@ -1,6 +1,8 @@
 //! Which console a command is about.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use vuart::endpoint::{Client, ClientError, RuntimeDir, RuntimeDirError};
@@ -28,6 +30,13 @@ impl Target {
         let path = Path::new(argument);
         let raw = path.extension() == Some(OsStr::new("sock"));
         Ok(Self::Path(if raw { path.with_extension("ctl") } else { path.to_owned() }))
+    }
+
+    /// The file that the argument is the path of, if it is there and no socket.
+    pub(crate) fn file(argument: &OsStr) -> Option<&Path> {
+        let path = Path::new(argument);
+        let is_path = argument.as_encoded_bytes().contains(&b'/');
+        (is_path && fs::metadata(path).is_ok_and(|found| !found.file_type().is_socket())).then_some(path)
     }
 
     /// Connects to its server as `label`.

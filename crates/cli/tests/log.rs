@@ -34,6 +34,19 @@ fn ranges() {
 }
 
 #[test]
+fn lines_and_the_newest_boot() {
+    let runtime = Runtime::new();
+    let mut served = Served::new(&runtime, 4096);
+    served.write(b"first boot\n");
+    served.output.mark();
+    served.write(b"one\ntwo\nlogin: ");
+    assert_eq!(log(&runtime, &["--lines", "2"]), b"two\nlogin: ");
+    assert_eq!(log(&runtime, &["-n", "1"]), b"login: ");
+    assert_eq!(log(&runtime, &["--boot"]), b"one\ntwo\nlogin: ");
+    assert_eq!(log(&runtime, &["--boot", "--max", "3"]), b"one");
+}
+
+#[test]
 fn the_next_offset_is_where_to_go_on() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);

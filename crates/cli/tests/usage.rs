@@ -31,6 +31,10 @@ fn help_names_the_commands_and_the_exit_codes() {
     for word in ["~.", "^]", "--force", "--spy", "--replay"] {
         assert!(done.text().contains(word), "{word}");
     }
+    let done = run(&mut Runtime::new().vuart(&["log", "--help"]));
+    for word in ["--from", "--last", "--lines", "--boot", "--max", "ring", "/proc/PID/fd/N"] {
+        assert!(done.text().contains(word), "{word}");
+    }
 }
 
 #[test]
@@ -43,6 +47,9 @@ fn wrong_usage() {
         &["attach", "vm0", "--replay", "some"],
         &["log", "vm0", "--from", "1", "--last", "1"],
         &["log", "vm0", "--from", "-1"],
+        &["log", "vm0", "--lines", "1", "--boot"],
+        &["log", "vm0", "--boot", "--from", "1"],
+        &["log", "vm0", "--lines", "-1"],
         &["demo", "--engine", "steam"],
     ] {
         let done = run(&mut Runtime::new().vuart(arguments));

@@ -1,0 +1,240 @@
+//! The history from the file that a console's ring lives in.
+
+mod support;
+
+use std::fs::{self, File, Permissions};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use support::{Done, Runtime, run};
+use tempfile::TempDir;
+use vuart::scrollback::{Options, Position, Scrollback, Writer};
+
+/// A ring in a file. That is on a disk here, as far as anybody knows: nothing depends on it but the guest's time.
+struct Ring {
+    directory: TempDir,
+    writer: Writer,
+    scrollback: Scrollback,
+}
+
+impl Ring {
+    fn new(options: Options) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = File::create_new(directory.path().join("ring")).unwrap();
+        let (writer, scrollback) = options.with_disk(true).create_in(file).unwrap();
+        Self { directory, writer, scrollback }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("ring")
+    }
+
+    fn log(&self, more: &[&str]) -> Done {
+        log(self.path().to_str().unwrap(), more)
+    }
+}
+
+fn log(path: &str, more: &[&str]) -> Done {
+    run(&mut Runtime::new().vuart(&[&["log", path], more].concat()))
+}
+
+#[test]
+fn ranges_of_a_live_ring_and_of_a_dead_one() {
+    let mut ring = Ring::new(Options::new(1 << 17));
+    let written: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    ring.writer.extend(&written);
+    let Ring { directory, writer, scrollback } = ring;
+    let path = directory.path().join("ring");
+    let path = path.to_str().unwrap();
+    let check = || {
+        for (more, expected) in [
+            (&[][..], &written[..]),
+            (&["--from", "70000"], &written[70_000..]),
+            (&["--from", "70000", "--max", "20000"], &written[70_000..90_000]),
+            (&["--last", "5"], &written[99_995..]),
+            (&["--last", "50", "--max", "20"], &written[99_950..99_970]),
+            (&["--last", "1000000"], &written),
+            (&["--max", "0"], b""),
+            (&["--from", "100000"], b""),
+            (&["--from", "18446744073709551615"], b""),
+            (&["--boot", "--max", "3"], &written[..3]),
+        ] {
+            let done = log(path, more);
+            assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{more:?}");
+            assert!(done.stdout == expected, "{more:?}");
+        }
+        let done = log(path, &["--from", "2", "--max", "3", "--verbose"]);
+        assert_eq!(done.stdout, written[2..5]);
+        assert_eq!(done.stderr, "[vuart: 3 bytes; the next offset is 5]\n");
+        let done = log(path, &["--from", "100001", "--verbose"]);
+        assert_eq!(done.stderr, "[vuart: 0 bytes; the next offset is 100001]\n");
+    };
+    check();
+    drop((writer, scrollback));
+    check();
+}
+
+#[test]
+fn lines_and_the_newest_boot() {
+    let mut ring = Ring::new(Options::new(4096));
+    ring.writer.extend(b"first boot\n");
+    ring.writer.mark();
+    ring.writer.extend(b"one\ntwo\nlogin: ");
+    for (more, expected) in [
+        (&["--lines", "2"][..], "two\nlogin: "),
+        (&["-n", "1"], "login: "),
+        (&["-n", "0"], ""),
+        (&["-n", "100"], "first boot\none\ntwo\nlogin: "),
+        (&["--boot"], "one\ntwo\nlogin: "),
+        (&["--boot", "--max", "3"], "one"),
+    ] {
+        let done = ring.log(more);
+        assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{more:?}");
+        assert_eq!(done.text(), expected, "{more:?}");
+    }
+}
+
+#[test]
+fn e7_what_is_gone_is_declared_between_the_boot_head_and_the_rest_too() {
+    let mut ring = Ring::new(Options::new(4096).with_boot_head(100));
+    ring.writer.extend(&[b'-'; 3000]);
+    let boot = ring.writer.mark();
+    let written: Vec<u8> = (0..=250).cycle().take(20_000).collect();
+    ring.writer.extend(&written);
+    let newest = ring.scrollback.offset(Position::Newest(u64::MAX));
+    let at = usize::try_from(newest - boot).unwrap();
+    let between = format!("{} bytes are lost here, offsets 3104 to {}", newest - 3104, newest - 1);
+
+    for more in [&[][..], &["--boot"]] {
+        let done = ring.log(more);
+        assert_eq!(done.code, 0);
+        assert!(done.stdout == [&written[..104], &written[at..]].concat());
+        assert_eq!(done.stderr, format!("[vuart: {between}]\n"));
+    }
+    let done = ring.log(&["--from", "10", "--max", "110"]);
+    assert!(done.stdout == [&written[..104], &written[at..at + 6]].concat());
+    let before = "2990 bytes are lost here, offsets 10 to 2999";
+    assert_eq!(done.stderr, format!("[vuart: {before}]\n[vuart: {between}]\n"));
+    let done = ring.log(&["--from", "10", "--max", "0"]);
+    assert_eq!((done.text().as_str(), done.stderr), ("", format!("[vuart: {before}]\n")));
+}
+
+#[test]
+fn a_memfd_of_another_process_is_a_file_too() {
+    let (mut writer, scrollback) = Options::new(4096).create_memfd("com1").unwrap();
+    writer.extend(b"login: ");
+    let number = scrollback.file().unwrap().as_raw_fd();
+    let done = log(&format!("/proc/{}/fd/{number}", std::process::id()), &[]);
+    assert_eq!((done.code, done.text().as_str(), done.stderr.as_str()), (0, "login: ", ""));
+}
+
+/// A status for scripts, and one line for people, whatever the file is.
+#[test]
+fn what_is_no_ring_is_told() {
+    let mut ring = Ring::new(Options::new(4096));
+    ring.writer.extend(b"login: ");
+    let path = ring.path();
+    let sound = fs::read(&path).unwrap();
+    let spoilt = |at: usize, value: u64| {
+        let mut bytes = sound.clone();
+        bytes[at..at + 8].copy_from_slice(&value.to_ne_bytes());
+        bytes
+    };
+    let magic = u64::from_ne_bytes(sound[..8].try_into().unwrap());
+    for (content, words) in [
+        (Vec::new(), "not a vuart ring"),
+        (b"# vuart trace v1\n".to_vec(), "not a vuart ring"),
+        (vec![0; 8192], "not a vuart ring"),
+        (sound[..100].to_vec(), "not a vuart ring"),
+        (sound[..8000].to_vec(), "its header says that the file has 8192 bytes, and it has 8000"),
+        (spoilt(0, magic.swap_bytes()), "byte order"),
+        (spoilt(8, 2), "layout version 2"),
+        (spoilt(16, 4095), "damaged"),
+        (spoilt(24, 4), "damaged"),
+        (spoilt(32, u64::MAX), "damaged"),
+        (spoilt(128, u64::MAX), "offsets contradict each other"),
+    ] {
+        let other = ring.directory.path().join("other");
+        fs::write(&other, &content).unwrap();
+        let done = log(other.to_str().unwrap(), &[]);
+        assert_eq!((done.code, done.text().as_str()), (2, ""), "{words}");
+        let line = done.one_line();
+        assert!(line.contains(words) && line.contains(other.to_str().unwrap()), "{line}");
+    }
+    // What its own offsets do not contradict is read as far as it goes.
+    let other = ring.directory.path().join("other");
+    for (at, value) in [(136, u64::MAX), (144, u64::MAX), (152, u64::MAX), (152, 3)] {
+        fs::write(&other, spoilt(at, value)).unwrap();
+        for more in [&[][..], &["--boot"], &["-n", "3"], &["--last", "3"]] {
+            let done = log(other.to_str().unwrap(), more);
+            assert!(done.code == 0 || done.code == 2, "{at} {value}: {}", done.stderr);
+            assert!(done.stdout.is_empty() || b"login: ".ends_with(&done.stdout), "{at} {value}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_file_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let done = log(&path("nothing"), &[]);
+    assert_eq!(done.code, 3);
+    assert!(done.one_line().contains("nothing"));
+
+    let done = log(directory.path().to_str().unwrap(), &[]);
+    assert_eq!(done.code, 1);
+    assert!(done.one_line().contains("can't read the ring's file"), "{}", done.stderr);
+
+    // Nobody writes into it, and it is not waited for.
+    rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RUSR).unwrap();
+    let done = log(&path("pipe"), &[]);
+    assert_eq!(done.code, 1);
+    assert!(done.one_line().contains("can't read the ring's file"), "{}", done.stderr);
+
+    let done = log("/dev/zero", &[]);
+    assert_eq!(done.code, 2);
+    assert!(done.one_line().contains("not a vuart ring"), "{}", done.stderr);
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_told() {
+    let ring = Ring::new(Options::new(4096));
+    fs::set_permissions(ring.path(), Permissions::from_mode(0)).unwrap();
+    if File::open(ring.path()).is_ok() {
+        println!("not shown: root may read everything");
+        return;
+    }
+    let done = ring.log(&[]);
+    assert_eq!(done.code, 6);
+    assert!(done.one_line().contains("can't open"), "{}", done.stderr);
+}
+
+/// Whatever happens to the file while it is read, the bytes are those of their offsets.
+#[test]
+fn a_ring_that_is_written_meanwhile() {
+    let mut ring = Ring::new(Options::new(4096));
+    let stop = AtomicBool::new(false);
+    let path = ring.path();
+    std::thread::scope(|scope| {
+        let writer = &mut ring.writer;
+        scope.spawn(|| {
+            while !stop.load(Relaxed) {
+                let number = writer.end() / 8;
+                writer.extend(&number.to_le_bytes());
+            }
+        });
+        for _ in 0..20 {
+            let done = log(path.to_str().unwrap(), &["--verbose"]);
+            assert_eq!(done.code, 0, "{}", done.stderr);
+            let next = done.stderr.trim_end_matches("]\n").rsplit(' ').next().unwrap();
+            let first = next.parse::<u64>().unwrap() - done.stdout.len() as u64;
+            let text: Vec<u8> =
+                (first / 8..).flat_map(u64::to_le_bytes).take(done.stdout.len() + 8).collect();
+            let at = usize::try_from(first % 8).unwrap();
+            assert!(done.stdout == text[at..at + done.stdout.len()]);
+        }
+        stop.store(true, Relaxed);
+    });
+}
