@@ -46,6 +46,11 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_enum, default_value_t = EngineArg::Auto)]
     pub(crate) engine: EngineArg,
 
+    /// Keep the console's output in this file, which must be in memory (such as in /dev/shm): it is made if it isn't there,
+    /// and outlives this process in whatever way that ends. `vuart log FILE` reads it, another demo goes on with it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ring: Option<PathBuf>,
+
     /// Record what the guest does to its UART, for `vuart trace replay`; the file grows as long as the guest runs
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,

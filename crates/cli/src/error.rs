@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use vuart::endpoint::wire::ErrorCode;
 use vuart::endpoint::{ClientError, Identity, RuntimeDirError, ServeError, Timestamp};
 use vuart::scrollback::FileError;
-use vuart_vmm::BootError;
+use vuart_vmm::{BootError, RingError};
 
 use crate::exit::Exit;
 
@@ -68,6 +68,9 @@ pub(crate) enum Error {
     #[error("can't open {}: {source}", path.display())]
     Open { path: PathBuf, source: io::Error },
 
+    #[error(transparent)]
+    DemoRing(#[from] RingError),
+
     #[error("can't write the trace to {}: {source}", path.display())]
     Trace { path: PathBuf, source: io::Error },
 
@@ -119,10 +122,19 @@ impl Error {
     /// The exit status that tells scripts what went wrong.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::OneFile | Self::Ring { source: FileError::Layout(_), .. } => Exit::Usage,
-            Self::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Exit::NotPermitted
-            }
+            Self::OneFile => Exit::Usage,
+            Self::Ring { source, .. } | Self::DemoRing(RingError::Ring { source, .. }) => match source {
+                FileError::Layout(_) => Exit::Usage,
+                FileError::InUse => Exit::InUse,
+                FileError::OnDisk => Exit::NotPermitted,
+                _ => Exit::Failure,
+            },
+            Self::Open { source, .. } | Self::DemoRing(RingError::Open { source, .. }) => match source.kind()
+            {
+                io::ErrorKind::PermissionDenied => Exit::NotPermitted,
+                _ => Exit::Failure,
+            },
+            Self::DemoRing(RingError::NotPrivate { .. }) => Exit::NotPermitted,
             Self::NoSuchConsole { .. } | Self::NotServed { .. } | Self::Over { .. } => Exit::NoConsole,
             Self::Held { .. } | Self::NoFreeName { .. } => Exit::InUse,
             Self::ShutDown { .. } => Exit::Lost,

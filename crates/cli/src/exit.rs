@@ -32,9 +32,9 @@ Exit status:
   1      failure: input or output, a check of the demo, or a trace with other answers
   2      wrong usage, or a file that can't be read as a trace or as a console's ring
   3      no such console, nobody serves it, or its guest had ended already
-  4      in use: the console is held by somebody, or the demo's name is taken
+  4      in use: the console is held by somebody, or the demo's name or ring is taken
   5      evicted: somebody took the console over
-  6      no permission, or a directory or device that can't be used
+  6      no permission, or a directory, device or file that can't be used
   7      the connection to the console was lost
   128+N  ended by signal N
 

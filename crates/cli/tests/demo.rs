@@ -2,14 +2,17 @@
 
 mod support;
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use rustix::process::Signal;
 use support::pty::Pty;
 use support::{Demo, Process, Runtime, run, run_with};
+use tempfile::TempDir;
 
 /// Every step of the tour, by its first words.
-const STEPS: [&str; 12] = [
+const STEPS: [&str; 13] = [
     "a guest boots",
     "alice attaches",
     "alice types: echo hello",
@@ -21,18 +24,32 @@ const STEPS: [&str; 12] = [
     "the history, read by offset",
     "a part of it",
     "bob detaches",
+    KILLED,
     "carol attaches and types: halt",
 ];
+
+/// The step that needs a file in memory.
+const KILLED: &str = "another VMM, its ring in a file, is killed";
+
+/// A directory whose files are memory, where there is one.
+fn memory() -> Option<TempDir> {
+    let directory = tempfile::tempdir_in("/dev/shm");
+    if let Err(error) = &directory {
+        println!("not shown: {error}");
+    }
+    directory.ok()
+}
 
 fn tour(runtime: &Runtime, more: &[&str]) {
     let done = run(&mut runtime.vuart(&[&["demo"], more].concat()));
     let text = done.text();
     assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{text}");
     let ok: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("ok      ")).collect();
-    for (line, step) in ok.iter().zip(STEPS) {
+    let steps = STEPS.iter().filter(|step| **step != KILLED || memory().is_some());
+    for (line, step) in ok.iter().zip(steps.clone()) {
         assert!(line.starts_with(step), "{line}");
     }
-    assert_eq!(ok.len(), STEPS.len() + 1, "{text}");
+    assert_eq!(ok.len(), steps.count() + 1, "{text}");
     assert_eq!(ok.last(), Some(&"the sockets are gone"));
     assert!(text.contains("attach demo --force"));
     assert!(runtime.files().is_empty());
@@ -150,6 +167,101 @@ fn what_a_killed_demo_left_is_no_hindrance() {
     assert_eq!(runtime.files(), ["demo.ctl", "demo.lock", "demo.sock"]);
     let demo = Demo::start(&runtime);
     assert_eq!(demo.direction("console"), runtime.path().join("demo.ctl"));
+}
+
+#[test]
+fn a_ring_in_a_file_outlives_the_demo_and_the_next_one_goes_on() {
+    let Some(directory) = memory() else { return };
+    let runtime = Runtime::new();
+    let path = directory.path().join("ring");
+    let ring = path.to_str().unwrap();
+    let log = |more: &[&str]| {
+        let done = run(&mut runtime.vuart(&[&["log", ring], more].concat()));
+        assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{more:?}");
+        done.text()
+    };
+    let demo = Demo::start_with(&runtime, &["--ring", ring]);
+    assert!(demo.directions[3].ends_with(&format!("vuart log {ring}: new")), "{:?}", demo.directions);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let done = run_with(&mut runtime.vuart(&["attach", "demo"]), b"echo one\r");
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    // It is typed when `attach` ends, and answered a moment later.
+    let mut spy = runtime.vuart(&["attach", "demo", "--spy", "--replay", "all"]);
+    let mut spy = Process::spawn(spy.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()));
+    spy.expect_stdout(b"\r\none\r\n> ");
+    // Nobody else can have it.
+    let second = run(&mut runtime.vuart(&["demo", "--no-attach", "--ring", ring]));
+    assert_eq!(second.code, 4);
+    assert!(second.one_line().contains("another writer has the ring"), "{}", second.stderr);
+
+    demo.process.signal(Signal::KILL);
+    assert_eq!(demo.process.finish().code, 137);
+    let first = log(&[]);
+    assert!(first.ends_with("> echo one\r\none\r\n> "), "{first}");
+    assert_eq!(log(&["--boot"]), first);
+
+    let demo = Demo::start_with(&runtime, &["--ring", ring]);
+    let goes_on = format!("vuart log {ring}: goes on at offset {}", first.len());
+    assert!(demo.directions[3].ends_with(&goes_on), "{:?}", demo.directions);
+    let boot = log(&["--boot"]);
+    assert!(boot.ends_with("\r\n> ") && !boot.contains("echo one"), "{boot}");
+    assert_eq!(log(&[]), first + &boot);
+}
+
+#[test]
+fn tours_on_one_ring_in_a_file() {
+    let Some(directory) = memory() else { return };
+    let ring = directory.path().join("ring");
+    for _ in 0..2 {
+        tour(&Runtime::new(), &["--engine", "software", "--ring", ring.to_str().unwrap()]);
+    }
+    let done = run(&mut Runtime::new().vuart(&["log", ring.to_str().unwrap()]));
+    assert_eq!(done.text().matches("halting\r\n").count(), 2);
+}
+
+#[test]
+fn a_file_that_can_have_no_ring_is_refused_and_left_alone() {
+    let runtime = Runtime::new();
+    let demo = |ring: &str| {
+        let done = run(&mut runtime.vuart(&["demo", "--no-attach", "--engine", "software", "--ring", ring]));
+        (done.code, done.one_line().to_owned())
+    };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = elsewhere.path().join("nowhere").join("ring");
+    let (code, line) = demo(path.to_str().unwrap());
+    assert_eq!(code, 1);
+    assert!(line.contains("can't open"), "{line}");
+
+    let Some(directory) = memory() else { return };
+    let path = directory.path().join("other");
+    fs::write(&path, "notes").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    let (code, line) = demo(path.to_str().unwrap());
+    assert_eq!(code, 6);
+    assert!(line.contains("chmod 600"), "{line}");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let (code, line) = demo(path.to_str().unwrap());
+    assert_eq!(code, 2);
+    assert!(line.contains("not a vuart ring"), "{line}");
+    assert_eq!(fs::read(&path).unwrap(), b"notes");
+    assert!(runtime.files().is_empty(), "{:?}", runtime.files());
+}
+
+#[test]
+fn a_ring_on_a_disk_is_refused_and_its_file_removed() {
+    /// `TMPFS_MAGIC` of `linux/magic.h`.
+    const TMPFS: u32 = 0x0102_1994;
+    let directory = tempfile::tempdir().unwrap();
+    let found = rustix::fs::statfs(directory.path()).unwrap().f_type;
+    if u32::try_from(found) == Ok(TMPFS) {
+        println!("not shown: temporary files are in memory");
+        return;
+    }
+    let path = directory.path().join("ring");
+    let runtime = Runtime::new();
+    let done = run(&mut runtime.vuart(&["demo", "--no-attach", "--ring", path.to_str().unwrap()]));
+    assert_eq!(done.code, 6);
+    assert!(done.one_line().contains("on a disk") && !path.exists(), "{}", done.stderr);
 }
 
 /// The demo on a terminal, at the guest's prompt.

@@ -4,7 +4,7 @@
 //! guest that drives it as a good driver does and offers a monitor on it (`help`, `echo`, `print`, `uptime`, `regs`,
 //! `halt`). It is written to be read as the model of how a VMM embeds a serial port: the machine knows it only as a
 //! [`vm_device::DevicePio`] on its bus and an event for the interrupt. [`ServedMachine`] puts a `vuart` port there and serves
-//! its console.
+//! its console; [`open_ring`] keeps what the console has shown in a file that outlives the VMM.
 //!
 //! There are two [engines](Engine). With KVM the guest is machine code in a real virtual machine. Where KVM can't be
 //! used, the same monitor runs as a thread that drives the same registers over the same bus. Their consoles show the
@@ -39,6 +39,7 @@ mod kvm;
 mod machine;
 mod post;
 mod printed;
+mod ring;
 mod served;
 mod software;
 mod stop;
@@ -47,4 +48,5 @@ pub use engine::{Choice, Engine, choose};
 pub use error::{Error, UartTest};
 pub use machine::{Exit, Machine};
 pub use printed::{PRINTED_LINE, printed_line};
+pub use ring::{RingError, open_ring};
 pub use served::{BootError, Device, ServedMachine};

@@ -11,7 +11,8 @@ use rustix::event::{EventfdFlags, eventfd};
 use vm_device::DevicePio;
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 use vuart::endpoint::{Cause, Claim, Console, ServeError, Server, ServerThread};
-use vuart::{IrqFd, NewPortError, SerialPort};
+use vuart::scrollback::{self, OptionsError, Writer};
+use vuart::{IrqFd, NewPortError, Options, SerialPort};
 
 use crate::{Engine, Error, Exit, Machine};
 
@@ -22,6 +23,10 @@ pub type Device = Arc<dyn DevicePio + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BootError {
+    /// The memory for the console's output could not be had.
+    #[error(transparent)]
+    Ring(#[from] OptionsError),
+
     /// The port could not be made.
     #[error(transparent)]
     Port(#[from] NewPortError),
@@ -81,11 +86,12 @@ impl ServedMachine {
     ///
     /// When the port, the sockets or the machine can't be had.
     pub fn boot(engine: Engine, claim: Claim) -> Result<Self, BootError> {
-        Self::boot_with(engine, claim, |port| Arc::new(Mutex::new(port)))
+        let (output, _) = scrollback::Options::default().create()?;
+        Self::boot_with(engine, claim, output, |port| Arc::new(Mutex::new(port)))
     }
 
-    /// The same, with the port put on the bus by `place`: after it has been told to record, say, or behind something that
-    /// sees what goes by.
+    /// The same, with a ring that may [outlive the machine](crate::open_ring), and the port put on the bus by `place`: after it
+    /// has been told to record, say, or behind something that sees what goes by.
     ///
     /// # Errors
     ///
@@ -93,12 +99,13 @@ impl ServedMachine {
     pub fn boot_with(
         engine: Engine,
         claim: Claim,
+        output: Writer,
         place: impl FnOnce(SerialPort<IrqFd>) -> Device,
     ) -> Result<Self, BootError> {
         let host = |operation| move |source| BootError::Host { operation, source };
         let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC).map_err(host("make the interrupt"))?;
         let raise = irq.try_clone().map_err(host("make the interrupt"))?;
-        let port = SerialPort::new(IrqFd(raise))?;
+        let port = SerialPort::with_writer(IrqFd(raise), Options::default(), output)?;
         let console = port.console().clone();
         let (name, raw_socket, control_socket) =
             (claim.name().to_owned(), claim.raw_socket().to_owned(), claim.control_socket().to_owned());

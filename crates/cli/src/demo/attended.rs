@@ -7,10 +7,11 @@ use std::os::fd::AsFd as _;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use vuart::endpoint::{Cause, Client, ClientError, End, Mode, Refused, Replay, RuntimeDir};
-use vuart_vmm::{Choice, ServedMachine};
+use vuart_vmm::ServedMachine;
 
+use super::finish;
 use super::recording::Recording;
-use super::{claim, directions, finish};
+use super::wanted::Wanted;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::session::{Outcome, Session, Texts};
@@ -26,16 +27,15 @@ const TAKE: &str = "take";
 
 /// Boots the guest and attaches the terminal, until the guest halts, somebody detaches, or a signal comes.
 pub(super) fn run(
-    name: Option<&str>,
-    choice: &Choice,
+    wanted: &Wanted<'_>,
     mut signals: Signals,
     recording: &mut Recording,
 ) -> Result<Exit, Error> {
     let dir = RuntimeDir::create(RuntimeDir::default_path())?;
-    let guest = recording.boot(choice.engine, claim(&dir, name)?, |port| port)?;
+    let guest = recording.boot(wanted, wanted.claim(&dir)?, |port| port)?;
     // Nobody can be told that standard error fails.
-    let _ = stderr().write_all(directions(&guest, choice).as_bytes());
-    let (mut mode, mut replay) = (Mode::Exclusive, Replay::All);
+    let _ = stderr().write_all(wanted.directions(&guest).as_bytes());
+    let (mut mode, mut replay) = (Mode::Exclusive, Replay::Boot);
     loop {
         let (visit, next) = attend(&guest, mode, replay, &mut signals)?;
         match visit {
@@ -49,7 +49,7 @@ pub(super) fn run(
             }
             Visit::HeldByAnother => match stand_by(&guest, &mut signals)? {
                 StandBy::TakeBack => {
-                    (mode, replay) = (Mode::TakeOver, next.map_or(Replay::All, Replay::From));
+                    (mode, replay) = (Mode::TakeOver, next.map_or(Replay::Boot, Replay::From));
                 }
                 StandBy::Over => {
                     finish(guest)?;

@@ -10,8 +10,9 @@ use std::time::Duration;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use vuart::endpoint::Claim;
 use vuart::trace::Saving;
-use vuart_vmm::{Device, Engine, ServedMachine};
+use vuart_vmm::{Device, ServedMachine};
 
+use super::wanted::Wanted;
 use crate::error::Error;
 
 /// How much the ring between the guest and the file holds, in bytes: some two million accesses.
@@ -39,20 +40,23 @@ impl Recording {
 
     /// Boots the guest with something `between` the bus and the port.
     ///
-    /// The file is made here, where the console's name has been claimed: a demo that comes to nothing overwrites nothing.
+    /// The files are made here, where the console's name has been claimed: a demo that comes to nothing overwrites nothing.
     pub(super) fn boot(
         &mut self,
-        engine: Engine,
+        wanted: &Wanted<'_>,
         claim: Claim,
         between: impl FnOnce(Device) -> Device,
     ) -> Result<ServedMachine, Error> {
+        let output = wanted.output()?;
+        let engine = wanted.choice.engine;
         let Self::Wanted(path) = self else {
-            return Ok(ServedMachine::boot_with(engine, claim, |port| between(Arc::new(Mutex::new(port))))?);
+            let place = |port| between(Arc::new(Mutex::new(port)));
+            return Ok(ServedMachine::boot_with(engine, claim, output, place)?);
         };
         let fail = |source| Error::Trace { path: path.clone(), source };
         let file = create(path).map_err(fail)?;
         let mut recorded = None;
-        let guest = ServedMachine::boot_with(engine, claim, |mut port| {
+        let guest = ServedMachine::boot_with(engine, claim, output, |mut port| {
             recorded = Some(port.record(RING));
             between(Arc::new(Mutex::new(port)))
         })?;

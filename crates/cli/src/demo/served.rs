@@ -5,10 +5,11 @@ use std::os::fd::AsFd as _;
 
 use rustix::event::PollFlags;
 use vuart::endpoint::RuntimeDir;
-use vuart_vmm::{Choice, ServedMachine};
+use vuart_vmm::ServedMachine;
 
+use super::finish;
 use super::recording::Recording;
-use super::{claim, directions, finish};
+use super::wanted::Wanted;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::signals::{Pending, Signal, Signals};
@@ -16,14 +17,13 @@ use crate::wait::wait;
 
 /// Serves.
 pub(super) fn run(
-    name: Option<&str>,
-    choice: &Choice,
+    wanted: &Wanted<'_>,
     mut signals: Signals,
     recording: &mut Recording,
 ) -> Result<Exit, Error> {
     let dir = RuntimeDir::create(RuntimeDir::default_path())?;
-    let guest = recording.boot(choice.engine, claim(&dir, name)?, |port| port)?;
-    match stdout().write_all(directions(&guest, choice).as_bytes()).and_then(|()| stdout().flush()) {
+    let guest = recording.boot(wanted, wanted.claim(&dir)?, |port| port)?;
+    match stdout().write_all(wanted.directions(&guest).as_bytes()).and_then(|()| stdout().flush()) {
         // Nobody wants to know, but somebody may come all the same.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(Error::Stdout(error)),
         _ => {}

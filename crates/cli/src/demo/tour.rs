@@ -1,5 +1,7 @@
 //! The demo without a terminal: what a console can do, step by step. It checks what it shows.
 
+mod killed;
+
 use std::env;
 use std::fs::Permissions;
 use std::io::{Write as _, stderr, stdout};
@@ -10,13 +12,14 @@ use std::sync::mpsc::Receiver;
 use tempfile::TempDir;
 use vuart::endpoint::wire::{AttachRequest, Attached, Event, LogRequest, Request, Status};
 use vuart::endpoint::{Cause, End, Identity, Mode, Refused, Replay, RuntimeDir};
-use vuart_vmm::{Choice, Exit as GuestExit, ServedMachine};
+use vuart_vmm::{Exit as GuestExit, ServedMachine};
 
+use super::finish;
 use super::recording::Recording;
 use super::stage::{Fault, Stage, excerpt, line, ok};
 use super::visitor::Visitor;
+use super::wanted::Wanted;
 use super::witness::Witness;
-use super::{claim, finish};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::invocation::command;
@@ -30,8 +33,7 @@ const PASTE: usize = 4096;
 
 /// Gives the tour.
 pub(super) fn run(
-    name: Option<&str>,
-    choice: &Choice,
+    wanted: &Wanted<'_>,
     mut signals: Signals,
     recording: &mut Recording,
 ) -> Result<Exit, Error> {
@@ -42,15 +44,16 @@ pub(super) fn run(
         let private = private_directory().map_err(Error::TemporaryDirectory)?;
         (RuntimeDir::open(private.path())?, Some(private))
     };
-    let claim = claim(&dir, name)?;
+    let claim = wanted.claim(&dir)?;
     let mut heard = None;
-    let guest = recording.boot(choice.engine, claim, |port| {
+    let guest = recording.boot(wanted, claim, |port| {
         let (witness, written) = Witness::new(port);
         heard = Some(written);
         Arc::new(witness)
     })?;
-    let tour = Tour { stage: Stage::new(&mut signals), guest, heard, written: Vec::new() };
-    let given = tour.give(choice);
+    let boot = guest.console().scrollback().boot();
+    let tour = Tour { stage: Stage::new(&mut signals), guest, boot, heard, written: Vec::new() };
+    let given = tour.give(wanted);
     // `^C` ends a whole pipeline. That the others in it have gone is then not what is to be told.
     let signal = match signals.pending() {
         Pending::Leave(signal) if given.is_err() => Some(signal),
@@ -77,6 +80,8 @@ fn private_directory() -> std::io::Result<TempDir> {
 struct Tour<'a> {
     stage: Stage<'a>,
     guest: ServedMachine,
+    /// The offset of the first byte that this guest has written: a ring may hold what another has.
+    boot: u64,
     /// What the witness hears.
     heard: Option<Receiver<u8>>,
     /// What it has heard so far: all that the guest has written.
@@ -84,8 +89,9 @@ struct Tour<'a> {
 }
 
 impl Tour<'_> {
-    fn give(mut self, choice: &Choice) -> Result<(), Fault> {
+    fn give(mut self, wanted: &Wanted<'_>) -> Result<(), Fault> {
         line("tour", "there is no terminal here, so this shows, and checks, what a console can do")?;
+        let choice = &wanted.choice;
         ok(&format!("a guest boots, and its console is served ({}: {})", choice.engine, choice.why))?;
 
         let mut observer = self.visitor("observer")?;
@@ -98,6 +104,7 @@ impl Tour<'_> {
         self.paste(&mut bob)?;
         self.history(&mut observer)?;
         self.detach(&mut bob, &mut observer)?;
+        self.killed(choice.engine)?;
         self.halt()
     }
 
@@ -107,7 +114,7 @@ impl Tour<'_> {
 
     /// Attaches, types, sees the answer.
     fn first_owner(&mut self, alice: &mut Visitor) -> Result<(), Fault> {
-        let attached = self.attach(alice, Mode::Exclusive, Replay::All)?;
+        let attached = self.attach(alice, Mode::Exclusive, Replay::Boot)?;
         check("the first client owns the console", attached.owner, || format!("{attached:?}"))?;
         self.stage.until(alice, "the guest's banner and prompt", |alice| {
             alice.screen().ends_with(PROMPT).then_some(())
@@ -196,19 +203,21 @@ impl Tour<'_> {
         ))?;
         let (from, length) = (end / 2, end / 4);
         self.range(observer, from, Some(length))?;
-        ok(&format!("a part of it, {length} bytes at offset {from}: the same"))
+        let at = self.boot + from as u64;
+        ok(&format!("a part of it, {length} bytes at offset {at}: the same"))
     }
 
     /// Reads a range of the history and compares it to what the guest wrote.
     fn range(&mut self, observer: &mut Visitor, from: usize, length: Option<usize>) -> Result<(), Fault> {
         let until = length.map_or(self.written.len(), |length| from + length);
-        let begin = if from == 0 { Replay::All } else { Replay::From(from as u64) };
+        let begin = if from == 0 { Replay::Boot } else { Replay::From(self.boot + from as u64) };
         observer.take_screen();
         observer.ask(&Request::Log(LogRequest { from: begin, max: length.map(|length| length as u64) }));
         match self.answer(observer, "the end of the history")? {
             Event::LogEnd(end) => {
-                check("the offset to go on from", end.next == until as u64, || {
-                    format!("{} and not {until}", end.next)
+                let next = self.boot + until as u64;
+                check("the offset to go on from", end.next == next, || {
+                    format!("{} and not {next}", end.next)
                 })?;
             }
             other => return Err(Fault::check("the end of the history".to_owned(), format!("{other:?}"))),

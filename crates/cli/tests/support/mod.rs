@@ -229,7 +229,7 @@ impl Demo {
     /// Looks on until the guest waits for a command: what is typed earlier meets a UART that is being set up.
     fn until_prompt(&self) {
         let mut client = Client::connect(self.direction("console"), "test").unwrap();
-        client.attach(Mode::Spectate, Replay::All).unwrap();
+        client.attach(Mode::Spectate, Replay::Boot).unwrap();
         client.set_nonblocking(true).unwrap();
         let mut seen = Vec::new();
         loop {
