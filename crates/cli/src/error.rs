@@ -134,7 +134,6 @@ impl Error {
                 io::ErrorKind::PermissionDenied => Exit::NotPermitted,
                 _ => Exit::Failure,
             },
-            Self::DemoRing(RingError::NotPrivate { .. }) => Exit::NotPermitted,
             Self::NoSuchConsole { .. } | Self::NotServed { .. } | Self::Over { .. } => Exit::NoConsole,
             Self::Held { .. } | Self::NoFreeName { .. } => Exit::InUse,
             Self::ShutDown { .. } => Exit::Lost,
@@ -153,6 +152,7 @@ impl Error {
             Self::Lock(_)
             | Self::Bind(_)
             | Self::TemporaryDirectory(_)
+            | Self::DemoRing(RingError::NotPrivate { .. })
             | Self::Kvm(vuart_vmm::Error::KvmPermission) => Exit::NotPermitted,
             _ => Exit::Failure,
         }

@@ -201,7 +201,7 @@ fn what_is_no_file_is_told() {
 #[test]
 fn a_file_that_may_not_be_read_is_told() {
     let ring = Ring::new(Options::new(4096));
-    fs::set_permissions(ring.path(), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(ring.path(), Permissions::from_mode(0o000)).unwrap();
     if File::open(ring.path()).is_ok() {
         println!("not shown: root may read everything");
         return;

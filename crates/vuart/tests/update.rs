@@ -171,7 +171,7 @@ fn a_ring_with_another_offset_is_refused() {
     let error =
         SerialPort::restore_with_writer(Edges::default(), Options::default(), output, &state).unwrap_err();
     assert!(matches!(error, RestorePortError::OtherOffset { state: 1, ring: 2 }), "{error}");
-    assert!(error.to_string().contains("offset 1") && error.to_string().contains('2'), "{error}");
+    assert_eq!(error.to_string(), "the state's next byte of output has the offset 1, and the ring's has 2");
 
     // A ring that begins there will do.
     let (output, _) = ring().with_start(state.offset()).create_memfd("com1").unwrap();
