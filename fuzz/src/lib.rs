@@ -33,10 +33,12 @@
 //! # Ok::<(), vuart::NewPortError>(())
 //! ```
 //!
-//! [`registers`] has operations of its own, for a UART without a console behind it.
+//! [`registers`] has operations of its own, for a UART without a console behind it; [`ring_file`] is what a file may hold that
+//! claims to be a console's ring.
 
 mod port;
 pub mod registers;
+pub mod ring_file;
 mod state;
 mod wire;
 
