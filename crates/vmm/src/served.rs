@@ -105,7 +105,7 @@ impl ServedMachine {
         let host = |operation| move |source| BootError::Host { operation, source };
         let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC).map_err(host("make the interrupt"))?;
         let raise = irq.try_clone().map_err(host("make the interrupt"))?;
-        let port = SerialPort::with_writer(IrqFd(raise), Options::default(), output)?;
+        let port = SerialPort::with_writer(IrqFd(raise), Options::default(), output);
         let console = port.console().clone();
         let (name, raw_socket, control_socket) =
             (claim.name().to_owned(), claim.raw_socket().to_owned(), claim.control_socket().to_owned());
