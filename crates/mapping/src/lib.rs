@@ -28,6 +28,9 @@
 
 #![forbid(clippy::multiple_unsafe_ops_per_block)]
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("Rust promises loads of 64 bits from read-only memory on 64-bit machines only");
+
 use std::fmt;
 use std::fs::File;
 use std::io;

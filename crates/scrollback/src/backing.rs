@@ -129,14 +129,26 @@ fn read_words<const COUNT: usize>(file: &File, at: usize) -> Result<[u64; COUNT]
     Ok(words.map(u64::from_ne_bytes))
 }
 
+/// The whole of a file that was just as long as a ring of that geometry.
+pub(crate) fn memory(file: &File, geometry: &Geometry) -> Result<Memory, FileError> {
+    let mapping = Mapping::of_file(file).map_err(FileError::io("map"))?;
+    check_mapped(mapping.body().len(), file, geometry)?;
+    Ok(Memory::new(mapping))
+}
+
+/// It may have become shorter since. (If it does from now on, that is SIGBUS.)
+fn check_mapped(words: usize, file: &File, geometry: &Geometry) -> Result<(), FileError> {
+    if words * WORD < geometry.body() {
+        return Err(LayoutError::Length { expected: geometry.file_len(), found: len(file)? }.into());
+    }
+    Ok(())
+}
+
 pub(crate) fn map(file: &File) -> Result<Scrollback, FileError> {
     let (words, offsets) = header(file)?;
     let geometry = Geometry::from_words(words, len(file)?)?;
     let view = View::of_file(file).map_err(FileError::io("map"))?;
-    // The file may have become shorter since.
-    if view.body().len() * WORD < geometry.body() {
-        return Err(LayoutError::Length { expected: geometry.file_len(), found: len(file)? }.into());
-    }
+    check_mapped(view.body().len(), file, &geometry)?;
     Ok(Scrollback::of(MemoryView::new(view), geometry, None, offsets.tail))
 }
 

@@ -26,11 +26,11 @@ pub enum CapacityError {
         /// The capacity that was asked for, in bytes.
         capacity: usize,
     },
-    /// The memory could not be allocated.
-    #[error("out of memory for a capacity of {capacity} bytes")]
+    /// There is not so much memory.
+    #[error("out of memory for a ring of {bytes} bytes, its boot head among them")]
     OutOfMemory {
-        /// The capacity that was asked for, in bytes.
-        capacity: usize,
+        /// What is needed, in bytes.
+        bytes: usize,
     },
 }
 

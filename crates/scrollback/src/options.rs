@@ -93,7 +93,7 @@ impl Options {
     pub fn create(self) -> Result<(Writer, Scrollback), OptionsError> {
         let geometry = self.geometry()?;
         let mapping = Mapping::anonymous(geometry.body())
-            .map_err(|_| CapacityError::OutOfMemory { capacity: self.capacity })?;
+            .map_err(|_| CapacityError::OutOfMemory { bytes: geometry.body() })?;
         let memory = Memory::new(mapping);
         Ok(self.begin(memory, geometry, None, None))
     }
@@ -110,7 +110,8 @@ impl Options {
     pub fn create_memfd(self, name: &str) -> Result<(Writer, Scrollback), FileError> {
         let geometry = self.geometry()?;
         let file = backing::memfd(name, geometry.file_len())?;
-        self.create_locked(file, geometry)
+        let lock = Lock::take(&file)?;
+        self.create_mapped(file, geometry, lock)
     }
 
     /// A ring in an empty file that is open for reading and writing. Its name outlives a VMM that is killed: `vuart log FILE`
@@ -156,7 +157,7 @@ impl Options {
         if !offsets.are_possible(&geometry) {
             return Err(LayoutError::Offsets.into());
         }
-        let memory = Memory::new(Mapping::of_file(&file).map_err(FileError::io("map"))?);
+        let memory = backing::memory(&file, &geometry)?;
         Ok(self.hand_out(memory, geometry, offsets, Some(file), Some(lock)))
     }
 
@@ -168,18 +169,13 @@ impl Options {
         if self.disk || backing::is_memory(file)? { Ok(()) } else { Err(FileError::OnDisk) }
     }
 
-    fn create_locked(self, file: File, geometry: Geometry) -> Result<(Writer, Scrollback), FileError> {
-        let lock = Lock::take(&file)?;
-        self.create_mapped(file, geometry, lock)
-    }
-
     fn create_mapped(
         self,
         file: File,
         geometry: Geometry,
         lock: Lock,
     ) -> Result<(Writer, Scrollback), FileError> {
-        let memory = Memory::new(Mapping::of_file(&file).map_err(FileError::io("map"))?);
+        let memory = backing::memory(&file, &geometry)?;
         Ok(self.begin(memory, geometry, Some(file), Some(lock)))
     }
 
@@ -230,7 +226,7 @@ impl Scrollback {
         match Self::starting_at(capacity, 0) {
             Err(OptionsError::Capacity(error)) => Err(error),
             // Nothing else can be wrong with offset 0 and no boot head.
-            Err(_) => Err(CapacityError::OutOfMemory { capacity }),
+            Err(_) => Err(CapacityError::OutOfMemory { bytes: capacity }),
             Ok(ring) => Ok(ring),
         }
     }
@@ -247,6 +243,9 @@ impl Scrollback {
 
     /// The ring of another process, which may write it now: its [file](Self::file), open for reading, mapped read-only. What
     /// it writes arrives here by itself. A reader of another process can't be woken by the writer, and polls.
+    ///
+    /// What is said of a ring holds for as long as its writer alone writes it. Of a file that somebody spoils, the offsets may
+    /// decrease and the bytes be any; a read harms nobody all the same.
     ///
     /// Whoever can make the file shorter can end this process with SIGBUS: map what is a sealed `memfd`, or comes from somebody
     /// you trust, and [`load`](Self::load) the rest.

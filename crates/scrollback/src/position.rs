@@ -6,6 +6,7 @@ use crate::{Reader, Scrollback};
 
 /// A place in the stream, for a reader to begin at: see [`Scrollback::reader`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Position {
     /// This offset, which may be gone already or not written yet.
     Offset(u64),

@@ -2,7 +2,7 @@
 //!
 //! On x86 this finds mistakes in the arithmetic, and few in the orderings; those are for the models.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -148,6 +148,10 @@ impl Wanderer {
             let expected = expected(&self.pattern, read.start, read.len());
             assert!(self.buf[..read.len()] == *expected, "{read:?} from {at}");
             assert!(read.next <= scrollback.end(), "{read:?} from {at}");
+            // Nothing is given up that the ring is sure to have. The fence: this end is not before what the read has seen.
+            fence(Ordering::Acquire);
+            let sure = scrollback.end().saturating_sub(scrollback.retained() as u64);
+            assert!(read.missed == 0 || read.start <= sure, "{read:?} from {at}");
             self.totals.read += read.len() as u64;
             self.totals.missed += read.missed;
             self.totals.reads += 1;

@@ -22,8 +22,8 @@ pub enum SleeperError {
     Eventfd(#[source] io::Error),
 }
 
-/// One that sleeps until a [`Doorbell`] rings: a place among its [sleepers](Doorbell::MAX_SLEEPERS), with an eventfd of its
-/// own, until it is dropped.
+/// One that sleeps until a [`Doorbell`] rings: a place among its [sleepers](Doorbell::MAX_SLEEPERS), with an eventfd for
+/// itself. Take that out of your event loop before you drop this: the doorbell keeps it open for the next one.
 ///
 /// A thread that has nothing else to wait for calls [`wait`](Self::wait). One with an event loop puts the file descriptor
 /// into it, and does what [`wait`](Self::wait) does, in this order:

@@ -56,6 +56,11 @@ fn explore_reads(capacity: usize, granule: usize, slices: &[usize], least: u64) 
                 let read = scrollback.read_at(from, &mut buf);
                 check(read, from, &buf);
                 endings.insert(Ending::of(read));
+                // Nothing is given up but what the writer has announced to overwrite.
+                assert!(
+                    read.missed == 0 || read.start <= scrollback.oldest_in_ring(),
+                    "{read:?} from {from}"
+                );
             });
         }
         println!("{slices:?} in {capacity} bytes: {executions} executions");
