@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use rustix::fs::{MemfdFlags, memfd_create};
-use vuart::scrollback::{FileError, Options, Position, Scrollback, Writer};
+use vuart::scrollback::{FileError, Position, RingOptions, Scrollback, Writer};
 
 /// Where the header's words are that a writer changes: `vuart::scrollback::layout` has them all.
 const TAIL: usize = 16;
@@ -161,9 +161,11 @@ pub fn check(input: &RingFile) {
         // Whoever writes it may make it endless.
         read_on(mapped, mapped.oldest(), STEPS_MAX);
     }
-    if let Ok((writer, scrollback)) = Options::default().adopt(file.try_clone().expect("a file descriptor")) {
+    if let Ok((writer, scrollback)) =
+        RingOptions::default().adopt(file.try_clone().expect("a file descriptor"))
+    {
         assert!(loaded.is_ok() && mapped.is_ok(), "what can be adopted can be read");
-        let twice = Options::default().adopt(file.try_clone().expect("a file descriptor"));
+        let twice = RingOptions::default().adopt(file.try_clone().expect("a file descriptor"));
         assert!(matches!(twice, Err(FileError::InUse)));
         go_on(writer, &scrollback, input);
         look(&scrollback, input);
@@ -267,7 +269,7 @@ mod tests {
             let input = RingFile { content: Content::Ring(Box::new(ring)), reads, positions, writes };
             let file = input.file();
             loaded += usize::from(Scrollback::load(&file).is_ok());
-            adopted += usize::from(Options::default().adopt(file).is_ok());
+            adopted += usize::from(RingOptions::default().adopt(file).is_ok());
             check(&input);
         }
         assert!(loaded > 100 && adopted > 50, "of 200, {loaded} can be loaded and {adopted} adopted");

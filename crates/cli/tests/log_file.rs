@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use support::{Done, Runtime, run};
 use tempfile::TempDir;
-use vuart::scrollback::{Options, Position, Scrollback, Writer};
+use vuart::scrollback::{Position, RingOptions, Scrollback, Writer};
 
 /// A ring in a file. That is on a disk here, as far as anybody knows: nothing depends on it but the guest's time.
 struct Ring {
@@ -20,7 +20,7 @@ struct Ring {
 }
 
 impl Ring {
-    fn new(options: Options) -> Self {
+    fn new(options: RingOptions) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = File::create_new(directory.path().join("ring")).unwrap();
         let (writer, scrollback) = options.with_disk(true).create_in(file).unwrap();
@@ -42,7 +42,7 @@ fn log(path: &str, more: &[&str]) -> Done {
 
 #[test]
 fn ranges_of_a_live_ring_and_of_a_dead_one() {
-    let mut ring = Ring::new(Options::new(1 << 17));
+    let mut ring = Ring::new(RingOptions::new(1 << 17));
     let written: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     ring.writer.extend(&written);
     let Ring { directory, writer, scrollback } = ring;
@@ -78,7 +78,7 @@ fn ranges_of_a_live_ring_and_of_a_dead_one() {
 
 #[test]
 fn lines_and_the_newest_boot() {
-    let mut ring = Ring::new(Options::new(4096));
+    let mut ring = Ring::new(RingOptions::new(4096));
     ring.writer.extend(b"first boot\n");
     ring.writer.mark();
     ring.writer.extend(b"one\ntwo\nlogin: ");
@@ -98,7 +98,7 @@ fn lines_and_the_newest_boot() {
 
 #[test]
 fn e7_what_is_gone_is_declared_between_the_boot_head_and_the_rest_too() {
-    let mut ring = Ring::new(Options::new(4096).with_boot_head(100));
+    let mut ring = Ring::new(RingOptions::new(4096).with_boot_head(100));
     ring.writer.extend(&[b'-'; 3000]);
     let boot = ring.writer.mark();
     let written: Vec<u8> = (0..=250).cycle().take(20_000).collect();
@@ -123,7 +123,7 @@ fn e7_what_is_gone_is_declared_between_the_boot_head_and_the_rest_too() {
 
 #[test]
 fn a_memfd_of_another_process_is_a_file_too() {
-    let (mut writer, scrollback) = Options::new(4096).create_memfd("com1").unwrap();
+    let (mut writer, scrollback) = RingOptions::new(4096).create_memfd("com1").unwrap();
     writer.extend(b"login: ");
     let number = scrollback.file().unwrap().as_raw_fd();
     let done = log(&format!("/proc/{}/fd/{number}", std::process::id()), &[]);
@@ -133,7 +133,7 @@ fn a_memfd_of_another_process_is_a_file_too() {
 /// A status for scripts, and one line for people, whatever the file is.
 #[test]
 fn what_is_no_ring_is_told() {
-    let mut ring = Ring::new(Options::new(4096));
+    let mut ring = Ring::new(RingOptions::new(4096));
     ring.writer.extend(b"login: ");
     let path = ring.path();
     let sound = fs::read(&path).unwrap();
@@ -200,7 +200,7 @@ fn what_is_no_file_is_told() {
 
 #[test]
 fn a_file_that_may_not_be_read_is_told() {
-    let ring = Ring::new(Options::new(4096));
+    let ring = Ring::new(RingOptions::new(4096));
     fs::set_permissions(ring.path(), Permissions::from_mode(0o000)).unwrap();
     if File::open(ring.path()).is_ok() {
         println!("not shown: root may read everything");
@@ -214,7 +214,7 @@ fn a_file_that_may_not_be_read_is_told() {
 /// Whatever happens to the file while it is read, the bytes are those of their offsets.
 #[test]
 fn a_ring_that_is_written_meanwhile() {
-    let mut ring = Ring::new(Options::new(4096));
+    let mut ring = Ring::new(RingOptions::new(4096));
     let stop = AtomicBool::new(false);
     let path = ring.path();
     std::thread::scope(|scope| {

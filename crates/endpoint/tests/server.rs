@@ -15,7 +15,7 @@ use vuart_endpoint::wire::{
 use vuart_endpoint::{
     Cause, Client, ClientError, Console, Input, Mode, Refused, Replay, RuntimeDir, Server, Symbol,
 };
-use vuart_scrollback::{Options, Position, Scrollback, Writer};
+use vuart_scrollback::{Position, RingOptions, Scrollback, Writer};
 
 /// A console, served on a thread of its own, and its guest.
 struct Fixture {
@@ -683,7 +683,7 @@ fn a_range_that_has_gone_is_declared_and_does_not_count() {
 
 #[test]
 fn a_hole_behind_the_boot_head_is_declared_and_does_not_count() {
-    let options = Options::new(1 << 14).with_boot_head(1000);
+    let options = RingOptions::new(1 << 14).with_boot_head(1000);
     let mut vm = Fixture::on(options.create().unwrap());
     vm.guest_writes(b"an earlier boot\n");
     let boot = vm.writer.mark();

@@ -113,7 +113,7 @@ pub enum FileError {
         "another writer has the ring: it must be dropped, or its process end, before another goes on with it"
     )]
     InUse,
-    /// The file is on a disk: see [`Options::with_disk`](crate::Options::with_disk).
+    /// The file is on a disk: see [`RingOptions::with_disk`](crate::RingOptions::with_disk).
     #[error(
         "the file is on a disk, whose writeback would hold the guest up: put it into memory (/dev/shm, /run, a memfd)"
     )]

@@ -1,8 +1,8 @@
 //! The layout of a ring's memory, version 1: what a `memfd` or a file holds, for tools of others and for later versions.
 //!
-//! There is nothing to call here. [`Options::create_memfd`](crate::Options::create_memfd) and
-//! [`create_in`](crate::Options::create_in) write it, [`Scrollback::load`](crate::Scrollback::load),
-//! [`map`](crate::Scrollback::map) and [`Options::adopt`](crate::Options::adopt) read it.
+//! There is nothing to call here. [`RingOptions::create_memfd`](crate::RingOptions::create_memfd) and
+//! [`create_in`](crate::RingOptions::create_in) write it, [`Scrollback::load`](crate::Scrollback::load),
+//! [`map`](crate::Scrollback::map) and [`RingOptions::adopt`](crate::RingOptions::adopt) read it.
 //!
 //! All numbers are 64-bit words in the byte order of the machine that wrote them. The magic number tells which that was:
 //! on a little-endian machine its bytes are the text `vuartrng`.
@@ -35,7 +35,7 @@
 //!
 //! # Going on with it
 //!
-//! A ring whose writer is gone ([`adopt`](crate::Options::adopt)) is taken up at `tail`. What the last writer had stored
+//! A ring whose writer is gone ([`adopt`](crate::RingOptions::adopt)) is taken up at `tail`. What the last writer had stored
 //! beyond it, at most one [`push`](crate::Writer::push) or one step of an [`extend`](crate::Writer::extend), was never
 //! readable, and is overwritten.
 

@@ -22,7 +22,7 @@
 //! a bounded number of steps. Readers write nothing shared, so they can neither delay it nor each other. How that is
 //! right in the memory model, without a lock and without `unsafe`, is argued in [`protocol`].
 //!
-//! The memory is this process's, or that of a `memfd` or a file ([`Options`]): then the last output outlives the process, and
+//! The memory is this process's, or that of a `memfd` or a file ([`RingOptions`]): then the last output outlives the process, and
 //! the next one goes on with the same offsets. [`layout`] says what is in there.
 //!
 //! The ring itself knows nothing of waiting. The thread that writes rings a [`Doorbell`], and each thread that wants to sleep
@@ -62,7 +62,7 @@ mod writer;
 pub use doorbell::{Doorbell, Sleeper, SleeperError};
 pub use error::{CapacityError, FileError, LayoutError, OptionsError};
 #[cfg(not(test))]
-pub use options::Options;
+pub use options::RingOptions;
 pub use position::Position;
 pub use reader::Reader;
 pub use scrollback::{Read, Scrollback};

@@ -16,22 +16,22 @@ use crate::{
 /// What a ring is to be like, and the ways to make it.
 ///
 /// ```
-/// use vuart_scrollback::Options;
+/// use vuart_scrollback::RingOptions;
 ///
-/// let options = Options::new(1 << 20).with_boot_head(64 << 10);
+/// let options = RingOptions::new(1 << 20).with_boot_head(64 << 10);
 /// let (mut writer, scrollback) = options.create_memfd("com1")?;
 /// writer.extend(b"Linux version 6.1\n");
 ///
 /// // The file descriptor, kept by a supervisor, outlives this process. Another one goes on with it:
 /// let file = scrollback.file().expect("a ring in a memfd").try_clone()?;
 /// drop((writer, scrollback));
-/// let (mut writer, scrollback) = Options::default().adopt(file)?;
+/// let (mut writer, scrollback) = RingOptions::default().adopt(file)?;
 /// writer.extend(b"Command line: console=ttyS0\n");
 /// assert_eq!((scrollback.oldest(), scrollback.end()), (0, 46));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
+pub struct RingOptions {
     capacity: usize,
     head: usize,
     start: u64,
@@ -39,14 +39,14 @@ pub struct Options {
     disk: bool,
 }
 
-impl Default for Options {
+impl Default for RingOptions {
     /// A megabyte.
     fn default() -> Self {
         Self::new(1 << 20)
     }
 }
 
-impl Options {
+impl RingOptions {
     /// A ring of `capacity` bytes, a power of two from [`Scrollback::MIN_CAPACITY`] to [`Scrollback::MAX_CAPACITY`], whose first
     /// byte has the offset 0, without a boot head.
     pub fn new(capacity: usize) -> Self {
@@ -217,7 +217,7 @@ impl Scrollback {
     /// [`MAX_CAPACITY`](Self::MAX_CAPACITY), and its one writer. The first byte will have offset 0.
     ///
     /// The memory belongs to this process, and its pages are touched when the writer comes to them.
-    /// [`Options`] have the rest: memory that outlives the process, a boot head, pages touched beforehand.
+    /// [`RingOptions`] have the rest: memory that outlives the process, a boot head, pages touched beforehand.
     ///
     /// # Errors
     ///
@@ -238,7 +238,7 @@ impl Scrollback {
     ///
     /// [`OptionsError`] if the capacity is refused or `start` is past [`MAX_START`](Self::MAX_START).
     pub fn starting_at(capacity: usize, start: u64) -> Result<(Writer, Self), OptionsError> {
-        Options::new(capacity).with_start(start).create()
+        RingOptions::new(capacity).with_start(start).create()
     }
 
     /// The ring of another process, which may write it now: its [file](Self::file), open for reading, mapped read-only. What
@@ -270,7 +270,7 @@ impl Scrollback {
     }
 
     /// Seals the `memfd` that the ring lives in, so that nobody can write into it any more but the writer that it has: for a
-    /// file descriptor that is handed to somebody who is only to read. The ring can't be [adopted](Options::adopt)
+    /// file descriptor that is handed to somebody who is only to read. The ring can't be [adopted](RingOptions::adopt)
     /// afterwards. This can't be undone.
     ///
     /// # Errors

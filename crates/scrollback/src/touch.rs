@@ -30,7 +30,7 @@ impl Scrollback {
     /// there, and says whether there is more to touch later: after a lap there is not. For a thread that is not the writer's,
     /// now and then, such as when it is woken to read; it is cheap when there is nothing to do.
     ///
-    /// [`Options::with_prefault`](crate::Options::with_prefault) does it once for all, and takes the memory at once.
+    /// [`RingOptions::with_prefault`](crate::RingOptions::with_prefault) does it once for all, and takes the memory at once.
     ///
     /// # Errors
     ///

@@ -135,13 +135,13 @@ impl Writer {
 
     /// A new boot begins with the next byte. Returns its offset.
     ///
-    /// The boot head, if the ring [has one](crate::Options::with_boot_head), keeps the beginning of this boot from now on, and
+    /// The boot head, if the ring [has one](crate::RingOptions::with_boot_head), keeps the beginning of this boot from now on, and
     /// forgets the one before; what the ring itself holds of that can be read as before. The first boot begins with the
     /// ring.
     ///
     /// ```
-    /// # use vuart_scrollback::{Options, Position};
-    /// let (mut writer, scrollback) = Options::new(4096).with_boot_head(1024).create()?;
+    /// # use vuart_scrollback::{RingOptions, Position};
+    /// let (mut writer, scrollback) = RingOptions::new(4096).with_boot_head(1024).create()?;
     /// writer.extend(b"Linux version 6.1\n");
     /// writer.extend(&[b'.'; 20_000]);
     ///

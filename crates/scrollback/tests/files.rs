@@ -6,7 +6,9 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use tempfile::{NamedTempFile, tempfile};
-use vuart_scrollback::{FileError, LayoutError, Options, OptionsError, Position, Read, Scrollback, Writer};
+use vuart_scrollback::{
+    FileError, LayoutError, OptionsError, Position, Read, RingOptions, Scrollback, Writer,
+};
 
 const CAPACITY: usize = Scrollback::MIN_CAPACITY;
 /// Of the header.
@@ -44,9 +46,9 @@ fn check(scrollback: &Scrollback, from: u64) -> Vec<(u64, u64)> {
     }
 }
 
-/// Options for a file that may be on a disk, as the tests' files may.
-fn options() -> Options {
-    Options::new(CAPACITY).with_disk(true)
+/// For a file that may be on a disk, as the tests' files may.
+fn options() -> RingOptions {
+    RingOptions::new(CAPACITY).with_disk(true)
 }
 
 fn dup(scrollback: &Scrollback) -> File {
@@ -55,7 +57,7 @@ fn dup(scrollback: &Scrollback) -> File {
 
 #[test]
 fn a_memfd_can_be_mapped_loaded_and_adopted() {
-    let (mut writer, scrollback) = Options::new(CAPACITY).create_memfd("test").expect("a memfd");
+    let (mut writer, scrollback) = RingOptions::new(CAPACITY).create_memfd("test").expect("a memfd");
     let file = dup(&scrollback);
     let mapped = Scrollback::map(&file).expect("a ring");
     let nothing = Scrollback::load(&file).expect("a ring");
@@ -73,7 +75,7 @@ fn a_memfd_can_be_mapped_loaded_and_adopted() {
     assert!(matches!(options().adopt(dup(&scrollback)), Err(FileError::InUse)));
     let end = writer.end();
     drop(writer);
-    let (mut writer, adopted) = Options::default().adopt(file).expect("a ring that nobody writes");
+    let (mut writer, adopted) = RingOptions::default().adopt(file).expect("a ring that nobody writes");
     assert_eq!((writer.end(), adopted.end(), adopted.capacity()), (end, end, CAPACITY));
     fill(&mut writer, 77);
     for ring in [&scrollback, &mapped, &adopted] {
@@ -170,7 +172,7 @@ fn the_layout_is_what_it_says() {
 
 #[test]
 fn the_boot_head_keeps_the_newest_boot() {
-    let (mut writer, scrollback) = Options::new(CAPACITY).with_boot_head(1000).create().expect("a ring");
+    let (mut writer, scrollback) = RingOptions::new(CAPACITY).with_boot_head(1000).create().expect("a ring");
     // The first boot begins with the ring. While nothing has been overwritten, there is no hole.
     fill(&mut writer, 4000);
     assert!(check(&scrollback, 0).is_empty());
@@ -208,7 +210,8 @@ fn the_boot_head_keeps_the_newest_boot() {
 /// A head larger than the ring fills over several laps.
 #[test]
 fn a_boot_head_can_be_larger_than_the_ring() {
-    let (mut writer, scrollback) = Options::new(CAPACITY).with_boot_head(10_000).create().expect("a ring");
+    let (mut writer, scrollback) =
+        RingOptions::new(CAPACITY).with_boot_head(10_000).create().expect("a ring");
     for _ in 0..200 {
         fill(&mut writer, 97);
         let holes = check(&scrollback, 0);
@@ -265,7 +268,7 @@ fn positions() {
 /// Lines are not counted across a hole.
 #[test]
 fn positions_from_the_end_do_not_lead_into_the_boot_head() {
-    let (mut writer, scrollback) = Options::new(CAPACITY).with_boot_head(100).create().expect("a ring");
+    let (mut writer, scrollback) = RingOptions::new(CAPACITY).with_boot_head(100).create().expect("a ring");
     for _ in 0..1000 {
         writer.extend(b"line 1234\n");
     }
@@ -277,10 +280,10 @@ fn positions_from_the_end_do_not_lead_into_the_boot_head() {
 #[test]
 fn options_are_checked() {
     let head = Scrollback::MAX_CAPACITY + 1;
-    let error = Options::new(CAPACITY).with_boot_head(head).create().expect_err("too large");
+    let error = RingOptions::new(CAPACITY).with_boot_head(head).create().expect_err("too large");
     assert_eq!(error, OptionsError::BootHead { head });
     assert!(matches!(options().with_boot_head(usize::MAX).create_memfd("test"), Err(FileError::Options(_))));
-    assert!(matches!(Options::new(1).create_in(tempfile().expect("a file")), Err(FileError::Options(_))));
+    assert!(matches!(RingOptions::new(1).create_in(tempfile().expect("a file")), Err(FileError::Options(_))));
     // A file that can't be had is left as it was.
     let file = NamedTempFile::new().expect("a file");
     let unwritable = File::open(file.path()).expect("a file for reading");
@@ -399,13 +402,13 @@ fn a_memfd_is_sealed() {
 #[test]
 fn a_file_on_a_disk_is_refused() {
     let in_memory = |file: &File| {
-        !matches!(Options::new(CAPACITY).create_in(file.try_clone().expect("it")), Err(FileError::OnDisk))
+        !matches!(RingOptions::new(CAPACITY).create_in(file.try_clone().expect("it")), Err(FileError::OnDisk))
     };
     let error = FileError::OnDisk.to_string();
     assert!(error.contains("/dev/shm"), "{error}");
     if let Ok(file) = tempfile::tempfile_in("/dev/shm") {
         assert!(in_memory(&file), "/dev/shm is a tmpfs");
-        let (writer, _) = Options::new(CAPACITY).adopt(file).expect("the ring that was just made");
+        let (writer, _) = RingOptions::new(CAPACITY).adopt(file).expect("the ring that was just made");
         assert_eq!(writer.end(), 0);
     }
     // Any other file system will do to show it, and this one is everywhere.
@@ -452,14 +455,15 @@ fn a_writer_takes_no_page_fault_where_the_ring_was_touched() {
     let untouched = faults_of_a_lap(writer, &scrollback, LARGE as u64);
     assert!(untouched > pages / 2, "{untouched} faults: the control is of no use");
 
-    let (writer, scrollback) = Options::new(LARGE).with_start(12_345).create_memfd("test").expect("a memfd");
+    let (writer, scrollback) =
+        RingOptions::new(LARGE).with_start(12_345).create_memfd("test").expect("a memfd");
     let touched = faults_of_a_lap(writer, &scrollback, 64 << 10);
     assert!(touched <= NOISE, "{touched} faults");
     assert!(!scrollback.touch_ahead(1 << 20).expect("a system that can"), "all of it is there");
 
     for (writer, scrollback) in [
-        Options::new(LARGE).with_prefault(true).create().expect("a ring"),
-        Options::new(LARGE).with_prefault(true).create_memfd("test").expect("a memfd"),
+        RingOptions::new(LARGE).with_prefault(true).create().expect("a ring"),
+        RingOptions::new(LARGE).with_prefault(true).create_memfd("test").expect("a memfd"),
     ] {
         let prefaulted = faults_of_a_lap(writer, &scrollback, LARGE as u64);
         assert!(prefaulted <= NOISE, "{prefaulted} faults");
@@ -490,8 +494,8 @@ fn an_idle_ring_takes_almost_no_memory() {
     // Not the largest there is, which a small machine refuses.
     const LARGE: usize = 256 << 20;
     let rings = [
-        Options::new(LARGE).with_boot_head(LARGE).create().expect("a ring"),
-        Options::new(LARGE).with_boot_head(LARGE).create_memfd("test").expect("a memfd"),
+        RingOptions::new(LARGE).with_boot_head(LARGE).create().expect("a ring"),
+        RingOptions::new(LARGE).with_boot_head(LARGE).create_memfd("test").expect("a memfd"),
     ];
     for (mut writer, _scrollback) in rings {
         writer.extend(b"login: ");

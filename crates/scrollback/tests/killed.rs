@@ -22,7 +22,7 @@ use std::{
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use vuart_mapping::{Mapping, PAGE};
-use vuart_scrollback::{Options, Position, Scrollback, Writer};
+use vuart_scrollback::{Position, RingOptions, Scrollback, Writer};
 
 const RINGS: u32 = 10;
 const KILLS: u32 = 10;
@@ -120,7 +120,7 @@ fn victim() {
     let mut random = Random(env::var(SEED).expect("given with the ring").parse().expect("a number"));
     let life = env::var(LIFE).expect("given with the ring").parse().expect("a number");
     let pattern = Pattern::new();
-    let (mut writer, _) = Options::default().with_disk(true).adopt(open(&ring)).expect("nobody's ring");
+    let (mut writer, _) = RingOptions::default().with_disk(true).adopt(open(&ring)).expect("nobody's ring");
     loop {
         match random.below(32) {
             0 => {
@@ -220,7 +220,7 @@ impl Ring {
     fn new(random: &mut Random, directory: Option<&tempfile::TempDir>) -> Self {
         let capacity = random.choose(&[4 << 10, 16 << 10, 128 << 10]);
         let origin = random.choose(&[0, 5, 123_456_789]);
-        let options = Options::new(capacity)
+        let options = RingOptions::new(capacity)
             .with_boot_head(random.choose(&[0, 1000, 40_000]))
             .with_start(origin)
             .with_disk(true);
@@ -392,7 +392,7 @@ fn what_a_killed_writer_leaves_is_what_it_wrote_and_the_next_one_goes_on() {
             let file = ring.file.try_clone().expect("a file descriptor");
             let end = Scrollback::load(&file).expect("a ring").end();
             let (mut writer, scrollback) =
-                Options::default().with_disk(true).adopt(file).expect("a dead writer's ring");
+                RingOptions::default().with_disk(true).adopt(file).expect("a dead writer's ring");
             assert_eq!((writer.end(), scrollback.end()), (end, end));
             ring.go_on(&mut writer, &mut random);
         }
@@ -408,7 +408,7 @@ fn what_a_killed_writer_leaves_is_what_it_wrote_and_the_next_one_goes_on() {
 #[test]
 fn killed_between_the_boot_head_and_the_announcement() {
     let (mut writer, scrollback) =
-        Options::new(4096).with_boot_head(64).create_memfd("ring").expect("a ring");
+        RingOptions::new(4096).with_boot_head(64).create_memfd("ring").expect("a ring");
     let pattern = Pattern::new();
     writer.extend(pattern.at(0, 0, 1000));
     assert_eq!(writer.mark(), 1000);

@@ -1,7 +1,7 @@
 //! Random sequences of writes and reads, against a model that forgets nothing.
 
 use proptest::{collection::vec, prelude::*};
-use vuart_scrollback::{Options, Position, Scrollback};
+use vuart_scrollback::{Position, RingOptions, Scrollback};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -52,7 +52,7 @@ proptest! {
         head in prop_oneof![Just(0), 1..100_usize, 1..3 * CAPACITY],
         steps in vec(step(), 0..if cfg!(miri) { 12 } else { 60 }),
     ) {
-        let options = Options::new(CAPACITY).with_start(start).with_boot_head(head);
+        let options = RingOptions::new(CAPACITY).with_start(start).with_boot_head(head);
         let (mut writer, scrollback) = options.create().expect("an allowed start");
         let mut boot = start;
         let mut written: Vec<u8> = Vec::new();

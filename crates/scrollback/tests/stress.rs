@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use vuart_scrollback::{Options, Position, Reader, Scrollback};
+use vuart_scrollback::{Position, Reader, RingOptions, Scrollback};
 
 const BYTES: u64 = if cfg!(miri) { 5 << 10 } else { 32 << 20 };
 
@@ -214,7 +214,7 @@ fn eight_readers() {
     let seed = number("VUART_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("VUART_SEED={seed}");
     let mut random = Random(seed);
-    let options = Options::new(STRESSED).with_boot_head(10_000);
+    let options = RingOptions::new(STRESSED).with_boot_head(10_000);
     let (mut writer, scrollback) = options.create().expect("a ring");
     let over = AtomicBool::new(false);
     let until = Instant::now() + Duration::from_secs(seconds);

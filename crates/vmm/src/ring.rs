@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
-use vuart::scrollback::{FileError, Options, Writer};
+use vuart::scrollback::{FileError, RingOptions, Writer};
 
 /// How much is kept, in bytes: of everything, and of the newest boot's beginning.
 const CAPACITY: usize = 1 << 20;
@@ -94,7 +94,7 @@ fn options() -> std::fs::OpenOptions {
 
 fn begin(file: &File) -> Result<Writer, FileError> {
     let own = || file.try_clone().map_err(|source| FileError::Io { doing: "open", source });
-    let options = Options::new(CAPACITY).with_boot_head(BOOT_HEAD);
+    let options = RingOptions::new(CAPACITY).with_boot_head(BOOT_HEAD);
     match options.create_in(own()?) {
         Err(FileError::NotEmpty) => {
             let (mut output, _) = options.adopt(own()?)?;

@@ -86,7 +86,7 @@ impl ServedMachine {
     ///
     /// When the port, the sockets or the machine can't be had.
     pub fn boot(engine: Engine, claim: Claim) -> Result<Self, BootError> {
-        let (output, _) = scrollback::Options::default().create()?;
+        let (output, _) = scrollback::RingOptions::default().create()?;
         Self::boot_with(engine, claim, output, |port| Arc::new(Mutex::new(port)))
     }
 

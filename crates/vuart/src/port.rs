@@ -170,12 +170,12 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     }
 
     /// A port whose output goes into a ring that the VMM has made: one with a boot head, or one in a `memfd` or a file, which
-    /// outlives the VMM ([`scrollback::Options`](vuart_scrollback::Options)). Of `options` the ring's size does not count.
+    /// outlives the VMM ([`scrollback::RingOptions`](vuart_scrollback::RingOptions)). Of `options` the ring's size does not count.
     ///
     /// ```
     /// # use vuart::{Options, SerialPort, scrollback};
     /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let ring = scrollback::Options::new(1 << 20).with_boot_head(64 << 10);
+    /// let ring = scrollback::RingOptions::new(1 << 20).with_boot_head(64 << 10);
     /// let (output, scrollback) = ring.create_memfd("com1")?;
     /// let mut port = SerialPort::with_writer(Irq, Options::default(), output);
     /// port.write(0, b"O");
@@ -231,18 +231,18 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     /// lost, and who reads it from the `memfd` or the file ([`Scrollback::map`]) reads on as if nothing had happened.
     ///
     /// So a VMM is replaced under its guest. The old one pauses its vCPUs, takes the state, drops the port and hands state and
-    /// file descriptor to the new one, which [adopts](vuart_scrollback::Options::adopt) the ring:
+    /// file descriptor to the new one, which [adopts](vuart_scrollback::RingOptions::adopt) the ring:
     ///
     /// ```
     /// # use vuart::{Options, SerialPort, scrollback};
     /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let (output, scrollback) = scrollback::Options::default().create_memfd("com1")?;
+    /// let (output, scrollback) = scrollback::RingOptions::default().create_memfd("com1")?;
     /// let mut port = SerialPort::with_writer(Irq, Options::default(), output);
     /// port.write(0, b"A");
     /// let (state, file) = (port.state(), scrollback.file().expect("a ring in a memfd").try_clone()?);
     /// drop(port); // ... and in another process, by inheritance or over a Unix socket:
     ///
-    /// let (output, _) = scrollback::Options::default().adopt(file)?;
+    /// let (output, _) = scrollback::RingOptions::default().adopt(file)?;
     /// let mut port = SerialPort::restore_with_writer(Irq, Options::default(), output, &state)?;
     /// port.write(0, b"B");
     /// assert_eq!(port.console().scrollback().oldest(), 0);
@@ -251,7 +251,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     /// ```
     ///
     /// A snapshot that is older than what the ring holds needs another ring, whose first byte has its
-    /// [offset](PortState::offset): [`with_start`](vuart_scrollback::Options::with_start).
+    /// [offset](PortState::offset): [`with_start`](vuart_scrollback::RingOptions::with_start).
     ///
     /// # Errors
     ///

@@ -21,8 +21,8 @@ const SOCKET: &str = "VUART_UPDATE_SOCKET";
 /// How much the guest writes under each VMM, in bytes: all of it fits into the ring.
 const OUTPUT: usize = 50_000;
 
-fn ring() -> scrollback::Options {
-    scrollback::Options::new(128 << 10).with_boot_head(4096)
+fn ring() -> scrollback::RingOptions {
+    scrollback::RingOptions::new(128 << 10).with_boot_head(4096)
 }
 
 /// A port on a ring in a memfd, and a file descriptor of that.
@@ -80,7 +80,7 @@ fn the_new_vmm() {
     let mut message = vec![0; 64 << 10];
     let (length, file) = socket.recv_with_fd(&mut message).unwrap();
     let state: PortState = serde_json::from_slice(&message[..length]).unwrap();
-    let (output, scrollback) = scrollback::Options::default().adopt(file.unwrap()).unwrap();
+    let (output, scrollback) = scrollback::RingOptions::default().adopt(file.unwrap()).unwrap();
     assert_eq!((scrollback.oldest(), scrollback.boot_head()), (0, 4096));
     let edges = Edges::default();
     let mut port =
@@ -122,7 +122,7 @@ fn another_process_goes_on_and_a_reader_sees_one_stream() {
     guest(&mut old, &edges, &last);
     assert_eq!(owner(&old).write(b"typed while nobody looked").unwrap(), 25);
     // Nobody can go on with a ring that somebody has.
-    let twice = scrollback::Options::default().adopt(file.try_clone().unwrap());
+    let twice = scrollback::RingOptions::default().adopt(file.try_clone().unwrap());
     assert!(matches!(twice, Err(FileError::InUse)), "{twice:?}");
     let state = old.state();
     drop(old);
@@ -167,7 +167,7 @@ fn a_ring_with_another_offset_is_refused() {
     // The guest went on after the snapshot.
     old.write(0, b"B");
     drop(old);
-    let (output, _) = scrollback::Options::default().adopt(file).unwrap();
+    let (output, _) = scrollback::RingOptions::default().adopt(file).unwrap();
     let error =
         SerialPort::restore_with_writer(Edges::default(), Options::default(), output, &state).unwrap_err();
     assert!(matches!(error, RestorePortError::OtherOffset { state: 1, ring: 2 }), "{error}");
@@ -183,7 +183,7 @@ fn a_ring_with_another_offset_is_refused() {
 
 #[test]
 fn a_boot_is_marked() {
-    let (output, _) = scrollback::Options::new(4096).with_boot_head(16).create().unwrap();
+    let (output, _) = scrollback::RingOptions::new(4096).with_boot_head(16).create().unwrap();
     let mut port = SerialPort::with_writer(Edges::default(), Options::default(), output);
     let say =
         |port: &mut SerialPort<Edges>, text: &[u8]| text.iter().for_each(|byte| port.write(0, &[*byte]));

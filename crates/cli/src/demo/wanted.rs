@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use vuart::endpoint::{Claim, RuntimeDir, RuntimeDirError};
-use vuart::scrollback::{Options, Writer};
+use vuart::scrollback::{RingOptions, Writer};
 use vuart_vmm::{BootError, Choice, ServedMachine, open_ring};
 
 use crate::error::Error;
@@ -46,7 +46,7 @@ impl Wanted<'_> {
     pub(super) fn output(&self) -> Result<Writer, Error> {
         match self.ring {
             Some(path) => Ok(open_ring(path)?),
-            None => Ok(Options::default().create().map_err(BootError::Ring)?.0),
+            None => Ok(RingOptions::default().create().map_err(BootError::Ring)?.0),
         }
     }
 
