@@ -97,11 +97,11 @@ impl Words {
     }
 
     fn populate(&self, body: Range<usize>) -> io::Result<()> {
-        if cfg!(miri) || body.is_empty() {
+        let end = body.end.min(self.body.len() * WORD);
+        if cfg!(miri) || body.start >= end {
             return Ok(());
         }
-        let end = body.end.min(self.body.len() * WORD);
-        self.memory.advise_range(Advice::PopulateWrite, PAGE + body.start, end.saturating_sub(body.start))
+        self.memory.advise_range(Advice::PopulateWrite, PAGE + body.start, end - body.start)
     }
 
     fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,7 +7,9 @@ use std::{
     sync::atomic::fence,
 };
 
-use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fstatfs, memfd_create};
+use rustix::fs::{
+    FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstatfs, memfd_create,
+};
 use vuart_mapping::{Mapping, PAGE, View, WORD};
 
 use crate::{
@@ -19,29 +21,33 @@ use crate::{
     sync::Ordering,
 };
 
-/// Shows that a writer has the ring, for as long as this lives: `flock(2)`, which the kernel takes back when a process ends in
-/// whatever way.
+/// Shows that a writer has the ring, for as long as this is open: `flock(2)`, which the kernel takes back when a process ends in
+/// whatever way. (It is not unlocked, only closed: a child that this process has forked, and that drops what it has of the
+/// writer, must not unlock it for its parent. Such a child keeps it locked when the parent has gone.)
 #[derive(Debug)]
-pub(crate) struct Lock(File);
+pub(crate) struct Lock {
+    _file: File,
+}
 
 impl Lock {
     pub(crate) fn take(file: &File) -> Result<Self, FileError> {
+        // A pipe, above all, would not let itself be opened again without waiting.
+        if !file.metadata().map_err(FileError::io("look at"))?.is_file() {
+            return Err(LayoutError::NotARing.into());
+        }
         // The lock belongs to an open file description. One that other processes may have too, as that of a memfd which was
         // handed on, shows nothing; so this is another.
-        let own = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        let file = own.or_else(|_| file.try_clone()).map_err(FileError::io("open"))?;
+        let own = match File::open(format!("/proc/self/fd/{}", file.as_raw_fd())) {
+            // Only where there is no /proc: elsewhere two writers would both believe that they are alone.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => file.try_clone(),
+            own => own,
+        };
+        let file = own.map_err(FileError::io("open"))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
+            Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(FileError::InUse),
             Err(TryLockError::Error(error)) => Err(FileError::io("lock")(error)),
         }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // It would go with the file, but that may have been duplicated. There is nothing to do about a failure.
-        let _ = self.0.unlock();
     }
 }
 
@@ -71,15 +77,37 @@ pub(crate) fn len(file: &File) -> Result<u64, FileError> {
 
 /// Makes an empty file that long, and reserves its memory: a hole that can't be filled later would be SIGBUS.
 pub(crate) fn reserve(file: &File, len: u64) -> Result<(), FileError> {
-    let reserved = match fallocate(file, FallocateFlags::empty(), 0, len).map_err(io::Error::from) {
+    match fallocate(file, FallocateFlags::empty(), 0, len).map_err(io::Error::from) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => write_zeros(file, len),
         result => result,
-    };
-    reserved.map_err(|error| {
-        // Best effort: it was empty when it came.
-        let _ = file.set_len(0);
-        FileError::io("reserve")(error)
-    })
+    }
+    .map_err(FileError::io("reserve"))
+}
+
+/// Reserves what is missing in a file that is a ring: one that was copied may have holes. Not for a `memfd`, whose file system
+/// is never full.
+pub(crate) fn fill_holes(file: &File, len: u64) -> Result<(), FileError> {
+    if fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SealFlags::SHRINK)) {
+        return Ok(());
+    }
+    match fallocate(file, FallocateFlags::empty(), 0, len).map_err(io::Error::from) {
+        Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(FileError::io("reserve")(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a file of that length is what a process leaves that is killed while it makes a ring: all zero.
+pub(crate) fn is_unfinished(file: &File, len: u64) -> Result<bool, FileError> {
+    let mut buf = [0; PAGE];
+    let mut at = 0;
+    while at < len {
+        match file.read_at(&mut buf, at).map_err(FileError::io("read"))? {
+            0 => return Ok(false),
+            count if buf[..count].iter().any(|byte| *byte != 0) => return Ok(false),
+            count => at += count as u64,
+        }
+    }
+    Ok(true)
 }
 
 fn write_zeros(file: &File, len: u64) -> io::Result<()> {
@@ -167,7 +195,10 @@ pub(crate) fn load(file: &File) -> Result<Scrollback, FileError> {
     let readable = before.tail.saturating_sub(oldest).min(geometry.capacity as u64);
     #[expect(clippy::cast_possible_truncation, reason = "at most the capacity")]
     let (run, wrapped) = geometry.runs(before.tail - readable, readable as usize);
-    let head = geometry.head_run(before.boot, before.boot, before.kept).unwrap_or_default();
+    // A head that is empty, or damaged, is not there.
+    let head = geometry.head_run(before.boot, before.boot, before.kept);
+    let kept = if head.is_some() { before.kept } else { geometry.origin };
+    let head = head.unwrap_or_default();
     for cells in [run.start / WORD..run.end.div_ceil(WORD), 0..wrapped.end.div_ceil(WORD), head] {
         let mut buf = [[0; WORD]; 512];
         for first in cells.clone().step_by(buf.len()) {
@@ -181,7 +212,14 @@ pub(crate) fn load(file: &File) -> Result<Scrollback, FileError> {
     }
     fence(Ordering::Acquire);
     let (_, after) = header(file)?;
-    let offsets = Offsets { tail: before.tail, kept: before.kept, ..after };
+    // A boot that has begun meanwhile is none of this copy's; the one before has lost its head.
+    let (boot, kept) = match (after.boot, before.boot) {
+        (boot, _) if boot <= before.tail => (boot, kept),
+        (_, boot) => (boot.min(before.tail), geometry.origin),
+    };
+    let intent = after.intent.max(before.intent);
+    // All of it may have been overwritten meanwhile. That is an empty ring, at an offset that the writer has passed.
+    let offsets = Offsets { tail: before.tail.max(geometry.oldest(intent)), intent, boot, kept };
     let memory = Memory::new(mapping);
     memory.publish(offsets);
     Ok(Scrollback::of(memory.view(), geometry, None, offsets.tail))

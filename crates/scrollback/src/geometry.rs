@@ -45,7 +45,7 @@ impl Geometry {
         Ok(Self { capacity, granule, head: head.next_multiple_of(WORD), origin })
     }
 
-    /// Bytes of cells that the boot head needs. A boot that does not begin at a cell's beginning lies in one cell more.
+    /// How many cells the boot head needs. A boot that does not begin at a cell's beginning lies in one cell more.
     pub(crate) fn head_cells(&self) -> usize {
         if self.head == 0 { 0 } else { self.head / WORD + 1 }
     }

@@ -24,8 +24,8 @@ impl Offsets {
         let granule = granule as u64;
         let announced = intent == origin || intent.is_multiple_of(granule);
         let in_order = origin <= tail && tail <= intent && origin <= boot && boot <= tail && kept <= tail;
-        // No overflow: `in_order` has been looked at first, and the offsets are at most half of what there is.
-        tail <= Scrollback::MAX_START
+        // No overflow: `in_order` has been looked at first, and the offsets are far from the end of what there is.
+        tail <= Scrollback::MAX_START + Scrollback::MAX_START / 2
             && announced
             && in_order
             && intent - tail < 2 * granule

@@ -114,7 +114,7 @@ impl RingOptions {
         self.create_mapped(file, geometry, lock)
     }
 
-    /// A ring in an empty file that is open for reading and writing. Its name outlives a VMM that is killed: `vuart log FILE`
+    /// A ring in an empty file (or one that a process has left which was killed while it did this) that is open for reading and writing. Its name outlives a VMM that is killed: `vuart log FILE`
     /// prints what the guest wrote, and the next VMM can [adopt](Self::adopt) it.
     ///
     /// The file's memory is reserved at once, so that a file system that is full later makes no guest fail. Keep the file
@@ -128,11 +128,18 @@ impl RingOptions {
         let geometry = self.geometry()?;
         self.check_disk(&file)?;
         let lock = Lock::take(&file)?;
-        if backing::len(&file)? != 0 {
+        let len = backing::len(&file)?;
+        if len != 0 && !(len == geometry.file_len() && backing::is_unfinished(&file, len)?) {
             return Err(FileError::NotEmpty);
         }
-        backing::reserve(&file, geometry.file_len())?;
-        self.create_mapped(file, geometry, lock)
+        let empty = file.try_clone().map_err(FileError::io("open"))?;
+        let created = backing::reserve(&file, geometry.file_len())
+            .and_then(|()| self.create_mapped(file, geometry, lock));
+        if created.is_err() {
+            // As good as it was when it came; there is nothing to do about a failure.
+            let _ = empty.set_len(0);
+        }
+        created
     }
 
     /// A ring that another writer has left, whether it was dropped or its process was killed, in a `memfd` or a file that is
@@ -142,8 +149,8 @@ impl RingOptions {
     /// [disk](Self::with_disk) count. For a new boot call [`Writer::mark`] next.
     ///
     /// The lock that shows whether a writer has the ring is `flock(2)`'s, on a file descriptor of the writer's own. (It comes
-    /// by way of `/proc/self/fd`. Where there is no `/proc` it is the given one's, and if two processes share that, it
-    /// can't tell them apart.)
+    /// by way of `/proc/self/fd`. Where there is no `/proc` it is the given one's, and of those who share that, it
+    /// can't tell one from the other. Whoever may open the file can take the lock, too, and keep a ring from being adopted.)
     ///
     /// # Errors
     ///
@@ -157,6 +164,7 @@ impl RingOptions {
         if !offsets.are_possible(&geometry) {
             return Err(LayoutError::Offsets.into());
         }
+        backing::fill_holes(&file, geometry.file_len())?;
         let memory = backing::memory(&file, &geometry)?;
         Ok(self.hand_out(memory, geometry, offsets, Some(file), Some(lock)))
     }

@@ -18,7 +18,7 @@
 //! *G* is a multiple of 8, and *C* one of *G*.
 //!
 //! The writer has for itself the offset `end` of the next byte, the last `intent` that it stored, and the bytes of the cell
-//! that it is in the middle of, so it never loads anything that another thread stores. All of it moves along when the writer
+//! that it is in the middle of, so it loads nothing that a reader could store, and cells only to fill the boot head (K2) and when it goes on with another's ring. All of it moves along when the writer
 //! moves to another thread. A reader has no way to store: its words are a type that can only be loaded
 //! ([`vuart_mapping::View`]), and with Relaxed, because Rust promises no other load of memory that is mapped read-only. What has
 //! to be an acquire load is a relaxed one and an acquire fence.
@@ -85,7 +85,8 @@
 //!   between it and `from`. No byte is dropped but those that the writer has announced to overwrite.
 //! * *The newest C − 2G bytes can be read* once they are written, however long ago, while nothing more is written: at the
 //!   end of a write `intent < tail + G`, and in the middle of one (of at most *G* bytes) `intent < tail + 2G`.
-//! * *Everybody is wait-free.* A write is a loop over its own bytes; a read copies once, and is never repeated. A reader
+//! * *Everybody is wait-free.* A write is a loop over its own bytes, and over two granules of the boot head at the most; a read
+//!   copies once, with a boot head four times at the most. A reader
 //!   that is lapped again and again gets little, and is told so; it holds nobody up.
 //! * *Any number of readers is one reader, any number of times*: they store nothing. A read-only mapping would do.
 //! * *No content of the memory can do harm.* Whatever the header says, a read stays within the cells and within the buffer,
@@ -166,6 +167,7 @@
 //! | R4 before R3 | found | found |
 //! | R5 before R3 | found | found |
 //! | R6 keeps one byte too many | found | found |
+//! | R6 drops a cell more than was announced | found | – |
 //! | K1 missing | found | – |
 //! | K3 relaxed | found | – |
 //! | K3 before K2 | found | – |

@@ -116,7 +116,8 @@ impl Scrollback {
     }
 
     /// The file or `memfd` that the ring lives in, to hand it to another process: to one that [maps](Self::map) it, or
-    /// to one that is to [adopt](crate::RingOptions::adopt) it. `None` if the ring lives in this process alone.
+    /// to one that is to [adopt](crate::RingOptions::adopt) it. `None` if the ring lives in this process alone, or
+    /// was [mapped](Self::map) or [loaded](Self::load) from a file that the caller has anyway.
     pub fn file(&self) -> Option<&File> {
         self.file.as_deref()
     }

@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use crate::{Scrollback, geometry::Geometry};
@@ -17,11 +17,21 @@ pub(crate) struct Touched {
     up_to: AtomicU64,
     /// The offset at which all of it has been touched: one lap after where this process has begun.
     lap: u64,
+    /// The offset at which the writer begins to overwrite, and so to fill the boot head.
+    overwrites: u64,
+    /// The boot head has been touched, or is not there.
+    head: AtomicBool,
 }
 
 impl Touched {
     pub(crate) fn new(geometry: &Geometry, end: u64) -> Self {
-        Self { up_to: AtomicU64::new(end), lap: end.saturating_add(geometry.capacity as u64) }
+        let capacity = geometry.capacity as u64;
+        Self {
+            up_to: AtomicU64::new(end),
+            lap: end.saturating_add(capacity),
+            overwrites: geometry.origin.saturating_add(capacity),
+            head: AtomicBool::new(geometry.head == 0),
+        }
     }
 }
 
@@ -34,16 +44,20 @@ impl Scrollback {
     ///
     /// # Errors
     ///
-    /// What `madvise(2)` reports. Before Linux 5.14 and for a ring that is mapped read-only that is `InvalidInput`: the pages
+    /// What `madvise(2)` reports (which a seccomp filter has to allow). Before Linux 5.14 and for a ring that is mapped read-only that is `InvalidInput`: the pages
     /// are touched by the writer then.
     pub fn touch_ahead(&self, bytes: usize) -> io::Result<bool> {
-        let Touched { up_to, lap } = &*self.touched;
+        let Touched { up_to, lap, overwrites, head } = &*self.touched;
         // Relaxed: if two threads do it at once, one of them does it for nothing.
         let done = up_to.load(Relaxed);
-        if done >= *lap {
+        if done >= *lap && head.load(Relaxed) {
             return Ok(false);
         }
         let end = self.end();
+        if end.saturating_add(bytes as u64) >= *overwrites && !head.load(Relaxed) {
+            self.memory.populate(self.geometry.capacity..self.geometry.body())?;
+            head.store(true, Relaxed);
+        }
         let from = done.max(end);
         let to = end.saturating_add(bytes as u64).min(*lap);
         // In steps, so that not every byte costs a system call.
@@ -52,19 +66,16 @@ impl Scrollback {
             let (run, wrapped) = self.geometry.runs(from, (to - from) as usize);
             self.memory.populate(run)?;
             self.memory.populate(wrapped)?;
-            if to == *lap {
-                // The boot head takes bytes over when the ring has been filled.
-                self.memory.populate(self.geometry.capacity..self.geometry.body())?;
-            }
             up_to.fetch_max(to, Relaxed);
         }
-        Ok(to < *lap)
+        Ok(to < *lap || !head.load(Relaxed))
     }
 
     /// Touches all of it.
     pub(crate) fn touch_all(&self) -> io::Result<()> {
         self.memory.populate(0..self.geometry.body())?;
         self.touched.up_to.fetch_max(self.touched.lap, Relaxed);
+        self.touched.head.store(true, Relaxed);
         Ok(())
     }
 }

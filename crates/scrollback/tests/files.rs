@@ -503,3 +503,140 @@ fn an_idle_ring_takes_almost_no_memory() {
         assert!(resident < 32 << 10, "{resident} kB");
     }
 }
+
+#[test]
+fn what_a_process_left_that_was_killed_while_it_made_a_ring_is_made_anew() {
+    let named = NamedTempFile::new().expect("a file");
+    let (writer, scrollback) = options().create_in(named.reopen().expect("a file")).expect("a ring");
+    let len = scrollback.file().expect("a file").metadata().expect("a file").len();
+    drop((writer, scrollback));
+    let file = named.reopen().expect("a file");
+    // Reserved, and nothing written.
+    file.set_len(0).expect("empty");
+    file.set_len(len).expect("zeros");
+    assert!(matches!(options().adopt(named.reopen().expect("a file")), Err(FileError::Layout(_))));
+    let (mut writer, _) = options().create_in(named.reopen().expect("a file")).expect("a ring");
+    fill(&mut writer, 3);
+    drop(writer);
+
+    // Anything else stays as it is.
+    for (at, byte) in [(0, b'x'), (len - 1, b'x')] {
+        file.set_len(0).expect("empty");
+        file.set_len(len).expect("zeros");
+        file.write_all_at(&[byte], at).expect("a byte");
+        assert!(matches!(options().create_in(named.reopen().expect("a file")), Err(FileError::NotEmpty)));
+    }
+    file.set_len(0).expect("empty");
+    file.set_len(len - 1).expect("zeros");
+    assert!(matches!(options().create_in(named.reopen().expect("a file")), Err(FileError::NotEmpty)));
+}
+
+#[test]
+fn a_ring_that_can_not_be_made_leaves_an_empty_file() {
+    let named = NamedTempFile::new().expect("a file");
+    let write_only = File::options().write(true).open(named.path()).expect("a file for writing");
+    // Its memory can be reserved, but it can't be mapped.
+    let error = options().create_in(write_only).expect_err("no reading");
+    assert!(matches!(error, FileError::Io { doing: "map" | "read", .. }), "{error}");
+    assert_eq!(named.as_file().metadata().expect("a file").len(), 0);
+    options().create_in(named.reopen().expect("a file")).expect("a ring");
+}
+
+#[test]
+fn holes_are_filled_before_a_ring_is_adopted() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let (mut writer, scrollback) = options().create_memfd("test").expect("a memfd");
+    fill(&mut writer, 10);
+    let mut header = [0; 4096];
+    let memfd = scrollback.file().expect("a file");
+    memfd.read_exact_at(&mut header, 0).expect("the header");
+    let copy = tempfile().expect("a file");
+    copy.set_len(memfd.metadata().expect("a file").len()).expect("a hole");
+    copy.write_all_at(&header, 0).expect("the header");
+    let (_writer, adopted) = options().adopt(copy).expect("a ring");
+    let found = adopted.file().expect("a file").metadata().expect("a file");
+    assert!(found.blocks() * 512 >= found.len(), "{} blocks of {} bytes", found.blocks(), found.len());
+}
+
+#[test]
+fn a_ring_that_began_as_late_as_can_be_is_adopted() {
+    let late = options().with_start(Scrollback::MAX_START).with_boot_head(100);
+    let (mut writer, scrollback) = late.create_memfd("test").expect("a memfd");
+    fill(&mut writer, 10_000);
+    drop(writer);
+    let (mut writer, adopted) = options().adopt(dup(&scrollback)).expect("a ring");
+    fill(&mut writer, 10_000);
+    assert_eq!(check(&adopted, Scrollback::MAX_START).len(), 1);
+}
+
+/// Boots come all the time, and each copy is one that could have been.
+#[test]
+fn a_copy_of_a_live_ring_does_not_contradict_itself() {
+    let (mut writer, scrollback) = options().with_boot_head(600).create_memfd("test").expect("a memfd");
+    let file = dup(&scrollback);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                fill(&mut writer, 700);
+                writer.mark();
+            }
+        });
+        for _ in 0..2000 {
+            let loaded = Scrollback::load(&file).expect("a ring");
+            assert!(loaded.boot() <= loaded.end() && loaded.oldest() <= loaded.end(), "{loaded:?}");
+            check(&loaded, 0);
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+/// A head that has more than the ring ever had is none.
+#[test]
+fn a_copy_has_no_bytes_that_were_not_there() {
+    let (mut writer, scrollback) = options().with_boot_head(600).create_memfd("test").expect("a memfd");
+    fill(&mut writer, 10_000);
+    let file = dup(&scrollback);
+    file.write_all_at(&u64::MAX.to_ne_bytes(), 152).expect("damage");
+    let loaded = Scrollback::load(&file).expect("a ring");
+    assert_eq!(loaded.oldest(), loaded.offset(Position::Newest(u64::MAX)));
+    check(&loaded, 0);
+}
+
+#[test]
+fn what_is_no_file_is_refused_at_once() {
+    for path in ["/dev/null", "/proc/self/ns", "/"] {
+        let file = File::open(path).expect("something");
+        assert!(matches!(
+            options().adopt(file),
+            Err(FileError::Layout(LayoutError::NotARing) | FileError::Io { .. })
+        ));
+    }
+}
+
+#[test]
+fn the_boot_head_is_touched_before_it_is_filled() {
+    const LARGE: usize = 1 << 20;
+    let (mut writer, scrollback) =
+        RingOptions::new(LARGE).with_boot_head(LARGE).create_memfd("test").expect("a memfd");
+    if let Err(error) = scrollback.touch_ahead(4096) {
+        return println!("older than Linux 5.14: {error}");
+    }
+    fill(&mut writer, LARGE as u64 + 4096);
+    writer.mark();
+    drop(writer);
+    let (writer, scrollback) = RingOptions::default().adopt(dup(&scrollback)).expect("a ring");
+    let begin = writer.end();
+    let mut writer = writer;
+    let mut total = 0;
+    let bytes = vec![b'.'; 4096];
+    while writer.end() < begin + 3 * LARGE as u64 {
+        scrollback.touch_ahead(64 << 10).expect("a system that can");
+        let before = faults();
+        writer.extend(&bytes);
+        total += faults() - before;
+    }
+    assert!(total <= 16, "{total} faults");
+    assert!(!scrollback.touch_ahead(64 << 10).expect("a system that can"));
+}

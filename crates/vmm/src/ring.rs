@@ -40,8 +40,9 @@ pub enum RingError {
     },
 }
 
-/// The ring in a file, for the console of a guest that boots now. The file is made if it isn't there; if it holds the ring of
-/// a VMM that is gone, this one goes on with the same offsets, and a new boot is marked.
+/// The ring in a file, for the console of a guest that is to boot. The file is made if it isn't there; if it holds the ring of
+/// a VMM that is gone, this one goes on with the same offsets. A new boot is [marked](Writer::mark) when the guest is started: a
+/// start that fails costs nothing of what the guest before has said.
 ///
 /// ```
 /// use vuart::scrollback::Scrollback;
@@ -54,7 +55,7 @@ pub enum RingError {
 /// drop(output); // or the process is killed
 ///
 /// let mut output = open_ring(&path)?;
-/// assert_eq!(output.scrollback().boot(), 18);
+/// assert_eq!(output.mark(), 18);
 /// output.extend(b"Linux version 6.1\n");
 /// assert_eq!(output.scrollback().oldest(), 0);
 /// # Ok::<(), vuart_vmm::RingError>(())
@@ -62,23 +63,29 @@ pub enum RingError {
 ///
 /// # Errors
 ///
-/// See [`RingError`]. A file that was made for nothing is removed.
+/// See [`RingError`]. A file that was made on a disk is removed.
 pub fn open_ring(path: &Path) -> Result<Writer, RingError> {
     let open = |source| RingError::Open { path: path.to_owned(), source };
     // A name that is free is not followed anywhere, so that no link leads astray what is made.
     let (file, made) = match options().open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            (options().create_new(true).mode(0o600).open(path).map_err(open)?, true)
+            match options().create_new(true).mode(0o600).open(path) {
+                // Somebody else was faster.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    (options().open(path).map_err(open)?, false)
+                }
+                file => (file.map_err(open)?, true),
+            }
         }
         file => (file.map_err(open)?, false),
     };
     let found = file.metadata().map_err(open)?;
-    if found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o077 != 0 {
+    if found.is_file() && (found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o077 != 0) {
         return Err(RingError::NotPrivate { path: path.to_owned() });
     }
     begin(&file).map_err(|source| {
-        if made {
-            // It is as empty as it was made.
+        // Nobody can have a ring there. After any other failure somebody else may be about to.
+        if made && matches!(source, FileError::OnDisk) {
             let _ = std::fs::remove_file(path);
         }
         RingError::Ring { path: path.to_owned(), source }
@@ -96,11 +103,7 @@ fn begin(file: &File) -> Result<Writer, FileError> {
     let own = || file.try_clone().map_err(|source| FileError::Io { doing: "open", source });
     let options = RingOptions::new(CAPACITY).with_boot_head(BOOT_HEAD);
     match options.create_in(own()?) {
-        Err(FileError::NotEmpty) => {
-            let (mut output, _) = options.adopt(own()?)?;
-            output.mark();
-            Ok(output)
-        }
+        Err(FileError::NotEmpty) => Ok(options.adopt(own()?)?.0),
         made => made.map(|(output, _)| output),
     }
 }

@@ -105,11 +105,12 @@ impl ServedMachine {
         let host = |operation| move |source| BootError::Host { operation, source };
         let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC).map_err(host("make the interrupt"))?;
         let raise = irq.try_clone().map_err(host("make the interrupt"))?;
-        let port = SerialPort::with_writer(IrqFd(raise), Options::default(), output);
+        let mut port = SerialPort::with_writer(IrqFd(raise), Options::default(), output);
         let console = port.console().clone();
         let (name, raw_socket, control_socket) =
             (claim.name().to_owned(), claim.raw_socket().to_owned(), claim.control_socket().to_owned());
         let server = Server::bind(claim, console.clone())?;
+        port.mark_boot();
         let machine = Machine::start(engine, place(port), irq)?;
         let over = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|error| host("make an event")(error.into()))?;
