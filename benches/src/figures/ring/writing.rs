@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::{Rows, expect};
 use super::locked::Locked;
-use super::memory::{Ours, Plain, Ringbuf, RingbufOverwriting, RtHistory, Rtrb};
+use super::memory::{Ours, Placed, Plain, Ringbuf, RingbufOverwriting, RtHistory, Rtrb};
 use super::system::{EventFd, Null, Pipe};
 use super::{CAPACITY, pattern};
 use crate::measure::{Effort, Operation, Pair, medians};
@@ -39,7 +39,8 @@ pub(super) fn rows(effort: Effort) -> Rows {
 }
 
 fn rows_of(effort: Effort, len: usize) -> Rows {
-    let bytes = pattern(len);
+    // Half a page from where the rings begin.
+    let bytes = Placed::new(&pattern(len), 2048);
     let mut ours: Box<dyn Sink> = Box::new(Ours::new()?);
     let mut neighbours = neighbours(len)?;
 
