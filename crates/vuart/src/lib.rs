@@ -29,6 +29,19 @@
 //! // On KVM_EXIT_IO, on the vCPU's thread: io.pio_write(PioAddress(port), data)
 //! # Ok(()) }
 //! ```
+//!
+//! # System calls
+//!
+//! For those who write seccomp filters. What a filter refuses with an error costs no output and no wake-up; what it kills for, it
+//! kills for.
+//!
+//! | who | when | what |
+//! |---|---|---|
+//! | a vCPU's thread | an interrupt; readers sleep | what the [`Trigger`](vm_superio::Trigger) does; `write` to an eventfd |
+//! | the one that makes a port | once | `mmap`, `madvise`, `membarrier`; for a ring in a file also `openat`, `flock`, `pread64`, `fstat`, `fstatfs`, `fcntl`, `fallocate`, `memfd_create` |
+//! | the console's server | whenever it runs | `madvise` (`MADV_POPULATE_WRITE`), `membarrier`, besides sockets, `epoll` and `eventfd` |
+//!
+//! [`Doorbell`](scrollback::Doorbell) says how to do without `membarrier`: [`Options::without_membarrier`].
 
 #![forbid(unsafe_code)]
 

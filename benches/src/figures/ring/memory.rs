@@ -100,7 +100,7 @@ impl DerefMut for Placed {
 impl Plain {
     pub(super) fn new() -> Self {
         // Where the cells of our ring begin, too.
-        Self { ring: Placed::new(&[0; CAPACITY], 0), end: 0 }
+        Self { ring: Placed::new(&vec![0; CAPACITY], 0), end: 0 }
     }
 
     #[inline]
