@@ -44,9 +44,18 @@ impl Scrollback {
     ///
     /// # Errors
     ///
-    /// What `madvise(2)` reports (which a seccomp filter has to allow). Before Linux 5.14 and for a ring that is mapped read-only that is `InvalidInput`: the pages
-    /// are touched by the writer then.
+    /// What `madvise(2)` reports (which a seccomp filter has to allow). Before Linux 5.14 and for a ring that is mapped
+    /// read-only that is `InvalidInput`: the pages are touched by the writer then, and the next call does nothing.
     pub fn touch_ahead(&self, bytes: usize) -> io::Result<bool> {
+        self.try_touch_ahead(bytes).inspect_err(|error| {
+            // A system that can't is asked once.
+            if error.kind() == io::ErrorKind::InvalidInput {
+                self.touched_all();
+            }
+        })
+    }
+
+    fn try_touch_ahead(&self, bytes: usize) -> io::Result<bool> {
         let Touched { up_to, lap, overwrites, head } = &*self.touched;
         // Relaxed: if two threads do it at once, one of them does it for nothing.
         let done = up_to.load(Relaxed);
@@ -74,8 +83,12 @@ impl Scrollback {
     /// Touches all of it.
     pub(crate) fn touch_all(&self) -> io::Result<()> {
         self.memory.populate(0..self.geometry.body())?;
+        self.touched_all();
+        Ok(())
+    }
+
+    fn touched_all(&self) {
         self.touched.up_to.fetch_max(self.touched.lap, Relaxed);
         self.touched.head.store(true, Relaxed);
-        Ok(())
     }
 }

@@ -640,3 +640,13 @@ fn the_boot_head_is_touched_before_it_is_filled() {
     assert!(total <= 16, "{total} faults");
     assert!(!scrollback.touch_ahead(64 << 10).expect("a system that can"));
 }
+
+/// Whoever maps a ring only to read can't touch it for its writer, and is told so once.
+#[test]
+fn a_ring_that_is_mapped_to_read_is_not_touched() {
+    let (_writer, scrollback) = options().create_memfd("test").expect("a memfd");
+    let mapped = Scrollback::map(&dup(&scrollback)).expect("a ring");
+    let error = mapped.touch_ahead(4096).expect_err("a read-only mapping");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    assert!(!mapped.touch_ahead(4096).expect("nothing to do"));
+}
