@@ -21,9 +21,10 @@ use crate::{
     sync::Ordering,
 };
 
-/// Shows that a writer has the ring, for as long as this is open: `flock(2)`, which the kernel takes back when a process ends in
-/// whatever way. (It is not unlocked, only closed: a child that this process has forked, and that drops what it has of the
-/// writer, must not unlock it for its parent. Such a child keeps it locked when the parent has gone.)
+/// Shows that a writer has the ring, for as long as this is open: `flock(2)`, which the kernel takes back when a
+/// process ends in whatever way. (It is not unlocked, only closed: a child that this process has forked, and that
+/// drops what it has of the writer, must not unlock it for its parent. Such a child keeps it locked when the parent
+/// has gone.)
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
@@ -84,8 +85,8 @@ pub(crate) fn reserve(file: &File, len: u64) -> Result<(), FileError> {
     .map_err(FileError::io("reserve"))
 }
 
-/// Reserves what is missing in a file that is a ring: one that was copied may have holes. Not for a `memfd`, whose file system
-/// is never full.
+/// Reserves what is missing in a file that is a ring: one that was copied may have holes. Not for a `memfd`, whose
+/// file system is never full.
 pub(crate) fn fill_holes(file: &File, len: u64) -> Result<(), FileError> {
     if fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SealFlags::SHRINK)) {
         return Ok(());
@@ -180,8 +181,8 @@ pub(crate) fn map(file: &File) -> Result<Scrollback, FileError> {
     Ok(Scrollback::of(MemoryView::new(view), geometry, None, offsets.tail))
 }
 
-/// A read of everything that there is to read, with the file in the place of the memory: `tail` and `kept` are read before
-/// the cells (R1, H1), `intent` and `boot` after them (R5, H5).
+/// A read of everything that there is to read, with the file in the place of the memory: `tail` and `kept` are read
+/// before the cells (R1, H1), `intent` and `boot` after them (R5, H5).
 pub(crate) fn load(file: &File) -> Result<Scrollback, FileError> {
     let (words, before) = header(file)?;
     let geometry = Geometry::from_words(words, len(file)?)?;

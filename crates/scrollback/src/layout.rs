@@ -21,23 +21,23 @@
 //! | 4096 | the cells | *C* bytes: the byte with the offset *o* is at 4096 + *o* mod *C* on a little-endian machine; on any, in the bits 8 × (*o* mod 8) and up of the word at 4096 + (*o* − *o* mod 8) mod *C* |
 //! | 4096 + *C* | the boot head | if `head` is not 0, `head` + 8 bytes: the word of the byte with the offset *o* is the (⌊*o*/8⌋ − ⌊`boot`/8⌋)th |
 //!
-//! The other bytes of the first 4096 are 0, and for later versions. The file ends with the last of these. The granule *G*, the
-//! unit of `intent`, is not written down: it is 4096, or *C* / 16 if that is less.
+//! The other bytes of the first 4096 are 0, and for later versions. The file ends with the last of these. The granule
+//! *G*, the unit of `intent`, is not written down: it is 4096, or *C* / 16 if that is less.
 //!
 //! # Reading it
 //!
 //! In a file that nobody writes any more, the bytes `max(intent - C, origin)..tail` are in the cells, and the bytes
-//! `boot..kept` in the boot head, if `boot < kept`. A live one is read as [`protocol`](crate::protocol) says, with loads of
-//! whole words and the fences there; nothing else makes sure that a byte was not overwritten meanwhile.
+//! `boot..kept` in the boot head, if `boot < kept`. A live one is read as [`protocol`](crate::protocol) says, with
+//! loads of whole words and the fences there; nothing else makes sure that a byte was not overwritten meanwhile.
 //!
-//! Whatever is read may have been written by somebody else. This crate checks the header once, and then lets no word of it
-//! lead a read out of the cells or the buffer.
+//! Whatever is read may have been written by somebody else. This crate checks the header once, and then lets no word
+//! of it lead a read out of the cells or the buffer.
 //!
 //! # Going on with it
 //!
-//! A ring whose writer is gone ([`adopt`](crate::RingOptions::adopt)) is taken up at `tail`. What the last writer had stored
-//! beyond it, at most one [`push`](crate::Writer::push) or one step of an [`extend`](crate::Writer::extend), was never
-//! readable, and is overwritten.
+//! A ring whose writer is gone ([`adopt`](crate::RingOptions::adopt)) is taken up at `tail`. What the last writer had
+//! stored beyond it, at most one [`push`](crate::Writer::push) or one step of an [`extend`](crate::Writer::extend),
+//! was never readable, and is overwritten.
 
 use vuart_mapping::PAGE;
 

@@ -22,11 +22,11 @@
 //! a bounded number of steps. Readers write nothing shared, so they can neither delay it nor each other. How that is
 //! right in the memory model, without a lock and without `unsafe`, is argued in [`protocol`].
 //!
-//! The memory is this process's, or that of a `memfd` or a file ([`RingOptions`]): then the last output outlives the process, and
-//! the next one goes on with the same offsets. [`layout`] says what is in there.
+//! The memory is this process's, or that of a `memfd` or a file ([`RingOptions`]): then the last output outlives the
+//! process, and the next one goes on with the same offsets. [`layout`] says what is in there.
 //!
-//! The ring itself knows nothing of waiting. The thread that writes rings a [`Doorbell`], and each thread that wants to sleep
-//! until there is more has a [`Sleeper`] of it.
+//! The ring itself knows nothing of waiting. The thread that writes rings a [`Doorbell`], and each thread that wants
+//! to sleep until there is more has a [`Sleeper`] of it.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -47,17 +47,17 @@ impl Default for RingOptions {
 }
 
 impl RingOptions {
-    /// A ring of `capacity` bytes, a power of two from [`Scrollback::MIN_CAPACITY`] to [`Scrollback::MAX_CAPACITY`], whose first
-    /// byte has the offset 0, without a boot head.
+    /// A ring of `capacity` bytes, a power of two from [`Scrollback::MIN_CAPACITY`] to
+    /// [`Scrollback::MAX_CAPACITY`], whose first byte has the offset 0, without a boot head.
     pub fn new(capacity: usize) -> Self {
         Self { capacity, head: 0, start: 0, prefault: false, disk: false }
     }
 
-    /// The same, which keeps the first `bytes` bytes of the newest boot (rounded up to 8) when the ring has overwritten them:
-    /// see [`Writer::mark`]. At most [`Scrollback::MAX_CAPACITY`]; 0 for none.
+    /// The same, which keeps the first `bytes` bytes of the newest boot (rounded up to 8) when the ring has
+    /// overwritten them: see [`Writer::mark`]. At most [`Scrollback::MAX_CAPACITY`]; 0 for none.
     ///
-    /// A push pays nothing for it. While the ring takes these bytes from its readers, one push in a granule (4 KiB) copies
-    /// a granule.
+    /// A push pays nothing for it. While the ring takes these bytes from its readers, one push in a granule (4
+    /// KiB) copies a granule.
     #[must_use]
     pub fn with_boot_head(self, bytes: usize) -> Self {
         Self { head: bytes, ..self }
@@ -69,17 +69,17 @@ impl RingOptions {
         Self { start: offset, ..self }
     }
 
-    /// The same, with all of its memory touched when it is made: the writer takes no page fault later, and the console takes
-    /// its memory even if the guest writes nothing. [`Scrollback::touch_ahead`] is the way between.
+    /// The same, with all of its memory touched when it is made: the writer takes no page fault later, and the
+    /// console takes its memory even if the guest writes nothing. [`Scrollback::touch_ahead`] is the way between.
     #[must_use]
     pub fn with_prefault(self, prefault: bool) -> Self {
         Self { prefault, ..self }
     }
 
-    /// The same, allowed to live in a file on a disk. It is not otherwise, because the kernel writes such a file's pages back
-    /// every few seconds, and the guest's next byte to each of them then waits for the file system, if not for the disk. (What
-    /// has to be on a disk is better copied there by a reader.) Memory means `tmpfs` (`/dev/shm`, mostly `/run`), `ramfs`, huge
-    /// pages and `memfd`.
+    /// The same, allowed to live in a file on a disk. It is not otherwise, because the kernel writes such a
+    /// file's pages back every few seconds, and the guest's next byte to each of them then waits for the file
+    /// system, if not for the disk. (What has to be on a disk is better copied there by a reader.) Memory means
+    /// `tmpfs` (`/dev/shm`, mostly `/run`), `ramfs`, huge pages and `memfd`.
     #[must_use]
     pub fn with_disk(self, disk: bool) -> Self {
         Self { disk, ..self }
@@ -98,8 +98,9 @@ impl RingOptions {
         Ok(self.begin(memory, geometry, None, None))
     }
 
-    /// A ring in a `memfd` of that name (which `/proc` shows, and nothing else). It lives for as long as somebody has a file
-    /// descriptor of it, or a mapping: [`Scrollback::file`] is to be handed on, over a Unix socket or to a child.
+    /// A ring in a `memfd` of that name (which `/proc` shows, and nothing else). It lives for as long as somebody
+    /// has a file descriptor of it, or a mapping: [`Scrollback::file`] is to be handed on, over a Unix socket or
+    /// to a child.
     ///
     /// It is sealed against shrinking and growing, so that nobody who has it can make this process fault. See
     /// [`Scrollback::seal`] for those who are not to write into it.
@@ -114,16 +115,17 @@ impl RingOptions {
         self.create_mapped(file, geometry, lock)
     }
 
-    /// A ring in an empty file (or one that a process has left which was killed while it did this) that is open for reading and writing. Its name outlives a VMM that is killed: `vuart log FILE`
-    /// prints what the guest wrote, and the next VMM can [adopt](Self::adopt) it.
+    /// A ring in an empty file (or one that a process has left which was killed while it did this) that is open
+    /// for reading and writing. Its name outlives a VMM that is killed: `vuart log FILE` prints what the guest
+    /// wrote, and the next VMM can [adopt](Self::adopt) it.
     ///
     /// The file's memory is reserved at once, so that a file system that is full later makes no guest fail. Keep the file
     /// to yourself (mode 0600): who may truncate it can end this process.
     ///
     /// # Errors
     ///
-    /// When no ring can have these options, the file is [not empty](FileError::NotEmpty), [on a disk](FileError::OnDisk) or
-    /// [somebody's](FileError::InUse), or the operating system refuses.
+    /// When no ring can have these options, the file is [not empty](FileError::NotEmpty), [on a
+    /// disk](FileError::OnDisk) or [somebody's](FileError::InUse), or the operating system refuses.
     pub fn create_in(self, file: File) -> Result<(Writer, Scrollback), FileError> {
         let geometry = self.geometry()?;
         self.check_disk(&file)?;
@@ -142,20 +144,22 @@ impl RingOptions {
         created
     }
 
-    /// A ring that another writer has left, whether it was dropped or its process was killed, in a `memfd` or a file that is
-    /// open for reading and writing: this one goes on with the same offsets, after the last byte that was readable.
+    /// A ring that another writer has left, whether it was dropped or its process was killed, in a `memfd` or a
+    /// file that is open for reading and writing: this one goes on with the same offsets, after the last byte
+    /// that was readable.
     ///
     /// Capacity, boot head and first offset are those of the file; of these options, [prefault](Self::with_prefault) and
     /// [disk](Self::with_disk) count. For a new boot call [`Writer::mark`] next.
     ///
-    /// The lock that shows whether a writer has the ring is `flock(2)`'s, on a file descriptor of the writer's own. (It comes
-    /// by way of `/proc/self/fd`. Where there is no `/proc` it is the given one's, and of those who share that, it
-    /// can't tell one from the other. Whoever may open the file can take the lock, too, and keep a ring from being adopted.)
+    /// The lock that shows whether a writer has the ring is `flock(2)`'s, on a file descriptor of the writer's
+    /// own. (It comes by way of `/proc/self/fd`. Where there is no `/proc` it is the given one's, and of those
+    /// who share that, it can't tell one from the other. Whoever may open the file can take the lock, too, and
+    /// keep a ring from being adopted.)
     ///
     /// # Errors
     ///
-    /// When it is [not a ring, or damaged](FileError::Layout), [somebody's](FileError::InUse), [on a disk](FileError::OnDisk), or
-    /// the operating system refuses. Nothing in the file is changed then.
+    /// When it is [not a ring, or damaged](FileError::Layout), [somebody's](FileError::InUse), [on a
+    /// disk](FileError::OnDisk), or the operating system refuses. Nothing in the file is changed then.
     pub fn adopt(self, file: File) -> Result<(Writer, Scrollback), FileError> {
         self.check_disk(&file)?;
         let lock = Lock::take(&file)?;
@@ -249,14 +253,15 @@ impl Scrollback {
         RingOptions::new(capacity).with_start(start).create()
     }
 
-    /// The ring of another process, which may write it now: its [file](Self::file), open for reading, mapped read-only. What
-    /// it writes arrives here by itself. A reader of another process can't be woken by the writer, and polls.
+    /// The ring of another process, which may write it now: its [file](Self::file), open for reading, mapped
+    /// read-only. What it writes arrives here by itself. A reader of another process can't be woken by the
+    /// writer, and polls.
     ///
-    /// What is said of a ring holds for as long as its writer alone writes it. Of a file that somebody spoils, the offsets may
-    /// decrease and the bytes be any; a read harms nobody all the same.
+    /// What is said of a ring holds for as long as its writer alone writes it. Of a file that somebody spoils,
+    /// the offsets may decrease and the bytes be any; a read harms nobody all the same.
     ///
-    /// Whoever can make the file shorter can end this process with SIGBUS: map what is a sealed `memfd`, or comes from somebody
-    /// you trust, and [`load`](Self::load) the rest.
+    /// Whoever can make the file shorter can end this process with SIGBUS: map what is a sealed `memfd`, or comes
+    /// from somebody you trust, and [`load`](Self::load) the rest.
     ///
     /// # Errors
     ///
@@ -265,8 +270,8 @@ impl Scrollback {
         backing::map(file)
     }
 
-    /// A copy of the ring in a file as it is at this moment, whether its writer is alive, was killed, or never was on this
-    /// machine. It never changes. Only what the header says to be readable is copied.
+    /// A copy of the ring in a file as it is at this moment, whether its writer is alive, was killed, or never
+    /// was on this machine. It never changes. Only what the header says to be readable is copied.
     ///
     /// The file is not mapped, so nothing that happens to it meanwhile harms; at worst bytes are missing, and declared.
     ///
@@ -277,9 +282,9 @@ impl Scrollback {
         backing::load(file)
     }
 
-    /// Seals the `memfd` that the ring lives in, so that nobody can write into it any more but the writer that it has: for a
-    /// file descriptor that is handed to somebody who is only to read. The ring can't be [adopted](RingOptions::adopt)
-    /// afterwards. This can't be undone.
+    /// Seals the `memfd` that the ring lives in, so that nobody can write into it any more but the writer that it
+    /// has: for a file descriptor that is handed to somebody who is only to read. The ring can't be
+    /// [adopted](RingOptions::adopt) afterwards. This can't be undone.
     ///
     /// # Errors
     ///

@@ -97,7 +97,8 @@ impl Scrollback {
     /// The offset of the oldest byte that could be read, a moment ago. It never decreases.
     ///
     /// By the time it is read, the writer may have overwritten it: the read says so. It may also be past an
-    /// [`end`](Self::end) that was asked for earlier. If it is in the boot head, there may be a hole between it and the rest.
+    /// [`end`](Self::end) that was asked for earlier. If it is in the boot head, there may be a hole between it
+    /// and the rest.
     pub fn oldest(&self) -> u64 {
         let oldest = self.oldest_in_ring();
         match self.head_from(0) {
@@ -106,8 +107,8 @@ impl Scrollback {
         }
     }
 
-    /// The offset at which the newest boot has begun ([`Writer::mark`](crate::Writer::mark)), a moment ago, whether or not that byte is there
-    /// still. It never decreases.
+    /// The offset at which the newest boot has begun ([`Writer::mark`](crate::Writer::mark)), a moment ago,
+    /// whether or not that byte is there still. It never decreases.
     pub fn boot(&self) -> u64 {
         let boot = self.memory.boot().load(Ordering::Relaxed);
         // Acquire: pairs with the store in `mark`. A `tail` that is loaded after it is not before the boot.
@@ -192,8 +193,8 @@ impl Scrollback {
         Read { start: oldest, next: end.max(oldest), missed: oldest - from }
     }
 
-    /// Reads from the boot head, if it has a byte at `from` or after it and before the ring's `oldest`. If not, `buf` may be
-    /// spoilt.
+    /// Reads from the boot head, if it has a byte at `from` or after it and before the ring's `oldest`. If not,
+    /// `buf` may be spoilt.
     fn read_head(&self, from: u64, oldest: u64, buf: &mut [u8]) -> Option<Read> {
         // H1, H2.
         let (boot, kept) = self.head_before(from, oldest)?;
@@ -214,9 +215,9 @@ impl Scrollback {
         })
     }
 
-    /// [`head_from`](Self::head_from), if it has something before the ring's `oldest`. It may not, in the moment between K3 and
-    /// the announcement that follows, and for good if the writer's process was killed then: the ring has the bytes before the
-    /// boot still, and they come first.
+    /// [`head_from`](Self::head_from), if it has something before the ring's `oldest`. It may not, in the moment
+    /// between K3 and the announcement that follows, and for good if the writer's process was killed then: the
+    /// ring has the bytes before the boot still, and they come first.
     fn head_before(&self, from: u64, oldest: u64) -> Option<(u64, u64)> {
         self.head_from(from).filter(|(boot, _)| *boot < oldest)
     }
@@ -258,8 +259,8 @@ impl fmt::Debug for Scrollback {
     }
 }
 
-/// R3 and H3: copies what the cells hold from a lane of the first one on, whatever that is. All loads are Relaxed: what is
-/// too old is excluded by R1 (H1), what is too new is found out by R4–R6 (H4–H6).
+/// R3 and H3: copies what the cells hold from a lane of the first one on, whatever that is. All loads are Relaxed:
+/// what is too old is excluded by R1 (H1), what is too new is found out by R4–R6 (H4–H6).
 fn copy(cells: &[Word], lane: usize, buf: &mut [u8]) {
     let mut cells = cells;
     let mut rest = buf;

@@ -75,8 +75,8 @@ impl Writer {
         if self.end < self.limit { self.push_announced(byte) } else { self.push_announcing(byte) }
     }
 
-    /// [`push`](Self::push) of the first byte of a granule. It is a call of its own at the end of `push`, so that the usual
-    /// way saves no registers.
+    /// [`push`](Self::push) of the first byte of a granule. It is a call of its own at the end of `push`, so that
+    /// the usual way saves no registers.
     #[cold]
     #[inline(never)]
     fn push_announcing(&mut self, byte: u8) {
@@ -135,9 +135,9 @@ impl Writer {
 
     /// A new boot begins with the next byte. Returns its offset.
     ///
-    /// The boot head, if the ring [has one](crate::RingOptions::with_boot_head), keeps the beginning of this boot from now on, and
-    /// forgets the one before; what the ring itself holds of that can be read as before. The first boot begins with the
-    /// ring.
+    /// The boot head, if the ring [has one](crate::RingOptions::with_boot_head), keeps the beginning of this boot
+    /// from now on, and forgets the one before; what the ring itself holds of that can be read as before. The
+    /// first boot begins with the ring.
     ///
     /// ```
     /// # use vuart_scrollback::{RingOptions, Position};

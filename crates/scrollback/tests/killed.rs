@@ -6,6 +6,8 @@
 
 #![cfg(not(miri))] // It has no processes.
 
+mod support;
+
 use std::{
     env,
     fs::File,
@@ -24,6 +26,8 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use vuart_mapping::{Mapping, PAGE};
 use vuart_scrollback::{Position, RingOptions, Scrollback, Writer};
 
+use support::Random;
+
 const RINGS: u32 = 10;
 const KILLS: u32 = 10;
 
@@ -39,26 +43,8 @@ const PERIOD: usize = 8191;
 /// The longest slice that is written in one call.
 const SLICE_MAX: u64 = 9000;
 
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn choose<T: Copy>(&mut self, from: &[T]) -> T {
-        from[index(self.below(from.len() as u64))]
-    }
+fn choose<T: Copy>(random: &mut Random, from: &[T]) -> T {
+    from[random.small(from.len())]
 }
 
 fn index(number: u64) -> usize {
@@ -218,10 +204,10 @@ struct Ring {
 
 impl Ring {
     fn new(random: &mut Random, directory: Option<&tempfile::TempDir>) -> Self {
-        let capacity = random.choose(&[4 << 10, 16 << 10, 128 << 10]);
-        let origin = random.choose(&[0, 5, 123_456_789]);
+        let capacity = choose(random, &[4 << 10, 16 << 10, 128 << 10]);
+        let origin = choose(random, &[0, 5, 123_456_789]);
         let options = RingOptions::new(capacity)
-            .with_boot_head(random.choose(&[0, 1000, 40_000]))
+            .with_boot_head(choose(random, &[0, 1000, 40_000]))
             .with_start(origin)
             .with_disk(true);
         println!("{options:?}{}", if directory.is_some() { ", in a file" } else { "" });
@@ -385,7 +371,7 @@ fn what_a_killed_writer_leaves_is_what_it_wrote_and_the_next_one_goes_on() {
         let mut ring = Ring::new(&mut random, directory.as_ref());
         ring.note(ring.origin, ring.origin);
         for _ in 0..KILLS {
-            let bytes = random.choose(&[1, 100, 5000, 200_000]);
+            let bytes = choose(&mut random, &[1, 100, 5000, 200_000]);
             let (bytes, moment) = (1 + random.below(bytes), Duration::from_nanos(random.below(1_000_000)));
             Victim::start(&ring, random.next()).kill(&ring.notes, bytes, moment);
             ring.check_left(&mut moments);

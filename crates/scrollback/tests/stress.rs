@@ -2,11 +2,15 @@
 //!
 //! On x86 this finds mistakes in the arithmetic, and few in the orderings; those are for the models.
 
+mod support;
+
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use vuart_scrollback::{Position, Reader, RingOptions, Scrollback};
+
+use support::Random;
 
 const BYTES: u64 = if cfg!(miri) { 5 << 10 } else { 32 << 20 };
 
@@ -126,7 +130,7 @@ struct Wanderer {
 impl Wanderer {
     fn new(scrollback: &Scrollback, seed: u64) -> Self {
         let mut random = Random(seed);
-        let size = random.small(PERIOD as u64 - 1) + 1;
+        let size = random.small(PERIOD - 1) + 1;
         Self {
             reader: scrollback.reader_at(0),
             random,
@@ -178,26 +182,6 @@ impl Wanderer {
                 accounted = 0;
             }
         }
-    }
-}
-
-/// The generator that is known as `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-
-    fn small(&mut self, n: u64) -> usize {
-        usize::try_from(self.below(n)).expect("small")
     }
 }
 
