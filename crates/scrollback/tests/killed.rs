@@ -278,7 +278,8 @@ impl Ring {
         let retained = (scrollback.retained() as u64).min(end - self.origin);
         let newest = scrollback.offset(Position::Newest(u64::MAX));
         assert!(end - newest >= retained, "{scrollback:?}: {retained} bytes are promised");
-        assert_eq!(self.read(scrollback, newest), [(newest, end)]);
+        let readable = if newest == end { vec![] } else { vec![(newest, end)] };
+        assert_eq!(self.read(scrollback, newest), readable);
         // What the boot head promises, wherever it is.
         let head = (self.head as u64).min(end - boot);
         let pieces = self.read(scrollback, boot);
@@ -387,6 +388,19 @@ fn what_a_killed_writer_leaves_is_what_it_wrote_and_the_next_one_goes_on() {
     println!("{} kills after {written} bytes: {moments:?}", RINGS * KILLS);
     assert_eq!(moments.outside + moments.inside, RINGS * KILLS);
     assert!(moments.inside > 0 && moments.in_flight > 0, "none was in the midst of writing");
+}
+
+/// The first byte was announced to the test (`begun`), and not yet written.
+#[test]
+fn killed_before_the_first_byte() {
+    for seed in 0..8 {
+        let mut ring = Ring::new(&mut Random(seed), None);
+        ring.note(ring.origin, ring.origin);
+        ring.notes.begun().store(ring.origin + 1, Relaxed);
+        let mut moments = Moments::default();
+        ring.check_left(&mut moments);
+        assert_eq!((moments.inside, moments.in_flight, ring.lives), (1, 1, vec![ring.origin]));
+    }
 }
 
 /// The moment is too short to be met often: the boot head has taken bytes over, and what they make room for in the ring, among
