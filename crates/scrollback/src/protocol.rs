@@ -169,7 +169,7 @@
 //! | W4 relaxed | found | found |
 //! | W4 before W3 | found | found |
 //! | R1 without its fence | found | found |
-//! | R2 without `intent` (right, but a lapped reader gets nothing) | found | found |
+//! | R2 without `intent` (right, but a lapped reader gets nothing) | – | found |
 //! | R4 missing | found | found |
 //! | R4 before R3 | found | found |
 //! | R5 before R3 | found | found |
