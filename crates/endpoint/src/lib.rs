@@ -38,6 +38,8 @@ mod console;
 mod end;
 mod identity;
 mod input;
+#[cfg(all(test, loom))]
+mod models;
 mod runtime_dir;
 mod server;
 mod server_thread;

@@ -1,54 +1,7 @@
 //! The way in under `loom`: `RUSTFLAGS="--cfg loom" cargo test --release --lib -p vuart-endpoint model`.
-//!
-//! Each model counts its executions and demands a minimum, so that one that explores nothing fails.
-
-use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed as Plain};
-
-use loom::sync::{Condvar, Mutex};
 
 use super::*;
-
-/// What a bell rings: an interrupt latch or an eventfd. Rung, it stays so until somebody has waited for it.
-#[derive(Default)]
-struct Latch {
-    rung: Mutex<bool>,
-    ring: Condvar,
-}
-
-impl Latch {
-    fn with_bell() -> (Arc<Self>, Bell) {
-        let latch = Arc::new(Self::default());
-        let bell = Arc::clone(&latch);
-        let bell = move || {
-            *bell.rung.lock().unwrap() = true;
-            bell.ring.notify_one();
-        };
-        (latch, Box::new(bell))
-    }
-
-    /// For ever is a deadlock, which loom reports.
-    fn wait(&self) {
-        let mut rung = self.rung.lock().unwrap();
-        while !*rung {
-            rung = self.ring.wait(rung).unwrap();
-        }
-        *rung = false;
-    }
-}
-
-fn explore(at_least: usize, model: impl Fn() + Send + Sync + 'static) {
-    static EXECUTIONS: Count = Count::new(0);
-    // Not loom's: this counts executions, and takes no part in them. Tests of one process may run beside one another, so
-    // the count may be too high, never too low by what another model added before.
-    let before = EXECUTIONS.load(Plain);
-    loom::model(move || {
-        EXECUTIONS.fetch_add(1, Plain);
-        model();
-    });
-    let explored = EXECUTIONS.load(Plain) - before;
-    println!("{explored} executions");
-    assert!(explored >= at_least, "only {explored} executions: the model explores nothing");
-}
+use crate::models::{Latch, explore};
 
 fn byte(byte: u8) -> impl ExactSizeIterator<Item = Symbol> {
     [Symbol::Byte(byte)].into_iter()
