@@ -125,6 +125,18 @@ impl<T> Uart<T> {
         self.lcr.contains(Lcr::BREAK) && !self.mcr.contains(Mcr::LOOP)
     }
 
+    /// LOOP is on: no pin of the modem lines is seen or driven (R10).
+    #[inline]
+    pub const fn is_in_loopback(&self) -> bool {
+        self.mcr.contains(Mcr::LOOP)
+    }
+
+    /// A modem input that changes (EDSSI) raises the interrupt line, if nothing else has: a driver may be sleeping until then.
+    #[inline]
+    pub const fn awaits_modem_status(&self) -> bool {
+        self.ier.contains(Ier::EDSSI) && !self.is_in_loopback() && self.gate_is_open()
+    }
+
     /// Whether the board passes the interrupt on (R12).
     #[inline]
     const fn gate_is_open(&self) -> bool {

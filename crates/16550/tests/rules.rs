@@ -351,6 +351,26 @@ fn r12_out2_gates_the_line_but_not_in_loopback_and_not_where_the_board_has_no_ga
     assert!(ungated.interrupt());
 }
 
+/// What `awaits_modem_status` says of a driver, a change of DCD shows.
+#[test]
+fn r4_r10_r12_the_line_rises_for_a_modem_input_where_a_driver_awaits_it() {
+    for gated in [true, false] {
+        for (ier, mcr) in (0..16).flat_map(|ier| [0x00, 0x08, 0x10, 0x18].map(|mcr| (ier, mcr))) {
+            let mut uart = Uart::new(Config::default().with_out2_gate(gated));
+            uart.write(IER, ier);
+            uart.write(MCR, mcr);
+            for register in [IIR, LSR, MSR] {
+                uart.read(register);
+            }
+            assert!(!uart.interrupt());
+            assert_eq!(uart.is_in_loopback(), mcr & 0x10 != 0);
+            let awaits = uart.awaits_modem_status();
+            uart.set_modem_inputs(Msr::CTS | Msr::DSR);
+            assert_eq!(uart.interrupt(), awaits, "gate {gated}, IER {ier:#04x}, MCR {mcr:#04x}");
+        }
+    }
+}
+
 #[test]
 fn r13_dlab_maps_offsets_0_and_1_only_and_there_is_no_efr() {
     let mut uart = with_fifo();

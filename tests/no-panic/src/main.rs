@@ -74,6 +74,7 @@ extern "C" fn _start() -> ! {
     loop {
         everything(&mut instant);
         black_box(instant.awaits_character());
+        black_box((instant.awaits_modem_status(), instant.is_in_loopback()));
         everything(&mut timed);
         advance(&mut timed, black_box(0));
         #[cfg(feature = "control")]
