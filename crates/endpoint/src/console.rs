@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use vuart_scrollback::{Doorbell, Position, Read, Reader, Scrollback};
 
+use crate::carrier::{self, Carrier, GuestLines};
 use crate::end::{Cause, End, Refused, Timestamp};
 use crate::identity::Identity;
 use crate::input::{Input, InputQueue, Symbol};
@@ -179,6 +180,7 @@ struct State {
 struct Shared {
     scrollback: Scrollback,
     input: Arc<InputQueue>,
+    carrier: Carrier,
     doorbell: Doorbell,
     state: Mutex<State>,
 }
@@ -201,33 +203,43 @@ impl Console {
     /// `announce` is called on the owner's thread when input comes that the guest [waits for](Input::want): it raises
     /// the guest's interrupt. It must not block.
     pub fn new(scrollback: Scrollback, announce: impl Fn() + Send + Sync + 'static) -> (Self, Input) {
-        Self::with_waiting(scrollback, announce, &[], Doorbell::new())
+        let (console, input, _) = Self::with_waiting(scrollback, announce, &[], Doorbell::new());
+        (console, input)
     }
 
     /// The same, with input that waits already, as it did where a snapshot was made: the first
     /// [`CAPACITY`](Input::CAPACITY) symbols of `waiting`. It is nobody's, and whoever comes to own the console has what is
-    /// left of it discarded. And with a doorbell of the caller's making.
+    /// left of it discarded. And with a doorbell of the caller's making, and the port's end of the [carrier](Self::carrier),
+    /// which calls `announce` as well.
     pub fn with_waiting(
         scrollback: Scrollback,
         announce: impl Fn() + Send + Sync + 'static,
         waiting: &[Symbol],
         doorbell: Doorbell,
-    ) -> (Self, Input) {
+    ) -> (Self, Input, GuestLines) {
         let room = doorbell.clone();
         let room = move || {
-            // If nobody sleeps, whoever is awake looks for room before sleeping.
+            // If nobody sleeps, whoever is awake looks before sleeping.
             room.ring_if_armed();
         };
-        let input = Arc::new(InputQueue::new(Box::new(announce), Box::new(room)));
+        let announce = Arc::new(announce);
+        let announce_drop = Arc::clone(&announce);
+        let (carrier, lines) = carrier::pair(Box::new(move || announce_drop()), Box::new(room.clone()));
+        let input = Arc::new(InputQueue::new(Box::new(move || announce()), Box::new(room)));
         input.publish(waiting.iter().copied());
         let taker = Input::new(Arc::clone(&input));
-        let shared = Shared { scrollback, input, doorbell, state: Mutex::default() };
-        (Self(Arc::new(shared)), taker)
+        let shared = Shared { scrollback, input, carrier, doorbell, state: Mutex::default() };
+        (Self(Arc::new(shared)), taker, lines)
     }
 
     /// The output: for readers that are nobody's session, such as a log.
     pub fn scrollback(&self) -> &Scrollback {
         &self.0.scrollback
+    }
+
+    /// What passes between the console and the guest's port besides bytes: hanging up.
+    pub fn carrier(&self) -> &Carrier {
+        &self.0.carrier
     }
 
     /// Rings when a session may have something to do: more output, room for input, an end. Whoever waits for that has a

@@ -32,6 +32,7 @@
 
 #![forbid(unsafe_code)]
 
+mod carrier;
 mod client;
 mod connection;
 mod console;
@@ -46,6 +47,7 @@ mod server_thread;
 mod sync;
 pub mod wire;
 
+pub use carrier::{Carrier, DropDue, GuestLines};
 pub use client::{Client, ClientError};
 pub use console::{Attach, Console, Counters, Mode, Replay, Session, SessionId, SessionInfo};
 pub use end::{Cause, End, Refused, Timestamp};

@@ -56,7 +56,7 @@ pub mod trace;
 pub use irqfd::IrqFd;
 pub use mmio::MmioPort;
 pub use port::{NewPortError, Options, PortCounters, RestorePortError, SerialPort};
-pub use state::{PortState, PortStateV1, ToSuperioError};
+pub use state::{PortState, PortStateV1, PortStateV2, ToSuperioError};
 
 /// The README's example, so that it compiles.
 #[cfg(doctest)]

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use vm_superio::Trigger;
 use vuart_16550::spec::{InterruptId, Mcr, Msr, offset};
 use vuart_16550::{Config, FIFO_SIZE_MAX, RestoreError, Uart};
-use vuart_endpoint::{Console, Input, Symbol};
+use vuart_endpoint::{Console, DropDue, GuestLines, Input, Symbol};
 use vuart_scrollback::{CapacityError, Doorbell, OptionsError, Scrollback, Writer};
 
-use crate::state::{PortState, PortStateV1};
+use crate::state::{PortState, PortStateV2};
 use crate::trace::{RecordError, Recorder, Recording};
 
 /// Why a port can't be made.
@@ -34,6 +34,9 @@ pub enum RestorePortError {
         /// How many symbols.
         waiting: usize,
     },
+    /// The carrier is low for a hang-up that the guest has not seen, and it is high.
+    #[error("the carrier is dropped, and DCD is high")]
+    Carrier,
     /// The ring can't have that size, or begin at that offset.
     #[error(transparent)]
     Ring(#[from] OptionsError),
@@ -138,6 +141,11 @@ pub struct SerialPort<T> {
     uart: Uart,
     output: Writer,
     input: Input,
+    lines: GuestLines,
+    /// What the VMM drives; DCD goes low for a hang-up all the same.
+    modem_inputs: Msr,
+    /// DCD is low for a hang-up, until the guest has seen that.
+    dropped: bool,
     line: Arc<Line<T>>,
     /// The level that the last edge has announced.
     level: bool,
@@ -190,7 +198,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn with_writer(trigger: T, options: Options, output: Writer) -> Self {
-        Self::wired(trigger, Uart::new(options.uart), output, &[], options.doorbell())
+        Self::wired(trigger, Uart::new(options.uart), Msr::CONNECTED, output, &[], options.doorbell())
     }
 
     /// A port that goes on where another was when its [state](Self::state) was taken: same answers, same interrupts, same
@@ -222,9 +230,10 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     /// When the state is one that no port can be in, or a port can't be [made](Self::with_options).
     pub fn restore(trigger: T, options: Options, state: &PortState) -> Result<Self, RestorePortError> {
         // Whatever is wrong with the state is told first, and costs no memory.
-        let uart = Self::uart(state)?;
-        let (output, _) = Scrollback::starting_at(options.scrollback, state.offset())?;
-        Ok(Self::restored(trigger, uart, output, state, options.doorbell()))
+        let state = state.as_latest();
+        let uart = Self::uart(&state)?;
+        let (output, _) = Scrollback::starting_at(options.scrollback, state.offset)?;
+        Ok(Self::restored(trigger, uart, output, &state, options.doorbell()))
     }
 
     /// Like [`restore`](Self::restore), with the ring that the port had when its state was taken: nothing of the history is
@@ -263,39 +272,66 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         output: Writer,
         state: &PortState,
     ) -> Result<Self, RestorePortError> {
-        let uart = Self::uart(state)?;
-        if output.end() != state.offset() {
-            return Err(RestorePortError::OtherOffset { state: state.offset(), ring: output.end() });
+        let state = state.as_latest();
+        let uart = Self::uart(&state)?;
+        if output.end() != state.offset {
+            return Err(RestorePortError::OtherOffset { state: state.offset, ring: output.end() });
         }
-        Ok(Self::restored(trigger, uart, output, state, options.doorbell()))
+        Ok(Self::restored(trigger, uart, output, &state, options.doorbell()))
     }
 
     /// The UART in that state, if all of the state is one that a port can be in.
-    fn uart(state: &PortState) -> Result<Uart, RestorePortError> {
-        let PortState::V1(PortStateV1 { uart, waiting, .. }) = state;
+    fn uart(state: &PortStateV2) -> Result<Uart, RestorePortError> {
+        let waiting = &state.waiting;
         if waiting.len() > Input::CAPACITY {
             return Err(RestorePortError::TooMuchInput { waiting: waiting.len() });
         }
-        Ok(Uart::restore(uart)?)
+        if state.dropped && state.modem_inputs().contains(Msr::DCD) {
+            return Err(RestorePortError::Carrier);
+        }
+        Ok(Uart::restore(&state.uart)?)
     }
 
-    fn restored(trigger: T, uart: Uart, output: Writer, state: &PortState, doorbell: Doorbell) -> Self {
-        let PortState::V1(PortStateV1 { waiting, .. }) = state;
-        let mut port = Self::wired(trigger, uart, output, waiting, doorbell);
+    fn restored(trigger: T, uart: Uart, output: Writer, state: &PortStateV2, doorbell: Doorbell) -> Self {
+        let mut inputs = state.modem_inputs();
+        inputs.set(Msr::DCD, inputs.contains(Msr::DCD) || state.dropped);
+        let mut port = Self::wired(trigger, uart, inputs, output, &state.waiting, doorbell);
+        port.dropped = state.dropped;
+        if state.drop_due {
+            // Nobody listens yet, so this announces nothing; if the guest does, `settle` will.
+            port.console.carrier().hang_up();
+        }
+        port.drive_lines();
+        // If there is a break, it was told of where it began.
+        let _ = port.console.carrier().guest_breaks();
+        if port.uart.awaits_modem_status() {
+            port.listen();
+        }
         port.settle_input(FIFO_SIZE_MAX);
         port.settle();
         port
     }
 
-    fn wired(trigger: T, uart: Uart, output: Writer, waiting: &[Symbol], doorbell: Doorbell) -> Self {
+    fn wired(
+        trigger: T,
+        uart: Uart,
+        modem_inputs: Msr,
+        output: Writer,
+        waiting: &[Symbol],
+        doorbell: Doorbell,
+    ) -> Self {
         let line = Arc::new(Line { trigger, raised: AtomicU64::new(0), failed: AtomicU64::new(0) });
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
-        let (console, input) = Console::with_waiting(scrollback, move || announce.raise(), waiting, doorbell);
+        let announce = move || announce.raise();
+        let (console, input, lines) = Console::with_waiting(scrollback, announce, waiting, doorbell);
         Self {
             uart,
             output,
             input,
+            lines,
+            modem_inputs,
+            dropped: false,
             line,
             level: false,
             looked: false,
@@ -327,10 +363,12 @@ impl<T: Trigger> SerialPort<T> {
     /// A port that is to go on elsewhere ends its sessions first (`console().end(...)`): what is typed after this is not in
     /// the state.
     pub fn state(&self) -> PortState {
-        PortState::V1(PortStateV1 {
+        PortState::V2(PortStateV2 {
             uart: self.uart.state(),
             offset: self.output.end(),
             waiting: self.input.waiting(),
+            drop_due: self.lines.is_due(),
+            dropped: self.dropped,
         })
     }
 
@@ -345,13 +383,24 @@ impl<T: Trigger> SerialPort<T> {
 
     /// The host drives the modem inputs: CTS, DSR, RI, DCD. Other bits are ignored. At first, all but RI are active.
     ///
-    /// The guest is interrupted if it has asked for that (IER.EDSSI).
+    /// The guest is interrupted if it has asked for that (IER.EDSSI). While DCD is low for a
+    /// [hang-up](vuart_endpoint::Carrier::hang_up), it stays low until the guest has seen that; a hang-up while the VMM holds
+    /// DCD low changes nothing.
     pub fn set_modem_inputs(&mut self, inputs: Msr) {
+        self.modem_inputs = inputs & Msr::INPUTS;
+        // It stays low for as long as the VMM wants it.
+        self.dropped &= inputs.contains(Msr::DCD);
+        self.drive_modem_inputs();
+        self.settle();
+    }
+
+    fn drive_modem_inputs(&mut self) {
+        let mut inputs = self.modem_inputs;
+        inputs.set(Msr::DCD, inputs.contains(Msr::DCD) && !self.dropped);
         self.uart.set_modem_inputs(inputs);
         if let Some(recorder) = &mut self.recorder {
-            recorder.modem(inputs & Msr::INPUTS);
+            recorder.modem(inputs);
         }
-        self.settle();
     }
 
     /// The guest holds the line at space: LCR.BREAK.
@@ -438,6 +487,11 @@ impl<T: Trigger> SerialPort<T> {
     /// The guest reads one register. Only the low three bits of `register` count.
     pub fn read_register(&mut self, register: u8) -> u8 {
         let register = register & 7;
+        if matches!(register, offset::IIR | offset::MSR)
+            && let Some(due) = self.lines.take()
+        {
+            self.drop_carrier(due);
+        }
         let looks = matches!(register, offset::IIR | offset::LSR);
         self.looked |= looks;
         // A guest that polls LSR must see what has come; one that was interrupted for it must find it, in whatever register
@@ -457,6 +511,9 @@ impl<T: Trigger> SerialPort<T> {
             // After a take-over the guest may have been interrupted for input that is not there any more: it must be told
             // of the next as well.
             self.settle_input(FIFO_SIZE_MAX);
+        } else if register == offset::MSR && self.dropped && !self.uart.is_in_loopback() {
+            // It has seen DCD low.
+            self.raise_carrier();
         }
         self.settle();
         value
@@ -484,8 +541,56 @@ impl<T: Trigger> SerialPort<T> {
             // One character is enough to raise the line; the rest waits until the guest reads, for a driver that sets the
             // port up enables the interrupt before it resets the FIFOs.
             self.settle_input(1);
+            match register {
+                offset::IER => self.listen(),
+                offset::MCR => {
+                    self.drive_lines();
+                    self.listen();
+                }
+                offset::LCR => self.drive_lines(),
+                _ => {}
+            }
         }
         self.settle();
+    }
+
+    /// What the guest drives, as the console is told of it.
+    fn drive_lines(&mut self) {
+        // In loopback the pin is inactive, which is not the guest's hanging up.
+        if !self.uart.is_in_loopback() {
+            self.lines.dtr(self.uart.modem_outputs().contains(Mcr::DTR));
+        }
+        self.lines.break_out(self.uart.break_out());
+    }
+
+    /// After an access that may have changed whether the guest is interrupted for the carrier.
+    fn listen(&mut self) {
+        if let Some(due) = self.lines.listen(self.uart.awaits_modem_status()) {
+            self.drop_carrier(due);
+        }
+    }
+
+    /// The console hangs up: DCD goes low until the guest has seen it.
+    fn drop_carrier(&mut self, due: DropDue) {
+        if !self.modem_inputs.contains(Msr::DCD) {
+            return;
+        }
+        let rises = !self.uart.interrupt();
+        self.dropped = true;
+        self.drive_modem_inputs();
+        // As with input: a rise that comes from this has been announced by the console, or is ours to announce.
+        if due.announced && rises && self.uart.interrupt() {
+            self.level = true;
+            self.looked = false;
+        }
+    }
+
+    /// DCD goes up again, for a tty without CLOCAL can't be opened while it is low.
+    fn raise_carrier(&mut self) {
+        // The line has fallen by the guest's read and rises by this, within one access.
+        self.level &= self.uart.interrupt();
+        self.dropped = false;
+        self.drive_modem_inputs();
     }
 
     /// Moves waiting input into the receiver, `most` characters at the most.

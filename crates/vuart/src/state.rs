@@ -1,5 +1,7 @@
 //! A port's state as data.
 
+use std::borrow::Cow;
+
 use vm_superio::SerialState;
 use vuart_16550::spec::{Fcr, Ier, InterruptId, Lsr, Mcr, Msr};
 use vuart_16550::{CharacterState, Config, Uart, UartState, UartStateV1};
@@ -41,17 +43,38 @@ use crate::port::RestorePortError;
 pub enum PortState {
     /// The first version.
     V1(PortStateV1),
+    /// With the carrier.
+    V2(PortStateV2),
 }
 
 impl PortState {
     /// The offset of the next byte of output.
     pub fn offset(&self) -> u64 {
-        let Self::V1(PortStateV1 { offset, .. }) = self;
-        *offset
+        match self {
+            Self::V1(PortStateV1 { offset, .. }) | Self::V2(PortStateV2 { offset, .. }) => *offset,
+        }
+    }
+
+    /// As the newest version, whichever it is of. So its type is another one with each new version.
+    pub fn latest(self) -> PortStateV2 {
+        match self {
+            // There was no hanging up.
+            Self::V1(PortStateV1 { uart, offset, waiting }) => {
+                PortStateV2 { uart, offset, waiting, drop_due: false, dropped: false }
+            }
+            Self::V2(state) => state,
+        }
+    }
+
+    pub(crate) fn as_latest(&self) -> Cow<'_, PortStateV2> {
+        match self {
+            Self::V1(_) => Cow::Owned(self.clone().latest()),
+            Self::V2(state) => Cow::Borrowed(state),
+        }
     }
 }
 
-/// A port's state, version 1.
+/// A port's state, version 1: without the carrier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PortStateV1 {
@@ -62,6 +85,30 @@ pub struct PortStateV1 {
     /// Input that the receiver has not taken yet, at most [`Input::CAPACITY`] symbols. In the new port it is nobody's, and is
     /// discarded when somebody comes to own the console before the guest has read it.
     pub waiting: Vec<Symbol>,
+}
+
+/// A port's state, version 2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct PortStateV2 {
+    /// The registers.
+    pub uart: UartState,
+    /// The offset of the next byte of output.
+    pub offset: u64,
+    /// Input that the receiver has not taken yet, at most [`Input::CAPACITY`] symbols. In the new port it is nobody's, and is
+    /// discarded when somebody comes to own the console before the guest has read it.
+    pub waiting: Vec<Symbol>,
+    /// The console has [hung up](vuart_endpoint::Carrier::hang_up), and the guest has not looked since.
+    pub drop_due: bool,
+    /// DCD is low for a hang-up, and goes up when the guest has seen it.
+    pub dropped: bool,
+}
+
+impl PortStateV2 {
+    /// What was driven at the UART.
+    pub(crate) fn modem_inputs(&self) -> Msr {
+        Msr::from_bits_retain(self.uart.clone().latest().modem_inputs)
+    }
 }
 
 /// Why a port's state is none of vm-superio's.
@@ -86,12 +133,13 @@ pub enum ToSuperioError {
 /// vm-superio's is a 16550A without a clock, whose FIFOs are always on and whose modem lines never change.
 ///
 /// What it has no place for is not in it: the profile and what only a 16750 has, FCR, the errors of characters, breaks (one
-/// that the receiver has is a 0), the OUT2 gate, and the offset.
+/// that the receiver has is a 0), the OUT2 gate, a hang-up that the guest has not seen, and the offset.
 impl TryFrom<&PortState> for SerialState {
     type Error = ToSuperioError;
 
     fn try_from(state: &PortState) -> Result<Self, ToSuperioError> {
-        let PortState::V1(PortStateV1 { uart, waiting, .. }) = state;
+        let state = state.as_latest();
+        let PortStateV2 { uart, waiting, dropped, .. } = &*state;
         let uart = uart.clone().latest();
         let [baud_divisor_low, baud_divisor_high] = uart.divisor.to_le_bytes();
         let typed = waiting.iter().filter_map(|symbol| match symbol {
@@ -116,6 +164,8 @@ impl TryFrom<&PortState> for SerialState {
         }
         let mut lsr = Lsr::THRE | Lsr::TEMT;
         lsr.set(Lsr::DR, !in_buffer.is_empty());
+        // There it would be low for ever.
+        let carrier = if *dropped { Msr::DCD.bits() } else { 0 };
         Ok(Self {
             baud_divisor_low,
             baud_divisor_high,
@@ -124,7 +174,7 @@ impl TryFrom<&PortState> for SerialState {
             line_control: uart.lcr,
             line_status: lsr.bits(),
             modem_control: (Mcr::from_bits_retain(uart.mcr) & Mcr::STANDARD).bits(),
-            modem_status: uart.modem_inputs | uart.modem_deltas,
+            modem_status: uart.modem_inputs | uart.modem_deltas | carrier,
             scratch: uart.scr,
             in_buffer,
         })
@@ -164,7 +214,8 @@ impl TryFrom<&SerialState> for PortState {
             ..Uart::new(Config::new()).state().latest()
         };
         let waiting = waiting.iter().copied().map(Symbol::Byte).collect();
-        Ok(Self::V1(PortStateV1 { uart: UartState::V1(uart), offset: 0, waiting }))
+        let uart = UartState::V1(uart);
+        Ok(Self::V2(PortStateV2 { uart, offset: 0, waiting, drop_due: false, dropped: false }))
     }
 }
 
