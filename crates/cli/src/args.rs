@@ -82,8 +82,8 @@ impl EngineArg {
 ///
 /// One client owns a console and types; while somebody does, attaching is refused, and says who it is. On a terminal,
 /// at the start of a line, `~.` detaches, `~B` sends a break, `~^Z` suspends, `~?` lists these; `^]` detaches anywhere.
-/// From a pipe every byte goes to the guest as it is, and the end of the input detaches when the guest's input queue has
-/// taken all of it; what the guest writes after that is in `vuart log`.
+/// From a pipe every byte goes to the guest as it is, and the end of the input detaches when the guest has taken all of it;
+/// what the guest writes after that is in `vuart log`.
 #[derive(Debug, Args)]
 #[command(max_term_width = 100)]
 pub(crate) struct AttachArgs {

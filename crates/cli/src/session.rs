@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use signal_hook::consts::SIGTSTP;
-use vuart::endpoint::wire::{Attached, Event, Request};
+use vuart::endpoint::wire::{Attached, DetachRequest, Event, Request};
 use vuart::endpoint::{Cause, Client, ClientError, End};
 
 use crate::error::Error;
@@ -257,10 +257,10 @@ impl<'a> Session<'a> {
         Ok(None)
     }
 
-    /// Asks the server to end the session, behind all the input, so that the guest is given that first. A script waits
-    /// for it; a person does not.
+    /// Asks the server to end the session, behind all the input. A script waits until the guest has taken that; a person does
+    /// not.
     fn detach(&mut self) {
-        self.client.queue(&Request::Detach);
+        self.client.queue(&Request::Detach(DetachRequest { drained: !self.is_interactive() }));
         self.input = Input::Closed;
         if self.is_interactive() {
             self.leaving = Some(Instant::now() + DETACHING);

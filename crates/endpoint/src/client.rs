@@ -7,12 +7,14 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::console::{Mode, Replay};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+
 use crate::end::Refused;
 use crate::identity::Identity;
+use crate::session::{Mode, Replay, SessionId};
 use crate::wire::{
-    self, AttachRequest, Attached, Decoder, ErrorMessage, Event, Frame as _, Hello, LogRequest, Request,
-    Status, Welcome, WireError,
+    self, AttachRequest, Attached, Decoder, ErrorMessage, Event, Frame as _, Hello, KickRequest, LogRequest,
+    Request, Status, Welcome, WireError,
 };
 
 /// What can go wrong between a client and a server.
@@ -34,6 +36,12 @@ pub enum ClientError {
     /// The socket may not be used.
     #[error("no permission for {}: it belongs to another user", path.display())]
     Forbidden {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// So many clients wait to be let in that there is no place to wait in: the server hangs, or is very busy.
+    #[error("{} does not let anybody in; the process that serves it may be stopped", path.display())]
+    Busy {
         /// The socket.
         path: PathBuf,
     },
@@ -85,12 +93,13 @@ impl Client {
     ///
     /// See [`ClientError`].
     pub fn connect(path: &Path, label: &str) -> Result<Self, ClientError> {
-        let stream = UnixStream::connect(path).map_err(|source| {
+        let stream = connect(path, Self::HANDSHAKE).map_err(|source| {
             let path = path.to_owned();
             match source.kind() {
                 io::ErrorKind::NotFound => ClientError::NotFound { path },
                 io::ErrorKind::ConnectionRefused => ClientError::NotServed { path },
                 io::ErrorKind::PermissionDenied => ClientError::Forbidden { path },
+                io::ErrorKind::WouldBlock => ClientError::Busy { path },
                 _ => ClientError::Connect { path, source },
             }
         })?;
@@ -119,7 +128,19 @@ impl Client {
     ///
     /// [`ClientError::Refused`] when it is not begun; see [`ClientError`] for the rest.
     pub fn attach(&mut self, mode: Mode, replay: Replay) -> Result<Attached, ClientError> {
-        self.send(&Request::Attach(AttachRequest { mode, replay }))?;
+        self.attach_with(AttachRequest { mode, replay, ..AttachRequest::default() })
+    }
+
+    /// Begins a session, with all that can be asked for.
+    ///
+    /// One that comes to own the console later is told so by [`Event::Standing`], and [accepts](Request::Accept) that before it
+    /// types.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Refused`] when it is not begun; see [`ClientError`] for the rest.
+    pub fn attach_with(&mut self, request: AttachRequest) -> Result<Attached, ClientError> {
+        self.send(&Request::Attach(request))?;
         match self.recv()? {
             Event::Attached(attached) => Ok(attached),
             Event::Refused(refused) => Err(refused.into()),
@@ -137,6 +158,20 @@ impl Client {
         self.send(&Request::Status)?;
         match self.recv()? {
             Event::Status(status) => Ok(status),
+            Event::Error(error) => Err(ClientError::Server(error)),
+            other => Err(ClientError::Unexpected(format!("{other:?}"))),
+        }
+    }
+
+    /// Ends somebody's session. Not during a session of one's own: output would come between.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClientError`].
+    pub fn kick(&mut self, session: SessionId) -> Result<(), ClientError> {
+        self.send(&Request::Kick(KickRequest { session }))?;
+        match self.recv()? {
+            Event::Done => Ok(()),
             Event::Error(error) => Err(ClientError::Server(error)),
             other => Err(ClientError::Unexpected(format!("{other:?}"))),
         }
@@ -262,6 +297,18 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// Connects, and waits no longer than that for a place in the queue of those who are to be let in: without a limit, a server
+/// that was stopped would hold everybody who comes.
+fn connect(path: &Path, patience: Duration) -> io::Result<UnixStream> {
+    let socket =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // For connect(2) too (unix(7) does not say so, socket(7) does).
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(patience))?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, None)?;
+    Ok(socket.into())
 }
 
 impl AsFd for Client {

@@ -11,12 +11,13 @@ use event_manager::EventSet;
 use rustix::net::{RecvFlags, SendFlags};
 use vuart_scrollback::{Read, Reader};
 
-use crate::console::{Attach, Console, Session};
+use crate::console::Console;
 use crate::end::{Cause, End};
 use crate::identity::Identity;
+use crate::session::{Attach, Change, Epoch, Session, Standing};
 use crate::wire::{
-    self, AttachRequest, Attached, Decoder, ErrorCode, ErrorMessage, Event, Frame, Hole, LogEnd, LogRequest,
-    Request, Status, Welcome,
+    self, AcceptRequest, AttachRequest, Attached, Decoder, DetachRequest, ErrorCode, ErrorMessage, Event,
+    Frame, Hole, KickRequest, LogEnd, LogRequest, Request, Status, Welcome,
 };
 
 /// How much output goes into one frame, in bytes: what a connection holds for a client that does not read.
@@ -80,6 +81,10 @@ pub(crate) struct Connection {
     peer: Identity,
     protocol: Protocol,
     session: Option<Session>,
+    /// The ownership that the client knows it types for.
+    accepted: Option<Epoch>,
+    /// The session ends when the guest has taken all that it has typed.
+    draining: bool,
     /// Input that the console has not taken yet, and how much of it it has.
     input: Vec<u8>,
     input_taken: usize,
@@ -103,6 +108,8 @@ impl Connection {
             peer,
             protocol,
             session: None,
+            accepted: None,
+            draining: false,
             input: Vec::new(),
             input_taken: 0,
             break_waits: false,
@@ -118,7 +125,7 @@ impl Connection {
     pub(crate) fn raw(stream: UnixStream, peer: Identity, context: &Context) -> Self {
         let mut connection = Self::new(stream, peer, Protocol::Raw);
         match context.console.attach(Attach::new(connection.peer.clone())) {
-            Ok(session) => connection.session = Some(session),
+            Ok(session) => connection.begin(session),
             Err(refused) => connection.say_and_close(&refused.to_string()),
         }
         connection
@@ -190,7 +197,12 @@ impl Connection {
     }
 
     fn input_waits(&self) -> bool {
-        self.input_taken < self.input.len() || self.break_waits
+        self.input_taken < self.input.len() || self.break_waits || self.draining
+    }
+
+    fn begin(&mut self, session: Session) {
+        self.accepted = session.epoch();
+        self.session = Some(session);
     }
 
     /// Goes on with everything that can go on: the socket is readable or writable, the doorbell has rung.
@@ -200,7 +212,9 @@ impl Connection {
         }
         let mut turn = TURN;
         loop {
+            self.notice_change();
             self.flush_input(context);
+            self.drained();
             self.serve(&mut turn, context);
             self.send(&mut turn, context)?;
             // A log that has been sent, or input that has been taken, makes room for the next request. When the turn is
@@ -239,8 +253,40 @@ impl Connection {
                 }
             }
         }
-        if self.session.as_ref().is_some_and(|session| session.info().owner) {
+        if self.session.as_ref().is_some_and(Session::is_owner) {
             context.console.abandon(abandoned as u64);
+        }
+    }
+
+    /// The session has come to own the console, or has lost it and watches on.
+    fn notice_change(&mut self) {
+        let Some(change) = self.session.as_mut().and_then(Session::changed) else { return };
+        match (&self.protocol, change) {
+            (Protocol::Framed { .. }, change) => self.tell(&Event::Standing(change)),
+            // A raw client can't be told what it is now in a way that it could not mistake.
+            (
+                Protocol::Raw,
+                Change { standing: Standing::Spectator | Standing::Waiting { .. }, evicted: Some(by) },
+            ) => {
+                self.session = None;
+                let end = End { cause: Cause::Evicted { by: by.by }, at: by.at };
+                self.say_and_close(&end.to_string());
+            }
+            (Protocol::Raw, _) => {}
+        }
+    }
+
+    /// Whether what the client sends is for the ownership that its session has: what it sent before it could know of that one
+    /// is for nobody.
+    fn may_type(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_owner() && session.epoch() == self.accepted)
+    }
+
+    /// Ends a session that was to end when the guest has taken all that it has typed, if that is so.
+    fn drained(&mut self) {
+        if self.draining && self.session.as_mut().is_none_or(|session| session.input_left() == 0) {
+            self.draining = false;
+            self.detach();
         }
     }
 
@@ -287,24 +333,27 @@ impl Connection {
 
     /// Offers the waiting input to the console.
     fn flush_input(&mut self, context: &Context) {
+        let may_type = self.may_type();
         let Some(session) = &mut self.session else {
             // Nobody is there to type for: what a client sent after its eviction and before it knew is dropped.
             return self.drop_input(context);
         };
+        if !may_type {
+            // A spectator's typing goes nowhere, and does not hold up its connection.
+            self.input.clear();
+            self.input_taken = 0;
+            self.break_waits = false;
+            return;
+        }
         if self.input_taken < self.input.len() {
             match session.write(&self.input[self.input_taken..]) {
-                // A spectator's typing goes nowhere, and does not hold up its connection.
-                Ok(_) if !session.info().owner => self.input_taken = self.input.len(),
                 Ok(taken) => self.input_taken += taken,
                 // The end is told in its turn; see `produce_output`.
                 Err(_) => return self.drop_input(context),
             }
         }
         if self.break_waits && self.input_taken == self.input.len() {
-            self.break_waits = match session.send_break() {
-                Ok(taken) => !taken && session.info().owner,
-                Err(_) => false,
-            };
+            self.break_waits = session.send_break().is_ok_and(|taken| !taken);
         }
     }
 
@@ -363,17 +412,26 @@ impl Connection {
                 self.break_waits = true;
                 self.flush_input(context);
             }
-            Request::Detach => match self.session.take() {
-                Some(session) => {
-                    let end = session.end().cloned().unwrap_or_else(|| End {
-                        cause: Cause::Detached,
-                        at: std::time::SystemTime::now().into(),
-                    });
-                    drop(session);
-                    self.tell(&Event::Ended(end));
-                }
-                None => self.error(ErrorCode::OutOfOrder, "there is no session to detach"),
+            Request::Detach(_) if self.session.is_none() => {
+                self.error(ErrorCode::OutOfOrder, "there is no session to detach");
+            }
+            Request::Detach(DetachRequest { drained: true }) => {
+                self.draining = true;
+                self.drained();
+            }
+            Request::Detach(_) => self.detach(),
+            Request::Window(window) => match &mut self.session {
+                Some(session) => session.set_window(window),
+                None => self.error(ErrorCode::OutOfOrder, "there is no session whose terminal that could be"),
             },
+            Request::Accept(AcceptRequest { epoch }) => self.accepted = Some(epoch),
+            Request::Kick(KickRequest { session }) => {
+                if context.console.kick(session, &self.peer) {
+                    self.tell(&Event::Done);
+                } else {
+                    self.error(ErrorCode::NoSession, &format!("there is no session {session}"));
+                }
+            }
             Request::Status => self.tell(&Event::Status(status(context))),
             Request::Log(LogRequest { from, max }) => {
                 let scrollback = context.console.scrollback();
@@ -391,21 +449,37 @@ impl Connection {
     }
 
     fn attach(&mut self, request: AttachRequest, context: &Context) {
-        let attach = Attach::new(self.peer.clone()).mode(request.mode).replay(request.replay);
+        let attach = Attach::new(self.peer.clone())
+            .mode(request.mode)
+            .replay(request.replay)
+            .on_lag(request.on_lag)
+            .returning(request.returning);
         match context.console.attach(attach) {
-            Ok(mut session) => {
+            Ok(session) => {
                 let attached = Attached {
                     session: session.info().id,
                     owner: session.info().owner,
+                    epoch: session.epoch(),
+                    ahead: session.ahead(),
                     offset: session.output().cursor(),
                     evicted: session.evicted().cloned(),
                     held_by: context.console.owner().map(|owner| owner.identity),
                 };
-                self.session = Some(session);
+                self.begin(session);
                 self.tell(&Event::Attached(attached));
             }
             Err(refused) => self.tell(&Event::Refused(refused)),
         }
+    }
+
+    fn detach(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        let end = session
+            .end()
+            .cloned()
+            .unwrap_or_else(|| End { cause: Cause::Detached, at: std::time::SystemTime::now().into() });
+        drop(session);
+        self.tell(&Event::Ended(end));
     }
 
     /// Sends what the client is owed, as far as its socket and its turn reach.
@@ -454,14 +528,20 @@ impl Connection {
     fn produce_output(&mut self, context: &mut Context) -> usize {
         let Some(session) = &mut self.session else { return 0 };
         let end = session.end().cloned();
-        let evicted = matches!(end, Some(End { cause: Cause::Evicted { .. }, .. }));
-        if !evicted {
+        // Whoever was sent away gets nothing more of what was there before.
+        let sent_away = matches!(&end, Some(end) if end.cause.is_at_once());
+        if !sent_away {
             // A session that has ended gets the output up to there: a guest that writes on must not put its end off.
             let from = session.output().cursor();
             let until = session.end_offset().unwrap_or(u64::MAX);
             let left = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX);
             let most = left.min(context.buffer.len());
             let read = cut(session.read(&mut context.buffer[..most]), from, until);
+            // It may have ended by that: what is behind the hole is not for it.
+            let lagged = matches!(session.end(), Some(End { cause: Cause::Lagged { .. }, .. }));
+            if lagged {
+                return self.produce_output(context);
+            }
             if !read.is_empty() || read.missed > 0 {
                 let bytes = &context.buffer[..read.len()];
                 return match self.protocol {
@@ -487,6 +567,7 @@ impl Connection {
         }
         if let Some(end) = end {
             self.session = None;
+            self.draining = false;
             match self.protocol {
                 Protocol::Raw => self.say_and_close(&end.to_string()),
                 Protocol::Framed { .. } => self.tell(&Event::Ended(end)),
@@ -577,6 +658,7 @@ fn status(context: &Context) -> Status {
         capacity: scrollback.capacity() as u64,
         input_waiting: console.input_waiting(),
         counters: console.counters(),
+        disabled: console.disabled(),
         ended: console.ended(),
     }
 }

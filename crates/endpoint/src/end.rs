@@ -46,8 +46,29 @@ pub enum Cause {
         /// Who holds it now.
         by: Identity,
     },
+    /// The ring has lapped the session, which had asked to be [disconnected](crate::OnLag::Disconnect) rather than to miss
+    /// anything.
+    Lagged {
+        /// The first offset that is gone.
+        from: u64,
+        /// The first that is there again.
+        to: u64,
+    },
     /// The session's own holder left, or its connection was lost.
     Detached,
+    /// Somebody with the right to do so has ended the session.
+    Kicked {
+        /// Who.
+        by: Identity,
+    },
+    /// The owner has typed nothing for as long as the [policy](crate::Policy) allows.
+    Idle,
+    /// The guest has dropped DTR, and the [policy](crate::Policy) takes that for a hang-up.
+    GuestHungUp,
+    /// The console was [switched off](crate::Console::disable); it may be switched on again.
+    Disabled,
+    /// The guest goes on elsewhere: attach there.
+    Migrating,
     /// The guest is over; there will be no more output.
     VmEnded,
     /// The process that serves the console is going away, the guest perhaps not.
@@ -55,6 +76,14 @@ pub enum Cause {
     /// A cause that a later version has added.
     #[serde(other)]
     Unknown,
+}
+
+impl Cause {
+    /// The session has lost the console to somebody, or its place: what the guest has written before is not sent any more. All
+    /// others end with the output up to that moment.
+    pub(crate) fn is_at_once(&self) -> bool {
+        matches!(self, Self::Evicted { .. } | Self::Lagged { .. } | Self::Kicked { .. })
+    }
 }
 
 /// The end of a session: why, and when.
@@ -71,7 +100,15 @@ pub struct End {
 fn describe(cause: &Cause) -> String {
     match cause {
         Cause::Evicted { by } => format!("the console was taken over by {by}"),
+        Cause::Lagged { from, to } => {
+            format!("the output from offset {from} to {to} was lost, and the session was to lose nothing")
+        }
         Cause::Detached => "detached".to_owned(),
+        Cause::Kicked { by } => format!("the session was ended by {by}"),
+        Cause::Idle => "nothing was typed for too long".to_owned(),
+        Cause::GuestHungUp => "the guest has hung up".to_owned(),
+        Cause::Disabled => "the console was switched off".to_owned(),
+        Cause::Migrating => "the guest has moved to another host".to_owned(),
         Cause::VmEnded => "the guest has ended".to_owned(),
         Cause::ShutDown => "the console's server has shut down".to_owned(),
         Cause::Unknown => "the session has ended".to_owned(),
@@ -97,6 +134,15 @@ pub enum Refused {
         /// How.
         end: End,
     },
+    /// The console is switched off, for a time perhaps.
+    #[error("the console is switched off since {since}")]
+    Disabled {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The peer may not do that here: watch, perhaps.
+    #[error("you may not attach to this console in that mode")]
+    Forbidden,
     /// A reason that a later version has added.
     #[error("refused, for a reason that this version does not know")]
     #[serde(other)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A person or program at a console.
 ///
-/// `uid` and `pid` come from the kernel (`SO_PEERCRED`) or from the embedder; `label` is what the peer calls itself and
+/// `uid`, `gid` and `pid` come from the kernel (`SO_PEERCRED`) or from the embedder; `label` is what the peer calls itself and
 /// proves nothing. It is shown on other people's terminals, so it is cut to [`Identity::LABEL_MAX`] printable characters
 /// when it is made or deserialised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub struct Identity {
     label: String,
     uid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gid: Option<u32>,
     pid: Option<u32>,
 }
 
@@ -22,12 +24,14 @@ pub struct Identity {
 struct RawIdentity {
     label: String,
     uid: u32,
+    #[serde(default)]
+    gid: Option<u32>,
     pid: Option<u32>,
 }
 
 impl From<RawIdentity> for Identity {
     fn from(raw: RawIdentity) -> Self {
-        Self::new(&raw.label, raw.uid, raw.pid)
+        Self { gid: raw.gid, ..Self::new(&raw.label, raw.uid, raw.pid) }
     }
 }
 
@@ -52,7 +56,32 @@ impl Identity {
         let printable = |c: &char| *c == ' ' || c.is_ascii_graphic() || (c.is_alphanumeric() && !filler(*c));
         let label: String = label.chars().filter(printable).take(Self::LABEL_MAX).collect();
         let label = if label.trim().is_empty() { "somebody".to_owned() } else { label };
-        Self { label, uid, pid }
+        Self { label, uid, gid: None, pid }
+    }
+
+    /// The same, of a peer whose primary group is known.
+    #[must_use]
+    pub fn with_gid(self, gid: u32) -> Self {
+        Self { gid: Some(gid), ..self }
+    }
+
+    /// The same, by another name.
+    #[must_use]
+    pub fn with_label(self, label: &str) -> Self {
+        Self { gid: self.gid, ..Self::new(label, self.uid, self.pid) }
+    }
+
+    /// Whether both are one person, as far as a console can tell: the same user by the same name. People who share a user
+    /// differ by their labels; one who lies about the label is that user all the same.
+    ///
+    /// ```
+    /// use vuart_endpoint::Identity;
+    /// let alice = Identity::new("alice", 1000, Some(42));
+    /// assert!(alice.is_same_person(&Identity::new("alice", 1000, Some(43))));
+    /// assert!(!alice.is_same_person(&Identity::new("alice", 1001, None)));
+    /// ```
+    pub fn is_same_person(&self, other: &Self) -> bool {
+        (&self.label, self.uid) == (&other.label, other.uid)
     }
 
     /// What the peer calls itself.
@@ -63,6 +92,11 @@ impl Identity {
     /// The user that the peer runs as.
     pub fn uid(&self) -> u32 {
         self.uid
+    }
+
+    /// The primary group of that user.
+    pub fn gid(&self) -> Option<u32> {
+        self.gid
     }
 
     /// The process that the peer is.

@@ -154,6 +154,14 @@ impl InputQueue {
         tail.saturating_sub(self.head.fetch_max(tail, AcqRel))
     }
 
+    /// Symbols that wait; while there are some, `room` is rung when the consumer has taken more.
+    pub(crate) fn left(&self) -> u64 {
+        self.crowded.store(true, Relaxed);
+        // Between our flag and our look at `head`; pairs with the fence in `take`.
+        fence(SeqCst);
+        self.len()
+    }
+
     /// Symbols that wait.
     pub(crate) fn len(&self) -> u64 {
         // `head` first: it never overtakes a `tail` that is read later.

@@ -36,23 +36,34 @@ mod carrier;
 mod client;
 mod connection;
 mod console;
+mod counters;
 mod end;
+mod event;
 mod identity;
 mod input;
 #[cfg(all(test, loom))]
 mod models;
+mod policy;
 mod runtime_dir;
 mod server;
 mod server_thread;
+mod session;
+mod state;
 mod sync;
 pub mod wire;
 
 pub use carrier::{Carrier, DropDue, GuestLines};
 pub use client::{Client, ClientError};
-pub use console::{Attach, Console, Counters, Mode, Replay, Session, SessionId, SessionInfo};
+pub use console::Console;
+pub use counters::Counters;
 pub use end::{Cause, End, Refused, Timestamp};
+pub use event::{ConsoleEvent, EventKind, HangUpReason, Who};
 pub use identity::Identity;
 pub use input::{Input, Symbol};
+pub use policy::{Evicted, HangUp, Policy};
 pub use runtime_dir::{Claim, RuntimeDir, RuntimeDirError};
 pub use server::{ServeError, Server};
 pub use server_thread::ServerThread;
+pub use session::{
+    Attach, Change, Epoch, Eviction, Mode, OnLag, Replay, Session, SessionId, SessionInfo, Standing, Window,
+};

@@ -7,9 +7,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::console::{Counters, Mode, Replay, SessionId, SessionInfo};
-use crate::end::{End, Refused};
+use crate::counters::Counters;
+use crate::end::{End, Refused, Timestamp};
 use crate::identity::Identity;
+use crate::session::{Change, Epoch, Mode, OnLag, Replay, SessionId, SessionInfo, Window};
 
 /// The version that this crate speaks.
 pub const VERSION: u32 = 1;
@@ -32,11 +33,17 @@ pub enum Request {
     /// A break.
     Break,
     /// End the session, keep the connection.
-    Detach,
+    Detach(DetachRequest),
     /// Who is at the console?
     Status,
     /// Read the history, without a session.
     Log(LogRequest),
+    /// End somebody's session.
+    Kick(KickRequest),
+    /// The size of the client's terminal.
+    Window(Window),
+    /// The client knows of an ownership that its session has come to, and what it types from here on is for that one.
+    Accept(AcceptRequest),
 }
 
 /// What the server says.
@@ -63,6 +70,10 @@ pub enum Event {
     Status(Status),
     /// The end of the answer to [`Request::Log`].
     LogEnd(LogEnd),
+    /// The session has become something else.
+    Standing(Change),
+    /// What was asked for is done, and there is nothing more to say about it.
+    Done,
     /// A request was not understood or can't be done; the connection goes on unless it is closed.
     Error(ErrorMessage),
 }
@@ -85,6 +96,39 @@ pub struct AttachRequest {
     /// From where.
     #[serde(default)]
     pub replay: Replay,
+    /// What if the client reads too slowly.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_lag: OnLag,
+    /// Whether it wants the console back after an eviction that leaves it watching.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub returning: bool,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// See [`Request::Detach`]. Without members it has no payload at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DetachRequest {
+    /// Not before the guest has taken all that this session has typed: so that nobody who owns the console next can have it
+    /// discarded.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub drained: bool,
+}
+
+/// See [`Console::kick`](crate::Console::kick).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KickRequest {
+    /// Whose end it is to be.
+    pub session: SessionId,
+}
+
+/// See [`Request::Accept`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptRequest {
+    /// Which ownership.
+    pub epoch: Epoch,
 }
 
 /// Which part of the history.
@@ -115,6 +159,12 @@ pub struct Attached {
     pub session: SessionId,
     /// It owns the console; it spectates otherwise.
     pub owner: bool,
+    /// The ownership, if it owns the console.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// How many come before it in line, if it waits: the present owner not among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<u64>,
     /// Where its output begins.
     pub offset: u64,
     /// Whom it has evicted.
@@ -156,6 +206,9 @@ pub struct Status {
     pub input_waiting: u64,
     /// What has happened.
     pub counters: Counters,
+    /// Since when it is switched off, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Timestamp>,
     /// How the console has ended, if it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<End>,
@@ -192,8 +245,10 @@ pub enum ErrorCode {
     /// A frame that is not what its kind says; it was skipped.
     Malformed,
     /// A request at the wrong time: anything before `Hello`, a second `Hello`, `Attach` or `Log` during a session, `Detach`
-    /// without one.
+    /// or `Window` without one.
     OutOfOrder,
+    /// There is no session of that name.
+    NoSession,
     /// A frame that is too long; the connection ends.
     TooLong,
     /// The peer may not use this console; the connection ends.
@@ -246,6 +301,9 @@ mod kind {
     pub(super) const DETACH: u8 = 0x05;
     pub(super) const STATUS: u8 = 0x06;
     pub(super) const LOG: u8 = 0x07;
+    pub(super) const KICK: u8 = 0x08;
+    pub(super) const WINDOW: u8 = 0x09;
+    pub(super) const ACCEPT: u8 = 0x0a;
     pub(super) const WELCOME: u8 = 0x81;
     pub(super) const ATTACHED: u8 = 0x82;
     pub(super) const OUTPUT: u8 = 0x83;
@@ -255,6 +313,8 @@ mod kind {
     pub(super) const STATUS_IS: u8 = 0x87;
     pub(super) const LOG_END: u8 = 0x88;
     pub(super) const ERROR: u8 = 0x89;
+    pub(super) const STANDING: u8 = 0x8a;
+    pub(super) const DONE: u8 = 0x8b;
 }
 
 /// A frame that goes over the wire in one of the two directions.
@@ -319,9 +379,13 @@ impl Frame for Request {
             Self::Attach(attach) => json_frame(out, kind::ATTACH, attach),
             Self::Input(bytes) => bytes.chunks(MAX_PAYLOAD).for_each(|some| frame(out, kind::INPUT, &[some])),
             Self::Break => frame(out, kind::BREAK, &[]),
-            Self::Detach => frame(out, kind::DETACH, &[]),
+            Self::Detach(detach) if is_default(detach) => frame(out, kind::DETACH, &[]),
+            Self::Detach(detach) => json_frame(out, kind::DETACH, detach),
             Self::Status => frame(out, kind::STATUS, &[]),
             Self::Log(log) => json_frame(out, kind::LOG, log),
+            Self::Kick(kick) => json_frame(out, kind::KICK, kick),
+            Self::Window(window) => json_frame(out, kind::WINDOW, window),
+            Self::Accept(accept) => json_frame(out, kind::ACCEPT, accept),
         }
     }
 
@@ -331,9 +395,13 @@ impl Frame for Request {
             kind::ATTACH => json(kind, payload).map(Self::Attach),
             kind::INPUT => Ok(Self::Input(payload.to_vec())),
             kind::BREAK => empty(kind, payload, Self::Break),
-            kind::DETACH => empty(kind, payload, Self::Detach),
+            kind::DETACH if payload.is_empty() => Ok(Self::Detach(DetachRequest::default())),
+            kind::DETACH => json(kind, payload).map(Self::Detach),
             kind::STATUS => empty(kind, payload, Self::Status),
             kind::LOG => json(kind, payload).map(Self::Log),
+            kind::KICK => json(kind, payload).map(Self::Kick),
+            kind::WINDOW => json(kind, payload).map(Self::Window),
+            kind::ACCEPT => json(kind, payload).map(Self::Accept),
             _ => Err(WireError::UnknownKind(kind)),
         }
     }
@@ -363,6 +431,8 @@ impl Frame for Event {
             Self::Refused(refused) => json_frame(out, kind::REFUSED, refused),
             Self::Status(status) => json_frame(out, kind::STATUS_IS, status),
             Self::LogEnd(end) => json_frame(out, kind::LOG_END, end),
+            Self::Standing(change) => json_frame(out, kind::STANDING, change),
+            Self::Done => frame(out, kind::DONE, &[]),
             Self::Error(error) => json_frame(out, kind::ERROR, error),
         }
     }
@@ -382,6 +452,8 @@ impl Frame for Event {
             kind::REFUSED => json(kind, payload).map(Self::Refused),
             kind::STATUS_IS => json(kind, payload).map(Self::Status),
             kind::LOG_END => json(kind, payload).map(Self::LogEnd),
+            kind::STANDING => json(kind, payload).map(Self::Standing),
+            kind::DONE => empty(kind, payload, Self::Done),
             kind::ERROR => json(kind, payload).map(Self::Error),
             _ => Err(WireError::UnknownKind(kind)),
         }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use event_manager::{EventManager, SubscriberOps as _};
 use vuart_endpoint::wire::{
-    AttachRequest, Decoder, ErrorCode, Event, Frame as _, Hello, Hole, LogEnd, LogRequest, MAX_PAYLOAD,
-    Request, VERSION,
+    AttachRequest, Decoder, DetachRequest, ErrorCode, Event, Frame as _, Hello, Hole, LogEnd, LogRequest,
+    MAX_PAYLOAD, Request, VERSION,
 };
 use vuart_endpoint::{
     Cause, Client, ClientError, Console, Input, Mode, Refused, Replay, RuntimeDir, Server, Symbol,
@@ -291,7 +291,7 @@ fn e14_a_paste_waits_for_a_slow_guest_and_loses_nothing() {
         move || {
             alice.attach(Mode::Exclusive, Replay::None).unwrap();
             alice.send(&Request::Input(paste)).unwrap();
-            alice.send(&Request::Detach).unwrap();
+            alice.send(&Request::Detach(DetachRequest::default())).unwrap();
             match alice.recv().unwrap() {
                 Event::Ended(end) => assert_eq!(end.cause, Cause::Detached),
                 other => panic!("{other:?}"),
@@ -734,7 +734,7 @@ fn lines_and_boots() {
         let attached = client.attach(Mode::Spectate, from).unwrap();
         assert_eq!(attached.offset, 32 - expected.len() as u64);
         assert_eq!(output(&mut client, expected.len()).1, expected, "{from:?}");
-        client.send(&Request::Detach).unwrap();
+        client.send(&Request::Detach(DetachRequest::default())).unwrap();
         assert!(matches!(client.recv().unwrap(), Event::Ended(_)));
     }
 }
@@ -749,9 +749,10 @@ fn a_client_that_has_the_history_searched_without_end_is_served_in_turns() {
     greedy.write_all(&hello()).unwrap();
     let mut requests = Vec::new();
     for _ in 0..500 {
-        let attach = AttachRequest { mode: Mode::Spectate, replay: Replay::Lines(1) };
+        let attach =
+            AttachRequest { mode: Mode::Spectate, replay: Replay::Lines(1), ..AttachRequest::default() };
         Request::Attach(attach).encode(&mut requests);
-        Request::Detach.encode(&mut requests);
+        Request::Detach(DetachRequest::default()).encode(&mut requests);
         Request::Log(LogRequest { from: Replay::Lines(1), max: Some(0) }).encode(&mut requests);
     }
     greedy.write_all(&requests).unwrap();

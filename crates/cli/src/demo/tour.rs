@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use tempfile::TempDir;
-use vuart::endpoint::wire::{AttachRequest, Attached, Event, LogRequest, Request, Status};
+use vuart::endpoint::wire::{AttachRequest, Attached, DetachRequest, Event, LogRequest, Request, Status};
 use vuart::endpoint::{Cause, End, Identity, Mode, Refused, Replay, RuntimeDir};
 use vuart_vmm::{Exit as GuestExit, ServedMachine};
 
@@ -128,7 +128,7 @@ impl Tour<'_> {
 
     /// A second client learns who is there.
     fn refused(&mut self, bob: &mut Visitor) -> Result<(), Fault> {
-        bob.ask(&Request::Attach(AttachRequest { mode: Mode::Exclusive, replay: Replay::None }));
+        bob.ask(&Request::Attach(AttachRequest::default()));
         match self.answer(bob, "a refusal")? {
             Event::Refused(refused @ Refused::Held { .. }) => {
                 let Refused::Held { holder, .. } = &refused else { return Ok(()) };
@@ -236,7 +236,7 @@ impl Tour<'_> {
 
     /// Whoever leaves, leaves the console to the next.
     fn detach(&mut self, bob: &mut Visitor, observer: &mut Visitor) -> Result<(), Fault> {
-        bob.ask(&Request::Detach);
+        bob.ask(&Request::Detach(DetachRequest::default()));
         match self.answer(bob, "the end of bob's session")? {
             Event::Ended(End { cause: Cause::Detached, .. }) => {}
             other => return Err(Fault::check("the end of bob's session".to_owned(), format!("{other:?}"))),
@@ -281,7 +281,7 @@ impl Tour<'_> {
     }
 
     fn attach(&mut self, visitor: &mut Visitor, mode: Mode, replay: Replay) -> Result<Attached, Fault> {
-        visitor.ask(&Request::Attach(AttachRequest { mode, replay }));
+        visitor.ask(&Request::Attach(AttachRequest { mode, replay, ..AttachRequest::default() }));
         match self.answer(visitor, "a session")? {
             Event::Attached(attached) => Ok(attached),
             other => Err(Fault::check("a session".to_owned(), format!("{other:?}"))),

@@ -1,0 +1,136 @@
+//! Take-overs under `loom`: `RUSTFLAGS="--cfg loom" cargo test --release --lib -p vuart-endpoint model`.
+//!
+//! The console is the real one, with its lock and the queue's atomics replaced by loom's; the ring of output and the doorbell play
+//! no part here.
+
+use loom::sync::atomic::AtomicBool;
+use vuart_scrollback::Writer;
+
+use super::*;
+use crate::models::explore;
+use crate::policy::Evicted;
+use crate::session::Standing;
+use crate::sync::Ordering::SeqCst;
+
+fn console() -> (Writer, Console, Input) {
+    let (writer, scrollback) = Scrollback::new(4096).unwrap();
+    let (console, input, _) = Console::with_waiting(scrollback, || (), &[], Doorbell::without_membarrier());
+    (writer, console, input)
+}
+
+fn who(label: &str) -> Attach {
+    Attach::new(Identity::new(label, 1000, None))
+}
+
+/// What one look into the queue finds.
+fn take(input: &mut Input) -> Vec<u8> {
+    let mut symbols = [Symbol::Break; 2];
+    let count = input.take(&mut symbols);
+    symbols[..count]
+        .iter()
+        .map(|symbol| match symbol {
+            Symbol::Byte(byte) => *byte,
+            Symbol::Break => b'^',
+        })
+        .collect()
+}
+
+/// The old owner types and the guest reads while a take-over comes: once that has returned, the guest finds nothing of the old
+/// owner's, and everything of the new one's.
+#[test]
+fn e4_once_a_take_over_has_returned_the_guest_hears_the_new_owner_alone() {
+    explore(100_000, || {
+        let (_writer, console, mut input) = console();
+        let mut alice = console.attach(who("alice")).unwrap();
+        let taken_over = Arc::new(AtomicBool::new(false));
+        let typist = loom::thread::spawn(move || {
+            let typed = [alice.write(b"a").unwrap_or(0), alice.write(b"a").unwrap_or(0)];
+            (alice, typed)
+        });
+        let taker = loom::thread::spawn({
+            let (console, taken_over) = (console.clone(), Arc::clone(&taken_over));
+            move || {
+                let mut bob = console.attach(who("bob").mode(Mode::TakeOver)).unwrap();
+                taken_over.store(true, SeqCst);
+                assert_eq!(bob.write(b"b"), Ok(1), "there is room: what was queued has gone");
+                bob
+            }
+        });
+        let mut heard = Vec::new();
+        for _ in 0..2 {
+            let fenced = taken_over.load(SeqCst);
+            let taken = take(&mut input);
+            assert!(!fenced || !taken.contains(&b'a'), "{taken:?} after the take-over");
+            heard.extend(taken);
+        }
+        let (alice, typed) = typist.join().unwrap();
+        let bob = taker.join().unwrap();
+        heard.extend(take(&mut input));
+
+        assert!(alice.end().is_some() && bob.end().is_none());
+        assert_eq!(heard.iter().filter(|byte| **byte == b'b').count(), 1);
+        assert_eq!(heard.last(), Some(&b'b'), "{heard:?}: of Alice's nothing comes after Bob's");
+        let counters = console.counters();
+        let of_alice = typed.iter().sum::<usize>() as u64;
+        assert_eq!(counters.input_accepted, of_alice + 1);
+        assert_eq!(heard.len() as u64 + counters.input_discarded, counters.input_accepted, "counted");
+    });
+}
+
+/// Two take over at once, and whoever was evicted comes back when the taker leaves: at each instant one owns the console, and
+/// what one types before it knows of its new ownership reaches nobody.
+#[test]
+fn e4_an_owner_that_comes_back_types_for_its_new_ownership_only() {
+    explore(50_000, || {
+        let (_writer, console, mut input) = console();
+        console.set_policy(Policy::default().with_evicted(Evicted::Spectates));
+        let mut alice = console.attach(who("alice").returning(true)).unwrap();
+        let typist = loom::thread::spawn(move || {
+            // For the ownership that she has had, if it is not over.
+            let stale = alice.write(b"a").unwrap();
+            let now = alice.changed();
+            let fresh = alice.write(b"A").unwrap();
+            let owns = now.is_none_or(|change| matches!(change.standing, Standing::Owner { .. }));
+            assert!(owns || fresh == 0, "she watches, and types");
+            (alice, stale + fresh)
+        });
+        let taker = loom::thread::spawn({
+            let console = console.clone();
+            move || {
+                let mut bob = console.attach(who("bob").mode(Mode::TakeOver)).unwrap();
+                assert_eq!(bob.write(b"b"), Ok(1));
+            }
+        });
+        let mut heard = take(&mut input);
+        let (alice, of_alice) = typist.join().unwrap();
+        taker.join().unwrap();
+        heard.extend(take(&mut input));
+
+        assert_eq!(console.owner().map(|owner| owner.id), Some(alice.info().id), "it is hers again");
+        let text = String::from_utf8(heard).unwrap();
+        assert!(["", "a", "A", "aA", "b", "ab", "bA", "abA", "aAb", "Ab"].contains(&text.as_str()), "{text}");
+        let counters = console.counters();
+        assert_eq!(counters.input_accepted, of_alice as u64 + 1);
+        assert_eq!(text.len() as u64 + counters.input_discarded, counters.input_accepted, "counted");
+    });
+}
+
+/// An observer is told of everything in order, whoever's thread tells it.
+#[test]
+fn no_event_stays_behind() {
+    explore(20_000, || {
+        let (_writer, console, _input) = console();
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        console.observe({
+            let told = Arc::clone(&told);
+            move |event| told.lock().unwrap().push(event.number)
+        });
+        let other = loom::thread::spawn({
+            let console = console.clone();
+            move || drop(console.attach(who("bob").mode(Mode::Spectate)))
+        });
+        drop(console.attach(who("alice").mode(Mode::Spectate)));
+        other.join().unwrap();
+        assert_eq!(*told.lock().unwrap(), [0, 1, 2, 3]);
+    });
+}
