@@ -1,0 +1,186 @@
+//! When the console hangs up on its guest: who comes, who leaves, who is back in time.
+//!
+//! What the guest sees of a hang-up is in `hang_up.rs`; here it is the least driver that hears of one.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{Edges, port};
+use vuart::SerialPort;
+use vuart::endpoint::{
+    Attach, Cause, ConsoleEvent, EventKind, HangUp, HangUpReason, Identity, Mode, Policy, Session,
+};
+use vuart::uart::spec::{Ier, Mcr, Msr, offset::*};
+
+const GRACE: Duration = Duration::from_secs(30);
+
+/// A driver that is interrupted when DCD changes, and counts how often it was hung up on.
+struct Guest {
+    port: SerialPort<Edges>,
+    edges: Edges,
+    hung_up: usize,
+}
+
+impl Guest {
+    fn new(hang_up: HangUp) -> Self {
+        let (mut port, edges) = port();
+        port.console().set_policy(Policy::default().with_hang_up(hang_up));
+        port.write_register(MCR, (Mcr::DTR | Mcr::RTS | Mcr::OUT2).bits());
+        port.write_register(IER, Ier::EDSSI.bits());
+        edges.take();
+        Self { port, edges, hung_up: 0 }
+    }
+
+    /// Runs its handler, if it was interrupted, and says how often it has been hung up on since the last time.
+    fn hung_up(&mut self) -> usize {
+        if self.edges.take() > 0 {
+            while self.port.read_register(IIR) & 0x01 == 0 {
+                let status = Msr::from_bits_retain(self.port.read_register(MSR));
+                self.hung_up += usize::from(status.contains(Msr::DDCD) && !status.contains(Msr::DCD));
+            }
+        }
+        std::mem::take(&mut self.hung_up)
+    }
+
+    fn attach(&self, label: &str, mode: Mode) -> Session {
+        let request = Attach::new(Identity::new(label, 1000, None)).mode(mode);
+        self.port.console().attach(request).unwrap()
+    }
+
+    /// What is to be done `after` from now, is.
+    fn time_passes(&self, after: Duration) -> Option<Instant> {
+        self.port.console().service(Instant::now() + after)
+    }
+}
+
+#[test]
+fn e18_another_person_finds_nobodys_shell() {
+    let mut guest = Guest::new(HangUp::OnTakeover);
+    let alice = guest.attach("alice", Mode::Exclusive);
+    assert_eq!(guest.hung_up(), 0, "there was nobody before");
+    let bob = guest.attach("bob", Mode::TakeOver);
+    assert_eq!(guest.hung_up(), 1);
+    assert!(alice.end().is_some());
+
+    // Also when the console was free in between, however long.
+    drop(bob);
+    assert_eq!(guest.time_passes(1000 * GRACE), None);
+    assert_eq!(guest.hung_up(), 0, "he has left, and nobody has come");
+    drop(guest.attach("carol", Mode::Exclusive));
+    assert_eq!(guest.hung_up(), 1);
+    // And when somebody comes to own it who has waited.
+    let carol = guest.attach("carol", Mode::Exclusive);
+    let dave = guest.attach("dave", Mode::Wait);
+    assert_eq!(guest.hung_up(), 0);
+    drop(carol);
+    assert_eq!(guest.hung_up(), 1);
+    drop(dave);
+    let counters = guest.port.console().counters();
+    assert_eq!((counters.hang_ups, counters.hang_ups_unheard), (3, 0));
+}
+
+#[test]
+fn e16_the_same_person_from_another_terminal_is_not_hung_up_on() {
+    let mut guest = Guest::new(HangUp::OnTakeover);
+    let first = guest.attach("alice", Mode::Exclusive);
+    let second = guest.attach("alice", Mode::TakeOver);
+    drop(first);
+    drop(second);
+    let _third = guest.attach("alice", Mode::Exclusive);
+    let _watcher = guest.attach("bob", Mode::Spectate);
+    assert_eq!(guest.hung_up(), 0);
+}
+
+#[test]
+fn e16_who_is_back_in_time_finds_everything_as_it_was() {
+    let mut guest = Guest::new(HangUp::OnDetach { grace: GRACE });
+    drop(guest.attach("alice", Mode::Exclusive));
+    let deadline = guest.time_passes(Duration::ZERO).expect("a time of grace");
+    assert!(deadline <= Instant::now() + GRACE);
+    let again = guest.attach("alice", Mode::Exclusive);
+    assert_eq!(guest.time_passes(1000 * GRACE), None, "she is back");
+    assert_eq!(guest.hung_up(), 0);
+
+    drop(again);
+    assert_eq!(guest.time_passes(GRACE), None);
+    assert_eq!(guest.hung_up(), 1, "she is not back");
+    // That was it: whoever comes now finds no session.
+    drop(guest.attach("bob", Mode::Exclusive));
+    assert_eq!(guest.hung_up(), 0);
+    // Another person within the time of grace does not wait for its end.
+    drop(guest.attach("carol", Mode::Exclusive));
+    assert_eq!(guest.hung_up(), 1);
+}
+
+#[test]
+fn e16_without_grace_it_is_at_once() {
+    let mut guest = Guest::new(HangUp::OnDetach { grace: Duration::ZERO });
+    drop(guest.attach("alice", Mode::Exclusive));
+    assert_eq!(guest.hung_up(), 1);
+    drop(guest.attach("bob", Mode::Spectate));
+    assert_eq!(guest.hung_up(), 0, "he has only watched");
+}
+
+#[test]
+fn never_is_never() {
+    let mut guest = Guest::new(HangUp::Never);
+    drop(guest.attach("alice", Mode::Exclusive));
+    drop(guest.attach("bob", Mode::TakeOver));
+    assert_eq!(guest.time_passes(1000 * GRACE), None);
+    assert_eq!(guest.hung_up(), 0);
+}
+
+#[test]
+fn the_end_of_the_guest_hangs_up_nothing() {
+    let mut guest = Guest::new(HangUp::OnDetach { grace: GRACE });
+    let _alice = guest.attach("alice", Mode::Exclusive);
+    guest.port.console().end(&Cause::VmEnded);
+    assert_eq!(guest.time_passes(1000 * GRACE), None);
+    assert_eq!(guest.hung_up(), 0);
+}
+
+#[test]
+fn whether_the_guest_listens_is_told() {
+    let mut guest = Guest::new(HangUp::OnTakeover);
+    let (sender, events) = std::sync::mpsc::channel();
+    guest.port.console().observe(move |event: &ConsoleEvent| {
+        if let EventKind::HangUp { because, person, heard } = &event.kind {
+            let _ = sender.send((*because, person.label().to_owned(), *heard));
+        }
+    });
+    let alice = guest.attach("alice", Mode::Exclusive);
+    guest.port.write_register(IER, 0);
+    let _bob = guest.attach("bob", Mode::TakeOver);
+    assert_eq!(events.try_recv().unwrap(), (HangUpReason::OtherPerson, "alice".to_owned(), false));
+    assert_eq!((guest.edges.take(), guest.port.console().counters().hang_ups_unheard), (0, 1));
+    drop(alice);
+}
+
+#[test]
+fn a_guest_that_hangs_up_detaches_its_owner_if_the_policy_says_so() {
+    for detaches in [false, true] {
+        let mut guest = Guest::new(HangUp::Never);
+        let policy = Policy::default();
+        guest.port.console().set_policy(if detaches { policy.with_detach_on_dtr() } else { policy });
+        let alice = guest.attach("alice", Mode::Exclusive);
+        let watcher = guest.attach("bob", Mode::Spectate);
+        guest.port.write_register(MCR, (Mcr::RTS | Mcr::OUT2).bits());
+        guest.time_passes(Duration::ZERO);
+        let cause = alice.end().map(|end| end.cause.clone());
+        assert_eq!(cause, detaches.then_some(Cause::GuestHungUp));
+        assert!(watcher.end().is_none());
+        assert_eq!(guest.port.console().counters().guest_hang_ups, 1);
+    }
+}
+
+#[test]
+fn a_break_of_the_guests_is_told() {
+    let mut guest = Guest::new(HangUp::Never);
+    let (sender, events) = std::sync::mpsc::channel();
+    guest.port.console().observe(move |event: &ConsoleEvent| drop(sender.send(event.kind.clone())));
+    guest.port.write_register(LCR, 0x43);
+    guest.port.write_register(LCR, 0x03);
+    guest.time_passes(Duration::ZERO);
+    assert_eq!(events.try_recv().unwrap(), EventKind::GuestBreak { count: 1 });
+}
