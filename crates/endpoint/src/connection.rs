@@ -4,17 +4,15 @@
 //! connection holds at most the frame that its socket has taken a part of. While input waits for the guest, nothing more
 //! is read from the socket, so that the client's own writes wait: back-pressure, and nothing is lost.
 
-use std::io;
-use std::os::unix::net::UnixStream;
-
 use event_manager::EventSet;
-use rustix::net::{RecvFlags, SendFlags};
 use vuart_scrollback::{Read, Reader};
 
+use crate::access::Role;
 use crate::console::Console;
-use crate::end::{Cause, End};
+use crate::end::{Cause, End, Refused};
 use crate::identity::Identity;
-use crate::session::{Attach, Change, Epoch, Session, Standing};
+use crate::session::{Attach, Change, Epoch, Mode, Session, Standing};
+use crate::transport::Transport;
 use crate::wire::{
     self, AcceptRequest, AttachRequest, Attached, Decoder, DetachRequest, ErrorCode, ErrorMessage, Event,
     Frame, Hole, KickRequest, LogEnd, LogRequest, Request, Status, Welcome,
@@ -77,8 +75,10 @@ struct Log {
     reason = "four independent facts about a socket and what waits for it"
 )]
 pub(crate) struct Connection {
-    stream: UnixStream,
+    transport: Transport,
     peer: Identity,
+    /// What it may ask for.
+    role: Role,
     protocol: Protocol,
     session: Option<Session>,
     /// The ownership that the client knows it types for.
@@ -102,10 +102,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    fn new(stream: UnixStream, peer: Identity, protocol: Protocol) -> Self {
+    fn new(transport: Transport, peer: Identity, role: Role, protocol: Protocol) -> Self {
         Self {
-            stream,
+            transport,
             peer,
+            role,
             protocol,
             session: None,
             accepted: None,
@@ -121,24 +122,32 @@ impl Connection {
         }
     }
 
-    /// A client of the raw socket: it owns the console from now on, or is told why not.
-    pub(crate) fn raw(stream: UnixStream, peer: Identity, context: &Context) -> Self {
-        let mut connection = Self::new(stream, peer, Protocol::Raw);
-        match context.console.attach(Attach::new(connection.peer.clone())) {
+    /// A client of a raw socket or a pseudo-terminal: it is at the console from now on, or is told why not.
+    pub(crate) fn raw(
+        transport: Transport,
+        peer: Identity,
+        role: Role,
+        mode: Mode,
+        context: &Context,
+    ) -> Self {
+        let mut connection = Self::new(transport, peer, role, Protocol::Raw);
+        let attach = Attach::new(connection.peer.clone()).mode(mode);
+        match connection.admit(attach, context) {
             Ok(session) => connection.begin(session),
             Err(refused) => connection.say_and_close(&refused.to_string()),
         }
         connection
     }
 
-    /// A client of the raw socket that is sent away at once; [`refuse`](Self::refuse) says why.
-    pub(crate) fn raw_refused(stream: UnixStream, peer: Identity) -> Self {
-        Self::new(stream, peer, Protocol::Raw)
+    /// A client of a raw socket that is sent away at once; [`refuse`](Self::refuse) says why.
+    pub(crate) fn raw_refused(transport: Transport, peer: Identity) -> Self {
+        Self::new(transport, peer, Role::Spectator, Protocol::Raw)
     }
 
     /// A client of the control socket.
-    pub(crate) fn framed(stream: UnixStream, peer: Identity) -> Self {
-        Self::new(stream, peer, Protocol::Framed { decoder: Decoder::default(), greeted: false, log: None })
+    pub(crate) fn framed(transport: Transport, peer: Identity, role: Role) -> Self {
+        let protocol = Protocol::Framed { decoder: Decoder::default(), greeted: false, log: None };
+        Self::new(transport, peer, role, protocol)
     }
 
     /// A client that is sent away.
@@ -152,11 +161,21 @@ impl Connection {
         }
     }
 
-    pub(crate) fn stream(&self) -> &UnixStream {
-        &self.stream
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
     }
 
-    /// It has not said yet what it wants: the first to go when there are too many.
+    /// It has been told why it is sent away, and goes when it has taken that.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// It has no session, and nothing that it has asked for is under way: one that goes when there are too many.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_settled() && !self.is_busy() && !self.has_request()
+    }
+
+    /// It has not said yet what it wants.
     pub(crate) fn is_mute(&self) -> bool {
         matches!(self.protocol, Protocol::Framed { greeted: false, .. })
     }
@@ -235,11 +254,7 @@ impl Connection {
         self.drop_input(context);
         let (mut received, mut abandoned) = (0, 0);
         while received < DRAIN {
-            let Ok((_, count @ 1..)) =
-                rustix::net::recv(&self.stream, &mut *context.buffer, RecvFlags::DONTWAIT)
-            else {
-                break;
-            };
+            let Ok(count @ 1..) = self.transport.receive(&mut context.buffer) else { break };
             received += count;
             match &mut self.protocol {
                 Protocol::Raw => abandoned += count,
@@ -308,12 +323,12 @@ impl Connection {
         }
         let buffer = &mut context.buffer[..RECEIVE];
         let received = loop {
-            match rustix::net::recv(&self.stream, &mut *buffer, RecvFlags::DONTWAIT) {
-                Ok((_, 0)) => {
+            match self.transport.receive(buffer) {
+                Ok(0) => {
                     self.read_closed = true;
                     return Ok(());
                 }
-                Ok((_, received)) => break &buffer[..received],
+                Ok(received) => break &buffer[..received],
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => return Ok(()),
                 // The client is gone (S14): that is its own affair.
@@ -425,6 +440,9 @@ impl Connection {
                 None => self.error(ErrorCode::OutOfOrder, "there is no session whose terminal that could be"),
             },
             Request::Accept(AcceptRequest { epoch }) => self.accepted = Some(epoch),
+            Request::Kick(_) if self.role < Role::Admin => {
+                self.error(ErrorCode::Forbidden, "you may not end other people's sessions");
+            }
             Request::Kick(KickRequest { session }) => {
                 if context.console.kick(session, &self.peer) {
                     self.tell(&Event::Done);
@@ -454,7 +472,7 @@ impl Connection {
             .replay(request.replay)
             .on_lag(request.on_lag)
             .returning(request.returning);
-        match context.console.attach(attach) {
+        match self.admit(attach, context) {
             Ok(session) => {
                 let attached = Attached {
                     session: session.info().id,
@@ -470,6 +488,15 @@ impl Connection {
             }
             Err(refused) => self.tell(&Event::Refused(refused)),
         }
+    }
+
+    /// A session, if that is within the role.
+    fn admit(&self, attach: Attach, context: &Context) -> Result<Session, Refused> {
+        if attach.mode != Mode::Spectate && self.role < Role::Owner {
+            context.console.refuse(&self.peer, attach.mode, &Refused::Forbidden);
+            return Err(Refused::Forbidden);
+        }
+        context.console.attach(attach)
     }
 
     fn detach(&mut self) {
@@ -511,8 +538,7 @@ impl Connection {
     fn flush_output(&mut self) -> Result<bool, Closed> {
         while self.output_sent < self.output.len() {
             let rest = &self.output[self.output_sent..];
-            // NOSIGNAL: the VMM that embeds us may not ignore SIGPIPE.
-            match rustix::net::send(&self.stream, rest, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+            match self.transport.send(rest) {
                 Ok(sent) => self.output_sent += sent,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => return Ok(false),
@@ -661,18 +687,4 @@ fn status(context: &Context) -> Status {
         disabled: console.disabled(),
         ended: console.ended(),
     }
-}
-
-/// The peer as the kernel knows it, with the name of its program for want of a better one.
-pub(crate) fn peer_of(stream: &UnixStream) -> io::Result<Identity> {
-    let credentials = rustix::net::sockopt::socket_peercred(stream)?;
-    let pid = u32::try_from(credentials.pid.as_raw_nonzero().get()).ok();
-    let program = pid.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok());
-    Ok(Identity::new(program.as_deref().unwrap_or_default().trim(), credentials.uid.as_raw(), pid))
-}
-
-/// What a spectating or owning client may ask for is decided by the mode alone; who may connect at all, here.
-pub(crate) fn may_connect(peer: &Identity) -> bool {
-    let us = rustix::process::geteuid().as_raw();
-    peer.uid() == us || peer.uid() == 0
 }

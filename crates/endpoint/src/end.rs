@@ -128,6 +128,9 @@ pub enum Refused {
         /// Since when.
         since: Timestamp,
     },
+    /// The peer's role does not allow it.
+    #[error("you may watch this console, and not own it")]
+    Forbidden,
     /// The console has ended.
     #[error("{end}")]
     Ended {
@@ -140,9 +143,6 @@ pub enum Refused {
         /// Since when.
         since: Timestamp,
     },
-    /// The peer may not do that here: watch, perhaps.
-    #[error("you may not attach to this console in that mode")]
-    Forbidden,
     /// A reason that a later version has added.
     #[error("refused, for a reason that this version does not know")]
     #[serde(other)]

@@ -32,6 +32,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod carrier;
 mod client;
 mod connection;
@@ -43,15 +44,21 @@ mod identity;
 mod input;
 #[cfg(all(test, loom))]
 mod models;
+mod options;
 mod policy;
+mod pty;
 mod runtime_dir;
 mod server;
 mod server_thread;
 mod session;
+mod sockets;
 mod state;
 mod sync;
+mod timer;
+mod transport;
 pub mod wire;
 
+pub use access::{Peer, Role, SocketKind};
 pub use carrier::{Carrier, DropDue, GuestLines};
 pub use client::{Client, ClientError};
 pub use console::Console;
@@ -60,10 +67,13 @@ pub use end::{Cause, End, Refused, Timestamp};
 pub use event::{ConsoleEvent, EventKind, HangUpReason, Who};
 pub use identity::Identity;
 pub use input::{Input, Symbol};
+pub use options::{Raw, ServerOptions};
 pub use policy::{Evicted, HangUp, Policy};
+pub use pty::PtyError;
 pub use runtime_dir::{Claim, RuntimeDir, RuntimeDirError};
 pub use server::{ServeError, Server};
 pub use server_thread::ServerThread;
 pub use session::{
     Attach, Change, Epoch, Eviction, Mode, OnLag, Replay, Session, SessionId, SessionInfo, Standing, Window,
 };
+pub use sockets::Sockets;

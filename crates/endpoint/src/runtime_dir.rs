@@ -1,16 +1,18 @@
 //! The private directory in which servers and clients meet.
 //!
-//! A served console `NAME` has three files there: `NAME.sock` (a raw stream), `NAME.ctl` (the framed protocol) and
-//! `NAME.lock`. The lock decides whether a console is served, not the sockets: the kernel drops it when its holder
+//! A served console `NAME` has files there: `NAME.sock` (a raw stream), `NAME.ro.sock` (the same, to watch), `NAME.ctl` (the
+//! framed protocol), `NAME.pty` (a link to a pseudo-terminal) as far as it is served on them, and `NAME.lock`. The lock decides whether a console is served, not the sockets: the kernel drops it when its holder
 //! dies, however it dies, so what a killed server left behind is removed by the next one and by nobody else.
 
 use std::env;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Gid, OFlags};
 
 /// What can be wrong with the directory or a name in it. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,16 @@ pub enum RuntimeDirError {
         /// Why.
         source: io::Error,
     },
+    /// It can't be given to a group.
+    #[error("can't share {} with group {gid}: {source}; are you in that group?", path.display())]
+    Share {
+        /// The directory.
+        path: PathBuf,
+        /// The group.
+        gid: u32,
+        /// Why.
+        source: io::Error,
+    },
     /// Something else has its name.
     #[error("{} is not a directory; remove it or set VUART_RUNTIME_DIR", path.display())]
     NotADirectory {
@@ -46,7 +58,7 @@ pub enum RuntimeDirError {
         /// Its owner.
         uid: u32,
     },
-    /// Others may enter it.
+    /// Others may enter it, or a group may put files into it.
     #[error("{0} is open to others (mode {mode:04o}); run: chmod 700 {0}", path.display())]
     NotPrivate {
         /// The directory.
@@ -56,7 +68,7 @@ pub enum RuntimeDirError {
     },
     /// A name that is no file name, or one that hides.
     #[error(
-        "{name:?} is no console name: letters, digits, '.', '_' and '-', at most 64, a letter or digit first"
+        "{name:?} is no console name: letters, digits, '.', '_' and '-', at most 64, a letter or digit first, and no .ro at its end"
     )]
     BadName {
         /// The name.
@@ -89,7 +101,7 @@ pub enum RuntimeDirError {
 /// The longest path of a Unix socket, in bytes (`sun_path` less its terminator).
 const SOCKET_PATH_MAX: usize = 107;
 
-/// A directory of mode 0700 that belongs to this user.
+/// A directory of mode 0700 that belongs to this user, or 0750 if it is [shared](RuntimeDir::create_shared).
 #[derive(Debug, Clone)]
 pub struct RuntimeDir {
     path: PathBuf,
@@ -127,6 +139,20 @@ impl RuntimeDir {
         }
     }
 
+    /// The same, for a directory that the members of a group (by its number) may enter and list, mode 0750. Which of the sockets
+    /// in it they may connect to is said when these are [bound](crate::Sockets::for_group).
+    ///
+    /// # Errors
+    ///
+    /// When it can't be made or given to the group, or is not a directory of this user's that nobody else can write.
+    pub fn create_shared(path: impl Into<PathBuf>, gid: u32) -> Result<Self, RuntimeDirError> {
+        let dir = Self::create(path)?;
+        let fail = |source| RuntimeDirError::Share { path: dir.path.clone(), gid, source };
+        rustix::fs::chown(&dir.path, None, Some(Gid::from_raw(gid))).map_err(|error| fail(error.into()))?;
+        fs::set_permissions(&dir.path, Permissions::from_mode(0o750)).map_err(fail)?;
+        Ok(dir)
+    }
+
     /// Opens the directory to look for consoles; it must be there.
     ///
     /// # Errors
@@ -147,7 +173,8 @@ impl RuntimeDir {
             return Err(RuntimeDirError::NotYours { path, uid: metadata.uid() });
         }
         let mode = metadata.mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        // A group that may enter has been let in by us; who may write could put an imitation in a console's place.
+        if mode & 0o027 != 0 {
             return Err(RuntimeDirError::NotPrivate { path, mode });
         }
         Ok(Self { path })
@@ -200,7 +227,9 @@ impl RuntimeDir {
     /// When the name is no name, or another process serves it.
     pub fn claim(&self, name: &str) -> Result<Claim, RuntimeDirError> {
         let raw = self.socket(name, "sock")?;
+        let read_only = self.socket(name, "ro.sock")?;
         let control = self.socket(name, "ctl")?;
+        let pty = self.path.join(format!("{name}.pty"));
         let path = self.path.join(format!("{name}.lock"));
         let fail = |source| RuntimeDirError::Lock { path: path.clone(), source };
         for _ in 0..CLAIM_TRIES {
@@ -234,8 +263,8 @@ impl RuntimeDir {
             // For people, in the message of whoever comes next. A disk that has no room for it may have some for sockets,
             // and the console is worth more than the number.
             let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-            let claim = Claim { name: name.to_owned(), raw, control, path, lock };
-            claim.remove_sockets();
+            let claim = Claim { name: name.to_owned(), raw, read_only, control, pty, path, lock };
+            claim.remove_files();
             return Ok(claim);
         }
         Err(fail(io::ErrorKind::ResourceBusy.into()))
@@ -257,7 +286,10 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 fn check_name(name: &str) -> Result<(), RuntimeDirError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain) {
+    let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let ends = name.as_bytes().ends_with(b".ro");
+    // The raw socket of vm0.ro would be the read-only one of vm0.
+    if name.len() <= 64 && begins && name.chars().all(plain) && !ends {
         Ok(())
     } else {
         Err(RuntimeDirError::BadName { name: name.to_owned() })
@@ -269,7 +301,9 @@ fn check_name(name: &str) -> Result<(), RuntimeDirError> {
 pub struct Claim {
     name: String,
     raw: PathBuf,
+    read_only: PathBuf,
     control: PathBuf,
+    pty: PathBuf,
     path: PathBuf,
     /// Holds the lock as long as it is open.
     lock: File,
@@ -286,13 +320,27 @@ impl Claim {
         &self.raw
     }
 
+    /// The path of the read-only socket: what the guest writes from now on, and nothing is typed.
+    pub fn read_only_socket(&self) -> &Path {
+        &self.read_only
+    }
+
     /// The path of the control socket: the [framed protocol](crate::wire).
     pub fn control_socket(&self) -> &Path {
         &self.control
     }
 
-    fn remove_sockets(&self) {
-        for socket in [&self.raw, &self.control] {
+    /// The path of the link to the pseudo-terminal, if there is one.
+    pub fn pty_link(&self) -> &Path {
+        &self.pty
+    }
+
+    fn remove_files(&self) {
+        if fs::symlink_metadata(&self.pty).is_ok_and(|there| there.file_type().is_symlink()) {
+            // When it can't be removed, making it anew says so.
+            let _ = fs::remove_file(&self.pty);
+        }
+        for socket in [&self.raw, &self.read_only, &self.control] {
             if fs::symlink_metadata(socket).is_ok_and(|there| there.file_type().is_socket()) {
                 // When it can't be removed, binding says so.
                 let _ = fs::remove_file(socket);
@@ -305,7 +353,7 @@ impl Drop for Claim {
     fn drop(&mut self) {
         // If somebody has removed our lock file, another server may have claimed the name since: its sockets are its own.
         if is_at(&self.lock, &self.path).unwrap_or(false) {
-            self.remove_sockets();
+            self.remove_files();
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -328,8 +376,21 @@ mod tests {
     fn made_private_and_refused_otherwise() {
         let (_temp, dir) = dir();
         assert_eq!(fs::metadata(dir.path()).unwrap().mode() & 0o777, 0o700);
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         assert!(matches!(RuntimeDir::open(dir.path()), Err(RuntimeDirError::NotPrivate { mode: 0o755, .. })));
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o770)).unwrap();
+        assert!(matches!(RuntimeDir::open(dir.path()), Err(RuntimeDirError::NotPrivate { mode: 0o770, .. })));
+    }
+
+    #[test]
+    fn shared_with_a_group_that_can_not_write() {
+        let (_temp, dir) = dir();
+        let gid = rustix::process::getegid().as_raw();
+        RuntimeDir::create_shared(dir.path(), gid).unwrap();
+        let metadata = fs::metadata(dir.path()).unwrap();
+        assert_eq!((metadata.mode() & 0o7777, metadata.gid()), (0o750, gid));
+        // Its own user and the server that comes back find it in order.
+        assert!(RuntimeDir::create(dir.path()).is_ok());
     }
 
     #[test]
@@ -343,7 +404,7 @@ mod tests {
     #[test]
     fn names_that_are_none() {
         let (_temp, dir) = dir();
-        for name in ["", ".", "..", ".hidden", "a/b", "-x", "é", "a b", "a\n", &"x".repeat(65)] {
+        for name in ["", ".", "..", ".hidden", "a/b", "-x", "é", "a b", "a\n", "vm0.ro", &"x".repeat(65)] {
             assert!(matches!(dir.claim(name), Err(RuntimeDirError::BadName { .. })), "{name:?}");
         }
         assert!(dir.claim(&"x".repeat(64)).is_ok() || dir.path().as_os_str().len() > 40);
@@ -368,8 +429,10 @@ mod tests {
         // A lock file that nobody locks, and a socket that nobody listens on.
         fs::write(dir.path().join("vm0.lock"), "1\n").unwrap();
         drop(UnixListener::bind(dir.path().join("vm0.ctl")).unwrap());
-        let claim = dir.claim("vm0").unwrap();
-        assert!(!claim.control_socket().exists());
+        drop(UnixListener::bind(dir.path().join("vm0.ro.sock")).unwrap());
+        std::os::unix::fs::symlink("/dev/pts/0", dir.path().join("vm0.pty")).unwrap();
+        let _claim = dir.claim("vm0").unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "the lock");
     }
 
     #[test]
@@ -395,9 +458,13 @@ mod tests {
     #[test]
     fn a_file_that_is_no_socket_is_left_alone() {
         let (_temp, dir) = dir();
-        fs::write(dir.path().join("vm0.sock"), "precious").unwrap();
+        for file in ["vm0.sock", "vm0.pty"] {
+            fs::write(dir.path().join(file), "precious").unwrap();
+        }
         drop(dir.claim("vm0").unwrap());
-        assert!(dir.path().join("vm0.sock").exists());
+        for file in ["vm0.sock", "vm0.pty"] {
+            assert!(dir.path().join(file).exists());
+        }
     }
 
     #[test]

@@ -1,23 +1,29 @@
-//! The server: one console on two Unix sockets, as a subscriber of a rust-vmm event loop.
+//! The server: one console on sockets and a pseudo-terminal, as a subscriber of a rust-vmm event loop.
 //!
 //! It never blocks. A client that stops reading, dies, sends garbage or comes ten thousand times costs only itself.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 use vuart_scrollback::{Sleeper, SleeperError};
 
-use crate::connection::{Connection, Context, may_connect, peer_of};
+use crate::access::{Peer, Role, SocketKind};
+use crate::connection::{Connection, Context};
 use crate::console::Console;
+use crate::options::ServerOptions;
+use crate::pty::{Pty, PtyError, Seen};
 use crate::runtime_dir::Claim;
+use crate::session::Mode;
+use crate::sockets::{Listener, Sockets};
+use crate::timer::Timer;
+use crate::transport::Transport;
 use crate::wire::ErrorCode;
 
 /// Why a console can't be served.
@@ -32,9 +38,18 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// A socket was to be made, and no name has been claimed for it.
+    #[error("no name is claimed for a socket to be made")]
+    NoName,
+    /// A socket that was handed in can't be used.
+    #[error("can't use the socket that was handed in: {0}")]
+    HandedIn(#[source] io::Error),
     /// The server can't sleep on the console's doorbell.
     #[error(transparent)]
     Sleeper(#[from] SleeperError),
+    /// There is no pseudo-terminal.
+    #[error(transparent)]
+    Pty(#[from] PtyError),
     /// There is no thread or event for the server.
     #[error(
         "can't start the console's server (is a limit on processes or open files reached? see `ulimit -a`): {0}"
@@ -47,86 +62,148 @@ const TOUCHED_AHEAD: usize = 64 << 10;
 
 /// Serves one console. Add it to an [`event_manager::EventManager`]; one loop serves any number of consoles.
 ///
-/// Dropping it closes every connection and removes the sockets.
+/// Dropping it closes every connection and removes the files of a claimed name.
 #[derive(Debug)]
 pub struct Server {
-    claim: Claim,
     context: Context,
-    raw: UnixListener,
-    control: UnixListener,
-    connections: BTreeMap<u32, Connection>,
+    options: ServerOptions,
+    // Dropped before the claim: its link is removed while the name is still ours.
+    pty: Option<Pty>,
+    // Before the listeners: who comes later finds no socket, instead of one on which nobody listens.
+    claim: Option<Claim>,
+    /// Somebody may have opened the pseudo-terminal unseen.
+    pty_due: bool,
+    listeners: Vec<Listener>,
+    clients: BTreeMap<u32, Client>,
     next_token: u32,
+    /// Counts what clients do, to tell who has been silent longest.
+    moment: u64,
     /// Of the console's doorbell.
     sleeper: Sleeper,
     /// The guest's next byte, or its next taking of input, wakes us.
     armed: bool,
+    /// Made when something is waited for by time.
+    timer: Option<Timer>,
     /// Given up for a moment when the process has no file descriptor left, to accept a client and send it away.
     spare: Option<UnixListener>,
     /// There was no file descriptor even so: nobody is accepted until something else happens here.
     paused: bool,
 }
 
+/// A connection, and what the server wants to know of it.
+#[derive(Debug)]
+struct Client {
+    connection: Connection,
+    /// By when it must have introduced itself.
+    until: Option<Instant>,
+    /// The last moment at which it did something.
+    moment: u64,
+}
+
 /// What an event is about; higher numbers are connections.
 mod token {
     pub(super) const DOORBELL: u32 = 0;
-    pub(super) const RAW: u32 = 1;
-    pub(super) const CONTROL: u32 = 2;
-    pub(super) const FIRST_CONNECTION: u32 = 3;
+    pub(super) const TIMER: u32 = 1;
+    /// Somebody has done something with the pseudo-terminal.
+    pub(super) const PTY: u32 = 2;
+    /// The pseudo-terminal, while those who have it open are sent away.
+    pub(super) const PTY_LEAVING: u32 = 3;
+    /// The first listener; there is one of each kind at most.
+    pub(super) const FIRST_LISTENER: u32 = 4;
+    pub(super) const FIRST_CONNECTION: u32 = 16;
 }
 
 impl Server {
-    /// How many clients there may be at once.
-    pub const MAX_CONNECTIONS: usize = 64;
-
     /// How many clients are let in before the ones who are in have their turn.
     const ACCEPT_TURN: usize = 16;
 
-    /// Listens on the sockets of a claimed name.
+    /// Listens on the sockets of a claimed name: all three, for this user and root alone.
     ///
     /// # Errors
     ///
     /// When a socket can't be made, or there is no file descriptor left.
     pub fn bind(claim: Claim, console: Console) -> Result<Self, ServeError> {
-        let raw = listen(claim.raw_socket())?;
-        let control = listen(claim.control_socket())?;
-        let sleeper = console.doorbell().sleeper()?;
-        let spare = raw.try_clone().ok();
-        let context = Context::new(console, claim.name().to_owned());
-        Ok(Self {
-            claim,
-            context,
-            raw,
-            control,
-            connections: BTreeMap::new(),
-            next_token: token::FIRST_CONNECTION,
-            sleeper,
-            armed: false,
-            spare,
-            paused: false,
-        })
+        let name = claim.name().to_owned();
+        Self::new(&name, console, Sockets::bind(claim)?, ServerOptions::default())
     }
 
-    /// The console's name and sockets.
-    pub fn claim(&self) -> &Claim {
-        &self.claim
+    /// Serves on what has been opened before. It opens no file, then or later, but for the
+    /// [names of programs](ServerOptions::with_program_names) and a new pseudo-terminal when one has been hung up.
+    ///
+    /// # Errors
+    ///
+    /// When there is no file descriptor left.
+    pub fn new(
+        name: &str,
+        console: Console,
+        sockets: Sockets,
+        options: ServerOptions,
+    ) -> Result<Self, ServeError> {
+        let Sockets { pty, listeners, claim, .. } = sockets;
+        for listener in &listeners {
+            listener.socket.set_nonblocking(true).map_err(ServeError::HandedIn)?;
+        }
+        let sleeper = console.doorbell().sleeper()?;
+        let mut server = Self {
+            context: Context::new(console, name.to_owned()),
+            options,
+            pty_due: pty.is_some(),
+            pty,
+            claim,
+            listeners,
+            clients: BTreeMap::new(),
+            next_token: token::FIRST_CONNECTION,
+            moment: 0,
+            sleeper,
+            armed: false,
+            timer: None,
+            spare: None,
+            paused: false,
+        };
+        server.spare();
+        Ok(server)
+    }
+
+    /// The claimed name and its sockets, if there is one.
+    pub fn claim(&self) -> Option<&Claim> {
+        self.claim.as_ref()
+    }
+
+    /// The pseudo-terminal at this moment. It is another one after somebody has been sent away from it.
+    pub fn pty(&self) -> Option<&Path> {
+        self.pty.as_ref().and_then(Pty::path)
     }
 
     /// Whether every client has got all that it was owed. After [`Console::end`] this is when the server can go; a
     /// client that does not read keeps it waiting, so put a bound on that.
     pub fn is_settled(&self) -> bool {
-        self.connections.values().all(Connection::is_settled)
+        self.clients.values().all(|client| client.connection.is_settled())
+            && !self.pty.as_ref().is_some_and(Pty::is_leaving)
     }
 
-    fn listener(&self, listener: u32) -> &UnixListener {
-        if listener == token::RAW { &self.raw } else { &self.control }
+    fn name(&self) -> &str {
+        &self.context.name
     }
 
-    fn accept(&mut self, listener: u32, ops: &mut EventOps<'_>) {
+    /// Has a file descriptor to give up; any will do.
+    fn spare(&mut self) {
+        self.spare = self.listeners.first().and_then(|listener| listener.socket.try_clone().ok());
+    }
+
+    fn accept(&mut self, index: usize, ops: &mut EventOps<'_>) {
         for _ in 0..Self::ACCEPT_TURN {
-            match accept_with(self.listener(listener), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-                Ok(stream) => self.welcome(UnixStream::from(stream), listener, ops),
+            let Some(listener) = self.listeners.get(index) else { return };
+            match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(stream) => {
+                    let stream = UnixStream::from(stream);
+                    let peer = Peer::of(&stream, listener.kind, listener.group_role, self.options.programs);
+                    // One whose credentials can't be had is gone already.
+                    if let Ok(peer) = peer {
+                        self.admit(Transport::Socket(stream), &peer, ops);
+                    }
+                }
                 Err(Errno::MFILE | Errno::NFILE) => {
-                    self.turn_away(listener);
+                    self.turn_away(index);
                     if self.spare.is_none() {
                         self.pause(ops);
                     }
@@ -139,17 +216,19 @@ impl Server {
     }
 
     /// Lets a client in and out again, which tells it more than a connection that nobody accepts.
-    fn turn_away(&mut self, listener: u32) {
+    fn turn_away(&mut self, index: usize) {
         if self.spare.take().is_some() {
-            drop(accept_with(self.listener(listener), SocketFlags::CLOEXEC));
+            if let Some(listener) = self.listeners.get(index) {
+                drop(accept_with(&listener.socket, SocketFlags::CLOEXEC));
+            }
             // Another thread may have been faster.
-            self.spare = self.raw.try_clone().ok();
+            self.spare();
         }
     }
 
     /// Without a file descriptor to accept with, a client that waits would wake the event loop for ever.
     fn pause(&mut self, ops: &mut EventOps<'_>) {
-        log::warn!("console {}: no file descriptor is left, new clients have to wait", self.claim.name());
+        log::warn!("console {}: no file descriptor is left, new clients have to wait", self.name());
         self.paused = true;
         self.watch_listeners(EventSet::empty(), ops);
     }
@@ -157,7 +236,7 @@ impl Server {
     /// Something has happened: there may be a file descriptor again.
     fn resume(&mut self, ops: &mut EventOps<'_>) {
         if self.paused {
-            self.spare = self.raw.try_clone().ok();
+            self.spare();
             if self.spare.is_some() {
                 self.paused = false;
                 self.watch_listeners(EventSet::IN, ops);
@@ -166,79 +245,135 @@ impl Server {
     }
 
     fn watch_listeners(&self, events: EventSet, ops: &mut EventOps<'_>) {
-        for (listener, token) in [(&self.raw, token::RAW), (&self.control, token::CONTROL)] {
+        for (listener, token) in self.listeners.iter().zip(token::FIRST_LISTENER..) {
             if let Err(error) = ops.modify(Events::with_data(listener, token, events)) {
-                log::error!("console {}: can't watch its sockets: {error:?}", self.claim.name());
+                log::error!("console {}: can't watch its sockets: {error:?}", self.name());
             }
         }
     }
 
-    fn welcome(&mut self, stream: UnixStream, listener: u32, ops: &mut EventOps<'_>) {
-        let Ok(peer) = peer_of(&stream) else { return };
-        let allowed = may_connect(&peer);
-        if allowed && self.connections.len() >= Self::MAX_CONNECTIONS {
-            // Those who have not said a word give way to those who may.
-            let mute = self.connections.iter().find(|(_, connection)| connection.is_mute());
-            if let Some(token) = mute.map(|(token, _)| *token) {
-                self.close(token, ops);
-            }
+    /// Somebody has come.
+    fn admit(&mut self, transport: Transport, peer: &Peer, ops: &mut EventOps<'_>) {
+        let role = (self.options.authorise)(peer);
+        if role.is_some() {
+            self.make_room(ops);
         }
-        let full = self.connections.len() >= Self::MAX_CONNECTIONS;
-        let mut connection = if listener == token::RAW && allowed && !full {
-            Connection::raw(stream, peer, &self.context)
-        } else if listener == token::RAW {
-            Connection::raw_refused(stream, peer)
-        } else {
-            Connection::framed(stream, peer)
+        let full = self.clients.len() >= self.options.clients;
+        let identity = peer.identity();
+        let mut connection = match (peer.socket, role) {
+            (SocketKind::Control, role) => {
+                // Without a role it is sent away below.
+                Connection::framed(transport, identity, role.unwrap_or(Role::Spectator))
+            }
+            (SocketKind::ReadOnly, Some(role)) if !full => {
+                Connection::raw(transport, identity, role, Mode::Spectate, &self.context)
+            }
+            (SocketKind::Raw | SocketKind::Pty, Some(role)) if !full => {
+                Connection::raw(transport, identity, role, self.options.raw.mode(), &self.context)
+            }
+            _ => Connection::raw_refused(transport, identity),
         };
-        if !allowed {
+        if role.is_none() {
             connection.refuse(ErrorCode::Forbidden, "this console belongs to another user");
         } else if full {
             connection.refuse(ErrorCode::TooMany, "too many clients; try again when one has left");
         }
-        if full || !allowed {
-            // One attempt to say so: a client that is sent away is given no place to wait in.
-            let _ = connection.drive(false, &mut self.context);
+        let welcome = role.is_some() && !full;
+        // One attempt to say so: a client that is sent away is given no place to wait in.
+        if (connection.drive(welcome, &mut self.context).is_err() || !welcome)
+            || !self.keep(&mut connection, ops)
+        {
+            if connection.transport().is_pty() {
+                self.pty_over(!connection.is_closing(), ops);
+            }
             return;
         }
         let token = self.next_token;
-        // Tokens are used again after four billion clients; one that still has its connection is passed over.
+        // Tokens are used again after four billion clients.
         self.next_token = self.next_token.checked_add(1).unwrap_or(token::FIRST_CONNECTION);
-        if self.connections.contains_key(&token) || connection.drive(true, &mut self.context).is_err() {
-            return;
+        self.moment += 1;
+        let until =
+            connection.is_mute().then(|| Instant::now().checked_add(self.options.handshake)).flatten();
+        self.clients.insert(token, Client { connection, until, moment: self.moment });
+    }
+
+    /// Has the event loop wait for a connection, as the next client.
+    fn keep(&self, connection: &mut Connection, ops: &mut EventOps<'_>) -> bool {
+        // One that still has its connection after four billion others is passed over.
+        if self.clients.contains_key(&self.next_token) {
+            return false;
         }
-        let events = Events::with_data(connection.stream(), token, connection.interest());
-        match ops.add(events) {
-            Ok(()) => {
-                self.connections.insert(token, connection);
+        let events = Events::with_data(connection.transport(), self.next_token, connection.interest());
+        let kept = ops.add(events);
+        if let Err(error) = &kept {
+            log::warn!("console {}: can't watch a client: {error:?}", self.name());
+        }
+        kept.is_ok()
+    }
+
+    /// If there are as many as there may be, one that asks for nothing gives way.
+    fn make_room(&mut self, ops: &mut EventOps<'_>) {
+        if self.clients.len() >= self.options.clients {
+            let idle = self.clients.iter().filter(|(_, client)| client.connection.is_idle());
+            if let Some((token, _)) = idle.min_by_key(|(_, client)| client.moment) {
+                self.dismiss(*token, ErrorCode::TooMany, "somebody else needs the place", ops);
             }
-            Err(error) => log::warn!("console {}: can't watch a client: {error:?}", self.claim.name()),
         }
     }
 
-    fn close(&mut self, token: u32, ops: &mut EventOps<'_>) {
-        if let Some(connection) = self.connections.remove(&token) {
-            // Closing the file descriptor removes it too; this keeps the event manager's own table right.
-            let _ = ops.remove(Events::empty(connection.stream()));
+    /// Sends a client away.
+    fn dismiss(&mut self, token: u32, code: ErrorCode, message: &str, ops: &mut EventOps<'_>) {
+        if let Some(client) = self.clients.get_mut(&token) {
+            client.connection.refuse(code, message);
+            // One attempt to say so.
+            let _ = client.connection.drive(false, &mut self.context);
+            self.close(token, false, ops);
+        }
+    }
+
+    /// `hung_up` says whose part it was: the client's.
+    fn close(&mut self, token: u32, hung_up: bool, ops: &mut EventOps<'_>) {
+        if let Some(Client { connection, .. }) = self.clients.remove(&token) {
+            // Closing the file descriptor removes it too; this keeps the event manager's own table right, and a
+            // pseudo-terminal stays open.
+            let _ = ops.remove(Events::empty(connection.transport()));
+            let pty = connection.transport().is_pty();
             drop(connection);
+            if pty {
+                self.pty_over(hung_up, ops);
+            }
             self.resume(ops);
         }
     }
 
     fn drive(&mut self, token: u32, readable: bool, ops: &mut EventOps<'_>) {
-        let Some(connection) = self.connections.get_mut(&token) else { return };
+        let Some(client) = self.clients.get_mut(&token) else { return };
+        if readable {
+            self.moment += 1;
+            client.moment = self.moment;
+        }
+        let connection = &mut client.connection;
         let before = connection.interest();
         if connection.drive(readable, &mut self.context).is_err() {
-            self.close(token, ops);
+            let hung_up = !connection.is_closing();
+            self.close(token, hung_up, ops);
             return;
         }
         let interest = connection.interest();
         if interest != before {
-            let events = Events::with_data(connection.stream(), token, interest);
+            let events = Events::with_data(connection.transport(), token, interest);
             if ops.modify(events).is_err() {
-                self.close(token, ops);
+                self.close(token, false, ops);
             }
         }
+    }
+
+    /// The client's end is closed.
+    fn hung_up(&mut self, token: u32, ops: &mut EventOps<'_>) {
+        if let Some(client) = self.clients.get_mut(&token) {
+            client.connection.drain(&mut self.context);
+        }
+        self.close(token, true, ops);
     }
 
     fn rung(&mut self, ops: &mut EventOps<'_>) {
@@ -257,7 +392,7 @@ impl Server {
     }
 
     fn drive_all(&mut self, ops: &mut EventOps<'_>) {
-        let tokens: Vec<u32> = self.connections.keys().copied().collect();
+        let tokens: Vec<u32> = self.clients.keys().copied().collect();
         for token in tokens {
             self.drive(token, false, ops);
         }
@@ -267,7 +402,7 @@ impl Server {
     /// rings in any case.) While nobody is there, or nobody reads, the guest does not pay for our wake-ups.
     fn arm(&mut self, ops: &mut EventOps<'_>) {
         // While it is paused, anything that happens is a reason to try again.
-        let awaits = self.paused || self.connections.values().any(Connection::awaits_guest);
+        let awaits = self.paused || self.clients.values().any(|client| client.connection.awaits_guest());
         if self.armed || !awaits {
             return;
         }
@@ -276,49 +411,153 @@ impl Server {
         // What has come before is looked at now, and what comes after rings.
         self.drive_all(ops);
     }
+
+    /// When there is something to do even if nothing happens before.
+    fn next_deadline(&self) -> Option<Instant> {
+        let mute = self.clients.values().filter(|client| client.connection.is_mute());
+        let handshakes = mute.filter_map(|client| client.until);
+        handshakes.chain(self.pty.as_ref().and_then(Pty::deadline)).min()
+    }
+
+    /// Has the timer as the deadlines are.
+    fn schedule(&mut self, ops: &mut EventOps<'_>) {
+        let deadline = self.next_deadline();
+        if deadline.is_some() && self.timer.is_none() {
+            // Without a file descriptor for it, it is tried again when something happens.
+            self.timer = Timer::new()
+                .ok()
+                .filter(|timer| ops.add(Events::with_data(timer, token::TIMER, EventSet::IN)).is_ok());
+        }
+        if let Some(timer) = &mut self.timer
+            && let Err(error) = timer.arm(deadline)
+        {
+            log::error!("console {}: can't set its timer: {error}", self.name());
+        }
+    }
+
+    /// A deadline has come.
+    fn due(&mut self, ops: &mut EventOps<'_>) {
+        if let Some(timer) = &mut self.timer {
+            timer.acknowledge();
+        }
+        let now = Instant::now();
+        let late =
+            |client: &Client| client.connection.is_mute() && client.until.is_some_and(|until| until <= now);
+        let late: Vec<u32> =
+            self.clients.iter().filter(|(_, client)| late(client)).map(|(token, _)| *token).collect();
+        for token in late {
+            self.dismiss(token, ErrorCode::Timeout, "no hello has come", ops);
+        }
+        self.pty_goes_on(Seen::default(), ops);
+    }
+
+    /// The session at the pseudo-terminal is over, or was not begun: because nobody has it open any more, or because whoever
+    /// has is to go.
+    fn pty_over(&mut self, deserted: bool, ops: &mut EventOps<'_>) {
+        let Some(pty) = &mut self.pty else { return };
+        if deserted {
+            pty.vacate();
+            self.pty_due = true;
+        } else {
+            pty.leave(Instant::now());
+            if let Some(master) = pty.master() {
+                // For the hang-up, which is reported without being asked for. Failing that, their time runs out.
+                let _ = ops.add(Events::with_data(master, token::PTY_LEAVING, EventSet::empty()));
+            }
+            // They may have read it before they were watched.
+            self.pty_goes_on(Seen::UNKNOWN, ops);
+        }
+    }
+
+    /// Those who were sent away from the pseudo-terminal have all closed it themselves.
+    fn pty_left(&mut self, ops: &mut EventOps<'_>) {
+        if let Some(pty) = &mut self.pty {
+            if let Some(master) = pty.master() {
+                let _ = ops.remove(Events::empty(master));
+            }
+            pty.vacate();
+            self.pty_due = true;
+        }
+    }
+
+    fn pty_goes_on(&mut self, seen: Seen, ops: &mut EventOps<'_>) {
+        let Some(pty) = &mut self.pty else { return };
+        if pty.has_left(seen, Instant::now()) {
+            if let Some(master) = pty.master() {
+                let _ = ops.remove(Events::empty(master));
+            }
+            self.renew_pty(ops);
+        } else if let Some(master) = pty.occupy(seen) {
+            self.admit(Transport::Pty(master), &Peer::at_pty(), ops);
+        }
+    }
+
+    fn renew_pty(&mut self, ops: &mut EventOps<'_>) {
+        let Some(pty) = &mut self.pty else { return };
+        match pty.renew() {
+            Ok(()) => self.pty_due = true,
+            // It is tried again when something happens.
+            Err(error) if error.is_passing() => {}
+            Err(error) => {
+                log::error!(
+                    "console {}: it is served on no pseudo-terminal any more: {error}",
+                    self.context.name
+                );
+                let _ = ops.remove(Events::empty_raw(pty.watch_fd()));
+                self.pty = None;
+            }
+        }
+    }
+
+    /// Somebody may have come to the pseudo-terminal while others were seen off.
+    fn look_at_pty(&mut self, ops: &mut EventOps<'_>) {
+        if self.pty.as_ref().is_some_and(Pty::is_missing) {
+            self.renew_pty(ops);
+        }
+        while std::mem::take(&mut self.pty_due) {
+            self.pty_goes_on(Seen::UNKNOWN, ops);
+        }
+    }
 }
 
 impl MutEventSubscriber for Server {
     fn init(&mut self, ops: &mut EventOps<'_>) {
         self.touch_ahead();
-        for (fd, token) in [
-            (self.sleeper.as_raw_fd(), token::DOORBELL),
-            (self.raw.as_raw_fd(), token::RAW),
-            (self.control.as_raw_fd(), token::CONTROL),
-        ] {
+        let listeners = self.listeners.iter().zip(token::FIRST_LISTENER..);
+        let fds = [(self.sleeper.as_raw_fd(), token::DOORBELL)]
+            .into_iter()
+            .chain(self.pty.as_ref().map(|pty| (pty.watch_fd(), token::PTY)))
+            .chain(listeners.map(|(listener, token)| (listener.as_raw_fd(), token)));
+        for (fd, token) in fds {
             if let Err(error) = ops.add(Events::with_data_raw(fd, token, EventSet::IN)) {
-                log::error!("console {}: can't be served: {error:?}", self.claim.name());
+                log::error!("console {}: can't be served: {error:?}", self.name());
             }
         }
+        self.look_at_pty(ops);
+        self.arm(ops);
+        self.schedule(ops);
     }
 
     fn process(&mut self, events: Events, ops: &mut EventOps<'_>) {
+        let set = events.event_set();
         match events.data() {
             token::DOORBELL => self.rung(ops),
-            listener @ (token::RAW | token::CONTROL) => self.accept(listener, ops),
-            token => {
-                let set = events.event_set();
-                if set.intersects(EventSet::HANG_UP | EventSet::ERROR) {
-                    if let Some(connection) = self.connections.get_mut(&token) {
-                        connection.drain(&mut self.context);
-                    }
-                    self.close(token, ops);
-                } else {
-                    self.drive(token, set.contains(EventSet::IN), ops);
-                }
+            token::TIMER => self.due(ops),
+            token::PTY => {
+                let seen = self.pty.as_mut().map(Pty::look).unwrap_or_default();
+                self.pty_goes_on(seen, ops);
             }
+            token::PTY_LEAVING => self.pty_left(ops),
+            token @ token::FIRST_LISTENER..token::FIRST_CONNECTION => {
+                self.accept((token - token::FIRST_LISTENER) as usize, ops);
+            }
+            token if set.intersects(EventSet::HANG_UP | EventSet::ERROR) => self.hung_up(token, ops),
+            token => self.drive(token, set.contains(EventSet::IN), ops),
         }
+        self.look_at_pty(ops);
         // A client may have come, begun a session, or read on.
         self.arm(ops);
+        self.schedule(ops);
         self.touch_ahead();
     }
-}
-
-fn listen(path: &Path) -> Result<UnixListener, ServeError> {
-    let fail = |source| ServeError::Bind { path: path.to_owned(), source };
-    let listener = UnixListener::bind(path).map_err(fail)?;
-    // The directory is private already; this is for one whose directory has been opened to a group.
-    fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(fail)?;
-    listener.set_nonblocking(true).map_err(fail)?;
-    Ok(listener)
 }

@@ -204,7 +204,7 @@ mod tests {
         let mut raw = UnixStream::connect(rig.socket("vm0.sock")).unwrap();
         rig.writer.extend(b"good bye");
         rig.console.end(&Cause::VmEnded);
-        assert_eq!(rig.files(), 3);
+        assert_eq!(rig.files(), 4);
         let dir = rig.dir;
         assert!(rig.server.finish(LONG));
         assert_eq!(std::fs::read_dir(dir.path().join("r")).unwrap().count(), 0);

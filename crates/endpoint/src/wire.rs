@@ -255,6 +255,8 @@ pub enum ErrorCode {
     Forbidden,
     /// Too many connections; this one ends.
     TooMany,
+    /// No `Hello` for too long; the connection ends.
+    Timeout,
     /// No common version; the connection ends.
     Version,
     /// A code that a later version has added.

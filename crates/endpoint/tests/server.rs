@@ -13,7 +13,8 @@ use vuart_endpoint::wire::{
     MAX_PAYLOAD, Request, VERSION,
 };
 use vuart_endpoint::{
-    Cause, Client, ClientError, Console, Input, Mode, Refused, Replay, RuntimeDir, Server, Symbol,
+    Cause, Client, ClientError, Console, Input, Mode, Refused, Replay, RuntimeDir, Server, ServerOptions,
+    Symbol,
 };
 use vuart_scrollback::{Position, RingOptions, Scrollback, Writer};
 
@@ -570,9 +571,12 @@ fn ten_thousand_connections() {
 }
 
 #[test]
-fn too_many_that_have_introduced_themselves_are_told_so() {
+fn too_many_with_a_session_are_told_so() {
     let vm = Fixture::new(1 << 14);
-    let clients: Vec<Client> = (0..Server::MAX_CONNECTIONS).map(|n| vm.client(&n.to_string())).collect();
+    let mut clients: Vec<Client> = (0..ServerOptions::CLIENTS).map(|n| vm.client(&n.to_string())).collect();
+    for client in &mut clients {
+        client.attach(Mode::Spectate, Replay::None).unwrap();
+    }
     match Client::connect(&vm.control, "one more") {
         Err(ClientError::Server(error)) => assert_eq!(error.code, ErrorCode::TooMany),
         other => panic!("{other:?}"),
