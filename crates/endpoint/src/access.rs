@@ -103,7 +103,7 @@ impl Peer {
     }
 
     pub(crate) fn identity(&self) -> Identity {
-        Identity::new(&self.program, self.uid, self.pid)
+        Identity::new(&self.program, self.uid, self.pid).with_gid(self.gid)
     }
 }
 

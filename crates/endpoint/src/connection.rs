@@ -405,7 +405,7 @@ impl Connection {
                     return;
                 }
                 *greeted = true;
-                self.peer = Identity::new(&hello.label, self.peer.uid(), self.peer.pid());
+                self.peer = self.peer.clone().with_label(&hello.label);
                 self.tell(&Event::Welcome(Welcome {
                     version: wire::VERSION,
                     console: context.name.clone(),

@@ -82,6 +82,8 @@ pub struct Server {
     sleeper: Sleeper,
     /// The guest's next byte, or its next taking of input, wakes us.
     armed: bool,
+    /// When the console has something to do even if nothing happens before.
+    service_at: Option<Instant>,
     /// Made when something is waited for by time.
     timer: Option<Timer>,
     /// Given up for a moment when the process has no file descriptor left, to accept a client and send it away.
@@ -156,6 +158,7 @@ impl Server {
             moment: 0,
             sleeper,
             armed: false,
+            service_at: None,
             timer: None,
             spare: None,
             paused: false,
@@ -412,11 +415,17 @@ impl Server {
         self.drive_all(ops);
     }
 
+    /// Has the console do what time and the guest's modem lines ask for. Whose session ends by that is told so in its turn: the
+    /// doorbell rings.
+    fn service(&mut self) {
+        self.service_at = self.context.console.service(Instant::now());
+    }
+
     /// When there is something to do even if nothing happens before.
     fn next_deadline(&self) -> Option<Instant> {
         let mute = self.clients.values().filter(|client| client.connection.is_mute());
         let handshakes = mute.filter_map(|client| client.until);
-        handshakes.chain(self.pty.as_ref().and_then(Pty::deadline)).min()
+        handshakes.chain(self.pty.as_ref().and_then(Pty::deadline)).chain(self.service_at).min()
     }
 
     /// Has the timer as the deadlines are.
@@ -534,6 +543,7 @@ impl MutEventSubscriber for Server {
             }
         }
         self.look_at_pty(ops);
+        self.service();
         self.arm(ops);
         self.schedule(ops);
     }
@@ -555,6 +565,7 @@ impl MutEventSubscriber for Server {
             token => self.drive(token, set.contains(EventSet::IN), ops),
         }
         self.look_at_pty(ops);
+        self.service();
         // A client may have come, begun a session, or read on.
         self.arm(ops);
         self.schedule(ops);

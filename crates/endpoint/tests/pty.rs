@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::termios::{InputModes, LocalModes, OptionalActions, OutputModes, tcgetattr, tcsetattr};
 use support::{HANG, Served, part, play, read_to, until};
-use vuart_endpoint::wire::{Event, Request};
+use vuart_endpoint::wire::{DetachRequest, Event, Request};
 use vuart_endpoint::{
     Cause, Client, Console, Mode, PtyError, Raw, Replay, RuntimeDir, Server, ServerOptions, ServerThread,
     Sockets,
@@ -196,7 +196,7 @@ fn who_is_refused_reads_why_and_is_hung_up() {
         // Ours is still open, so that the new one is another.
         until("another has taken its place", || device(&vm) != before);
     }
-    alice.send(&Request::Detach).unwrap();
+    alice.send(&Request::Detach(DetachRequest::default())).unwrap();
     vacant(&vm);
     let mut terminal = open(vm.file("pty"));
     occupied(&vm);
@@ -240,7 +240,7 @@ fn who_goes_before_being_told_leaves_it_as_it_was() {
     for _ in 0..20 {
         drop(open(vm.file("pty")));
     }
-    alice.send(&Request::Detach).unwrap();
+    alice.send(&Request::Detach(DetachRequest::default())).unwrap();
     assert!(matches!(alice.recv().unwrap(), Event::Ended(_)));
     let mut terminal = open(vm.file("pty"));
     occupied(&vm);

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use support::{HANG, PART, Served, part, read_to};
-use vuart_endpoint::wire::{ErrorCode, Event, Request};
+use vuart_endpoint::wire::{DetachRequest, ErrorCode, Event, Request};
 use vuart_endpoint::{
     Cause, Client, ClientError, Console, Mode, Refused, Replay, Role, RuntimeDir, Server, ServerOptions,
     ServerThread, SocketKind, Sockets,
@@ -46,7 +46,7 @@ fn a_spectator_watches_and_reads_and_nothing_else() {
     assert!(!eve.attach(Mode::Spectate, Replay::All).unwrap().owner);
     assert!(matches!(eve.recv().unwrap(), Event::Output { bytes, .. } if bytes == b"history"));
     eve.status().unwrap();
-    eve.send(&Request::Detach).unwrap();
+    eve.send(&Request::Detach(DetachRequest::default())).unwrap();
     assert!(matches!(eve.recv().unwrap(), Event::Ended(end) if end.cause == Cause::Detached));
     eve.log(Replay::Last(3), None).unwrap();
     assert!(matches!(eve.recv().unwrap(), Event::Output { bytes, .. } if bytes == b"ory"));

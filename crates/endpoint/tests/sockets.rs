@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use support::{HANG, PART, Served, part, play, read_to, until};
-use vuart_endpoint::wire::{Decoder, ErrorCode, Event, Frame as _, Hello, LogRequest, Request, VERSION};
+use vuart_endpoint::wire::{
+    Decoder, DetachRequest, ErrorCode, Event, Frame as _, Hello, LogRequest, Request, VERSION,
+};
 use vuart_endpoint::{
     Cause, Client, ClientError, Console, Mode, Raw, Replay, RuntimeDir, ServeError, Server, ServerOptions,
     ServerThread, Sockets,
@@ -356,9 +358,12 @@ fn ten_thousand_lives() {
         let mut stream = connect(vm.file(["sock", "ro.sock", "ctl"][life % 3]));
         if life % 3 == 2 {
             let mut bytes = hello();
-            for request in
-                [Request::Status, Request::Log(LogRequest::default()), Request::Break, Request::Detach]
-            {
+            for request in [
+                Request::Status,
+                Request::Log(LogRequest::default()),
+                Request::Break,
+                Request::Detach(DetachRequest::default()),
+            ] {
                 request.encode(&mut bytes);
             }
             bytes.truncate(usize::try_from(random() % (bytes.len() as u64 + 1)).unwrap());
@@ -371,7 +376,7 @@ fn ten_thousand_lives() {
     println!("10,000 lives in {:?}", begin.elapsed());
     // One more is the server's timer.
     until("the last of them is gone", || vm.console.sessions().len() == 1 && files() <= before + 1);
-    client.send(&Request::Detach).unwrap();
+    client.send(&Request::Detach(DetachRequest::default())).unwrap();
 }
 
 /// A console that the test makes itself: the files of a dead server don't stand in the way.
