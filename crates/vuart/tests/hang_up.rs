@@ -363,7 +363,7 @@ impl Pic {
     fn halt(&self) {
         let latched = self.0.0.lock().unwrap();
         let (mut latched, timeout) =
-            self.0.1.wait_timeout_while(latched, Duration::from_secs(60), |latched| !*latched).unwrap();
+            self.0.1.wait_timeout_while(latched, Duration::from_secs(20), |latched| !*latched).unwrap();
         assert!(!timeout.timed_out(), "an interrupt was lost");
         *latched = false;
     }
@@ -388,7 +388,7 @@ fn e18_a_guest_that_sleeps_is_hung_up_on_each_time() {
             if count % 5 == 0 {
                 session.write(b"k").unwrap();
             }
-            assert_eq!(host_hears.recv_timeout(Duration::from_secs(60)), Ok(count));
+            assert_eq!(host_hears.recv_timeout(Duration::from_secs(20)), Ok(count));
         }
     });
     let mut interrupts = 0_usize;
