@@ -203,7 +203,7 @@ impl Console {
 
     /// Everybody at the console, the longest there first.
     pub fn sessions(&self) -> Vec<SessionInfo> {
-        self.state().sessions().cloned().collect()
+        self.state().sessions().collect()
     }
 
     /// The counters at this moment.

@@ -236,6 +236,9 @@ pub struct SessionInfo {
     /// Whether it waits in line to own it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waiting: bool,
+    /// How many come before it in line, the present owner not among them, if it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<u64>,
     /// When it began.
     pub since: Timestamp,
     /// The size of its terminal, if it has told it.

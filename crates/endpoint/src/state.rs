@@ -133,6 +133,7 @@ impl State {
             identity: request.identity,
             owner: false,
             waiting: false,
+            ahead: None,
             since: moment.at,
             window: None,
         };
@@ -494,8 +495,13 @@ impl State {
         self.owner.and_then(|id| self.sessions.get(&id)).map(|record| &record.info)
     }
 
-    pub(crate) fn sessions(&self) -> impl Iterator<Item = &SessionInfo> {
-        self.sessions.values().map(|record| &record.info)
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = SessionInfo> {
+        // One pass over the line, rather than one for each who waits in it.
+        let places: BTreeMap<SessionId, u64> = self.line.iter().copied().zip(0..).collect();
+        self.sessions.values().map(move |record| {
+            let ahead = places.get(&record.info.id).copied();
+            SessionInfo { ahead, ..record.info.clone() }
+        })
     }
 
     /// What a session is now, and by whom it was evicted if it watches since.
