@@ -9,6 +9,12 @@ use vuart_vmm::Engine;
 
 use crate::exit;
 
+mod people;
+mod send;
+
+pub(crate) use people::{KickArgs, WhoArgs};
+pub(crate) use send::{SendArgs, What};
+
 /// Serial consoles of guests: attach to one, take it over, watch it, read its history.
 #[derive(Debug, Parser)]
 #[command(name = "vuart", version, after_help = exit::TABLE, max_term_width = 100)]
@@ -24,6 +30,9 @@ pub(crate) enum Command {
     Attach(AttachArgs),
     Log(LogArgs),
     List(ListArgs),
+    Who(WhoArgs),
+    Send(SendArgs),
+    Kick(KickArgs),
     Trace(TraceArgs),
 }
 
@@ -210,7 +219,7 @@ impl LogArgs {
     }
 }
 
-/// List the consoles of this user: who holds them, since when, how many watch, how much their guests have written.
+/// List the consoles of this user: who holds them, since when, how many wait and watch, how much their guests have written.
 #[derive(Debug, Args)]
 #[command(max_term_width = 100)]
 pub(crate) struct ListArgs {

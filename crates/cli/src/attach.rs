@@ -1,7 +1,7 @@
 //! `vuart attach`: a console on this terminal, or on pipes.
 
 use vuart::endpoint::wire::Attached;
-use vuart::endpoint::{Cause, ClientError, Refused, Replay};
+use vuart::endpoint::{Cause, ClientError, Replay};
 
 use crate::args::AttachArgs;
 use crate::error::Error;
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
     let mut client = target.connect(&label)?;
     let console = client.welcome().console.clone();
     let attached = match client.attach(args.mode(), args.replay.into()) {
-        Err(ClientError::Refused(refused)) => return Err(refusal(refused, console)),
+        Err(ClientError::Refused(refused)) => return Err(Error::refused(refused, console)),
         attached => attached?,
     };
     // Not before: until here nothing needs to be put in order, and a server that hangs must not hold anybody.
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
             ),
             Cause::VmEnded => (vec!["the guest has ended".to_owned()], Ok(Exit::Done)),
             Cause::ShutDown => (vec![], Err(Error::ShutDown { console })),
-            _ => (vec![end.to_string()], Ok(Exit::Done)),
+            _ => (vec![end.to_string()], Ok(Exit::of(&end.cause))),
         },
     };
     let signal = session.close(&notes, None)?;
@@ -86,13 +86,4 @@ fn greeting(attached: &Attached, console: &str, interactive: bool) -> String {
         (false, false) => "a signal detaches",
     };
     format!("{place}; {leave}")
-}
-
-/// Why there is no session.
-fn refusal(refused: Refused, console: String) -> Error {
-    match refused {
-        Refused::Held { holder, since } => Error::Held { console, holder, since },
-        Refused::Ended { end } => Error::Over { console, ended: end.to_string() },
-        other => ClientError::Refused(other).into(),
-    }
 }

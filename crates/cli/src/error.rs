@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 use vuart::endpoint::wire::ErrorCode;
-use vuart::endpoint::{ClientError, Identity, RuntimeDirError, ServeError, Timestamp};
+use vuart::endpoint::{ClientError, End, Identity, Refused, RuntimeDirError, ServeError, Timestamp};
 use vuart::scrollback::FileError;
 use vuart_vmm::{BootError, RingError};
 
@@ -25,6 +25,15 @@ pub(crate) enum Error {
 
     #[error("{console}: {ended}")]
     Over { console: String, ended: String },
+
+    #[error("{console} is switched off since {since}")]
+    Disabled { console: String, since: Timestamp },
+
+    #[error("{console}: {end}; not all that was sent has reached the guest")]
+    Cut { console: String, end: End },
+
+    #[error("{console}: the guest has taken nothing for {seconds} s")]
+    NotTaken { console: String, seconds: u64 },
 
     #[error("the server of {console} has shut down; `vuart list` shows whether another has taken its place")]
     ShutDown { console: String },
@@ -119,6 +128,16 @@ impl From<RuntimeDirError> for Error {
 }
 
 impl Error {
+    /// Why there is no session.
+    pub(crate) fn refused(refused: Refused, console: String) -> Self {
+        match refused {
+            Refused::Held { holder, since } => Self::Held { console, holder, since },
+            Refused::Ended { end } => Self::Over { console, ended: end.to_string() },
+            Refused::Disabled { since } => Self::Disabled { console, since },
+            other => ClientError::Refused(other).into(),
+        }
+    }
+
     /// The exit status that tells scripts what went wrong.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -137,10 +156,16 @@ impl Error {
             Self::NoSuchConsole { .. } | Self::NotServed { .. } | Self::Over { .. } => Exit::NoConsole,
             Self::Held { .. } | Self::NoFreeName { .. } => Exit::InUse,
             Self::ShutDown { .. } => Exit::Lost,
+            Self::Disabled { .. } => Exit::Disabled,
+            Self::NotTaken { .. } => Exit::NotTaken,
+            Self::Cut { end, .. } => Exit::of(&end.cause),
             Self::Client(error) => match error {
                 ClientError::NotFound { .. } | ClientError::NotServed { .. } => Exit::NoConsole,
-                ClientError::Forbidden { .. } => Exit::NotPermitted,
+                ClientError::Forbidden { .. } | ClientError::Refused(Refused::Forbidden) => {
+                    Exit::NotPermitted
+                }
                 ClientError::Server(error) if error.code == ErrorCode::Forbidden => Exit::NotPermitted,
+                ClientError::Server(error) if error.code == ErrorCode::NoSession => Exit::NoConsole,
                 ClientError::Lost(_) => Exit::Lost,
                 _ => Exit::Failure,
             },

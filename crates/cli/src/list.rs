@@ -13,6 +13,7 @@ use vuart::endpoint::{Client, ClientError, RuntimeDir, RuntimeDirError};
 use crate::args::ListArgs;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::table::aligned;
 use crate::user;
 
 /// How long a server may take to answer before it counts as one that does not.
@@ -59,6 +60,8 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
 enum State {
     /// People can attach.
     Served,
+    /// Nobody can attach until it is switched on again.
+    Disabled,
     /// The guest is over.
     Ended,
     /// Nobody listens: what served it has died.
@@ -73,6 +76,7 @@ impl State {
     fn in_words(self) -> &'static str {
         match self {
             Self::Served => "served",
+            Self::Disabled => "switched off",
             Self::Ended => "ended",
             Self::Unserved => "nobody serves it",
             Self::Unresponsive => "does not answer",
@@ -103,6 +107,13 @@ struct Row {
     path: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<Owner>,
+    /// Since when it is switched off, in RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled: Option<String>,
+    /// How many wait in line to own it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<usize>,
+    /// How many watch, and don't wait for anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     spectators: Option<usize>,
     /// What the guest has written: the offset of the next byte.
@@ -118,7 +129,18 @@ struct Row {
 
 impl Row {
     fn silent(name: String, path: PathBuf, state: State) -> Self {
-        Self { name, state, path, owner: None, spectators: None, bytes: None, oldest: None, pid: None }
+        Self {
+            name,
+            state,
+            path,
+            owner: None,
+            disabled: None,
+            waiting: None,
+            spectators: None,
+            bytes: None,
+            oldest: None,
+            pid: None,
+        }
     }
 
     fn new(name: String, path: PathBuf, status: &Status) -> Self {
@@ -131,14 +153,21 @@ impl Row {
         });
         Self {
             name,
-            state: if status.ended.is_some() { State::Ended } else { State::Served },
+            state: match (&status.ended, status.disabled) {
+                (Some(_), _) => State::Ended,
+                (None, Some(_)) => State::Disabled,
+                (None, None) => State::Served,
+            },
             path,
             owner,
+            disabled: status.disabled.map(|since| since.to_string()),
+            waiting: Some(status.sessions.iter().filter(|session| session.waiting).count()),
             spectators: Some(
+                // Those that are not listed count as ones who watch, whatever they are.
                 status
                     .sessions
                     .iter()
-                    .filter(|session| !session.owner)
+                    .filter(|session| !session.owner && !session.waiting)
                     .count()
                     .saturating_add(usize::try_from(status.more_sessions).unwrap_or(usize::MAX)),
             ),
@@ -200,34 +229,20 @@ fn silence(error: &ClientError) -> State {
 }
 
 fn table(rows: &[Row]) -> String {
-    let header = ["NAME", "STATE", "OWNER", "SINCE", "SPECTATORS", "BYTES"].map(str::to_owned);
+    let header = ["NAME", "STATE", "OWNER", "SINCE", "WAITING", "SPECTATORS", "BYTES"].map(str::to_owned);
     let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
-    let lines: Vec<[String; 6]> = rows
-        .iter()
-        .map(|row| {
-            let owner = row.owner.as_ref();
-            [
-                row.name.clone(),
-                row.state.in_words().to_owned(),
-                owner.map_or_else(|| "-".to_owned(), |owner| owner.in_words.clone()),
-                owner.map_or_else(|| "-".to_owned(), |owner| owner.since.clone()),
-                number(row.spectators.map(|count| count as u64)),
-                number(row.bytes),
-            ]
-        })
-        .collect();
-    let mut widths = [0; 6];
-    for line in std::iter::once(&header).chain(&lines) {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for line in std::iter::once(&header).chain(&lines) {
-        let cells: Vec<String> =
-            line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text += cells.join("  ").trim_end();
-        text.push('\n');
-    }
-    text
+    let count = |count: Option<usize>| number(count.map(|count| count as u64));
+    let lines = rows.iter().map(|row| {
+        let owner = row.owner.as_ref();
+        [
+            row.name.clone(),
+            row.state.in_words().to_owned(),
+            owner.map_or_else(|| "-".to_owned(), |owner| owner.in_words.clone()),
+            owner.map_or_else(|| "-".to_owned(), |owner| owner.since.clone()),
+            count(row.waiting),
+            count(row.spectators),
+            number(row.bytes),
+        ]
+    });
+    aligned(header, lines)
 }

@@ -9,16 +9,20 @@ mod error;
 mod escape;
 mod exit;
 mod invocation;
+mod kick;
 mod list;
 mod log;
 mod printer;
+mod send;
 mod session;
 mod signals;
+mod table;
 mod target;
 mod terminal;
 mod trace;
 mod user;
 mod wait;
+mod who;
 
 use std::io::{Write as _, stderr};
 use std::process::ExitCode;
@@ -34,6 +38,9 @@ fn main() -> ExitCode {
         Command::Attach(args) => attach::run(&args),
         Command::Log(args) => log::run(&args),
         Command::List(args) => list::run(&args),
+        Command::Who(args) => who::run(&args),
+        Command::Send(args) => send::run(&args),
+        Command::Kick(args) => kick::run(&args),
         Command::Trace(args) => trace::run(&args.command),
     };
     let exit = result.unwrap_or_else(|error| {

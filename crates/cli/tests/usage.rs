@@ -135,8 +135,8 @@ fn the_listing_shows_what_does_not_answer_and_goes_on() {
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
     let text = done.text();
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["NAME", "STATE", "OWNER", "SINCE", "SPECTATORS", "BYTES"]);
-    assert_eq!(lines[1][..5], ["alive", "served", "-", "-", "0"]);
+    assert_eq!(lines[0], ["NAME", "STATE", "OWNER", "SINCE", "WAITING", "SPECTATORS", "BYTES"]);
+    assert_eq!(lines[1][..6], ["alive", "served", "-", "-", "0", "0"]);
     assert_eq!(lines[2][..4], ["dead", "nobody", "serves", "it"]);
     assert_eq!(lines[3][..4], ["jammed", "does", "not", "answer"]);
     assert_eq!(lines[4][..4], ["mute", "does", "not", "answer"]);

@@ -1,0 +1,40 @@
+//! The commands about whoever is at a console.
+
+use std::ffi::OsString;
+
+use clap::Args;
+use vuart::endpoint::SessionId;
+
+/// Say who is at a console: who owns it, who waits in line, who watches, since when, and on how large a terminal.
+///
+/// The first column is the session's number, which `vuart kick` takes.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100)]
+pub(crate) struct WhoArgs {
+    /// The console's name, or the path of its control socket (with a slash in it)
+    #[arg(value_name = "NAME|PATH")]
+    pub(crate) target: OsString,
+
+    /// For programs: one object, with the console's counters
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Also what has happened at the console, in numbers
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+/// End somebody's session. They are told by whom.
+///
+/// Nobody is kept from coming back by that. The server decides who may do it.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100)]
+pub(crate) struct KickArgs {
+    /// The console's name, or the path of its control socket (with a slash in it)
+    #[arg(value_name = "NAME|PATH")]
+    pub(crate) target: OsString,
+
+    /// The number of the session, as `vuart who` has it
+    #[arg(value_name = "SESSION")]
+    pub(crate) session: SessionId,
+}

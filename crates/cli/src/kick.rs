@@ -1,0 +1,13 @@
+//! `vuart kick`: ends somebody's session.
+
+use crate::args::KickArgs;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::target::Target;
+use crate::user;
+
+/// Asks the server for it. Whether we may is its affair.
+pub(crate) fn run(args: &KickArgs) -> Result<Exit, Error> {
+    Target::parse(&args.target)?.connect(&user::name())?.kick(args.session)?;
+    Ok(Exit::Done)
+}

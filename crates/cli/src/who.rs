@@ -1,0 +1,179 @@
+//! `vuart who`: who is at a console.
+
+use std::fmt::Write as _;
+use std::io::{self, stdout};
+
+use serde::Serialize;
+use serde_json::Value;
+use vuart::endpoint::wire::Status;
+use vuart::endpoint::{Cause, Counters, End, SessionId, SessionInfo};
+
+use crate::args::WhoArgs;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::table::aligned;
+use crate::target::Target;
+use crate::user;
+
+/// Says it.
+pub(crate) fn run(args: &WhoArgs) -> Result<Exit, Error> {
+    let status = Target::parse(&args.target)?.connect(&user::name())?.status()?;
+    let text = if args.json {
+        // Serialising plain structs with string keys into memory can't fail.
+        let json = serde_json::to_string_pretty(&Answer::new(&status)).unwrap_or_default();
+        format!("{json}\n")
+    } else {
+        let counters = if args.verbose { numbers(&status) } else { String::new() };
+        in_words(&status) + &counters
+    };
+    match write(&text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Stdout(error)),
+        _ => Ok(Exit::Done),
+    }
+}
+
+fn write(text: &str) -> io::Result<()> {
+    io::Write::write_all(&mut stdout(), text.as_bytes()).and_then(|()| io::Write::flush(&mut stdout()))
+}
+
+/// Whoever is there, as a table; and what else people must know.
+pub(crate) fn in_words(status: &Status) -> String {
+    let mut text = String::new();
+    if !status.sessions.is_empty() {
+        let header = ["SESSION", "WHO", "STANDING", "SINCE", "TERMINAL"].map(str::to_owned);
+        let lines = status.sessions.iter().map(|session| {
+            let size = session.window.map(|window| format!("{}x{}", window.columns, window.rows));
+            [
+                session.id.to_string(),
+                session.identity.to_string(),
+                in_line(session),
+                session.since.to_string(),
+                size.unwrap_or_else(|| "-".to_owned()),
+            ]
+        });
+        text += &aligned(header, lines);
+    }
+    if status.more_sessions > 0 {
+        let _ = writeln!(text, "and {} more", status.more_sessions);
+    }
+    if status.sessions.is_empty() {
+        let _ = writeln!(text, "nobody is at {}", status.console);
+    }
+    if let Some(since) = status.disabled {
+        let _ = writeln!(text, "{} is switched off since {since}", status.console);
+    }
+    if let Some(end) = &status.ended {
+        let _ = writeln!(text, "{}: {end}", status.console);
+    }
+    text
+}
+
+/// Its standing, with its place if it waits.
+fn in_line(session: &SessionInfo) -> String {
+    match session.ahead {
+        Some(ahead) => format!("waiting, number {}", ahead.saturating_add(1)),
+        None => standing(session).to_owned(),
+    }
+}
+
+fn standing(session: &SessionInfo) -> &'static str {
+    match (session.owner, session.waiting) {
+        (true, _) => "owner",
+        (false, true) => "waiting",
+        (false, false) => "spectator",
+    }
+}
+
+/// The counters, one a line, by the names that they have on the wire.
+fn numbers(status: &Status) -> String {
+    let mut text = format!(
+        "\n{:<18} {}\n{:<18} {} to {}\n",
+        "input_waiting", status.input_waiting, "kept", status.oldest, status.end
+    );
+    if let Ok(Value::Object(counters)) = serde_json::to_value(status.counters) {
+        for (name, value) in counters {
+            let _ = writeln!(text, "{name:<18} {value}");
+        }
+    }
+    text
+}
+
+/// What a program is told.
+#[derive(Serialize)]
+struct Answer<'a> {
+    console: &'a str,
+    /// The server's process.
+    pid: u32,
+    sessions: Vec<Row<'a>>,
+    /// How many more there are than are listed.
+    more_sessions: u64,
+    oldest: u64,
+    end: u64,
+    capacity: u64,
+    input_waiting: u64,
+    counters: Counters,
+    /// RFC 3339, as all times here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<Ended>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    id: SessionId,
+    label: &'a str,
+    uid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    standing: &'static str,
+    /// How many come before it, if it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ahead: Option<u64>,
+    since: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    columns: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u16>,
+}
+
+#[derive(Serialize)]
+struct Ended {
+    #[serde(flatten)]
+    cause: Cause,
+    at: String,
+}
+
+impl<'a> Answer<'a> {
+    fn new(status: &'a Status) -> Self {
+        Self {
+            console: &status.console,
+            pid: status.pid,
+            sessions: status.sessions.iter().map(Row::new).collect(),
+            more_sessions: status.more_sessions,
+            oldest: status.oldest,
+            end: status.end,
+            capacity: status.capacity,
+            input_waiting: status.input_waiting,
+            counters: status.counters,
+            disabled: status.disabled.map(|since| since.to_string()),
+            ended: status.ended.clone().map(|End { cause, at }| Ended { cause, at: at.to_string() }),
+        }
+    }
+}
+
+impl<'a> Row<'a> {
+    fn new(session: &'a SessionInfo) -> Self {
+        Self {
+            id: session.id,
+            label: session.identity.label(),
+            uid: session.identity.uid(),
+            pid: session.identity.pid(),
+            standing: standing(session),
+            ahead: session.ahead,
+            since: session.since.to_string(),
+            columns: session.window.map(|window| window.columns),
+            rows: session.window.map(|window| window.rows),
+        }
+    }
+}
