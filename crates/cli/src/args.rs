@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use vuart::endpoint::{Mode, Replay};
+use vuart::endpoint::{Mode, OnLag, Replay};
 use vuart_vmm::Engine;
 
 use crate::exit;
@@ -90,7 +90,8 @@ impl EngineArg {
 /// Attach this terminal, or pipes, to a console.
 ///
 /// One client owns a console and types; while somebody does, attaching is refused, and says who it is. On a terminal,
-/// at the start of a line, `~.` detaches, `~B` sends a break, `~^Z` suspends, `~?` lists these; `^]` detaches anywhere.
+/// at the start of a line, `~.` detaches, `~B` sends a break, `~S` a break and the key that follows, `~R` takes the console over,
+/// `~W` says who is here, `~^Z` suspends, `~?` lists these; `^]` detaches anywhere.
 /// From a pipe every byte goes to the guest as it is, and the end of the input detaches when the guest has taken all of it;
 /// what the guest writes after that is in `vuart log`.
 #[derive(Debug, Args)]
@@ -100,31 +101,87 @@ pub(crate) struct AttachArgs {
     #[arg(value_name = "NAME|PATH")]
     pub(crate) target: OsString,
 
-    /// Take the console over from whoever holds it; they are told by whom
-    #[arg(long, conflicts_with = "spy")]
-    pub(crate) force: bool,
-
-    /// Watch only: nothing that is typed goes to the guest, and nobody is disturbed
-    #[arg(long)]
-    pub(crate) spy: bool,
+    #[command(flatten)]
+    mode: ModeArgs,
 
     /// How much history to show first: a number of bytes, of lines with an l behind it (20l), since the guest has booted, all,
     /// or none. What a guest wrote earlier can hold sequences that a terminal answers, so none is the default
     #[arg(long, value_name = "BYTES|LINESl|boot|all|none", default_value = "none")]
     pub(crate) replay: ReplayArg,
 
+    /// Begin at this offset of the output, as `vuart log` says it
+    #[arg(long, value_name = "OFFSET", conflicts_with = "replay")]
+    pub(crate) from: Option<u64>,
+
+    /// What if this side reads so slowly that output is lost: say how much and go on; go on; or leave (exit status 8)
+    #[arg(long, value_enum, default_value_t = OnLagArg::Note)]
+    pub(crate) on_lag: OnLagArg,
+
+    /// When the connection is lost, try until there is a server again, and go on where the output stopped. It never takes the
+    /// console over: if somebody holds it that was yours, you wait in line. Whoever was evicted or kicked is not brought back
+    #[arg(long)]
+    pub(crate) reconnect: bool,
+
+    /// After an eviction that leaves you watching (the console's VMM decides that), have the console back when they leave
+    #[arg(long = "return", conflicts_with = "spy")]
+    pub(crate) returning: bool,
+
     /// What to call yourself to others; your login name unless given
     #[arg(long)]
     pub(crate) label: Option<String>,
 }
 
+/// As what to attach: as the owner of a console that nobody holds, unless one of these is given.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct ModeArgs {
+    /// Take the console over from whoever holds it; they are told by whom
+    #[arg(long)]
+    force: bool,
+
+    /// Watch only: nothing that is typed goes to the guest, and nobody is disturbed
+    #[arg(long)]
+    spy: bool,
+
+    /// Watch until it is your turn to own the console; others may be in line before you. Input from a pipe waits for that, too
+    #[arg(long)]
+    wait: bool,
+}
+
 impl AttachArgs {
     /// How to attach.
     pub(crate) fn mode(&self) -> Mode {
-        match (self.force, self.spy) {
-            (true, _) => Mode::TakeOver,
-            (_, true) => Mode::Spectate,
+        match self.mode {
+            ModeArgs { force: true, .. } => Mode::TakeOver,
+            ModeArgs { spy: true, .. } => Mode::Spectate,
+            ModeArgs { wait: true, .. } => Mode::Wait,
             _ => Mode::Exclusive,
+        }
+    }
+
+    /// Where output begins.
+    pub(crate) fn begin(&self) -> Replay {
+        self.from.map_or(self.replay.into(), Replay::From)
+    }
+}
+
+/// What if output is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnLagArg {
+    /// Say how much
+    Note,
+    /// Say nothing
+    Ignore,
+    /// Leave
+    Disconnect,
+}
+
+impl From<OnLagArg> for OnLag {
+    fn from(argument: OnLagArg) -> Self {
+        match argument {
+            OnLagArg::Note => Self::Note,
+            OnLagArg::Ignore => Self::Ignore,
+            OnLagArg::Disconnect => Self::Disconnect,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! `vuart attach`: a console on this terminal, or on pipes.
 
-use vuart::endpoint::wire::Attached;
+use vuart::endpoint::wire::{AttachRequest, Attached};
 use vuart::endpoint::{Cause, ClientError, Replay};
 
 use crate::args::AttachArgs;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::invocation::{command, quoted};
-use crate::session::{Outcome, Session, Texts};
+use crate::session::{Outcome, Session, Texts, Way, Wishes, place};
 use crate::signals::Signals;
 use crate::target::Target;
 use crate::user;
@@ -21,24 +21,32 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
     let label = args.label.clone().unwrap_or_else(user::name);
     let mut client = target.connect(&label)?;
     let console = client.welcome().console.clone();
-    let attached = match client.attach(args.mode(), args.replay.into()) {
+    let wishes = Wishes { on_lag: args.on_lag.into(), returning: args.returning };
+    let request = AttachRequest {
+        mode: args.mode(),
+        replay: args.begin(),
+        on_lag: wishes.on_lag,
+        returning: wishes.returning,
+    };
+    let attached = match client.attach_with(request) {
         Err(ClientError::Refused(refused)) => return Err(Error::refused(refused, console)),
         attached => attached?,
     };
     // Not before: until here nothing needs to be put in order, and a server that hangs must not hold anybody.
     let mut signals =
         Signals::catch().map_err(|source| Error::Host { operation: "catch signals", source })?;
-    let mut session = Session::begin(client, &attached, &mut signals, TEXTS)?;
+    let mut session = Session::begin(client, &attached, &mut signals, TEXTS)?.with_wishes(wishes);
     session.note(&greeting(&attached, &console, session.is_interactive()));
     let argument = quoted(&target.argument().to_string_lossy());
-    if session.is_interactive() && Replay::from(args.replay) == Replay::None && attached.offset > 0 {
+    if session.is_interactive() && args.begin() == Replay::None && attached.offset > 0 {
         session.note(&format!(
             "{} bytes of history are not shown: {} log {argument}, or attach with --replay all",
             attached.offset,
             command(),
         ));
     }
-    let outcome = match session.run() {
+    let way = args.reconnect.then(|| Way { target: target.clone(), label });
+    let outcome = match carry(&mut session, way.as_ref()) {
         Ok(outcome) => outcome,
         Err(error) => {
             let signal = session.close(&[], None)?;
@@ -72,15 +80,34 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
     signal.map_or(exit, |signal| Ok(Exit::Signal(signal)))
 }
 
+/// Carries bytes until the session ends, and if there is a way back from a lost connection, beyond that.
+fn carry(session: &mut Session<'_>, way: Option<&Way>) -> Result<Outcome, Error> {
+    loop {
+        let outcome = session.run();
+        match way {
+            Some(way) if session.was_lost(&outcome) => {
+                if let Some(outcome) = session.reconnect(way)? {
+                    return Ok(outcome);
+                }
+            }
+            _ => return outcome,
+        }
+    }
+}
+
 /// What a new session is told: what it is, in whose place, and how to leave.
 fn greeting(attached: &Attached, console: &str, interactive: bool) -> String {
     let place = match (&attached.evicted, &attached.held_by) {
         (Some(evicted), _) => format!("attached to {console} as owner, taken over from {evicted}"),
         _ if attached.owner => format!("attached to {console} as owner"),
+        (None, Some(holder)) if attached.ahead.is_some() => {
+            let ahead = attached.ahead.unwrap_or_default();
+            format!("waiting for {console}, which {holder} holds: {}", place(ahead))
+        }
         (None, Some(holder)) => format!("watching {console}, which {holder} holds"),
         (None, None) => format!("watching {console}, which nobody holds"),
     };
-    let leave = match (interactive, attached.owner) {
+    let leave = match (interactive, attached.owner || attached.ahead.is_some()) {
         (true, _) => "~. detaches, ~? helps",
         (false, true) => "the end of the input detaches",
         (false, false) => "a signal detaches",

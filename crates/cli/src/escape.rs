@@ -17,6 +17,12 @@ pub(crate) enum Action<'a> {
     Detach,
     /// `~B`
     Break,
+    /// `~S` and a key
+    SysRq(u8),
+    /// `~R`
+    TakeOver,
+    /// `~W`
+    Who,
     /// `~?`
     Help,
     /// `~^Z`
@@ -29,6 +35,8 @@ enum State {
     LineStart,
     /// A tilde at the start of a line, kept back until it is known what follows.
     Tilde,
+    /// `~S` at the start of a line: the key comes next, whatever it is.
+    SysRq,
     /// Somewhere in a line.
     Inside,
 }
@@ -53,12 +61,23 @@ impl Escape {
                     self.state = State::Tilde;
                     *typed = rest;
                 }
-                (State::Tilde, b'.' | b'B' | b'?' | SUB) => {
+                (State::Tilde, b'S') => {
+                    self.state = State::SysRq;
+                    *typed = rest;
+                }
+                (State::SysRq, key) => {
+                    self.state = State::LineStart;
+                    *typed = rest;
+                    return Some(Action::SysRq(key));
+                }
+                (State::Tilde, b'.' | b'B' | b'R' | b'W' | b'?' | SUB) => {
                     self.state = State::LineStart;
                     *typed = rest;
                     return Some(match byte {
                         b'.' => Action::Detach,
                         b'B' => Action::Break,
+                        b'R' => Action::TakeOver,
+                        b'W' => Action::Who,
                         b'?' => Action::Help,
                         _ => Action::Suspend,
                     });
@@ -136,6 +155,8 @@ mod tests {
         assert_eq!(both_ways(b"ls\n~B"), "ls\n[Break]");
         assert_eq!(both_ways(b"\r~?"), "\r[Help]");
         assert_eq!(both_ways(b"~\x1a"), "[Suspend]");
+        assert_eq!(both_ways(b"~R~W"), "[TakeOver][Who]");
+        assert_eq!(both_ways(b"~St~S.~S~~."), "[SysRq(116)][SysRq(46)][SysRq(126)][Detach]");
     }
 
     #[test]

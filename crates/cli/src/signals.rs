@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 use signal_hook::low_level::signal_name;
@@ -36,13 +36,15 @@ impl fmt::Display for Signal {
 pub(crate) enum Pending {
     /// Nothing that matters.
     Nothing,
-    /// The process was stopped, by whatever means, and goes on.
+    /// The terminal has another size.
+    Resized,
+    /// The process was stopped, by whatever means, and goes on; the terminal may have another size as well.
     Continued,
     /// The process is to leave.
     Leave(Signal),
 }
 
-/// Catches the signals that end a process or let it go on after a stop; readable when one has come.
+/// Catches the signals that end a process, let it go on after a stop, or tell of its terminal; readable when one has come.
 #[derive(Debug)]
 pub(crate) struct Signals {
     delivery: SignalDelivery<UnixStream, SignalOnly>,
@@ -52,7 +54,7 @@ impl Signals {
     /// From now on these signals end nothing by themselves.
     pub(crate) fn catch() -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
-        let mut signals = vec![SIGINT, SIGQUIT, SIGTERM, SIGCONT];
+        let mut signals = vec![SIGINT, SIGQUIT, SIGTERM, SIGCONT, SIGWINCH];
         if !hangup_is_ignored() {
             signals.push(SIGHUP);
         }
@@ -66,12 +68,17 @@ impl Signals {
         for signal in self.delivery.pending() {
             pending = match (signal, pending) {
                 (_, Pending::Leave(_)) => pending,
-                (SIGCONT, _) => Pending::Continued,
+                (SIGCONT, _) | (_, Pending::Continued) if !asks_to_leave(signal) => Pending::Continued,
+                (SIGWINCH, _) => Pending::Resized,
                 (signal, _) => leave(signal),
             };
         }
         pending
     }
+}
+
+fn asks_to_leave(signal: c_int) -> bool {
+    !matches!(signal, SIGCONT | SIGWINCH)
 }
 
 fn leave(signal: c_int) -> Pending {
@@ -102,6 +109,11 @@ mod tests {
     fn the_first_request_to_leave_counts() {
         let mut signals = Signals::catch().unwrap();
         assert_eq!(signals.pending(), Pending::Nothing);
+        raise(SIGCONT).unwrap();
+        assert_eq!(signals.pending(), Pending::Continued);
+        raise(SIGWINCH).unwrap();
+        assert_eq!(signals.pending(), Pending::Resized);
+        raise(SIGWINCH).unwrap();
         raise(SIGCONT).unwrap();
         assert_eq!(signals.pending(), Pending::Continued);
         raise(SIGTERM).unwrap();

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use rustix::event::PollFlags;
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Termios, tcgetattr};
+use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
 use super::{Process, wait_for};
 
@@ -88,6 +88,12 @@ impl Pty {
         let mut buffer = [0; 4096];
         let length = rustix::io::read(&self.master, &mut buffer).unwrap();
         self.screen.extend_from_slice(&buffer[..length]);
+    }
+
+    /// Gives it another size.
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&self.master, size).unwrap();
     }
 
     /// The terminal's settings, to be compared.

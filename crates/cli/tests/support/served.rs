@@ -24,10 +24,42 @@ impl Served {
     /// With a ring of `capacity` bytes.
     pub(crate) fn new(runtime: &Runtime, capacity: usize) -> Self {
         let (output, scrollback) = Scrollback::new(capacity).unwrap();
+        Self::on(runtime, output, scrollback)
+    }
+
+    /// With this ring.
+    pub(crate) fn on(runtime: &Runtime, output: Writer, scrollback: Scrollback) -> Self {
         let (console, input) = Console::new(scrollback, || ());
         let claim = RuntimeDir::create(runtime.path()).unwrap().claim(NAME).unwrap();
         let server = ServerThread::start(Server::bind(claim, console.clone()).unwrap()).unwrap();
         Self { output, input, console, server }
+    }
+
+    /// The server goes away without a word; the guest's output stays.
+    pub(crate) fn stop(self) -> (Writer, Scrollback) {
+        let scrollback = self.console.scrollback().clone();
+        drop(self.server);
+        (self.output, scrollback)
+    }
+
+    /// Another server, with the same output.
+    pub(crate) fn restarted(self, runtime: &Runtime) -> Self {
+        let (output, scrollback) = self.stop();
+        Self::on(runtime, output, scrollback)
+    }
+
+    /// Waits until so many sessions are there.
+    pub(crate) fn until_sessions(&self, count: usize) {
+        self.until(&format!("{count} sessions"), |console| console.sessions().len() == count);
+    }
+
+    /// Waits until something is so.
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Console) -> bool) {
+        let started = std::time::Instant::now();
+        while !is_so(&self.console) {
+            assert!(started.elapsed() < GUARD, "hangs: {what}; {:?}", self.console.sessions());
+            std::thread::yield_now();
+        }
     }
 
     /// The guest writes.
