@@ -29,10 +29,21 @@ impl Served {
 
     /// With this ring.
     pub(crate) fn on(runtime: &Runtime, output: Writer, scrollback: Scrollback) -> Self {
+        Self::prepared(runtime, output, scrollback, |_| ()).0
+    }
+
+    /// With this ring, and something done to the console before anybody can connect.
+    pub(crate) fn prepared<R>(
+        runtime: &Runtime,
+        output: Writer,
+        scrollback: Scrollback,
+        prepare: impl FnOnce(&Console) -> R,
+    ) -> (Self, R) {
         let (console, input) = Console::new(scrollback, || ());
+        let prepared = prepare(&console);
         let claim = RuntimeDir::create(runtime.path()).unwrap().claim(NAME).unwrap();
         let server = ServerThread::start(Server::bind(claim, console.clone()).unwrap()).unwrap();
-        Self { output, input, console, server }
+        (Self { output, input, console, server }, prepared)
     }
 
     /// The server goes away without a word; the guest's output stays.

@@ -1,0 +1,270 @@
+//! Connections that are lost, and sessions that come back by themselves.
+
+mod support;
+
+use std::process::Stdio;
+
+use rustix::process::Signal;
+use support::pty::Pty;
+use support::served::Served;
+use support::{Demo, Process, Runtime};
+use vuart::endpoint::{Attach, Cause, Evicted, Identity, Policy};
+use vuart::scrollback::Scrollback;
+
+/// A terminal attached to a console, whose client comes back.
+fn attached(runtime: &Runtime, more: &[&str]) -> (Pty, Process) {
+    let mut pty = Pty::new();
+    let client = pty.spawn(&mut runtime.vuart(&[&["attach", "vm0", "--reconnect"], more].concat()));
+    pty.expect("~? helps]\r\n");
+    (pty, client)
+}
+
+fn leave(mut pty: Pty, client: Process) {
+    pty.type_in(b"~.");
+    assert_eq!(pty.finish(client).0, 0);
+}
+
+fn owner(served: &Served) -> String {
+    served.console.owner().unwrap().identity.label().to_owned()
+}
+
+#[test]
+fn e17_whoever_was_evicted_by_hand_does_not_come_back_as_the_owner() {
+    for evicted in [Evicted::Disconnected, Evicted::Spectates] {
+        let runtime = Runtime::new();
+        let policy = Policy::default().with_evicted(evicted);
+        let mut served = Served::new(&runtime, 1 << 16);
+        served.console.set_policy(policy);
+        let (mut alice, first) = attached(&runtime, &["--label", "alice"]);
+        let (mut bob, second) = attached(&runtime, &["--label", "bob", "--force"]);
+        alice.expect("[vuart: bob (uid ");
+        alice.expect("took the console over at 20");
+        // Of those who were there, the evicted one watches or is gone.
+        let there = if evicted == Evicted::Spectates { 2 } else { 1 };
+        let mut first = Some(first);
+        if there == 1 {
+            assert_eq!(alice.finish(first.take().unwrap()).0, 5);
+        }
+        // A storm: neither goes after the other, however often they have to come back.
+        for storm in 0..8 {
+            let (output, scrollback) = served.stop();
+            served = Served::prepared(&runtime, output, scrollback, |console| console.set_policy(policy)).0;
+            served.until_sessions(there);
+            bob.expect("[vuart: the console is yours again]\r\n");
+            assert_eq!(owner(&served), "bob", "storm {storm}");
+            let counters = served.console.counters();
+            assert_eq!((counters.taken_over, counters.attached), (0, there as u64), "storm {storm}");
+            bob.type_in(b"x\r");
+            assert_eq!(served.typed_exactly(2), b"x\r");
+        }
+        if let Some(first) = first {
+            leave(alice, first);
+        }
+        leave(bob, second);
+    }
+}
+
+#[test]
+fn e17_two_that_both_come_back_agree_on_one() {
+    let runtime = Runtime::new();
+    let mut served = Served::new(&runtime, 1 << 16);
+    let (alice, first) = attached(&runtime, &["--label", "alice"]);
+    let (bob, second) = attached(&runtime, &["--label", "bob", "--wait"]);
+    for storm in 0..8 {
+        served = served.restarted(&runtime);
+        served.until_sessions(2);
+        // Whoever comes first: an owner that finds the console held waits in line.
+        let counters = served.console.counters();
+        assert_eq!(counters.taken_over, 0, "storm {storm}");
+        let sessions = served.console.sessions();
+        assert_eq!(sessions.iter().filter(|session| session.owner).count(), 1, "{sessions:?}");
+        assert_eq!(sessions.iter().filter(|session| session.waiting).count(), 1, "{sessions:?}");
+    }
+    leave(alice, first);
+    leave(bob, second);
+}
+
+#[test]
+fn e17_whoever_finds_the_console_held_is_told_by_whom_and_waits() {
+    let runtime = Runtime::new();
+    let served = Served::new(&runtime, 4096);
+    let (mut alice, client) = attached(&runtime, &[]);
+    let (output, scrollback) = served.stop();
+    let carol = |console: &vuart::endpoint::Console| {
+        console.attach(Attach::new(Identity::new("carol", 1000, Some(42)))).unwrap()
+    };
+    let (mut served, carol) = Served::prepared(&runtime, output, scrollback, carol);
+    alice.expect("[vuart: back: carol (uid 1000, pid 42) holds the console since 20");
+    alice.expect("; you are next in line]\r\n");
+    assert!(carol.end().is_none());
+    drop(carol);
+    alice.expect("[vuart: the console is yours now]\r\n");
+    alice.type_in(b"ls\r");
+    assert_eq!(served.typed_exactly(3), b"ls\r");
+    leave(alice, client);
+}
+
+#[test]
+fn no_byte_is_shown_twice_and_what_is_gone_is_declared() {
+    let runtime = Runtime::new();
+    let mut served = Served::new(&runtime, 4096);
+    served.write(b"[begin]");
+    let mut command = runtime.vuart(&["attach", "vm0", "--spy", "--reconnect", "--replay", "all"]);
+    let mut client =
+        Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    client.expect_stdout(b"[begin]");
+    for round in 0..5 {
+        let (mut output, scrollback) = served.stop();
+        // While nobody serves it, the guest writes on.
+        output.extend(format!("[away {round}]").as_bytes());
+        served = Served::on(&runtime, output, scrollback);
+        assert_eq!(client.expect_stdout(b"]"), format!("[away {round}]").as_bytes());
+        served.write(format!("[here {round}]").as_bytes());
+        assert_eq!(client.expect_stdout(b"]"), format!("[here {round}]").as_bytes());
+    }
+    let (mut output, scrollback) = served.stop();
+    let next = scrollback.end();
+    output.extend(&[b'x'; 10_000]);
+    let served = Served::on(&runtime, output, scrollback);
+    let lost = served.console.scrollback().oldest() - next;
+    client.expect_stderr(format!("[vuart: {lost} bytes are lost here]\n").as_bytes());
+    served.end(&Cause::VmEnded);
+    let done = client.finish();
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert_eq!(done.stdout.len() as u64, 10_000 - lost);
+    assert!(done.stdout.iter().all(|byte| *byte == b'x'));
+}
+
+#[test]
+fn another_ring_is_shown_from_its_beginning() {
+    let runtime = Runtime::new();
+    let mut served = Served::new(&runtime, 4096);
+    served.write(b"0123456789");
+    let (mut pty, client) = attached(&runtime, &["--replay", "all"]);
+    pty.expect("0123456789");
+    // Shorter than what was shown; then as long as it, or longer, but another text.
+    for text in ["short", "other", "another guest altogether"] {
+        served.stop();
+        let (mut output, scrollback) = Scrollback::new(4096).unwrap();
+        output.extend(text.as_bytes());
+        served = Served::on(&runtime, output, scrollback);
+        pty.expect("[vuart: the console has begun anew, and so does its output]\r\n");
+        pty.expect("[vuart: the console is yours again]\r\n");
+        assert_eq!(pty.expect(text), text);
+    }
+    leave(pty, client);
+}
+
+#[test]
+fn the_last_words_of_a_guest_that_has_ended_meanwhile() {
+    let runtime = Runtime::new();
+    let mut served = Served::new(&runtime, 4096);
+    served.write(b"login: ");
+    let (mut pty, client) = attached(&runtime, &["--replay", "all"]);
+    pty.expect("login: ");
+    let (mut output, scrollback) = served.stop();
+    output.extend(b"Kernel panic");
+    let end = |console: &vuart::endpoint::Console| console.end(&Cause::VmEnded);
+    let (_served, ()) = Served::prepared(&runtime, output, scrollback, end);
+    let (code, shown) = pty.finish(client);
+    assert_eq!(code, 0);
+    assert!(shown.contains("Kernel panic\r\n[vuart: the guest has ended]\r\n"), "{shown}");
+}
+
+#[test]
+fn whoever_waits_for_a_server_can_leave_and_types_for_nobody() {
+    let runtime = Runtime::new();
+    for (way, expected) in [(None, 0), (Some(Signal::TERM), 143)] {
+        let served = Served::new(&runtime, 4096);
+        let mut pty = Pty::new();
+        let before = pty.settings();
+        let client = pty.spawn(&mut runtime.vuart(&["attach", "vm0", "--reconnect"]));
+        pty.expect("~? helps]\r\n");
+        // Announced, or not.
+        if way.is_some() {
+            served.end(&Cause::ShutDown);
+        } else {
+            served.stop();
+        }
+        pty.expect("[vuart: the connection was lost: waiting for the console to come back; ");
+        pty.type_in(b"rm -rf /\r");
+        match way {
+            None => pty.type_in(b"~R~W~."),
+            Some(signal) => client.signal(signal),
+        }
+        assert_eq!(pty.finish(client).0, expected);
+        assert_eq!(pty.settings(), before);
+    }
+    // And what was typed meanwhile, or the escapes that need a console, are forgotten.
+    let served = Served::new(&runtime, 4096);
+    let (mut pty, client) = attached(&runtime, &[]);
+    served.stop();
+    pty.expect("the connection was lost");
+    pty.type_in(b"rm -rf /\r~R~W~?");
+    pty.expect("suspend vuart");
+    let mut served = Served::new(&runtime, 4096);
+    pty.expect("[vuart: the console is yours again]\r\n");
+    pty.type_in(b"ls\r");
+    assert_eq!(served.typed_exactly(3), b"ls\r");
+    leave(pty, client);
+}
+
+#[test]
+fn whoever_was_sent_away_stays_away() {
+    for (way, code) in [("kicked", 9), ("switched off", 11)] {
+        let runtime = Runtime::new();
+        let served = Served::new(&runtime, 4096);
+        let (mut pty, client) = attached(&runtime, &[]);
+        if way == "kicked" {
+            let by = Identity::new("root", 0, None);
+            assert!(served.console.kick(served.console.owner().unwrap().id, &by));
+        } else {
+            served.console.disable();
+        }
+        assert_eq!(pty.finish(client).0, code);
+        assert_eq!(served.console.counters().attached, 1);
+    }
+}
+
+#[test]
+fn input_from_a_pipe_goes_on_where_it_was_not_read() {
+    let runtime = Runtime::new();
+    let mut served = Served::new(&runtime, 4096);
+    let mut command = runtime.vuart(&["attach", "vm0", "--reconnect"]);
+    let mut client =
+        Process::spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    client.expect_stderr(b"detaches]\n");
+    let mut stdin = client.child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, b"first\r").unwrap();
+    assert_eq!(served.typed_exactly(6), b"first\r");
+    served.stop();
+    client.expect_stderr(b"what was typed last may be lost]\n");
+    std::io::Write::write_all(&mut stdin, b"second\r").unwrap();
+    let mut served = Served::new(&runtime, 4096);
+    assert_eq!(served.typed_exactly(7), b"second\r");
+    // Whose input has ended can't know what became of it.
+    drop(stdin);
+    assert_eq!(client.finish().code, 0);
+}
+
+#[test]
+fn a_monitor_that_is_killed_and_another_with_its_ring() {
+    let runtime = Runtime::new();
+    let shm = tempfile::tempdir_in("/dev/shm").unwrap();
+    let ring = shm.path().join("ring");
+    let demo = ["--name", "vm0", "--ring", ring.to_str().unwrap()];
+    let first = Demo::start_with(&runtime, &demo);
+    let (mut pty, client) = attached(&runtime, &[]);
+    pty.type_in(b"echo one\r");
+    pty.expect("\r\none\r\n> ");
+    first.process.signal(Signal::KILL);
+    pty.expect("the connection was lost");
+    drop(first);
+    let _second = Demo::start_with(&runtime, &demo);
+    pty.expect("[vuart: the console is yours again]\r\n");
+    // Its boot is shown, as it comes or as it went.
+    pty.expect("> ");
+    pty.type_in(b"echo two\r");
+    pty.expect("\r\ntwo\r\n> ");
+    leave(pty, client);
+}
