@@ -20,6 +20,11 @@ impl Timestamp {
     pub fn as_millis(self) -> u64 {
         self.0
     }
+
+    /// The moment of so many milliseconds since 1970, or the last that has an RFC 3339 form.
+    pub(crate) fn time_of(millis: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(millis.min(Self::MAX))
+    }
 }
 
 impl From<SystemTime> for Timestamp {
@@ -31,8 +36,7 @@ impl From<SystemTime> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = UNIX_EPOCH + Duration::from_millis(self.0.min(Self::MAX));
-        write!(f, "{}", humantime::format_rfc3339_seconds(time))
+        write!(f, "{}", humantime::format_rfc3339_seconds(Self::time_of(self.0)))
     }
 }
 

@@ -33,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod audit;
 mod carrier;
 mod client;
 mod connection;
@@ -60,6 +61,9 @@ pub mod wire;
 
 pub use access::{Peer, Role, SocketKind};
 pub use carrier::{Carrier, DropDue, GuestLines};
+pub use audit::{
+    Audit, AuditEntry, AuditError, AuditFile, AuditLine, AuditLineError, AuditLog, AuditStatus, LostBecause,
+};
 pub use client::{Client, ClientError};
 pub use console::Console;
 pub use counters::Counters;
