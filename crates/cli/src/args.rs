@@ -63,6 +63,10 @@ pub(crate) struct DemoArgs {
     /// Record what the guest does to its UART, for `vuart trace replay`; the file grows as long as the guest runs
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
+
+    /// Append to this file who did what at the console, in JSON lines. It takes at most 16 MiB, with the older FILE.1 to FILE.3
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit: Option<PathBuf>,
 }
 
 /// What runs the guest of the demo.

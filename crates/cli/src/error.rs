@@ -2,10 +2,13 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use vuart::endpoint::wire::ErrorCode;
-use vuart::endpoint::{ClientError, End, Identity, Refused, RuntimeDirError, ServeError, Timestamp};
+use vuart::endpoint::{
+    AuditError, ClientError, End, Identity, Refused, RuntimeDirError, ServeError, Timestamp,
+};
 use vuart::scrollback::FileError;
 use vuart_vmm::{BootError, RingError};
 
@@ -83,6 +86,9 @@ pub(crate) enum Error {
     #[error("can't write the trace to {}: {source}", path.display())]
     Trace { path: PathBuf, source: io::Error },
 
+    #[error(transparent)]
+    Audit(Arc<AuditError>),
+
     #[error("can't read standard input: {0}")]
     Stdin(#[source] io::Error),
 
@@ -151,6 +157,14 @@ impl Error {
             Self::Open { source, .. } | Self::DemoRing(RingError::Open { source, .. }) => match source.kind()
             {
                 io::ErrorKind::PermissionDenied => Exit::NotPermitted,
+                _ => Exit::Failure,
+            },
+            Self::Audit(error) => match &**error {
+                AuditError::InUse { .. } => Exit::InUse,
+                AuditError::NotOurs { .. } => Exit::NotPermitted,
+                AuditError::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                    Exit::NotPermitted
+                }
                 _ => Exit::Failure,
             },
             Self::NoSuchConsole { .. } | Self::NotServed { .. } | Self::Over { .. } => Exit::NoConsole,

@@ -48,7 +48,7 @@ Exit status:
   1      failure: input or output, a check of the demo, or a trace with other answers
   2      wrong usage, or a file that can't be read as a trace or as a console's ring
   3      no such console or session, nobody serves it, or its guest had ended already
-  4      in use: the console is held by somebody, or the demo's name or ring is taken
+  4      in use: the console is held by somebody, or the demo's name or a file of it is taken
   5      evicted: somebody took the console over
   6      no permission: the server's, or for a directory, device or file
   7      the connection to the console was lost

@@ -10,15 +10,17 @@ use rustix::process::Signal;
 use support::pty::Pty;
 use support::{Demo, Process, Runtime, run, run_with};
 use tempfile::TempDir;
+use vuart::endpoint::{AuditEntry, AuditLine, EventKind};
 
 /// Every step of the tour, by its first words.
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 14] = [
     "a guest boots",
     "alice attaches",
     "alice types: echo hello",
     "bob attaches, and is refused: the console is held by alice",
     "bob takes the console over from alice",
     "alice is told: the console was taken over by bob",
+    "the audit trail has it, apart from the guest's output: {\"v\":1,",
     "alice types on, and nothing of it reaches the guest",
     "bob pastes 4096 bytes",
     "the history, read by offset",
@@ -262,6 +264,60 @@ fn a_ring_on_a_disk_is_refused_and_its_file_removed() {
     let done = run(&mut runtime.vuart(&["demo", "--no-attach", "--ring", path.to_str().unwrap()]));
     assert_eq!(done.code, 6);
     assert!(done.one_line().contains("on a disk") && !path.exists(), "{}", done.stderr);
+}
+
+#[test]
+fn the_audit_trail_of_a_tour_is_in_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit");
+    let audit = path.to_str().unwrap();
+    let mut lengths = Vec::new();
+    for _ in 0..2 {
+        tour(&Runtime::new(), &["--engine", "software", "--audit", audit]);
+        lengths.push(fs::metadata(&path).unwrap().len());
+    }
+    assert!(lengths[0] < lengths[1], "it is appended to");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = fs::read_to_string(&path).unwrap();
+    let entries = text.lines().map(|line| line.parse::<AuditLine>().unwrap().entry);
+    let told: Vec<String> = entries
+        .filter_map(|entry| match entry {
+            AuditEntry::Began { .. } => Some("began".to_owned()),
+            AuditEntry::Console { event, .. } => match event.kind {
+                EventKind::Attached { who, evicted, .. } => {
+                    let evicted =
+                        evicted.map_or(String::new(), |who| format!(" from {}", who.identity.label()));
+                    Some(format!("{}{evicted}", who.identity.label()))
+                }
+                EventKind::Refused { identity, .. } => Some(format!("not {}", identity.label())),
+                EventKind::Over { cause } => Some(format!("{cause:?}")),
+                _ => None,
+            },
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let once = ["began", "alice", "not bob", "bob from alice", "carol", "VmEnded"];
+    assert_eq!(told, [once, once].concat(), "{text}");
+}
+
+#[test]
+fn an_audit_trail_that_can_not_be_kept_is_told_and_nothing_is_served() {
+    let runtime = Runtime::new();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit");
+    let audit = path.to_str().unwrap();
+    let demo = Demo::start_with(&runtime, &["--audit", audit]);
+    let second = |audit: &str| run(&mut runtime.vuart(&["demo", "--no-attach", "--audit", audit]));
+    let done = second(audit);
+    assert_eq!(done.code, 4);
+    assert!(done.one_line().contains("choose another file"), "{}", done.stderr);
+    demo.process.signal(Signal::TERM);
+    assert_eq!(demo.process.finish().code, 143);
+    fs::set_permissions(&path, Permissions::from_mode(0o622)).unwrap();
+    let done = second(audit);
+    assert_eq!(done.code, 6);
+    assert!(done.one_line().contains("can be written by others"), "{}", done.stderr);
+    assert!(runtime.files().is_empty(), "{:?}", runtime.files());
 }
 
 /// The demo on a terminal, at the guest's prompt.

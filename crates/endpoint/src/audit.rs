@@ -96,7 +96,7 @@ impl Audit {
 
     /// What tells the trail of a console's events, for [`Console::observe`](crate::Console::observe). `console` is what the console is
     /// called in the trail: its first [`NAME_MAX`](AuditLine::NAME_MAX) characters are used.
-    pub fn observer(&self, console: &str) -> impl FnMut(&ConsoleEvent) + Send + 'static {
+    pub fn observer(&self, console: &str) -> impl FnMut(&ConsoleEvent) + Send + use<> {
         let audit = self.clone();
         let mut source = Source::new(console);
         move |event| source.observe(event, |entry| audit.put(entry))

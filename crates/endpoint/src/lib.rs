@@ -60,10 +60,10 @@ mod transport;
 pub mod wire;
 
 pub use access::{Peer, Role, SocketKind};
-pub use carrier::{Carrier, DropDue, GuestLines};
 pub use audit::{
     Audit, AuditEntry, AuditError, AuditFile, AuditLine, AuditLineError, AuditLog, AuditStatus, LostBecause,
 };
+pub use carrier::{Carrier, DropDue, GuestLines};
 pub use client::{Client, ClientError};
 pub use console::Console;
 pub use counters::Counters;

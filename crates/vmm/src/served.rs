@@ -91,7 +91,8 @@ impl ServedMachine {
     }
 
     /// The same, with a ring that may [outlive the machine](crate::open_ring), and the port put on the bus by `place`: after it
-    /// has been told to record, say, or behind something that sees what goes by.
+    /// has been told to record, say, or behind something that sees what goes by. Nobody can have attached yet: whoever
+    /// [observes](Console::observe) the port's console from there on, such as an [audit trail](vuart::endpoint::Audit), misses nothing.
     ///
     /// # Errors
     ///

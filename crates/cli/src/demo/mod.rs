@@ -5,6 +5,7 @@ mod recording;
 mod served;
 mod stage;
 mod tour;
+mod trail;
 mod visitor;
 mod wanted;
 mod witness;
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Exit, Error> {
         EngineArg::Kvm => Error::Kvm(error),
         EngineArg::Auto | EngineArg::Software => Error::Machine(error),
     })?;
-    let mut recording = Recording::new(args.trace.as_deref());
+    let mut recording = Recording::new(args.trace.as_deref(), args.audit.as_deref())?;
     let wanted = Wanted { name: args.name.as_deref(), choice, ring: args.ring.as_deref() };
     let exit = if args.no_attach {
         served::run(&wanted, signals, &mut recording)
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Exit, Error> {
     } else {
         tour::run(&wanted, signals, &mut recording)
     };
-    // Also when the demo has failed: the trace may tell why.
+    // Also when the demo has failed: the trace and the trail may tell why.
     let recorded = recording.finish();
     exit.and_then(|exit| recorded.map(|()| exit))
 }

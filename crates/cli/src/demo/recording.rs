@@ -1,4 +1,4 @@
-//! `vuart demo --trace FILE`: what the guest did to its UART, in a file that replays.
+//! What is recorded of a demo: with `--trace FILE` what the guest did to its UART, in a file that replays; and the audit trail.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -12,6 +12,7 @@ use vuart::endpoint::Claim;
 use vuart::trace::Saving;
 use vuart_vmm::{Device, ServedMachine};
 
+use super::trail::Trail;
 use super::wanted::Wanted;
 use crate::error::Error;
 
@@ -21,9 +22,16 @@ const RING: usize = 1 << 24;
 /// How long a file may take to take the rest.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Boots the guest, and records it when that was asked for.
+/// Boots the guest, and records what was asked for.
 #[derive(Debug)]
-pub(super) enum Recording {
+pub(super) struct Recording {
+    trace: Trace,
+    pub(super) trail: Trail,
+}
+
+/// What the guest does to its UART.
+#[derive(Debug)]
+enum Trace {
     /// Nobody asked.
     Off,
     /// The guest has not booted.
@@ -33,9 +41,10 @@ pub(super) enum Recording {
 }
 
 impl Recording {
-    /// Into that file, if any.
-    pub(super) fn new(path: Option<&Path>) -> Self {
-        path.map_or(Self::Off, |path| Self::Wanted(path.to_owned()))
+    /// Into these files, if any.
+    pub(super) fn new(trace: Option<&Path>, audit: Option<&Path>) -> Result<Self, Error> {
+        let trace = trace.map_or(Trace::Off, |path| Trace::Wanted(path.to_owned()));
+        Ok(Self { trace, trail: Trail::new(audit)? })
     }
 
     /// Boots the guest with something `between` the bus and the port.
@@ -49,14 +58,18 @@ impl Recording {
     ) -> Result<ServedMachine, Error> {
         let output = wanted.output()?;
         let engine = wanted.choice.engine;
-        let Self::Wanted(path) = self else {
-            let place = |port| between(Arc::new(Mutex::new(port)));
-            return Ok(ServedMachine::boot_with(engine, claim, output, place)?);
+        let observer = self.trail.begin(claim.name())?;
+        let Trace::Wanted(path) = &self.trace else {
+            return Ok(ServedMachine::boot_with(engine, claim, output, |port| {
+                port.console().observe(observer);
+                between(Arc::new(Mutex::new(port)))
+            })?);
         };
         let fail = |source| Error::Trace { path: path.clone(), source };
         let file = create(path).map_err(fail)?;
         let mut recorded = None;
         let guest = ServedMachine::boot_with(engine, claim, output, |mut port| {
+            port.console().observe(observer);
             recorded = Some(port.record(RING));
             between(Arc::new(Mutex::new(port)))
         })?;
@@ -65,19 +78,21 @@ impl Recording {
                 .map_err(io::Error::other)
                 .and_then(|recording| recording.save(BufWriter::new(file)))
                 .map_err(fail)?;
-            *self = Self::Running(path.clone(), saving);
+            self.trace = Trace::Running(path.clone(), saving);
         }
         Ok(guest)
     }
 
-    /// Waits until all is in the file, but not for ever. To be called when the guest is over.
+    /// Waits until all is in the files, but not for ever. To be called when the guest is over.
     pub(super) fn finish(self) -> Result<(), Error> {
-        match self {
-            Self::Running(path, saving) => {
+        let audited = self.trail.finish(PATIENCE);
+        let traced = match self.trace {
+            Trace::Running(path, saving) => {
                 saving.finish(PATIENCE).map_err(|source| Error::Trace { path, source })
             }
-            Self::Off | Self::Wanted(_) => Ok(()),
-        }
+            Trace::Off | Trace::Wanted(_) => Ok(()),
+        };
+        audited.and(traced)
     }
 }
 

@@ -11,12 +11,15 @@ use std::sync::mpsc::Receiver;
 
 use tempfile::TempDir;
 use vuart::endpoint::wire::{AttachRequest, Attached, DetachRequest, Event, LogRequest, Request, Status};
-use vuart::endpoint::{Cause, End, Identity, Mode, Refused, Replay, RuntimeDir};
+use vuart::endpoint::{
+    Audit, AuditEntry, Cause, End, EventKind, Identity, Mode, Refused, Replay, RuntimeDir,
+};
 use vuart_vmm::{Exit as GuestExit, ServedMachine};
 
 use super::finish;
 use super::recording::Recording;
 use super::stage::{Fault, Stage, excerpt, line, ok};
+use super::trail;
 use super::visitor::Visitor;
 use super::wanted::Wanted;
 use super::witness::Witness;
@@ -52,7 +55,8 @@ pub(super) fn run(
         Arc::new(witness)
     })?;
     let boot = guest.console().scrollback().boot();
-    let tour = Tour { stage: Stage::new(&mut signals), guest, boot, heard, written: Vec::new() };
+    let audit = recording.trail.audit();
+    let tour = Tour { stage: Stage::new(&mut signals), guest, audit, boot, heard, written: Vec::new() };
     let given = tour.give(wanted);
     // `^C` ends a whole pipeline. That the others in it have gone is then not what is to be told.
     let signal = match signals.pending() {
@@ -80,6 +84,7 @@ fn private_directory() -> std::io::Result<TempDir> {
 struct Tour<'a> {
     stage: Stage<'a>,
     guest: ServedMachine,
+    audit: Audit,
     /// The offset of the first byte that this guest has written: a ring may hold what another has.
     boot: u64,
     /// What the witness hears.
@@ -100,6 +105,7 @@ impl Tour<'_> {
         let mut bob = self.visitor("bob")?;
         self.refused(&mut bob)?;
         self.taken_over(&mut alice, &mut bob)?;
+        self.audited()?;
         self.old_owner_types(&mut alice, &mut bob, &mut observer)?;
         self.paste(&mut bob)?;
         self.history(&mut observer)?;
@@ -160,6 +166,29 @@ impl Tour<'_> {
             }
             other => Err(Fault::check("the end of alice's session".to_owned(), format!("{other:?}"))),
         }
+    }
+
+    /// The take-over can be found out about later, and it is not in the guest's own output that it can.
+    fn audited(&mut self) -> Result<(), Fault> {
+        let lines = trail::lines(&self.audit);
+        let taken_over = lines.iter().find_map(|line| match &line.entry {
+            AuditEntry::Console { event, .. } => match &event.kind {
+                EventKind::Attached { who, evicted: Some(evicted), .. } => Some((line, who, evicted)),
+                _ => None,
+            },
+            _ => None,
+        });
+        let Some((line, who, evicted)) = taken_over else {
+            return Err(Fault::check("the take-over in the audit trail".to_owned(), format!("{lines:?}")));
+        };
+        check_identity(&who.identity, "bob")?;
+        check_identity(&evicted.identity, "alice")?;
+        let line = line.to_string();
+        self.hear();
+        check("nothing of it in the guest's output", !contains(&self.written, line.as_bytes()), || {
+            excerpt(&self.written)
+        })?;
+        ok(&format!("the audit trail has it, apart from the guest's output: {line}"))
     }
 
     /// What the old owner types goes nowhere; what the new one types reaches the guest.
