@@ -98,6 +98,9 @@ impl EngineArg {
 /// `~W` says who is here, `~^Z` suspends, `~?` lists these; `^]` detaches anywhere.
 /// From a pipe every byte goes to the guest as it is, and the end of the input detaches when the guest has taken all of it;
 /// what the guest writes after that is in `vuart log`.
+///
+/// A terminal is shown what the guest writes but for sequences that would make it answer, or change more than its screen;
+/// what is no terminal gets every byte.
 #[derive(Debug, Args)]
 #[command(max_term_width = 100)]
 pub(crate) struct AttachArgs {
@@ -109,7 +112,7 @@ pub(crate) struct AttachArgs {
     mode: ModeArgs,
 
     /// How much history to show first: a number of bytes, of lines with an l behind it (20l), since the guest has booted, all,
-    /// or none. What a guest wrote earlier can hold sequences that a terminal answers, so none is the default
+    /// or none
     #[arg(long, value_name = "BYTES|LINESl|boot|all|none", default_value = "none")]
     pub(crate) replay: ReplayArg,
 
@@ -133,6 +136,11 @@ pub(crate) struct AttachArgs {
     /// What to call yourself to others; your login name unless given
     #[arg(long)]
     pub(crate) label: Option<String>,
+
+    /// Show a terminal every byte that the guest writes, also what makes it answer, which types into the guest, or what
+    /// changes more than its screen
+    #[arg(long)]
+    pub(crate) raw: bool,
 }
 
 /// As what to attach: as the owner of a console that nobody holds, unless one of these is given.
@@ -222,8 +230,8 @@ impl std::str::FromStr for ReplayArg {
 /// Write what a guest has written, by offset, to standard output.
 ///
 /// The bytes are as the guest wrote them, and each has an offset, counted from the first. Reading takes nothing away. Where
-/// bytes are gone from the history, standard error says which. On a terminal, what a guest wrote can do what any program
-/// can: to be safe, pipe it through `less` or `cat -v`.
+/// bytes are gone from the history, standard error says which. A terminal is spared what would make it answer or change more
+/// than its screen, unless `--raw` is given.
 ///
 /// With the path of a file (with a slash in it) that a console's ring lives in, it needs no server: it reads what a VMM has
 /// left that was killed, or what a live one has written so far. `/proc/PID/fd/N` is such a path as well, for a ring in a memfd.
@@ -240,6 +248,10 @@ pub(crate) struct LogArgs {
     /// Write no more than this many bytes
     #[arg(long, value_name = "BYTES")]
     pub(crate) max: Option<u64>,
+
+    /// Write every byte to a terminal as well; what is no terminal gets them all anyway
+    #[arg(long)]
+    pub(crate) raw: bool,
 
     /// Say the offset to go on from, on standard error, also when that is no terminal
     #[arg(long, short)]

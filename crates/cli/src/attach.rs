@@ -35,7 +35,7 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
     // Not before: until here nothing needs to be put in order, and a server that hangs must not hold anybody.
     let mut signals =
         Signals::catch().map_err(|source| Error::Host { operation: "catch signals", source })?;
-    let mut session = Session::begin(client, &attached, &mut signals, TEXTS)?.with_wishes(wishes);
+    let mut session = Session::begin(client, &attached, &mut signals, TEXTS, args.raw)?.with_wishes(wishes);
     session.note(&greeting(&attached, &console, session.is_interactive()));
     let argument = quoted(&target.argument().to_string_lossy());
     if session.is_interactive() && args.begin() == Replay::None && attached.offset > 0 {

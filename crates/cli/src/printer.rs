@@ -3,15 +3,20 @@
 //! A thread writes, because a write can wait: for a reader of a pipe that does not read, for a terminal at the other end
 //! of a slow line. The session goes on meanwhile, so that escapes and signals are seen. What waits to be written is
 //! bounded by the session, which takes no more from the server while there is a [backlog](Printer::backlog).
+//!
+//! A terminal is restored by the thread too, when the session asks for it: behind the output that was written before.
 
 use std::collections::VecDeque;
-use std::io::{self, IsTerminal as _, stderr, stdout};
+use std::io::{self, stderr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
+
+use crate::outlet::Outlet;
+use crate::screen::{self, write};
 
 /// Shows output and notes. Readable when some of what waited has been written, or writing has failed.
 #[derive(Debug)]
@@ -37,14 +42,25 @@ struct Queue {
     /// Standard output takes nothing any more.
     failure: Option<Errno>,
     closed: bool,
+    /// A piece is in the writer's hands.
+    busy: bool,
 }
 
 #[derive(Debug)]
 enum Piece {
     /// For standard output.
     Output(Vec<u8>),
+    /// Output is missing here.
+    Cut,
+    /// What is on in the terminal is turned off, on again, off for good.
+    Pause,
+    Again,
+    Restore,
     /// For standard error: whole lines, with what ends the line before them if there is one.
-    Note { text: String, newline: &'static str },
+    Note {
+        text: String,
+        newline: &'static str,
+    },
 }
 
 impl Piece {
@@ -52,7 +68,16 @@ impl Piece {
         match self {
             Self::Output(bytes) => bytes.len(),
             Self::Note { text, .. } => text.len(),
+            Self::Cut | Self::Pause | Self::Again | Self::Restore => 0,
         }
+    }
+}
+
+impl Queue {
+    fn skip_output(&mut self) {
+        let skipped = |piece: &Piece| matches!(piece, Piece::Output(_));
+        self.bytes -= self.pieces.iter().filter(|piece| skipped(piece)).map(Piece::len).sum::<usize>();
+        self.pieces.retain(|piece| !skipped(piece));
     }
 }
 
@@ -64,12 +89,15 @@ impl Shared {
 }
 
 impl Printer {
-    /// A printer whose notes end in `newline`: a raw terminal needs CR and LF.
-    pub(crate) fn new(newline: &'static str) -> io::Result<Self> {
+    /// A printer whose notes end in `newline`: a raw terminal needs CR and LF. With `verbatim`, a terminal, too, gets every
+    /// byte of the output.
+    pub(crate) fn new(newline: &'static str, verbatim: bool) -> io::Result<Self> {
         let written = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), written });
         let printer = Self { shared: Arc::clone(&shared), newline };
-        thread::Builder::new().name("vuart-printer".to_owned()).spawn(move || write_all(&shared))?;
+        thread::Builder::new()
+            .name("vuart-printer".to_owned())
+            .spawn(move || write_all(&shared, verbatim))?;
         Ok(printer)
     }
 
@@ -81,6 +109,31 @@ impl Printer {
     /// Shows output of the guest.
     pub(crate) fn output(&self, bytes: Vec<u8>) {
         self.push(Piece::Output(bytes));
+    }
+
+    /// Output is missing between what was shown last and what comes next.
+    pub(crate) fn cut(&self) {
+        self.push(Piece::Cut);
+    }
+
+    /// Turns off what the guest has turned on in the terminal, for the time that somebody else has it.
+    pub(crate) fn pause(&self) {
+        self.push(Piece::Pause);
+    }
+
+    /// Turns it on again.
+    pub(crate) fn again(&self) {
+        self.push(Piece::Again);
+    }
+
+    /// Turns off what the guest has left on in the terminal.
+    pub(crate) fn restore(&self) {
+        self.push(Piece::Restore);
+    }
+
+    /// Shows nothing any more of the output that waits.
+    pub(crate) fn skip_output(&self) {
+        self.shared.queue().skip_output();
     }
 
     /// Shows a note of one or more lines, on a line of its own.
@@ -115,7 +168,7 @@ impl Printer {
     pub(crate) fn is_idle(&self) -> bool {
         self.acknowledge();
         let queue = self.shared.queue();
-        queue.bytes == 0 && queue.pieces.is_empty()
+        !queue.busy && queue.pieces.is_empty()
     }
 
     /// Why standard output takes nothing any more, if that is so.
@@ -145,15 +198,14 @@ impl Drop for Printer {
 }
 
 /// The thread's work.
-fn write_all(shared: &Shared) {
-    // Output that stopped inside a line, on the terminal that shows the notes too.
-    let same_screen = stdout().is_terminal() && stderr().is_terminal();
-    let mut inside_line = false;
+fn write_all(shared: &Shared, verbatim: bool) {
+    let mut outlet = Outlet::new(verbatim);
     loop {
         let piece = {
             let mut queue = shared.queue();
             loop {
                 if let Some(piece) = queue.pieces.pop_front() {
+                    queue.busy = true;
                     break piece;
                 }
                 if queue.closed {
@@ -164,48 +216,28 @@ fn write_all(shared: &Shared) {
         };
         let mut failure = None;
         match &piece {
-            Piece::Output(bytes) => {
-                failure = write(stdout().as_fd(), bytes).err();
-                if let Some(last) = bytes.last() {
-                    inside_line = same_screen && *last != b'\n';
-                }
-            }
+            Piece::Output(bytes) => failure = outlet.write(bytes).err(),
+            Piece::Cut => outlet.cut(),
+            Piece::Pause => screen::pause(),
+            Piece::Again => screen::again(),
+            Piece::Restore => screen::restore(),
             Piece::Note { text, newline } => {
                 // Nobody can be told that standard error fails.
-                if std::mem::take(&mut inside_line) {
+                if outlet.take_inside_line() {
                     let _ = write(stderr().as_fd(), newline.as_bytes());
                 }
                 let _ = write(stderr().as_fd(), text.as_bytes());
             }
         }
         let mut queue = shared.queue();
+        queue.busy = false;
         queue.bytes -= piece.len();
         if failure.is_some() {
             queue.failure = failure;
-            queue.pieces.retain(|piece| matches!(piece, Piece::Note { .. }));
-            queue.bytes = queue.pieces.iter().map(Piece::len).sum();
+            queue.skip_output();
         }
         drop(queue);
         // It fails only when the counter is full, and then it is as readable as can be.
         let _ = rustix::io::write(&shared.written, &1_u64.to_ne_bytes());
     }
-}
-
-/// Writes everything, past what `std` buffers: its standard output cuts at line ends, which takes longer and shows
-/// prompts late.
-fn write(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match rustix::io::write(to, bytes) {
-            Ok(0) => return Err(Errno::IO),
-            Ok(written) => bytes = &bytes[written..],
-            Err(Errno::INTR) => {}
-            // Whoever started us has made it non-blocking.
-            Err(Errno::AGAIN) => match poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error),
-            },
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

@@ -130,17 +130,18 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Begins to carry bytes for an attached client.
+    /// Begins to carry bytes for an attached client. With `verbatim`, a terminal is shown every byte.
     pub(crate) fn begin(
         mut client: Client,
         attached: &Attached,
         signals: &'a mut Signals,
         texts: Texts,
+        verbatim: bool,
     ) -> Result<Self, Error> {
         client.set_nonblocking(true)?;
         let typed = stdin().is_terminal();
         let host = |source| Error::Host { operation: "start the thread that writes", source };
-        let printer = Printer::new(if typed { "\r\n" } else { "\n" }).map_err(host)?;
+        let printer = Printer::new(if typed { "\r\n" } else { "\n" }, verbatim).map_err(host)?;
         let raw = if typed { Some(RawMode::enter().map_err(Error::Terminal)?) } else { None };
         let standing = standing::of(attached);
         let input = match (typed, standing) {
@@ -318,6 +319,7 @@ impl<'a> Session<'a> {
             Event::Hole(hole) => {
                 self.next = hole.to;
                 self.tail.clear();
+                self.printer.cut();
                 if self.wishes.on_lag != OnLag::Ignore {
                     let lost = hole.to.saturating_sub(hole.from);
                     self.printer.note(&format!("{lost} bytes are lost here"));
@@ -444,6 +446,10 @@ impl<'a> Session<'a> {
 
     /// Stops this process, as `^Z` would if the terminal were not raw, until the shell lets it go on.
     fn suspend(&mut self) -> Result<Option<Outcome>, Error> {
+        self.printer.pause();
+        if let Some(signal) = self.drain(Some(PATIENCE))? {
+            return Ok(Some(Outcome::Signal(signal)));
+        }
         if let Some(raw) = &self.raw {
             raw.pause();
         }
@@ -454,6 +460,7 @@ impl<'a> Session<'a> {
             return Ok(Some(Outcome::Signal(signal)));
         }
         self.raw_again()?;
+        self.printer.again();
         self.tell_window();
         Ok(None)
     }
@@ -474,6 +481,7 @@ impl<'a> Session<'a> {
         if signal.is_none() {
             signal = self.drain(Some(PATIENCE))?;
         }
+        self.printer.restore();
         self.raw = None;
         self.printer.set_newline("\n");
         self.printer.fresh_line();
@@ -486,7 +494,11 @@ impl<'a> Session<'a> {
         if let Some(signal) = signal {
             self.printer.note(&format!("{signal}: {}", self.texts.stopped));
             // One more ends this as well.
-            self.drain(Some(PATIENCE))?;
+            if self.drain(Some(PATIENCE))?.is_none() && !self.printer.is_idle() {
+                // The terminal is slow, and to be restored is more than to be shown all.
+                self.printer.skip_output();
+                self.drain(Some(PATIENCE))?;
+            }
         }
         Ok(signal)
     }

@@ -54,10 +54,8 @@ impl Signals {
     /// From now on these signals end nothing by themselves.
     pub(crate) fn catch() -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
-        let mut signals = vec![SIGINT, SIGQUIT, SIGTERM, SIGCONT, SIGWINCH];
-        if !hangup_is_ignored() {
-            signals.push(SIGHUP);
-        }
+        let mut signals = leaving();
+        signals.extend([SIGCONT, SIGWINCH]);
         let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, signals)?;
         Ok(Self { delivery })
     }
@@ -79,6 +77,15 @@ impl Signals {
 
 fn asks_to_leave(signal: c_int) -> bool {
     !matches!(signal, SIGCONT | SIGWINCH)
+}
+
+/// The signals that ask this process to leave.
+pub(crate) fn leaving() -> Vec<c_int> {
+    let mut signals = vec![SIGINT, SIGQUIT, SIGTERM];
+    if !hangup_is_ignored() {
+        signals.push(SIGHUP);
+    }
+    signals
 }
 
 fn leave(signal: c_int) -> Pending {

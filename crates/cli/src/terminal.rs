@@ -8,6 +8,8 @@ use rustix::io::Errno;
 use rustix::process::getpgrp;
 use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetpgrp, tcsetattr};
 
+use crate::screen;
+
 /// The settings to return to, while the terminal is raw: for the panic hook, which can't reach the guard.
 static SAVED: Mutex<Option<Termios>> = Mutex::new(None);
 
@@ -78,6 +80,10 @@ pub(crate) fn restore_on_panic() {
         if let Some(settings) = settings {
             restore(&settings);
         }
+        screen::give_back();
         report(panic);
     }));
 }
+
+#[cfg(test)]
+mod tests;

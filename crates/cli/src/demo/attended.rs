@@ -94,7 +94,7 @@ fn attend(
         Err(ClientError::Refused(Refused::Ended { .. })) => return Ok((Visit::Over, None)),
         Err(error) => return Err(error.into()),
     };
-    let mut session = Session::begin(client, &attached, signals, TEXTS)?;
+    let mut session = Session::begin(client, &attached, signals, TEXTS, false)?;
     let from = attached.evicted.as_ref().map_or(String::new(), |by| format!(", taken over from {by}"));
     session.note(&format!(
         "attached to {} as owner{from}; ~. detaches and stops the guest, ~? helps",

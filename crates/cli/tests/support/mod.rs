@@ -13,7 +13,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, pidfd_open, waitid};
 use tempfile::TempDir;
 use vuart::endpoint::wire::Event;
 use vuart::endpoint::{Client, Mode, Replay};
@@ -125,6 +125,13 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Waits until it has been stopped.
+    pub(crate) fn stopped(&mut self) {
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(self.pid()), options).unwrap();
+        assert!(status.is_some_and(|status| status.stopped()));
     }
 
     /// Waits for the end.

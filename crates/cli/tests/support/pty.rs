@@ -73,15 +73,18 @@ impl Pty {
     }
 
     /// Waits for the end of a process, and returns its exit code and everything that is shown up to then.
-    ///
-    /// The terminal takes what is written without our reading up to some thousand bytes: more is not expected here.
     pub(crate) fn finish(&mut self, mut process: Process) -> (i32, String) {
         const MARK: &str = "\x01end of the process\x01";
-        let code = process.code();
-        // What a program has written is shown a moment later: something that was written after it marks the end.
-        rustix::io::write(&self.slave, MARK.as_bytes()).unwrap();
+        let slave = self.slave.try_clone().unwrap();
+        // Meanwhile it is read what the process writes: a terminal takes no more than some thousand bytes otherwise.
+        let waiting = std::thread::spawn(move || {
+            let code = process.code();
+            // What a program has written is shown a moment later: something that was written after it marks the end.
+            rustix::io::write(slave, MARK.as_bytes()).unwrap();
+            code
+        });
         let shown = self.expect(MARK);
-        (code, shown.trim_end_matches(MARK).to_owned())
+        (waiting.join().unwrap(), shown.trim_end_matches(MARK).to_owned())
     }
 
     fn read(&mut self) {
