@@ -112,7 +112,7 @@ fn s17_a_log_on_a_terminal_asks_nothing() {
 }
 
 #[test]
-fn s17_a_log_that_is_interrupted_restores_the_terminal() {
+fn e12_a_log_that_is_interrupted_restores_the_terminal() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 1 << 20);
     served.write(b"\x1b[?1049h");

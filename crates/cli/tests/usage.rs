@@ -28,11 +28,11 @@ fn help_names_the_commands_and_the_exit_codes() {
         assert!(done.text().contains(word), "{word}");
     }
     let done = run(&mut Runtime::new().vuart(&["attach", "--help"]));
-    for word in ["~.", "^]", "--force", "--spy", "--replay"] {
+    for word in ["~.", "^]", "--force", "--spy", "--replay", "--raw"] {
         assert!(done.text().contains(word), "{word}");
     }
     let done = run(&mut Runtime::new().vuart(&["log", "--help"]));
-    for word in ["--from", "--last", "--lines", "--boot", "--max", "ring", "/proc/PID/fd/N"] {
+    for word in ["--from", "--last", "--lines", "--boot", "--max", "--raw", "ring", "/proc/PID/fd/N"] {
         assert!(done.text().contains(word), "{word}");
     }
 }
