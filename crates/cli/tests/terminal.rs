@@ -238,13 +238,16 @@ fn what_was_lost_leaves_no_sequence_open() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     let (mut pty, client) = attached(&runtime, &[]);
-    served.write(b"here\x1b]0;a title that is never closed");
+    // Titles that are never closed, and the hole in the midst of one of them.
+    let title = [&b"\x1b]0;"[..], &[b'y'; 2000]].concat();
+    served.write(&[b"here", &title[..]].concat());
     pty.expect("here");
     client.signal(Signal::STOP);
     for _ in 0..1000 {
-        served.write(&[b'y'; 4096]);
+        served.write(&title);
     }
-    served.write(b"here again");
+    // The ring holds nothing before this, and a title may be so long.
+    served.write(&[&[b'z'; 4096][..], b"here again"].concat());
     client.signal(Signal::CONT);
     pty.expect(" bytes are lost here]\r\n");
     pty.expect("here again");

@@ -239,6 +239,7 @@ fn what_breaks_a_sequence_stands_for_itself() {
 #[test]
 fn a_string_that_is_never_closed_swallows_a_line_or_some_kibibytes() {
     check(b"\x1b]0;title\r\nlogin: ", b"\r\nlogin: ");
+    check(b"\x1bktitle\nlogin: ", b"\nlogin: ");
     check(b"\x1b]0;title\x18login: ", b"login: ");
     check(b"\x1bPdata\nmore", b"");
     let text = [&b"\x1bP"[..], &[b'x'; 10_000]].concat();
