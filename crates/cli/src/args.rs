@@ -233,8 +233,12 @@ impl std::str::FromStr for ReplayArg {
 /// bytes are gone from the history, standard error says which. A terminal is spared what would make it answer or change more
 /// than its screen, unless `--raw` is given.
 ///
+/// With --follow it goes on with what the guest writes, as a spectator, until a signal comes (exit status 130 after ^C, as of `tail -f`) or
+/// the guest's end.
+///
 /// With the path of a file (with a slash in it) that a console's ring lives in, it needs no server: it reads what a VMM has
 /// left that was killed, or what a live one has written so far. `/proc/PID/fd/N` is such a path as well, for a ring in a memfd.
+/// Nothing tells of new output there: --follow looks five times a second, and ends by a signal alone.
 #[derive(Debug, Args)]
 #[command(max_term_width = 100)]
 pub(crate) struct LogArgs {
@@ -244,6 +248,14 @@ pub(crate) struct LogArgs {
 
     #[command(flatten)]
     begin: BeginArgs,
+
+    /// Go on with what the guest writes from now on
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+
+    /// For programs: one object in each line, with the offset, for a line of the guest's, a hole, or the end; see docs/log-json.md
+    #[arg(long)]
+    pub(crate) json: bool,
 
     /// Write no more than this many bytes
     #[arg(long, value_name = "BYTES")]

@@ -35,6 +35,9 @@ pub(crate) enum Error {
     #[error("{console}: {end}; not all that was sent has reached the guest")]
     Cut { console: String, end: End },
 
+    #[error("{console}: {end}")]
+    Ended { console: String, end: End },
+
     #[error("{console}: the guest has taken nothing for {seconds} s")]
     NotTaken { console: String, seconds: u64 },
 
@@ -172,7 +175,7 @@ impl Error {
             Self::ShutDown { .. } => Exit::Lost,
             Self::Disabled { .. } => Exit::Disabled,
             Self::NotTaken { .. } => Exit::NotTaken,
-            Self::Cut { end, .. } => Exit::of(&end.cause),
+            Self::Cut { end, .. } | Self::Ended { end, .. } => Exit::of(&end.cause),
             Self::Client(error) => match error {
                 ClientError::NotFound { .. } | ClientError::NotServed { .. } => Exit::NoConsole,
                 ClientError::Forbidden { .. } | ClientError::Refused(Refused::Forbidden) => {

@@ -1,29 +1,33 @@
 //! `vuart log`: the history by offset, from a console's server or from the file that its ring lives in.
 
+mod bytes;
+mod follow;
+mod json;
 mod ring;
 
-use std::io::{self, IsTerminal as _, Write as _, stderr};
+use std::io;
 use std::thread;
 
-use signal_hook::low_level::emulate_default_handler;
-use vuart::endpoint::ClientError;
 use vuart::endpoint::wire::{Event, Hole};
+use vuart::endpoint::{ClientError, End};
+
+use bytes::Bytes;
+use json::Json;
 
 use crate::args::LogArgs;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::outlet::Outlet;
-use crate::screen;
-use crate::signals;
 use crate::target::Target;
 use crate::user;
 
 /// Writes what was asked for.
 pub(crate) fn run(args: &LogArgs) -> Result<Exit, Error> {
-    let mut printout = Printout::new(args.verbose, args.raw)?;
+    let mut printout: Box<dyn Printout> =
+        if args.json { Box::new(Json::default()) } else { Box::new(Bytes::new(args.verbose, args.raw)?) };
     let written = match Target::file(&args.target) {
-        Some(path) => ring::print(path, args, &mut printout),
-        None => served(args, &mut printout),
+        Some(path) => ring::print(path, args, printout.as_mut()),
+        None if args.follow => follow::print(args, printout.as_mut()),
+        None => served(args, printout.as_mut()),
     };
     printout.restore();
     match written {
@@ -37,83 +41,35 @@ pub(crate) fn run(args: &LogArgs) -> Result<Exit, Error> {
     }
 }
 
+/// How a history is written.
+trait Printout {
+    /// The guest's bytes, from `offset` on.
+    fn output(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Error>;
+
+    /// Bytes that are gone.
+    fn hole(&mut self, hole: Hole) -> Result<(), Error>;
+
+    /// Nothing has come for a while, and something may come yet.
+    fn pause(&mut self) -> Result<(), Error>;
+
+    /// There is no more. If it was the console that ended, how.
+    fn end(&mut self, next: u64, end: Option<&End>) -> Result<(), Error>;
+
+    /// Turns off what the guest has left on in the terminal, where there is one.
+    fn restore(&self);
+}
+
 /// What a server tells.
-fn served(args: &LogArgs, printout: &mut Printout) -> Result<(), Error> {
+fn served(args: &LogArgs, printout: &mut dyn Printout) -> Result<(), Error> {
     let mut client = Target::parse(&args.target)?.connect(&user::name())?;
     client.log(args.begin(), args.max)?;
     loop {
         match client.recv()? {
-            Event::Output { bytes, .. } => printout.output(&bytes)?,
-            Event::Hole(hole) => printout.hole(hole),
-            Event::LogEnd(end) => {
-                printout.end(end.next);
-                return Ok(());
-            }
+            Event::Output { offset, bytes } => printout.output(offset, &bytes)?,
+            Event::Hole(hole) => printout.hole(hole)?,
+            Event::LogEnd(end) => return printout.end(end.next, None),
             Event::Error(error) => return Err(ClientError::Server(error).into()),
             other => return Err(ClientError::Unexpected(format!("{other:?}")).into()),
         }
     }
-}
-
-/// The bytes go to standard output, filtered where that is a terminal; what there is to say of them, to standard error.
-struct Printout {
-    verbose: bool,
-    outlet: Outlet,
-    written: u64,
-}
-
-impl Printout {
-    fn new(verbose: bool, verbatim: bool) -> Result<Self, Error> {
-        let outlet = Outlet::new(verbatim);
-        if outlet.is_terminal() {
-            give_back_on_signals().map_err(|source| Error::Host { operation: "catch signals", source })?;
-        }
-        Ok(Self { verbose, outlet, written: 0 })
-    }
-
-    fn output(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.outlet.write(bytes).map_err(|error| Error::Stdout(error.into()))?;
-        self.written = self.written.saturating_add(bytes.len() as u64);
-        Ok(())
-    }
-
-    fn hole(&mut self, Hole { from, to }: Hole) {
-        self.outlet.cut();
-        let lost = to.saturating_sub(from);
-        self.note(&format!("{lost} bytes are lost here, offsets {from} to {}", to.saturating_sub(1)));
-    }
-
-    fn end(&mut self, next: u64) {
-        self.restore();
-        if self.verbose || stderr().is_terminal() {
-            self.note(&format!("{} bytes; the next offset is {next}", self.written));
-        }
-    }
-
-    /// Turns off what the guest has left on in the terminal.
-    fn restore(&self) {
-        if self.outlet.is_terminal() {
-            screen::restore();
-        }
-    }
-
-    fn note(&mut self, text: &str) {
-        let fresh = if self.outlet.take_inside_line() { "\n" } else { "" };
-        // Nobody can be told that standard error fails.
-        let _ = writeln!(stderr(), "{fresh}[vuart: {text}]");
-    }
-}
-
-/// Lets a signal that ends the process restore the terminal first. By a thread, since a server, or the terminal, may let the
-/// other one wait.
-fn give_back_on_signals() -> io::Result<()> {
-    let mut signals = signal_hook::iterator::Signals::new(signals::leaving())?;
-    thread::Builder::new().name("vuart-signals".to_owned()).spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            screen::give_back();
-            // What it would have done by itself. It fails only of signals that are none.
-            let _ = emulate_default_handler(signal);
-        }
-    })?;
-    Ok(())
 }

@@ -156,6 +156,21 @@ fn another_ring_is_shown_from_its_beginning() {
 }
 
 #[test]
+fn another_ring_is_noticed_by_who_has_been_shown_nothing() {
+    let runtime = Runtime::new();
+    let mut served = Served::new(&runtime, 4096);
+    served.write(b"0123456789");
+    let (mut pty, client) = attached(&runtime, &[]);
+    served.stop();
+    let (mut output, scrollback) = Scrollback::new(4096).unwrap();
+    output.extend(b"short");
+    let _served = Served::on(&runtime, output, scrollback);
+    pty.expect("[vuart: the console has begun anew, and so does its output]\r\n");
+    pty.expect("short");
+    leave(pty, client);
+}
+
+#[test]
 fn the_last_words_of_a_guest_that_has_ended_meanwhile() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);

@@ -2,43 +2,76 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use vuart::endpoint::wire::Hole;
 use vuart::scrollback::Scrollback;
 
 use super::Printout;
+use super::follow::{self, Quiet};
 use crate::args::LogArgs;
 use crate::error::Error;
 
 /// How much is read at once, in bytes.
 const CHUNK: usize = 64 << 10;
 
-/// Prints what was asked for, as it is at this moment.
-pub(super) fn print(path: &Path, args: &LogArgs, printout: &mut Printout) -> Result<(), Error> {
+/// How often a file is looked at for more: nothing tells of it.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Where the file has the end of its output, as `vuart::scrollback::layout` says: it shows whether there is more. In a file where
+/// something else stood there, it would only show that too often.
+const TAIL: u64 = 128;
+
+/// Prints what was asked for, as it is at this moment, and what follows if that is asked for.
+pub(super) fn print(path: &Path, args: &LogArgs, printout: &mut dyn Printout) -> Result<(), Error> {
     let file = open(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
-    let ring = Scrollback::load(&file).map_err(|source| Error::Ring { path: path.to_owned(), source })?;
+    let load = || Scrollback::load(&file).map_err(|source| Error::Ring { path: path.to_owned(), source });
+    let mut ring = load()?;
     let mut reader = ring.reader(args.begin().into());
     let mut left = args.max.unwrap_or(u64::MAX);
     let mut buf = vec![0; CHUNK];
-    // What is gone before the first byte is told, also when no byte is asked for. Otherwise it is when a byte follows.
-    while reader.cursor() < ring.end() {
-        let from = reader.cursor();
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
-        let read = reader.read(&mut buf[..most]);
-        if read.missed > 0 {
-            printout.hole(Hole { from, to: read.start });
+    let mut quiet = Quiet::default();
+    loop {
+        // What is gone before the first byte is told, also when no byte is asked for. Otherwise it is when a byte follows.
+        while reader.cursor() < ring.end() {
+            let from = reader.cursor();
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
+            let read = reader.read(&mut buf[..most]);
+            if read.missed > 0 {
+                printout.hole(Hole { from, to: read.start })?;
+            }
+            printout.output(read.start, &buf[..read.len()])?;
+            quiet.ended();
+            left -= read.len() as u64;
+            if left == 0 {
+                break;
+            }
         }
-        printout.output(&buf[..read.len()])?;
-        left -= read.len() as u64;
-        if left == 0 {
-            break;
+        if !args.follow || left == 0 {
+            return printout.end(reader.cursor(), None);
+        }
+        if follow::wait_unless_unread(None, INTERVAL)?.is_none() {
+            return Ok(());
+        }
+        if end(&file).is_none_or(|end| end != ring.end()) {
+            // A copy, and not the file itself, which somebody may make shorter while it is mapped.
+            ring = load()?;
+            reader = ring.reader_at(reader.cursor());
+        }
+        if quiet.lasts() {
+            printout.pause()?;
         }
     }
-    printout.end(reader.cursor());
-    Ok(())
+}
+
+/// The end of the output in the file at this moment.
+fn end(file: &File) -> Option<u64> {
+    let mut word = [0; 8];
+    file.read_exact_at(&mut word, TAIL).ok()?;
+    Some(u64::from_ne_bytes(word))
 }
 
 fn open(path: &Path) -> io::Result<File> {

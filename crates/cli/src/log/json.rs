@@ -1,0 +1,187 @@
+//! A history for programs: one object in each line. `docs/log-json.md` describes it.
+
+use std::fmt::Write as _;
+use std::io::{self, stdout};
+
+use serde::Serialize;
+use vuart::endpoint::wire::Hole;
+use vuart::endpoint::{Cause, End};
+
+use super::Printout;
+use crate::error::Error;
+
+/// The longest piece of a line in one object, in bytes: a guest may write one that never ends.
+const LONGEST: usize = 64 << 10;
+
+/// Lines as objects. What has no end yet is kept, up to a bound.
+#[derive(Debug, Default)]
+pub(super) struct Json {
+    /// A line that has begun, and its offset.
+    line: Vec<u8>,
+    offset: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Object<'a> {
+    Hole {
+        from: u64,
+        to: u64,
+    },
+    End {
+        next: u64,
+        #[serde(flatten)]
+        cause: Option<Cause>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
+    },
+    #[serde(untagged)]
+    Text {
+        offset: u64,
+        text: &'a str,
+    },
+    #[serde(untagged)]
+    Hex {
+        offset: u64,
+        hex: String,
+    },
+}
+
+impl Json {
+    /// Writes the line as far as it has come. If it may go on, what is only the beginning of a character stays.
+    fn flush(&mut self, goes_on: bool) -> Result<(), Error> {
+        let most = if goes_on { whole_characters(&self.line) } else { self.line.len() };
+        if most == 0 {
+            return Ok(());
+        }
+        let (offset, line) = (self.offset, &self.line[..most]);
+        match std::str::from_utf8(line) {
+            Ok(text) => write(&Object::Text { offset, text })?,
+            Err(_) => write(&Object::Hex { offset, hex: hex(line) })?,
+        }
+        self.line.drain(..most);
+        self.offset = self.offset.saturating_add(most as u64);
+        Ok(())
+    }
+}
+
+impl Printout for Json {
+    // Escaped, it does nothing to a terminal.
+    fn restore(&self) {}
+
+    fn output(&mut self, mut offset: u64, mut bytes: &[u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            // What is left of a character that was cut off is less than a piece: there is room.
+            let most = bytes.len().min(LONGEST - self.line.len());
+            let end = bytes[..most].iter().position(|byte| *byte == b'\n');
+            let (piece, rest) = bytes.split_at(end.map_or(most, |end| end + 1));
+            if self.line.is_empty() {
+                self.offset = offset;
+            }
+            self.line.extend_from_slice(piece);
+            offset = offset.saturating_add(piece.len() as u64);
+            bytes = rest;
+            if end.is_some() {
+                self.flush(false)?;
+            } else if self.line.len() == LONGEST {
+                self.flush(true)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hole(&mut self, Hole { from, to }: Hole) -> Result<(), Error> {
+        self.flush(false)?;
+        write(&Object::Hole { from, to })
+    }
+
+    fn pause(&mut self) -> Result<(), Error> {
+        self.flush(true)
+    }
+
+    fn end(&mut self, next: u64, end: Option<&End>) -> Result<(), Error> {
+        self.flush(false)?;
+        let (cause, at) = (end.map(|end| end.cause.clone()), end.map(|end| end.at.to_string()));
+        write(&Object::End { next, cause, at })
+    }
+}
+
+/// How much of it is not the beginning of a character that is cut off.
+fn whole_characters(bytes: &[u8]) -> usize {
+    // A character has at most four bytes.
+    let tail = &bytes[bytes.len().saturating_sub(3)..];
+    (0..tail.len())
+        .find(|start| {
+            std::str::from_utf8(&tail[*start..])
+                .is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+        })
+        .map_or(bytes.len(), |start| bytes.len() - tail.len() + start)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn write(object: &Object<'_>) -> Result<(), Error> {
+    // Serialising plain structs with string keys into memory can't fail.
+    let mut line = harmless(serde_json::to_string(object).unwrap_or_default());
+    line.push('\n');
+    let mut stdout = stdout().lock();
+    io::Write::write_all(&mut stdout, line.as_bytes())
+        .and_then(|()| io::Write::flush(&mut stdout))
+        .map_err(Error::Stdout)
+}
+
+/// Control characters that JSON may leave as they are, and that a terminal may obey, are written as escapes: it is the same text.
+fn harmless(json: String) -> String {
+    let obeyed = |c: char| matches!(c, '\u{7f}'..='\u{9f}');
+    if !json.contains(obeyed) {
+        return json;
+    }
+    json.chars().fold(String::with_capacity(json.len() + 16), |mut out, c| {
+        if obeyed(c) {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_is_not_cut() {
+        for (bytes, whole) in [
+            (&b"abc"[..], 3),
+            (b"", 0),
+            ("aé".as_bytes(), 3),
+            (&"aé".as_bytes()[..2], 1),
+            (&"a\u{1f600}".as_bytes()[..4], 1),
+            (&"a\u{1f600}".as_bytes()[..2], 1),
+            ("a\u{1f600}".as_bytes(), 5),
+            // None of these becomes a character, whatever follows.
+            (b"a\xff", 2),
+            (b"a\x80\x80\x80", 4),
+        ] {
+            assert_eq!(whole_characters(bytes), whole, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn objects_are_as_documented() {
+        let json = |object: &Object<'_>| harmless(serde_json::to_string(object).unwrap());
+        let text = Object::Text { offset: 7, text: "\x1b[m\u{9b}\x7f\"\r\n" };
+        assert_eq!(json(&text), r#"{"offset":7,"text":"\u001b[m\u009b\u007f\"\r\n"}"#);
+        assert_eq!(json(&Object::Hex { offset: 7, hex: hex(b"\xff\n") }), r#"{"offset":7,"hex":"ff0a"}"#);
+        assert_eq!(json(&Object::Hole { from: 1, to: 9 }), r#"{"hole":{"from":1,"to":9}}"#);
+        assert_eq!(json(&Object::End { next: 9, cause: None, at: None }), r#"{"end":{"next":9}}"#);
+        let end = Object::End { next: 9, cause: Some(Cause::VmEnded), at: Some("T".to_owned()) };
+        assert_eq!(json(&end), r#"{"end":{"next":9,"code":"vm-ended","at":"T"}}"#);
+    }
+}
