@@ -4,16 +4,20 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
 use vuart::endpoint::{Mode, OnLag, Replay};
 use vuart_vmm::Engine;
 
+use crate::completions::targets;
 use crate::exit;
 
 mod people;
 mod send;
+mod shell;
 
 pub(crate) use people::{KickArgs, WhoArgs};
 pub(crate) use send::{SendArgs, What};
+pub(crate) use shell::{CompletionsArgs, ManArgs};
 
 /// Serial consoles of guests: attach to one, take it over, watch it, read its history.
 #[derive(Debug, Parser)]
@@ -34,6 +38,8 @@ pub(crate) enum Command {
     Send(SendArgs),
     Kick(KickArgs),
     Trace(TraceArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 /// Boot a guest and attach to its console; without a terminal, show what a console can do.
@@ -105,7 +111,7 @@ impl EngineArg {
 #[command(max_term_width = 100)]
 pub(crate) struct AttachArgs {
     /// The console's name, or the path of its control socket (with a slash in it)
-    #[arg(value_name = "NAME|PATH")]
+    #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(targets))]
     pub(crate) target: OsString,
 
     #[command(flatten)]
@@ -243,7 +249,7 @@ impl std::str::FromStr for ReplayArg {
 #[command(max_term_width = 100)]
 pub(crate) struct LogArgs {
     /// The console's name, the path of its control socket, or of a file that its ring lives in (with a slash in it)
-    #[arg(value_name = "NAME|PATH")]
+    #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(targets))]
     pub(crate) target: OsString,
 
     #[command(flatten)]

@@ -92,6 +92,9 @@ pub(crate) enum Error {
     #[error(transparent)]
     Audit(Arc<AuditError>),
 
+    #[error("can't write manual pages to {}: {source}", path.display())]
+    Manual { path: PathBuf, source: io::Error },
+
     #[error("can't read standard input: {0}")]
     Stdin(#[source] io::Error),
 

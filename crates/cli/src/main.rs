@@ -4,6 +4,7 @@
 
 mod args;
 mod attach;
+mod completions;
 mod demo;
 mod error;
 mod escape;
@@ -13,6 +14,7 @@ mod invocation;
 mod kick;
 mod list;
 mod log;
+mod man;
 mod modes;
 mod outlet;
 mod printer;
@@ -37,6 +39,7 @@ use clap::Parser as _;
 use crate::args::{Arguments, Command};
 
 fn main() -> ExitCode {
+    completions::complete_if_asked();
     terminal::restore_on_panic();
     let result = match Arguments::parse().command {
         Command::Demo(args) => demo::run(&args),
@@ -46,6 +49,8 @@ fn main() -> ExitCode {
         Command::Who(args) => who::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Kick(args) => kick::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Trace(args) => trace::run(&args.command),
     };
     let exit = result.unwrap_or_else(|error| {

@@ -3,7 +3,10 @@
 use std::ffi::OsString;
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 use vuart::endpoint::SessionId;
+
+use crate::completions::targets;
 
 /// Say who is at a console: who owns it, who waits in line, who watches, since when, and on how large a terminal.
 ///
@@ -12,7 +15,7 @@ use vuart::endpoint::SessionId;
 #[command(max_term_width = 100)]
 pub(crate) struct WhoArgs {
     /// The console's name, or the path of its control socket (with a slash in it)
-    #[arg(value_name = "NAME|PATH")]
+    #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(targets))]
     pub(crate) target: OsString,
 
     /// For programs: one object, with the console's counters
@@ -31,7 +34,7 @@ pub(crate) struct WhoArgs {
 #[command(max_term_width = 100)]
 pub(crate) struct KickArgs {
     /// The console's name, or the path of its control socket (with a slash in it)
-    #[arg(value_name = "NAME|PATH")]
+    #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(targets))]
     pub(crate) target: OsString,
 
     /// The number of the session, as `vuart who` has it

@@ -4,6 +4,9 @@ use std::ffi::OsString;
 use std::num::NonZeroU64;
 
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCompleter;
+
+use crate::completions::targets;
 
 /// Send a break, a key of Linux' `SysRq`, or text to a guest, and wait until it has taken that.
 ///
@@ -13,7 +16,7 @@ use clap::{Args, Subcommand};
 #[command(max_term_width = 100)]
 pub(crate) struct SendArgs {
     /// The console's name, or the path of its control socket (with a slash in it)
-    #[arg(value_name = "NAME|PATH")]
+    #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(targets))]
     pub(crate) target: OsString,
 
     #[command(subcommand)]
