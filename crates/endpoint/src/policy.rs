@@ -44,7 +44,8 @@ pub struct Policy {
     /// When the guest's session is hung up.
     pub hang_up: HangUp,
     /// The owner is detached when the guest drops DTR, as a modem hangs up its line: a Linux guest does so when the last
-    /// program closes the port.
+    /// program closes the port. Not when it answers a hang-up of the console's, within ten seconds, by one of its own: whoever
+    /// owns the console then has just come.
     pub detach_on_dtr: bool,
     /// An owner who has typed nothing for so long is detached. For ever unless given. Spectators may watch for ever.
     pub idle: Option<Duration>,

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use vuart_scrollback::Scrollback;
 
@@ -19,6 +19,9 @@ use crate::session::{
     Attach, Change, Epoch, Eviction, Last, Mode, OnLag, SessionId, SessionInfo, Shared, Standing, Window,
 };
 use crate::sync::Ordering::Relaxed;
+
+/// How long a guest may take to drop DTR because it was hung up on.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// What the state machine acts on.
 #[derive(Debug)]
@@ -88,6 +91,8 @@ pub(crate) struct State {
     /// Whose session there may be at the guest.
     last_owner: Option<Identity>,
     hang_up_at: Option<Instant>,
+    /// When a guest that listens was hung up on.
+    hung_up_at: Option<Instant>,
     /// When the owner has typed last, or has come to own the console.
     typed_at: Option<Instant>,
     policy: Policy,
@@ -327,6 +332,7 @@ impl State {
 
     fn hang_up(&mut self, because: HangUpReason, person: Identity, parts: &Parts, moment: Moment) {
         let heard = parts.carrier.hang_up();
+        self.hung_up_at = heard.then_some(moment.now);
         self.counters.hang_ups += 1;
         self.counters.hang_ups_unheard += u64::from(!heard);
         self.event(moment, EventKind::HangUp { because, person, heard });
@@ -380,7 +386,10 @@ impl State {
         if parts.carrier.guest_hung_up() {
             self.counters.guest_hang_ups += 1;
             self.event(moment, EventKind::GuestHungUp);
-            if let (true, Some(owner)) = (self.policy.detach_on_dtr, self.owner) {
+            // Linux drops DTR when the last process has closed the port, as it does because of a hang-up of ours: that is not
+            // meant for whoever owns the console now.
+            let answer = self.hung_up_at.take().is_some_and(|at| moment.now.duration_since(at) < ANSWER);
+            if let (true, false, Some(owner)) = (self.policy.detach_on_dtr, answer, self.owner) {
                 self.end(owner, Cause::GuestHungUp, parts, moment);
             }
         }

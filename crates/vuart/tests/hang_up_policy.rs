@@ -174,6 +174,34 @@ fn a_guest_that_hangs_up_detaches_its_owner_if_the_policy_says_so() {
     }
 }
 
+/// As Linux does with HUPCL: the shell that was hung up on was the last to have the port open.
+#[test]
+fn a_guest_that_answers_a_hang_up_detaches_nobody() {
+    let mut guest = Guest::new(HangUp::OnTakeover);
+    let policy = guest.port.console().policy();
+    guest.port.console().set_policy(policy.with_detach_on_dtr());
+    let _alice = guest.attach("alice", Mode::Exclusive);
+    let bob = guest.attach("bob", Mode::TakeOver);
+    assert_eq!(guest.hung_up(), 1);
+    let hangs_up = |guest: &mut Guest| {
+        guest.port.write_register(MCR, (Mcr::RTS | Mcr::OUT2).bits());
+        guest.port.write_register(MCR, (Mcr::DTR | Mcr::RTS | Mcr::OUT2).bits());
+    };
+    hangs_up(&mut guest);
+    guest.time_passes(Duration::ZERO);
+    assert!(bob.end().is_none());
+    // The next one is its own doing. (So would be the first one, long after.)
+    hangs_up(&mut guest);
+    guest.time_passes(Duration::ZERO);
+    assert_eq!(bob.end().unwrap().cause, Cause::GuestHungUp);
+
+    let carol = guest.attach("carol", Mode::Exclusive);
+    assert_eq!(guest.hung_up(), 1);
+    hangs_up(&mut guest);
+    guest.time_passes(Duration::from_secs(11));
+    assert_eq!(carol.end().unwrap().cause, Cause::GuestHungUp);
+}
+
 #[test]
 fn a_break_of_the_guests_is_told() {
     let mut guest = Guest::new(HangUp::Never);

@@ -341,7 +341,8 @@ fn check(expected: &str, right: bool, got: impl FnOnce() -> String) -> Result<()
 
 /// The client is a thread of this process, whatever it calls itself.
 fn check_identity(identity: &Identity, label: &str) -> Result<(), Fault> {
-    let us = Identity::new(label, rustix::process::geteuid().as_raw(), Some(std::process::id()));
+    let us = Identity::new(label, rustix::process::geteuid().as_raw(), Some(std::process::id()))
+        .with_gid(rustix::process::getegid().as_raw());
     check(&us.to_string(), *identity == us, || identity.to_string())
 }
 
