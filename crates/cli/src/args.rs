@@ -247,6 +247,7 @@ impl std::str::FromStr for ReplayArg {
 /// Nothing tells of new output there: --follow looks five times a second, and ends by a signal alone.
 #[derive(Debug, Args)]
 #[command(max_term_width = 100)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct LogArgs {
     /// The console's name, the path of its control socket, or of a file that its ring lives in (with a slash in it)
     #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(targets))]

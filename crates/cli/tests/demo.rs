@@ -108,7 +108,7 @@ fn it_says_how_to_attach() {
     assert_eq!(demo.direction("console"), runtime.path().join("demo.ctl"));
     assert!(demo.directions[2].ends_with("vuart attach demo"));
     assert!(demo.directions[3].contains("socat -,raw,echo=0,escape=0x1d UNIX:"));
-    assert_eq!(runtime.files(), ["demo.ctl", "demo.lock", "demo.sock"]);
+    assert_eq!(runtime.files(), ["demo.ctl", "demo.lock", "demo.ro.sock", "demo.sock"]);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn what_a_killed_demo_left_is_no_hindrance() {
     let demo = Demo::start(&runtime);
     demo.process.signal(Signal::KILL);
     assert_eq!(demo.process.finish().code, 137);
-    assert_eq!(runtime.files(), ["demo.ctl", "demo.lock", "demo.sock"]);
+    assert_eq!(runtime.files(), ["demo.ctl", "demo.lock", "demo.ro.sock", "demo.sock"]);
     let demo = Demo::start(&runtime);
     assert_eq!(demo.direction("console"), runtime.path().join("demo.ctl"));
 }

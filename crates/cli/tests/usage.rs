@@ -24,15 +24,27 @@ fn dead_socket(claim: &Claim) {
 fn help_names_the_commands_and_the_exit_codes() {
     let done = run(&mut Runtime::new().vuart(&["--help"]));
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
-    for word in ["demo", "attach", "log", "list", "128+N", "VUART_RUNTIME_DIR"] {
+    for word in ["demo", "attach", "who", "send", "kick", "log", "list", "14 ", "128+N", "VUART_RUNTIME_DIR"]
+    {
         assert!(done.text().contains(word), "{word}");
     }
     let done = run(&mut Runtime::new().vuart(&["attach", "--help"]));
-    for word in ["~.", "^]", "--force", "--spy", "--replay", "--raw"] {
+    for word in ["~.", "^]", "--force", "--spy", "--wait", "--reconnect", "--replay", "--raw"] {
         assert!(done.text().contains(word), "{word}");
     }
     let done = run(&mut Runtime::new().vuart(&["log", "--help"]));
-    for word in ["--from", "--last", "--lines", "--boot", "--max", "--raw", "ring", "/proc/PID/fd/N"] {
+    for word in [
+        "--from",
+        "--last",
+        "--lines",
+        "--boot",
+        "--max",
+        "--follow",
+        "--json",
+        "--raw",
+        "ring",
+        "/proc/PID/fd/N",
+    ] {
         assert!(done.text().contains(word), "{word}");
     }
 }
