@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use rustix::event::PollFlags;
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
 
 use super::{Process, wait_for};
 
@@ -108,6 +108,7 @@ impl Pty {
     /// Whether a program has made it raw.
     pub(crate) fn is_raw(&self) -> bool {
         let settings: Termios = tcgetattr(&self.slave).unwrap();
-        !settings.local_modes.contains(rustix::termios::LocalModes::ICANON)
+        // Some programs change these one by one.
+        !settings.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO)
     }
 }

@@ -1,0 +1,77 @@
+//! Somebody at a terminal, all of whose doings are written down.
+
+use super::scene::{Scene, until};
+use super::support::pty::Pty;
+use super::support::{Process, run_with};
+
+/// A person.
+pub(crate) struct Person<'a> {
+    name: &'static str,
+    scene: &'a Scene,
+    pty: Pty,
+    /// The terminal's settings in the beginning.
+    settings: String,
+}
+
+impl<'a> Person<'a> {
+    pub(crate) fn new(name: &'static str, scene: &'a Scene) -> Self {
+        let pty = Pty::new();
+        let settings = pty.settings();
+        Self { name, scene, pty, settings }
+    }
+
+    /// Starts a program on the terminal.
+    pub(crate) fn runs(&self, line: &str) -> Process {
+        self.scene.transcript().add(self.name, "runs", line);
+        self.pty.spawn(&mut self.scene.command(line, self.name))
+    }
+
+    /// Starts a program that makes the terminal raw, as all do to which one types single keys, and waits until it has.
+    pub(crate) fn runs_raw(&self, line: &str) -> Process {
+        let process = self.runs(line);
+        until("the terminal is raw", || self.pty.is_raw());
+        process
+    }
+
+    /// Types keys.
+    pub(crate) fn types(&self, keys: &str) {
+        self.scene.transcript().add(self.name, "types", keys);
+        self.pty.type_in(keys.as_bytes());
+    }
+
+    /// Reads up to the end of `text`, and returns what was shown.
+    pub(crate) fn sees(&mut self, text: &str) -> String {
+        let seen = self.pty.expect(text);
+        self.scene.transcript().add(self.name, "sees", &seen);
+        seen
+    }
+
+    /// Reads up to the end of `text`, of which only the last line is written down: what comes before is about the program.
+    pub(crate) fn sees_at_last(&mut self, text: &str) {
+        let seen = self.pty.expect(text);
+        let last = seen.trim_end().rsplit('\n').next().unwrap_or_default();
+        self.scene.transcript().add(self.name, "sees", &format!("...\n{last}"));
+    }
+
+    /// Waits for the end of a program that should have left the terminal as it was, and returns what it has shown.
+    pub(crate) fn ends(&mut self, process: Process, code: i32) -> String {
+        let (ended, seen) = self.pty.finish(process);
+        self.scene.transcript().add(self.name, "sees", &seen);
+        self.scene.transcript().add(self.name, "ends", &format!("with the exit status {ended}"));
+        assert_eq!(ended, code, "{seen}");
+        assert_eq!(self.pty.settings(), self.settings, "the terminal is as it was");
+        seen
+    }
+
+    /// Runs a command in a script, to its end, and returns what it has said, standard error last.
+    pub(crate) fn has_run(&self, line: &str, code: i32) -> String {
+        let done = run_with(&mut self.scene.command(line, self.name), b"");
+        let said = done.text() + &done.stderr;
+        let mut transcript = self.scene.transcript();
+        transcript.add(self.name, "runs", line);
+        transcript.add(self.name, "sees", &said);
+        transcript.add(self.name, "ends", &format!("with the exit status {}", done.code));
+        assert_eq!(done.code, code, "{said}");
+        said
+    }
+}

@@ -1,0 +1,90 @@
+//! A guest, its console, and what is written down of those who come to it.
+
+use std::cell::{RefCell, RefMut};
+use std::path::PathBuf;
+use std::process::Command;
+
+use vuart::endpoint::{Client, SessionInfo};
+
+use super::person::Person;
+use super::programs;
+use super::support::{Demo, Runtime};
+use super::transcript::Transcript;
+
+/// The console's name.
+pub(crate) const CONSOLE: &str = "vm0";
+
+/// What all of one test's programs meet.
+pub(crate) struct Scene {
+    runtime: Runtime,
+    /// Ends with the scene.
+    _demo: Demo,
+    transcript: RefCell<Transcript>,
+}
+
+impl Scene {
+    /// A guest at its prompt, with nobody at its console.
+    pub(crate) fn new(transcript: &'static str) -> Self {
+        let runtime = Runtime::new();
+        let demo = Demo::start_with(&runtime, &["--name", CONSOLE]);
+        let scene = Self { runtime, _demo: demo, transcript: RefCell::new(Transcript::new(transcript)) };
+        let directory = scene.directory();
+        scene.transcript().replace(directory.to_str().unwrap(), "DIR");
+        scene
+    }
+
+    /// The runtime directory, in which each command is run.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.runtime.path()
+    }
+
+    pub(crate) fn transcript(&self) -> RefMut<'_, Transcript> {
+        self.transcript.borrow_mut()
+    }
+
+    /// Somebody at a terminal.
+    pub(crate) fn person(&self, name: &'static str) -> Person<'_> {
+        Person::new(name, self)
+    }
+
+    /// The command, as a shell has it. What is started is the command itself, unless it is more than one.
+    pub(crate) fn command(&self, line: &str, login: &str) -> Command {
+        let mut command = Command::new("sh");
+        let exec = if line.contains('|') { "" } else { "exec " };
+        command
+            .args(["-c", &format!("{exec}{line}")])
+            .current_dir(self.directory())
+            .env("PATH", programs::search_path())
+            .env("VUART_RUNTIME_DIR", self.directory())
+            .env("LOGNAME", login)
+            .env("TERM", "vt100")
+            .env("LC_ALL", "C");
+        command
+    }
+
+    /// Who is at the console.
+    pub(crate) fn sessions(&self) -> Vec<SessionInfo> {
+        let socket = self.directory().join(CONSOLE).with_extension("ctl");
+        Client::connect(&socket, "test").unwrap().status().unwrap().sessions
+    }
+
+    /// Waits until nobody is at the console.
+    pub(crate) fn until_free(&self) {
+        until("the console is free", || self.sessions().is_empty());
+    }
+
+    /// Nothing more comes: the transcript is compared, or written.
+    #[track_caller]
+    pub(crate) fn finish(self) {
+        self.transcript.into_inner().finish();
+    }
+}
+
+/// Looks again and again, for what tells of itself in no other way.
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+    let started = std::time::Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < super::support::GUARD, "hangs: {what}");
+        std::thread::yield_now();
+    }
+}
