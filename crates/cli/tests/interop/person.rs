@@ -11,13 +11,17 @@ pub(crate) struct Person<'a> {
     pty: Pty,
     /// The terminal's settings in the beginning.
     settings: String,
+    /// What stands on the terminal, for programs that write all over it.
+    screen: vt100::Parser,
+    /// Whether there is such a program.
+    full_screen: bool,
 }
 
 impl<'a> Person<'a> {
     pub(crate) fn new(name: &'static str, scene: &'a Scene) -> Self {
         let pty = Pty::new();
         let settings = pty.settings();
-        Self { name, scene, pty, settings }
+        Self { name, scene, pty, settings, screen: vt100::Parser::default(), full_screen: false }
     }
 
     /// Starts a program on the terminal.
@@ -41,22 +45,54 @@ impl<'a> Person<'a> {
 
     /// Reads up to the end of `text`, and returns what was shown.
     pub(crate) fn sees(&mut self, text: &str) -> String {
-        let seen = self.pty.expect(text);
+        let seen = self.waits_for(text);
         self.scene.transcript().add(self.name, "sees", &seen);
         seen
     }
 
     /// Reads up to the end of `text`, of which only the last line is written down: what comes before is about the program.
     pub(crate) fn sees_at_last(&mut self, text: &str) {
-        let seen = self.pty.expect(text);
+        let seen = self.waits_for(text);
         let last = seen.trim_end().rsplit('\n').next().unwrap_or_default();
         self.scene.transcript().add(self.name, "sees", &format!("...\n{last}"));
+    }
+
+    /// Reads up to the end of `text`, which is not written down.
+    pub(crate) fn waits_for(&mut self, text: &str) -> String {
+        let seen = self.pty.expect(text);
+        self.screen.process(seen.as_bytes());
+        seen
+    }
+
+    /// Reads up to the end of `text`, and writes down the row of the screen in which it stands.
+    pub(crate) fn sees_row(&mut self, text: &str) {
+        self.full_screen = true;
+        self.waits_for(text);
+        let screen = self.screen.screen().contents();
+        let row = screen.lines().rfind(|row| row.contains(text)).unwrap_or_default();
+        self.scene.transcript().add(self.name, "sees", row.trim_start());
+    }
+
+    /// Reads until `text` has come last and stands on the screen, of which all is written down.
+    pub(crate) fn sees_screen(&mut self, text: &str) {
+        self.full_screen = true;
+        let last = text.rsplit('\n').next().unwrap_or_default();
+        while !self.screen.screen().contents().contains(text) {
+            self.waits_for(last);
+        }
+        self.scene.transcript().add(self.name, "sees", &self.screen.screen().contents());
     }
 
     /// Waits for the end of a program that should have left the terminal as it was, and returns what it has shown.
     pub(crate) fn ends(&mut self, process: Process, code: i32) -> String {
         let (ended, seen) = self.pty.finish(process);
-        self.scene.transcript().add(self.name, "sees", &seen);
+        let mut shown = seen.as_str();
+        self.screen.process(seen.as_bytes());
+        let screen = self.screen.screen().contents();
+        if self.full_screen {
+            shown = screen.lines().last().unwrap_or_default();
+        }
+        self.scene.transcript().add(self.name, "sees", shown);
         self.scene.transcript().add(self.name, "ends", &format!("with the exit status {ended}"));
         assert_eq!(ended, code, "{seen}");
         assert_eq!(self.pty.settings(), self.settings, "the terminal is as it was");

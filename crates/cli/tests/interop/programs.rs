@@ -19,14 +19,14 @@ pub(crate) fn are_there(names: &[&str]) -> bool {
     }
     let absent = absent.join(", ");
     assert!(env::var_os(VARIABLE).is_none(), "not on this machine: {absent}; `.ci/interop` installs them");
-    not_tested(&format!("{}, for want of {absent}; `.ci/interop` installs them", names.join(" and ")));
+    not_tested(&format!("{}: not on this machine: {absent}; `.ci/interop` gets them", names.join(" and ")));
     false
 }
 
 /// Says so past the test harness, which shows a test's words only when it fails.
 pub(crate) fn not_tested(what: &str) {
     // Nobody can be told that standard error fails.
-    let _ = writeln!(io::stderr(), "NOT TESTED with {what}");
+    let _ = io::stderr().write_all(format!("NOT TESTED with {what}\n").as_bytes());
 }
 
 /// The whole path of a program.

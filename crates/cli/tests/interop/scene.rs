@@ -1,9 +1,12 @@
 //! A guest, its console, and what is written down of those who come to it.
 
 use std::cell::{RefCell, RefMut};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
+use tempfile::TempDir;
 use vuart::endpoint::{Client, SessionInfo};
 
 use super::person::Person;
@@ -17,6 +20,8 @@ pub(crate) const CONSOLE: &str = "vm0";
 /// What all of one test's programs meet.
 pub(crate) struct Scene {
     runtime: Runtime,
+    /// A home for programs, for nobody else, as screen demands.
+    home: TempDir,
     /// Ends with the scene.
     _demo: Demo,
     transcript: RefCell<Transcript>,
@@ -27,9 +32,14 @@ impl Scene {
     pub(crate) fn new(transcript: &'static str) -> Self {
         let runtime = Runtime::new();
         let demo = Demo::start_with(&runtime, &["--name", CONSOLE]);
-        let scene = Self { runtime, _demo: demo, transcript: RefCell::new(Transcript::new(transcript)) };
+        let scene = Self {
+            runtime,
+            home: tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap(),
+            _demo: demo,
+            transcript: RefCell::new(Transcript::new(transcript)),
+        };
         let directory = scene.directory();
-        scene.transcript().replace(directory.to_str().unwrap(), "DIR");
+        scene.transcript().replace(directory.to_str().unwrap(), "RUNTIME-DIR");
         scene
     }
 
@@ -58,7 +68,10 @@ impl Scene {
             .env("VUART_RUNTIME_DIR", self.directory())
             .env("LOGNAME", login)
             .env("TERM", "vt100")
-            .env("LC_ALL", "C");
+            .env("LC_ALL", "C")
+            // Where screen and minicom keep what is theirs.
+            .env("SCREENDIR", self.home.path())
+            .env("HOME", self.home.path());
         command
     }
 

@@ -1,0 +1,129 @@
+//! Programs for a serial line, at a terminal that is the console.
+
+use std::process::Stdio;
+
+use super::person::Person;
+use super::programs::{are_there, not_tested};
+use super::scene::{CONSOLE, Scene};
+use super::support::Process;
+
+/// What makes a terminal of a raw socket, for those who have no other: any VMM's.
+const BRIDGE: &str = "socat -d -d PTY,link=bridge.pty,raw,echo=0 UNIX-CONNECT:vm0.sock";
+
+/// Which terminal a program is given.
+enum Terminal {
+    /// One that socat makes. It stays at the console when the program goes.
+    Bridge(Process),
+    /// The console's own. Nobody is at the console when no program is.
+    Own,
+}
+
+impl Terminal {
+    fn bridge(scene: &Scene) -> Self {
+        scene.transcript().title("A terminal is made of the raw socket");
+        scene.transcript().add("bob", "runs", BRIDGE);
+        let mut socat =
+            Process::spawn(scene.command(BRIDGE, "bob").stdin(Stdio::null()).stderr(Stdio::piped()));
+        socat.expect_stderr(b"starting data transfer loop");
+        Self::Bridge(socat)
+    }
+
+    fn own(scene: &Scene, program: &str) -> Option<Self> {
+        let path = scene.directory().join(CONSOLE).with_extension("pty");
+        if path.symlink_metadata().is_err() {
+            not_tested(&format!("{program} at the console's own terminal: there is no {CONSOLE}.pty"));
+            return None;
+        }
+        scene.transcript().title("The console's own terminal");
+        Some(Self::Own)
+    }
+
+    /// Where it is, in the runtime directory.
+    fn name(&self) -> String {
+        match self {
+            Self::Bridge(_) => "bridge.pty".to_owned(),
+            Self::Own => format!("{CONSOLE}.pty"),
+        }
+    }
+
+    /// Who is at the console when the program has gone.
+    fn afterwards(self, scene: &Scene) {
+        match self {
+            Self::Bridge(socat) => {
+                scene.transcript().title("The program has gone, the bridge is still there");
+                let carol = scene.person("carol");
+                let refusal = carol.has_run("vuart attach vm0", 4);
+                assert!(refusal.contains("held by socat (uid "), "{refusal}");
+                drop(socat);
+                scene.until_free();
+            }
+            Self::Own => scene.until_free(),
+        }
+    }
+}
+
+/// A program at each terminal: how it is used, and under which names the transcripts are.
+fn at_each(program: &str, transcripts: [&'static str; 2], used: impl Fn(&mut Person<'_>, &str)) {
+    if !are_there(&[program, "socat"]) {
+        return;
+    }
+    let scene = Scene::new(transcripts[0]);
+    let terminal = Terminal::bridge(&scene);
+    used(&mut scene.person("alice"), &terminal.name());
+    terminal.afterwards(&scene);
+    scene.finish();
+
+    let scene = Scene::new(transcripts[1]);
+    let Some(terminal) = Terminal::own(&scene, program) else { return };
+    used(&mut scene.person("alice"), &terminal.name());
+    terminal.afterwards(&scene);
+    scene.finish();
+}
+
+#[test]
+fn picocom() {
+    at_each("picocom", ["picocom", "picocom-pty"], |alice, terminal| {
+        let picocom = alice.runs(&format!("picocom -b 115200 {terminal}"));
+        alice.sees_at_last("Terminal ready\r\n");
+        alice.types("\r");
+        alice.sees("\r\n> ");
+        alice.types("echo hi\r");
+        alice.sees("echo hi\r\nhi\r\n> ");
+        alice.types("\x01\x18");
+        alice.ends(picocom, 0);
+    });
+}
+
+#[test]
+fn screen() {
+    at_each("screen", ["screen", "screen-pty"], |alice, terminal| {
+        let screen = alice.runs(&format!("screen -c /dev/null -S console {terminal} 115200"));
+        // It clears the terminal, or says what it is first.
+        alice.waits_for("\x1b[J");
+        alice.types("\r");
+        alice.sees_screen("> ");
+        alice.types("echo hi\r");
+        alice.sees_screen("> echo hi\nhi\n> ");
+        alice.types("\x01k");
+        alice.sees_row("Really kill this window [y/n]");
+        alice.types("y");
+        alice.ends(screen, 0);
+    });
+}
+
+#[test]
+fn minicom() {
+    at_each("minicom", ["minicom", "minicom-pty"], |alice, terminal| {
+        let minicom = alice.runs(&format!("minicom -o -D {terminal} -b 115200"));
+        alice.waits_for("Press CTRL-A Z for help on special keys\r\n\n");
+        alice.types("\r");
+        alice.sees("\n> ");
+        alice.types("echo hi\r");
+        alice.sees("echo hi\r\nhi\r\n> ");
+        alice.types("\x01x");
+        alice.sees_row("Leave Minicom?");
+        alice.waits_for("Yes");
+        alice.types("\r");
+        alice.ends(minicom, 0);
+    });
+}

@@ -1,7 +1,10 @@
 //! socat and nc at the raw socket.
 
-use super::programs::are_there;
+use std::process::Command;
+
+use super::programs::{are_there, not_tested};
 use super::scene::Scene;
+use super::support::run;
 
 /// As a person uses it.
 const SOCAT: &str = "socat -,raw,echo=0,escape=0x1d UNIX-CONNECT:vm0.sock";
@@ -12,13 +15,15 @@ fn socat_on_a_terminal() {
         return;
     }
     let scene = Scene::new("socat");
-    scene.transcript().title("On a terminal; Enter brings the prompt, ^] leaves");
+    scene.transcript().title("On a terminal; Enter brings the prompt, ^C is the guest's, ^] leaves");
     let mut alice = scene.person("alice");
     let socat = alice.runs_raw(SOCAT);
     alice.types("\r");
     alice.sees("\r\n> ");
     alice.types("help\r");
     alice.sees("erases the line, ^C abandons it.\r\n> ");
+    alice.types("abc\x03");
+    alice.sees("abc^C\r\n> ");
     alice.types("\x1d");
     alice.ends(socat, 0);
     scene.until_free();
@@ -58,6 +63,11 @@ fn e1_e2_socat_is_refused_and_evicted_with_a_line_that_says_by_whom() {
 #[test]
 fn nc_in_pipes() {
     if !are_there(&["nc", "socat"]) {
+        return;
+    }
+    // There are others of that name, and each has its own options.
+    if !run(Command::new("nc").arg("-h")).stderr.contains("OpenBSD") {
+        not_tested("OpenBSD's nc: there is another one");
         return;
     }
     let scene = Scene::new("nc");

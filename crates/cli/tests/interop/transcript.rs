@@ -7,7 +7,8 @@ use std::{env, fs};
 const VARIABLE: &str = "VUART_WRITE_TRANSCRIPTS";
 
 /// The first line of each file.
-const HEADER: &str = "What a run of crates/cli/tests/interop has shown; that compares it, and writes it anew.";
+const HEADER: &str =
+    "What a run of crates/cli/tests/interop has shown; that compares it, and writes it anew.";
 
 /// Who does something and what, before what is run, typed or seen.
 const WIDTH: usize = 16;
@@ -35,7 +36,9 @@ impl Transcript {
 
     /// A line that says what comes.
     pub(crate) fn title(&mut self, title: &str) {
-        self.text += &format!("\n# {title}\n");
+        self.text += "\n# ";
+        self.text += title;
+        self.text.push('\n');
         self.last.clear();
     }
 
@@ -53,12 +56,18 @@ impl Transcript {
 
     /// As it is in each run, and as text that can be read: control characters with a caret.
     fn plain(&self, text: &str) -> String {
-        let mut text = text.replace("\r\n", "\n");
+        // ssh ends its own lines for a terminal that is raw, and this one isn't any more.
+        let mut text = text.replace("\r\r\n", "\n").replace("\r\n", "\n");
         for (what, instead) in &self.replaced {
             text = text.replace(what.as_str(), instead);
         }
-        for (word, instead) in [("uid ", "UID"), ("pid ", "PID"), ("since ", "TIME"), (" at ", "TIME")] {
-            text = without_number(&text, word, instead);
+        for (word, instead) in [("uid ", "UID"), ("pid ", "PID")] {
+            text = replaced_behind(&text, word, instead, str::len);
+        }
+        for word in ["since ", "at "] {
+            text = replaced_behind(&text, word, "TIME", |time| {
+                if time.contains('T') && time.ends_with('Z') { time.len() } else { 0 }
+            });
         }
         if let Some(at) = text.find(" bytes of history") {
             let number = text[..at].rfind(|c: char| !c.is_ascii_digit()).map_or(0, |before| before + 1);
@@ -96,20 +105,18 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/transcripts")
 }
 
-/// Where a number, or a time, which begins with one, stands behind the word, `instead` is put for it.
-fn without_number(text: &str, word: &str, instead: &str) -> String {
+/// Where a number or a time stands behind the word, `instead` is put for as much of it as is `long`.
+fn replaced_behind(text: &str, word: &str, instead: &str, long: impl Fn(&str) -> usize) -> String {
     let mut pieces = text.split(word);
-    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    let mut replaced = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
-        plain += word;
-        let of_number = |c: char| c.is_ascii_digit() || matches!(c, '-' | ':' | '.' | 'T' | 'Z');
-        match piece.split_once(|c| !of_number(c)) {
-            _ if !piece.starts_with(|c: char| c.is_ascii_digit()) => plain += piece,
-            Some((number, _)) => plain += &format!("{instead}{}", &piece[number.len()..]),
-            None => plain += instead,
-        }
+        replaced += word;
+        let end = piece.find(|c: char| !c.is_ascii_digit() && !"-:TZ".contains(c)).unwrap_or(piece.len());
+        let long = long(&piece[..end]);
+        replaced += if long > 0 { instead } else { "" };
+        replaced += &piece[long..];
     }
-    plain
+    replaced
 }
 
 #[test]
@@ -117,7 +124,7 @@ fn what_differs_from_run_to_run_is_not_in_it() {
     let mut transcript = Transcript::new("");
     transcript.replace("/tmp/x", "DIR");
     assert_eq!(
-        transcript.plain("held by a (uid 0, pid 12) since 2026-11-23T01:24:42Z]\r\n/tmp/x\x1d\r since then"),
-        "held by a (uid UID, pid PID) since TIME]\nDIR^]^M since then"
+        transcript.plain("held by a (uid 0, pid 12) since 2026-11-23T01:24:42Z]\r\n/tmp/x\x1d\r at 0x3F8"),
+        "held by a (uid UID, pid PID) since TIME]\nDIR^]^M at 0x3F8"
     );
 }
