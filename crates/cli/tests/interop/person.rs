@@ -27,7 +27,7 @@ impl<'a> Person<'a> {
     /// Starts a program on the terminal.
     pub(crate) fn runs(&self, line: &str) -> Process {
         self.scene.transcript().add(self.name, "runs", line);
-        self.pty.spawn(&mut self.scene.command(line, self.name))
+        self.pty.spawn(&mut self.scene.command(line))
     }
 
     /// Starts a program that makes the terminal raw, as all do to which one types single keys, and waits until it has.
@@ -101,7 +101,7 @@ impl<'a> Person<'a> {
 
     /// Runs a command in a script, to its end, and returns what it has said, standard error last.
     pub(crate) fn has_run(&self, line: &str, code: i32) -> String {
-        let done = run_with(&mut self.scene.command(line, self.name), b"");
+        let done = run_with(&mut self.scene.command(line), b"");
         let said = done.text() + &done.stderr;
         let mut transcript = self.scene.transcript();
         transcript.add(self.name, "runs", line);

@@ -58,7 +58,7 @@ impl Scene {
     }
 
     /// The command, as a shell has it. What is started is the command itself, unless it is more than one.
-    pub(crate) fn command(&self, line: &str, login: &str) -> Command {
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new("sh");
         let exec = if line.contains('|') { "" } else { "exec " };
         command
@@ -66,7 +66,6 @@ impl Scene {
             .current_dir(self.directory())
             .env("PATH", programs::search_path())
             .env("VUART_RUNTIME_DIR", self.directory())
-            .env("LOGNAME", login)
             .env("TERM", "vt100")
             .env("LC_ALL", "C")
             // Where screen and minicom keep what is theirs.

@@ -22,8 +22,7 @@ impl Terminal {
     fn bridge(scene: &Scene) -> Self {
         scene.transcript().title("A terminal is made of the raw socket");
         scene.transcript().add("bob", "runs", BRIDGE);
-        let mut socat =
-            Process::spawn(scene.command(BRIDGE, "bob").stdin(Stdio::null()).stderr(Stdio::piped()));
+        let mut socat = Process::spawn(scene.command(BRIDGE).stdin(Stdio::null()).stderr(Stdio::piped()));
         socat.expect_stderr(b"starting data transfer loop");
         Self::Bridge(socat)
     }

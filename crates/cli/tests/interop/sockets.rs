@@ -51,7 +51,7 @@ fn e1_e2_socat_is_refused_and_evicted_with_a_line_that_says_by_whom() {
     assert!(refusal.contains("[vuart: the console is held by socat (uid "), "{refusal}");
 
     scene.transcript().title("It is taken over");
-    let third = bob.runs("vuart attach vm0 --force");
+    let third = bob.runs("vuart attach vm0 --label bob --force");
     bob.sees("~? helps]\r\n");
     let eviction = alice.ends(first, 0);
     assert!(eviction.contains("[vuart: the console was taken over by bob (uid "), "{eviction}");
