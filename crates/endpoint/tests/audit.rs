@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vuart_endpoint::wire::{DetachRequest, Event, Request};
 use vuart_endpoint::{
-    Attach, Audit, AuditEntry, AuditError, AuditFile, AuditLine, AuditLog, Cause, Client, Console,
-    ConsoleEvent, EventKind, Evicted, Identity, LostBecause, Mode, Policy, Replay, RuntimeDir, Server,
-    ServerThread, Session, Window,
+    Attach, Audit, AuditEntry, AuditError, AuditFile, AuditLine, AuditLog, AuditStatus, Cause, Client,
+    Console, ConsoleEvent, EventKind, Evicted, Identity, LostBecause, Mode, Policy, Replay, RuntimeDir,
+    Server, ServerThread, Session, Window,
 };
 use vuart_scrollback::{RingOptions, Scrollback, Writer};
 
@@ -337,6 +337,19 @@ fn e8_the_files_of_a_trail_keep_to_one_limit() {
 }
 
 #[test]
+fn e8_what_is_over_the_limit_goes_when_a_trail_is_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit");
+    for file in ["audit.1", "audit.2", "audit.3"] {
+        fs::write(dir.path().join(file), vec![b'\n'; 20 << 10]).unwrap();
+    }
+    // There is room for 48 KiB beside the file itself.
+    let log = Audit::new(1 << 16).unwrap().save(AuditFile::new(&path).with_limit(64 << 10)).unwrap();
+    log.finish(HANG).unwrap();
+    assert_eq!(files(&path), ["audit", "audit.1", "audit.2"].map(|file| dir.path().join(file)));
+}
+
+#[test]
 fn a_limit_that_can_not_hold_a_line_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let audit = Audit::new(1 << 16).unwrap();
@@ -405,13 +418,33 @@ impl Write for Disk {
     }
 }
 
+/// Waits until the log is as it should be.
+fn until<T>(log: &AuditLog, reached: impl Fn(&AuditStatus) -> Option<T>) -> T {
+    let deadline = Instant::now() + HANG;
+    loop {
+        let status = log.status();
+        if let Some(reached) = reached(&status) {
+            return reached;
+        }
+        assert!(Instant::now() < deadline, "{status:?}");
+        std::thread::yield_now();
+    }
+}
+
 /// Until the thread has met with the failure.
 fn until_it_fails(log: &AuditLog) -> Arc<AuditError> {
-    loop {
-        if let Some(error) = log.status().error {
-            return error;
-        }
-        std::thread::yield_now();
+    until(log, |status| status.error.clone())
+}
+
+#[test]
+fn a_line_is_saved_when_it_comes() {
+    let (_writer, console) = console();
+    let audit = Audit::new(1 << 16).unwrap();
+    console.observe(audit.observer("vm0"));
+    let log = audit.save_to(io::sink()).unwrap();
+    for number in 1..200 {
+        until(&log, |status| (status.saved == 2 * number - 1).then_some(()));
+        drop(attach(&console, "alice", Mode::Exclusive));
     }
 }
 
@@ -433,13 +466,9 @@ fn a_disk_that_is_full_is_told_and_what_was_lost_by_it_is_declared() {
     // It is tried again by itself.
     disk.room.store(usize::MAX, SeqCst);
     let end = count(&audit);
-    let status = loop {
-        let status = log.status();
-        if status.saved + status.lost == end && status.error.is_none() {
-            break status;
-        }
-        std::thread::yield_now();
-    };
+    let status = until(&log, |status| {
+        (status.saved + status.lost == end && status.error.is_none()).then(|| status.clone())
+    });
     log.finish(HANG).unwrap();
     let bytes = disk.bytes.lock().unwrap().clone();
     let lines = parsed(std::str::from_utf8(&bytes).unwrap());

@@ -170,6 +170,13 @@ impl Capped {
     }
 }
 
+impl Drop for Capped {
+    fn drop(&mut self) {
+        // Closing it does not suffice where a child was forked in the meantime that has not begun its program yet.
+        let _ = self.file.unlock();
+    }
+}
+
 impl Sink for Capped {
     fn make_room(&mut self, len: usize) -> Result<(), AuditError> {
         // One for the end of a line that is torn.

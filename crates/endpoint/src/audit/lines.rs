@@ -69,3 +69,40 @@ pub(super) fn number_of(line: &[u8]) -> Option<u64> {
     }
     serde_json::from_slice(line).ok().map(|Numbered { line }| line)
 }
+
+#[cfg(test)]
+mod tests {
+    use vuart_scrollback::Scrollback;
+
+    use super::*;
+
+    #[test]
+    fn a_beginning_and_the_rest_of_another_line_are_no_line() {
+        let (mut writer, scrollback) = Scrollback::new(4096).unwrap();
+        let mut lines = Lines::new(scrollback.reader_at(0));
+        writer.extend(b"{\"line\":");
+        assert_eq!(lines.take(), None);
+        assert!(lines.is_torn());
+        writer.extend(&[b' '; 8192]);
+        writer.extend(b"7}\n{\"line\":8}\n");
+        let mut numbers = Vec::new();
+        while let Some(line) = lines.take() {
+            numbers.extend(number_of(&line));
+        }
+        assert_eq!(numbers, [8]);
+        assert_eq!(lines.cursor(), scrollback.end());
+        assert!(!lines.is_torn());
+    }
+
+    #[test]
+    fn what_is_longer_than_any_line_is_passed_over_and_takes_no_memory() {
+        let (mut writer, scrollback) = Scrollback::new(1 << 20).unwrap();
+        let mut lines = Lines::new(scrollback.reader_at(0));
+        writer.extend(&vec![b'x'; 1 << 19]);
+        assert_eq!(lines.take(), None);
+        assert!(lines.is_torn() && lines.begun.capacity() < 4 * AuditLine::MAX);
+        writer.extend(b"\nline\n");
+        assert_eq!(lines.take(), Some(b"line\n".to_vec()));
+        assert_eq!(lines.take(), None);
+    }
+}

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use vuart_scrollback::Sleeper;
+
 use super::Audit;
 use super::error::AuditError;
 use super::file::{AuditFile, Plain, Sink};
@@ -89,33 +91,16 @@ impl Audit {
 }
 
 impl AuditLog {
-    fn start(audit: &Audit, sink: impl Sink + Send + 'static, saved: &[u8]) -> Result<Self, AuditError> {
-        let mut sleeper = audit.doorbell().sleeper()?;
+    fn start(audit: &Audit, sink: impl Sink + Send + 'static, before: &[u8]) -> Result<Self, AuditError> {
+        let sleeper = audit.doorbell().sleeper()?;
         let status = Mutex::new(AuditStatus::default());
         let shared = Arc::new(Shared { audit: audit.clone(), over: AtomicBool::new(false), status });
-        let mut work = Saver::new(Arc::clone(&shared), sink, saved);
-        let mut run = move || {
-            let shared = Arc::clone(&work.shared);
-            loop {
-                // Acquire, and before the lines are saved: what has happened before the end is.
-                let over = shared.over.load(Acquire);
-                let ready = || shared.over.load(Acquire);
-                let slept = match work.save() {
-                    Ok(()) if over => return Ok(()),
-                    Ok(()) => sleeper.wait(|| ready() || work.lines.is_behind(), None),
-                    Err(error) if over => return Err(error),
-                    Err(_) => sleeper.wait(ready, Some(RETRY)),
-                };
-                if slept.is_err() {
-                    // There is too little memory to sleep on an event.
-                    thread::sleep(RETRY);
-                }
-            }
-        };
+        let saver = Saver::new(Arc::clone(&shared), sink, before);
         let (done, result) = mpsc::sync_channel(1);
         let run = move || {
+            let result = saver.run(sleeper);
             // Nobody may be interested any more.
-            let _ = done.send(run());
+            let _ = done.send(result);
         };
         thread::Builder::new().name("vuart-audit".to_owned()).spawn(run).map_err(AuditError::Thread)?;
         Ok(Self { shared, result })
@@ -203,6 +188,27 @@ impl<S: Sink> Saver<S> {
         }
         let lines = Lines::new(scrollback.reader_at(from));
         Self { shared, sink, lines, next, pending: VecDeque::new(), written: 0, unsynced: false }
+    }
+
+    /// Saves until the log is over. The file is closed when this returns: it may be wanted again.
+    fn run(mut self, mut sleeper: Sleeper) -> Result<(), Arc<AuditError>> {
+        let shared = Arc::clone(&self.shared);
+        // Acquire: what has happened before the end is saved.
+        let is_over = || shared.over.load(Acquire);
+        loop {
+            // Before the lines are saved.
+            let over = is_over();
+            let slept = match self.save() {
+                Ok(()) if over => return Ok(()),
+                Ok(()) => sleeper.wait(|| is_over() || self.lines.is_behind(), None),
+                Err(error) if over => return Err(error),
+                Err(_) => sleeper.wait(is_over, Some(RETRY)),
+            };
+            if slept.is_err() {
+                // There is too little memory to sleep on an event.
+                thread::sleep(RETRY);
+            }
+        }
     }
 
     /// Saves all that there is.
