@@ -256,3 +256,24 @@ fn sync_directory(path: &Path) {
         let _ = directory.sync_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_could_not_be_begun_has_been_moved_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit");
+        let mut capped = AuditFile::new(&path).open().unwrap();
+        capped.write(b"old\n").unwrap();
+        // As if there had been no file descriptor left for the next one.
+        fs::rename(&path, numbered(&path, 1)).unwrap();
+        capped.moved = true;
+        capped.make_room(100).unwrap();
+        capped.write(b"new\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new\n");
+        assert_eq!(fs::read(numbered(&path, 1)).unwrap(), b"old\n");
+        assert!(!numbered(&path, 2).exists() && !capped.moved);
+    }
+}
