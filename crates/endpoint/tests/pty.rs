@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use event_manager::{EventManager, SubscriberOps as _};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::termios::{InputModes, LocalModes, OptionalActions, OutputModes, tcgetattr, tcsetattr};
 use support::{HANG, Served, part, play, read_to, until};
@@ -49,6 +49,14 @@ fn occupied(vm: &Served) {
 
 fn vacant(vm: &Served) {
     vm.until("the session is over", |console| console.owner().is_none());
+}
+
+/// Waits for events at a terminal, of which a hang-up is always one.
+fn wait_for(terminal: &File, events: PollFlags) -> PollFlags {
+    let mut fds = [PollFd::from_borrowed_fd(terminal.as_fd(), events)];
+    let patience = Timespec::try_from(HANG).unwrap();
+    assert_eq!(poll(&mut fds, Some(&patience)).unwrap(), 1, "waited in vain");
+    fds[0].revents()
 }
 
 /// Everything up to the hang-up.
@@ -167,11 +175,7 @@ fn the_next_one_finds_nothing_of_the_last() {
     // More than the terminal holds, and nobody reads it.
     vm.guest_writes(&[b'x'; 10_000]);
     vm.guest_writes(&vec![b'y'; 50_000]);
-    let count = || {
-        let mut fds = [PollFd::from_borrowed_fd(terminal.as_fd(), PollFlags::IN)];
-        poll(&mut fds, None).unwrap()
-    };
-    assert_eq!(count(), 1);
+    wait_for(&terminal, PollFlags::IN);
     drop(terminal);
     vacant(&vm);
     Client::connect(&vm.file("ctl"), "alice").unwrap().status().unwrap();
@@ -221,9 +225,7 @@ fn who_never_reads_why_is_hung_up_all_the_same() {
     let mut alice = Client::connect(&vm.file("ctl"), "alice").unwrap();
     alice.attach(Mode::Exclusive, Replay::None).unwrap();
     let terminal = open(vm.file("pty"));
-    let mut fds = [PollFd::from_borrowed_fd(terminal.as_fd(), PollFlags::empty())];
-    poll(&mut fds, None).unwrap();
-    assert!(fds[0].revents().contains(PollFlags::HUP));
+    assert!(wait_for(&terminal, PollFlags::empty()).contains(PollFlags::HUP));
     // The line went with it.
     let mut terminal = terminal;
     assert_eq!(last_words(&mut terminal), "");
@@ -473,7 +475,5 @@ fn one_timer_for_all() {
     let mut answer = Vec::new();
     mute.read_to_end(&mut answer).unwrap();
     assert!(!answer.is_empty());
-    let mut fds = [PollFd::from_borrowed_fd(terminal.as_fd(), PollFlags::empty())];
-    poll(&mut fds, None).unwrap();
-    assert!(fds[0].revents().contains(PollFlags::HUP));
+    assert!(wait_for(&terminal, PollFlags::empty()).contains(PollFlags::HUP));
 }
