@@ -250,7 +250,14 @@ impl Connection {
 
     /// The client has hung up: takes what it sent before that, as far as there is room for it, and counts the rest.
     pub(crate) fn drain(&mut self, context: &mut Context) {
-        while !self.read_closed && !self.is_busy() && self.drive(true, context).is_ok() {}
+        while !self.read_closed && !self.is_busy() {
+            let waits = self.has_request();
+            // Nothing is received, and nothing ends, at a pseudo-terminal that somebody else has opened meanwhile.
+            let Ok(received) = self.receive(context) else { break };
+            if self.drive(false, context).is_err() || !(received || waits) {
+                break;
+            }
+        }
         self.drop_input(context);
         let (mut received, mut abandoned) = (0, 0);
         while received < DRAIN {
@@ -317,20 +324,21 @@ impl Connection {
         matches!(&self.protocol, Protocol::Framed { decoder, .. } if decoder.has_frame())
     }
 
-    fn receive(&mut self, context: &mut Context) -> Result<(), Closed> {
+    /// Whether there was something.
+    fn receive(&mut self, context: &mut Context) -> Result<bool, Closed> {
         if !self.may_receive() {
-            return Ok(());
+            return Ok(false);
         }
         let buffer = &mut context.buffer[..RECEIVE];
         let received = loop {
             match self.transport.receive(buffer) {
                 Ok(0) => {
                     self.read_closed = true;
-                    return Ok(());
+                    return Ok(false);
                 }
                 Ok(received) => break &buffer[..received],
                 Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return Ok(()),
+                Err(rustix::io::Errno::AGAIN) => return Ok(false),
                 // The client is gone (S14): that is its own affair.
                 Err(_) => return Err(Closed),
             }
@@ -343,7 +351,7 @@ impl Connection {
             }
             Protocol::Framed { decoder, .. } => decoder.extend(received),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Offers the waiting input to the console.

@@ -2,18 +2,21 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
-use event_manager::{EventManager, SubscriberOps as _};
+use event_manager::{EventManager, EventOps, EventSet, Events, MutEventSubscriber, SubscriberOps as _};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::termios::{InputModes, LocalModes, OptionalActions, OutputModes, tcgetattr, tcsetattr};
 use support::{HANG, Served, part, play, read_to, until};
+use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vuart_endpoint::wire::{DetachRequest, Event, Request};
 use vuart_endpoint::{
     Cause, Client, Console, Mode, PtyError, Raw, Replay, RuntimeDir, Server, ServerOptions, ServerThread,
@@ -408,6 +411,62 @@ fn a_terminal_that_nobody_has_open_costs_nothing() {
         assert!(console.owner().is_none());
         assert_eq!(events.run_with_timeout(20).unwrap(), 0);
     }
+}
+
+/// Shares the server's event loop, and does something between its waking up and the server's turn.
+struct Meddler {
+    ready: EventFd,
+    meddle: Box<dyn FnMut()>,
+}
+
+impl MutEventSubscriber for Meddler {
+    fn init(&mut self, ops: &mut EventOps<'_>) {
+        ops.add(Events::new(&self.ready, EventSet::IN)).unwrap();
+    }
+
+    fn process(&mut self, _events: Events, _ops: &mut EventOps<'_>) {
+        self.ready.read().unwrap();
+        (self.meddle)();
+    }
+}
+
+/// The server wakes up for the last one's leaving, and somebody else comes before it has seen to that.
+#[test]
+fn who_comes_while_the_last_one_is_seen_off_is_not_overlooked() {
+    let sockets = Sockets::default().open_pty().unwrap();
+    let (mut writer, scrollback) = Scrollback::new(1 << 14).unwrap();
+    let (console, _input) = Console::new(scrollback, || ());
+    let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
+    let device = server.pty().unwrap().to_owned();
+    let second = Rc::new(RefCell::new(None));
+    let ready = EventFd::new(EFD_NONBLOCK).unwrap();
+    let meddler = Meddler {
+        ready: ready.try_clone().unwrap(),
+        meddle: Box::new({
+            let (second, device) = (Rc::clone(&second), device.clone());
+            move || *second.borrow_mut() = Some(open(&device))
+        }),
+    };
+    let mut events = EventManager::<Box<dyn MutEventSubscriber>>::new().unwrap();
+    events.add_subscriber(Box::new(server));
+    events.add_subscriber(Box::new(meddler));
+    let first = open(&device);
+    until("the session has begun", || {
+        events.run_with_timeout(0).unwrap();
+        console.owner().is_some()
+    });
+    until("nothing is left to do", || events.run_with_timeout(0).unwrap() == 0);
+    let id = console.owner().unwrap().id;
+    // In this order they are reported: the meddler's, that somebody has opened it, the hang-up.
+    ready.write(1).unwrap();
+    drop(open(&device));
+    drop(first);
+    until("nothing is left to do", || events.run_with_timeout(0).unwrap() == 0);
+    assert_ne!(console.owner().expect("the second has been overlooked").id, id);
+    writer.extend(b"hello");
+    console.doorbell().ring_if_armed();
+    until("nothing is left to do", || events.run_with_timeout(0).unwrap() == 0);
+    assert_eq!(read_to(second.borrow_mut().as_mut().unwrap(), "o"), "hello");
 }
 
 #[test]

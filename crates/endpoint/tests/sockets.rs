@@ -9,6 +9,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use event_manager::{EventManager, SubscriberOps as _};
 use support::{HANG, PART, Served, part, play, read_to, until};
 use vuart_endpoint::wire::{
     Decoder, DetachRequest, ErrorCode, Event, Frame as _, Hello, LogRequest, Request, VERSION,
@@ -127,6 +128,28 @@ fn who_has_said_hello_has_all_the_time_there_is() {
     // The time of one who came later is over, so that of the first is.
     assert_eq!(last_code(&mut connect(vm.file("ctl"))), Some(ErrorCode::Timeout));
     client.status().unwrap();
+}
+
+/// The timer is armed for those alone who have not introduced themselves.
+#[test]
+fn a_time_that_is_over_wakes_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ctl");
+    let sockets = Sockets::default().with_control(UnixListener::bind(&path).unwrap());
+    let (_writer, scrollback) = Scrollback::new(1 << 14).unwrap();
+    let (console, _input) = Console::new(scrollback, || ());
+    let options = ServerOptions::default().with_handshake(Duration::from_millis(500));
+    let mut events = EventManager::<Server>::new().unwrap();
+    events.add_subscriber(Server::new("vm0", console, sockets, options).unwrap());
+    let mut client = connect(&path);
+    until("it is let in", || events.run_with_timeout(0).unwrap() > 0);
+    client.write_all(&hello()).unwrap();
+    until("it is welcome", || events.run_with_timeout(0).unwrap() > 0);
+    until("nothing is left to do", || events.run_with_timeout(0).unwrap() == 0);
+    assert_eq!(events.run_with_timeout(700).unwrap(), 0);
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    until("it is gone", || events.run_with_timeout(0).unwrap() > 0);
+    assert!(matches!(answers(&mut client)[..], [Event::Welcome(_)]));
 }
 
 #[test]
