@@ -167,11 +167,11 @@ impl Sockets {
     ///
     /// # Errors
     ///
-    /// When the system has no pseudo-terminals, or none is left.
-    pub fn open_pty(mut self) -> Result<Self, PtyError> {
+    /// When the system has no pseudo-terminals, or none is left. Everything else is as it was, for whoever can do without.
+    pub fn open_pty(&mut self) -> Result<(), PtyError> {
         let link = self.claim.as_ref().map(|claim| claim.pty_link().to_owned());
         self.pty = Some(Pty::open(link)?);
-        Ok(self)
+        Ok(())
     }
 
     /// Serves the raw protocol on a socket that listens already.

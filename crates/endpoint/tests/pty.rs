@@ -24,12 +24,17 @@ use vuart_endpoint::{
 };
 use vuart_scrollback::Scrollback;
 
+fn with_pty(mut sockets: Sockets) -> Sockets {
+    sockets.open_pty().unwrap();
+    sockets
+}
+
 fn served() -> Served {
     with(ServerOptions::default())
 }
 
 fn with(options: ServerOptions) -> Served {
-    Served::start(options, |claim| Sockets::bind(claim).unwrap().open_pty().unwrap())
+    Served::start(options, |claim| with_pty(Sockets::bind(claim).unwrap()))
 }
 
 /// A program that opens the device and sets nothing.
@@ -328,7 +333,7 @@ fn the_end_is_told_and_waited_for() {
     let (console, _input) = Console::new(scrollback, || ());
     let claim = RuntimeDir::create(dir.path().join("run")).unwrap().claim("vm0").unwrap();
     let link = claim.pty_link().to_owned();
-    let sockets = Sockets::of(claim).open_pty().unwrap();
+    let sockets = with_pty(Sockets::of(claim));
     let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
     assert_eq!(server.pty().unwrap(), std::fs::read_link(&link).unwrap());
     let server = ServerThread::start(server).unwrap();
@@ -354,7 +359,7 @@ fn the_link_goes_with_the_server() {
 
 #[test]
 fn without_a_name_there_is_a_device_and_no_link() {
-    let sockets = Sockets::default().open_pty().unwrap();
+    let sockets = with_pty(Sockets::default());
     let (_writer, scrollback) = Scrollback::new(1 << 14).unwrap();
     let (console, _input) = Console::new(scrollback, || ());
     let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
@@ -393,7 +398,7 @@ fn opened_and_closed_without_pause() {
 /// While nobody is there, the master's lasting hang-up wakes nobody.
 #[test]
 fn a_terminal_that_nobody_has_open_costs_nothing() {
-    let sockets = Sockets::default().open_pty().unwrap();
+    let sockets = with_pty(Sockets::default());
     let (_writer, scrollback) = Scrollback::new(1 << 14).unwrap();
     let (console, _input) = Console::new(scrollback, || ());
     let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
@@ -433,7 +438,7 @@ impl MutEventSubscriber for Meddler {
 /// The server wakes up for the last one's leaving, and somebody else comes before it has seen to that.
 #[test]
 fn who_comes_while_the_last_one_is_seen_off_is_not_overlooked() {
-    let sockets = Sockets::default().open_pty().unwrap();
+    let sockets = with_pty(Sockets::default());
     let (mut writer, scrollback) = Scrollback::new(1 << 14).unwrap();
     let (console, _input) = Console::new(scrollback, || ());
     let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();

@@ -23,9 +23,14 @@ const STRANGER: u32 = 64_123;
 const GROUP: u32 = 64_200;
 const OTHER_GROUP: u32 = 64_201;
 
+fn with_pty(mut sockets: Sockets) -> Sockets {
+    sockets.open_pty().unwrap();
+    sockets
+}
+
 fn as_role(role: Option<Role>) -> Served {
     let options = ServerOptions::default().with_authoriser(move |_| role);
-    Served::start(options, |claim| Sockets::bind(claim).unwrap().open_pty().unwrap())
+    Served::start(options, |claim| with_pty(Sockets::bind(claim).unwrap()))
 }
 
 fn connect(path: impl AsRef<Path>) -> UnixStream {

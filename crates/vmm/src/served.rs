@@ -10,7 +10,7 @@ use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
 use rustix::event::{EventfdFlags, eventfd};
 use vm_device::DevicePio;
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
-use vuart::endpoint::{Cause, Claim, Console, ServeError, Server, ServerThread};
+use vuart::endpoint::{Cause, Claim, Console, ServeError, Server, ServerOptions, ServerThread, Sockets};
 use vuart::scrollback::{self, OptionsError, Writer};
 use vuart::{IrqFd, NewPortError, Options, SerialPort};
 
@@ -110,7 +110,12 @@ impl ServedMachine {
         let console = port.console().clone();
         let (name, raw_socket, control_socket) =
             (claim.name().to_owned(), claim.raw_socket().to_owned(), claim.control_socket().to_owned());
-        let server = Server::bind(claim, console.clone())?;
+        let mut sockets = Sockets::bind(claim)?;
+        // Not everywhere: a container may have no devpts.
+        if let Err(error) = sockets.open_pty() {
+            log::warn!("console {name}: {error}");
+        }
+        let server = Server::new(&name, console.clone(), sockets, ServerOptions::default())?;
         port.mark_boot();
         let machine = Machine::start(engine, place(port), irq)?;
         let over = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
