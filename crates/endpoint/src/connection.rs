@@ -447,7 +447,12 @@ impl Connection {
                 Some(session) => session.set_window(window),
                 None => self.error(ErrorCode::OutOfOrder, "there is no session whose terminal that could be"),
             },
-            Request::Accept(AcceptRequest { epoch }) => self.accepted = Some(epoch),
+            Request::Accept(AcceptRequest { epoch }) => {
+                // Of another ownership than the present one there is nothing to know.
+                if self.session.as_ref().and_then(Session::epoch) == Some(epoch) {
+                    self.accepted = Some(epoch);
+                }
+            }
             Request::Kick(_) if self.role < Role::Admin => {
                 self.error(ErrorCode::Forbidden, "you may not end other people's sessions");
             }

@@ -267,7 +267,7 @@ impl Shared {
         }
     }
 
-    /// The number of the changes is raised: see [`changed`](Self::changed).
+    /// The number of the changes is raised: see [`changed`](Session::changed).
     pub(crate) fn tell(&self) {
         // Release: whoever sees the number finds in the table what it is about; and under the console's lock, so that the count
         // is exact.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use vuart_endpoint::wire::{DetachRequest, Event, Request};
 use vuart_endpoint::{
     Attach, Audit, AuditEntry, AuditError, AuditFile, AuditLine, AuditLog, AuditStatus, Cause, Client,
-    Console, ConsoleEvent, EventKind, Evicted, Identity, LostBecause, Mode, Policy, Replay, RuntimeDir,
+    Console, ConsoleEvent, End, EventKind, Evicted, Identity, LostBecause, Mode, Policy, Replay, RuntimeDir,
     Server, ServerThread, Session, Window,
 };
 use vuart_scrollback::{RingOptions, Scrollback, Writer};
@@ -123,14 +123,17 @@ fn what_happens_at_a_console_is_in_its_trail_in_order() {
     bob.attach(Mode::TakeOver, Replay::None).unwrap();
     assert!(matches!(alice.recv().unwrap(), Event::Ended(_)));
     let watcher = client("watcher").attach(Mode::Spectate, Replay::None).unwrap();
-    let by = Identity::new("admin", 0, None);
     // The watcher's connection may be gone by now: that is a detachment.
     while console.sessions().iter().any(|session| session.identity.label() == "watcher") {
         std::thread::yield_now();
     }
     let session = console.sessions()[0].id;
-    assert!(!watcher.owner && console.kick(session, &by));
-    assert!(matches!(bob.recv().unwrap(), Event::Ended(_)));
+    assert!(!watcher.owner);
+    client("admin").kick(session).unwrap();
+    match bob.recv().unwrap() {
+        Event::Ended(End { cause: Cause::Kicked { by }, .. }) => assert_eq!(by.label(), "admin"),
+        other => panic!("{other:?}"),
+    }
     bob.attach(Mode::Exclusive, Replay::None).unwrap();
     bob.send(&Request::Detach(DetachRequest::default())).unwrap();
     assert!(matches!(bob.recv().unwrap(), Event::Ended(_)));

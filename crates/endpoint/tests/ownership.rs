@@ -408,3 +408,50 @@ fn e1_a_server_that_lets_nobody_in_holds_nobody() {
     let answer = Client::connect(&path, "alice");
     assert!(matches!(answer, Err(ClientError::Busy { .. })), "{answer:?}");
 }
+
+#[test]
+fn e3_each_cause_has_a_code_of_its_own() {
+    let mut codes = Vec::new();
+    // However a session ends whose console goes on.
+    let fixture = Fixture::new();
+    for number in 0..4 {
+        let (mut client, attached) = fixture.attach("alice", mode(Mode::TakeOver));
+        match number {
+            0 => client.send(&Request::Detach(DetachRequest::default())).unwrap(),
+            1 => drop(fixture.attach("bob", mode(Mode::TakeOver))),
+            2 => fixture.client("guard").kick(attached.session).unwrap(),
+            _ => fixture.console.disable(),
+        }
+        codes.push(end(&mut client));
+    }
+    // And how the console itself does.
+    for cause in [Cause::VmEnded, Cause::Migrating, Cause::ShutDown] {
+        let fixture = Fixture::new();
+        let (mut client, _) = fixture.attach("alice", mode(Mode::Exclusive));
+        fixture.console.end(&cause);
+        assert_eq!(end(&mut client), cause);
+        codes.push(cause);
+    }
+    // The others need a guest or time: `crates/vuart/tests/hang_up_served.rs`, and above.
+    codes.extend([Cause::Idle, Cause::GuestHungUp, Cause::Lagged { from: 0, to: 1 }]);
+    let mut codes: Vec<String> = codes
+        .iter()
+        .map(|cause| serde_json::to_value(cause).unwrap()["code"].as_str().unwrap().to_owned())
+        .collect();
+    codes.sort();
+    assert_eq!(
+        codes,
+        [
+            "detached",
+            "disabled",
+            "evicted",
+            "guest-hung-up",
+            "idle",
+            "kicked",
+            "lagged",
+            "migrating",
+            "shut-down",
+            "vm-ended"
+        ]
+    );
+}

@@ -217,7 +217,7 @@ impl<T: Target> Harness<T> {
         let identity = Identity::new(&format!("client {}", self.attached), 0, None);
         let attach = Attach::new(identity.clone()).mode(mode).replay(replay);
         let holder = self.sessions.iter_mut().find(|known| known.owner);
-        let mut session = match (console.attach(attach), &holder) {
+        let session = match (console.attach(attach), &holder) {
             (Err(Refused::Held { holder, .. }), Some(known)) if mode == Mode::Exclusive => {
                 assert_eq!(holder, known.session.info().identity);
                 self.refused += 1;
