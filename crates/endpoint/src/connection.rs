@@ -72,7 +72,7 @@ struct Log {
 #[derive(Debug)]
 #[allow(
     clippy::struct_excessive_bools,
-    reason = "four independent facts about a socket and what waits for it"
+    reason = "five independent facts about a socket and what waits for it"
 )]
 pub(crate) struct Connection {
     transport: Transport,

@@ -23,7 +23,7 @@ struct Shared {
     doorbell: Doorbell,
     /// No vCPU thread ever takes this lock.
     state: Mutex<State>,
-    /// Taken by whoever delivers events, and never waited for.
+    /// Taken by whoever delivers events, and waited for only by a new observer.
     observers: Mutex<Observers>,
 }
 
@@ -95,7 +95,8 @@ impl Console {
 
     /// Tells `observer` of everything that happens from now on, in order.
     ///
-    /// It is called by the thread whose doing an event is, after the fact and without the console's lock: it may use the console.
+    /// It is called by the thread whose doing an event is, after the fact and without the console's lock: it may use the console,
+    /// but for this method, which would wait for it.
     /// While it does not return, the console goes on: what happens is kept for it, up to a bound; beyond that it is
     /// [counted](Counters::events_lost), and the events' numbers show the gap. Only that one thread waits for it; so
     /// that this is not the server's, an observer should hand over what it is told rather than work on it.

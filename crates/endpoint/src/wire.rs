@@ -251,7 +251,7 @@ pub enum ErrorCode {
     NoSession,
     /// A frame that is too long; the connection ends.
     TooLong,
-    /// The peer may not use this console; the connection ends.
+    /// The peer may not use this console, and the connection ends; or it may not do what it asked for, and the frame was skipped.
     Forbidden,
     /// Too many connections; this one ends.
     TooMany,

@@ -199,7 +199,7 @@ fn what_happens_at_a_console_is_in_its_trail_in_order() {
     assert!(events.is_sorted_by_key(|event| event.at));
 }
 
-/// What no client can do yet, or only the VMM.
+/// Without sockets, so that what comes when is the test's to say.
 #[test]
 fn demoted_promoted_lagged_and_resized() {
     let (mut writer, console) = console();
