@@ -8,6 +8,7 @@ use crate::user;
 
 /// Asks the server for it. Whether we may is its affair.
 pub(crate) fn run(args: &KickArgs) -> Result<Exit, Error> {
-    Target::parse(&args.target)?.connect(&user::name())?.kick(args.session)?;
+    let label = args.label.clone().unwrap_or_else(user::name);
+    Target::parse(&args.target)?.connect(&label)?.kick(args.session)?;
     Ok(Exit::Done)
 }

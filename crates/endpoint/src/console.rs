@@ -95,11 +95,11 @@ impl Console {
 
     /// Tells `observer` of everything that happens from now on, in order.
     ///
-    /// It is called by the thread whose doing an event is, after the fact and without the console's lock: it may use the console,
-    /// but for this method, which would wait for it.
+    /// It is called by the thread whose doing an event is, after the fact and without the console's lock: it may use the console.
     /// While it does not return, the console goes on: what happens is kept for it, up to a bound; beyond that it is
     /// [counted](Counters::events_lost), and the events' numbers show the gap. Only that one thread waits for it; so
-    /// that this is not the server's, an observer should hand over what it is told rather than work on it.
+    /// that this is not the server's, an observer should hand over what it is told rather than work on it. It stays as long as the
+    /// console: one that uses the console should not own a handle of it, or neither ever goes.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -115,10 +115,7 @@ impl Console {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn observe(&self, observer: impl FnMut(&ConsoleEvent) + Send + 'static) {
-        // Waits for an observer that is being called; what has happened before is not for the new one.
-        let mut observers = self.0.observers.lock().unwrap_or_else(PoisonError::into_inner);
-        observers.0.push(Box::new(observer));
-        self.state().events.observed = true;
+        self.state().events.observe(Box::new(observer));
     }
 
     /// Begins a session. A take-over is done when this returns: the old owner's input that the guest's receiver has not
@@ -180,6 +177,7 @@ impl Console {
     /// Does what time and the guest's modem lines ask for, and says when it wants to be called again if nothing else happens: when
     /// a time of [grace](crate::HangUp::OnDetach) or an owner's [idle](Policy::idle) time will be over. Whoever drives the console calls
     /// it then, and whenever the [doorbell](Self::doorbell) rings. The [`Server`](crate::Server) does.
+    #[must_use = "nothing else calls it at the deadline"]
     pub fn service(&self, now: Instant) -> Option<Instant> {
         self.change(|state, parts, moment| {
             state.service(parts, moment.of_timer(now));
@@ -265,11 +263,9 @@ impl Console {
             };
             loop {
                 // A statement of its own: the lock is not held while the observers are called.
-                let event = self.state().events.take();
-                let Some(event) = event else { break };
-                for observer in &mut observers.0 {
-                    observer(&event);
-                }
+                let next = self.state().events.take();
+                let Some((event, arrived)) = next else { break };
+                observers.tell(arrived, &event);
             }
             drop(observers);
             if self.state().events.is_empty() {

@@ -174,7 +174,25 @@ pub(crate) type Observer = Box<dyn FnMut(&ConsoleEvent) + Send>;
 
 /// The observers: called one at a time, and never under the console's lock.
 #[derive(Default)]
-pub(crate) struct Observers(pub(crate) Vec<Observer>);
+pub(crate) struct Observers(Vec<Observing>);
+
+/// One of them, and the first event that is for it.
+struct Observing {
+    observer: Observer,
+    since: u64,
+}
+
+impl Observers {
+    /// Tells them of an event, and those who have come since the last one.
+    pub(crate) fn tell(&mut self, arrived: Observers, event: &ConsoleEvent) {
+        self.0.extend(arrived.0);
+        for observing in &mut self.0 {
+            if event.number >= observing.since {
+                (observing.observer)(event);
+            }
+        }
+    }
+}
 
 impl fmt::Debug for Observers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -188,7 +206,9 @@ pub(crate) struct Events {
     queue: VecDeque<ConsoleEvent>,
     next: u64,
     /// Somebody observes: otherwise nothing is kept.
-    pub(crate) observed: bool,
+    observed: bool,
+    /// Those who have come since the observers were last told of something.
+    arrived: Observers,
     pub(crate) lost: u64,
 }
 
@@ -209,8 +229,16 @@ impl Events {
         }
     }
 
-    pub(crate) fn take(&mut self) -> Option<ConsoleEvent> {
-        self.queue.pop_front()
+    /// Has an observer told of what happens from now on.
+    pub(crate) fn observe(&mut self, observer: Observer) {
+        self.observed = true;
+        self.arrived.0.push(Observing { observer, since: self.next });
+    }
+
+    /// The next event, and the observers who have come since the last one was taken.
+    pub(crate) fn take(&mut self) -> Option<(ConsoleEvent, Observers)> {
+        let event = self.queue.pop_front()?;
+        Some((event, std::mem::take(&mut self.arrived)))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

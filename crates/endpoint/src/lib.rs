@@ -71,7 +71,7 @@ pub use end::{Cause, End, Refused, Timestamp};
 pub use event::{ConsoleEvent, EventKind, HangUpReason, Who};
 pub use identity::Identity;
 pub use input::{Input, Symbol};
-pub use options::{Raw, ServerOptions};
+pub use options::{RawPolicy, ServerOptions};
 pub use policy::{Evicted, HangUp, Policy};
 pub use pty::PtyError;
 pub use runtime_dir::{Claim, RuntimeDir, RuntimeDirError};

@@ -11,7 +11,7 @@ use crate::session::Mode;
 /// `NAME.sock` or `NAME.pty`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Raw {
+pub enum RawPolicy {
     /// They are told who owns it, and sent away.
     #[default]
     Refuse,
@@ -20,7 +20,7 @@ pub enum Raw {
     TakeOver,
 }
 
-impl Raw {
+impl RawPolicy {
     pub(crate) fn mode(self) -> Mode {
         match self {
             Self::Refuse => Mode::Exclusive,
@@ -35,7 +35,7 @@ impl Raw {
 pub struct ServerOptions {
     pub(crate) clients: usize,
     pub(crate) handshake: Duration,
-    pub(crate) raw: Raw,
+    pub(crate) raw: RawPolicy,
     pub(crate) programs: bool,
     pub(crate) authorise: Authorise,
 }
@@ -62,7 +62,7 @@ impl ServerOptions {
 
     /// What becomes of those who come to `NAME.sock` or `NAME.pty` while somebody owns the console.
     #[must_use]
-    pub fn with_raw(self, raw: Raw) -> Self {
+    pub fn with_raw(self, raw: RawPolicy) -> Self {
         Self { raw, ..self }
     }
 
@@ -95,7 +95,7 @@ impl Default for ServerOptions {
         Self {
             clients: Self::CLIENTS,
             handshake: Self::HANDSHAKE,
-            raw: Raw::default(),
+            raw: RawPolicy::default(),
             programs: true,
             authorise: Arc::new(Peer::default_role),
         }

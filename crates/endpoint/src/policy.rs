@@ -18,7 +18,8 @@ pub enum Evicted {
 /// shell that somebody else has logged in to.
 ///
 /// The guest must listen: see `docs/guests/linux.md`. Whoever calls a person the same person goes by user and label
-/// ([`Identity::is_same_person`](crate::Identity::is_same_person)).
+/// ([`Identity::is_same_person`](crate::Identity::is_same_person)). A client of the raw socket or the pseudo-terminal has no label but
+/// its program's name: two people with socat and one user are one person, and one who comes by socat and then by `vuart attach` is two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum HangUp {

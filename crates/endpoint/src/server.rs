@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
 use rustix::io::Errno;
@@ -60,6 +60,9 @@ pub enum ServeError {
 /// How much of the ring is made ready for the guest, in bytes: a boot's first burst, and what an idle console's memory costs.
 const TOUCHED_AHEAD: usize = 64 << 10;
 
+/// How often a server without a file descriptor looks for one.
+const RETRY: Duration = Duration::from_millis(500);
+
 /// Serves one console. Add it to an [`event_manager::EventManager`]; one loop serves any number of consoles.
 ///
 /// Dropping it closes every connection and removes the files of a claimed name.
@@ -84,12 +87,13 @@ pub struct Server {
     armed: bool,
     /// When the console has something to do even if nothing happens before.
     service_at: Option<Instant>,
-    /// Made when something is waited for by time.
-    timer: Option<Timer>,
+    timer: Timer,
     /// Given up for a moment when the process has no file descriptor left, to accept a client and send it away.
     spare: Option<UnixListener>,
-    /// There was no file descriptor even so: nobody is accepted until something else happens here.
+    /// There was no file descriptor even so: nobody is accepted until there is one.
     paused: bool,
+    /// When it is looked for one, if nothing happens before.
+    retry_at: Option<Instant>,
 }
 
 /// A connection, and what the server wants to know of it.
@@ -159,7 +163,8 @@ impl Server {
             sleeper,
             armed: false,
             service_at: None,
-            timer: None,
+            timer: Timer::new().map_err(ServeError::Thread)?,
+            retry_at: None,
             spare: None,
             paused: false,
         };
@@ -212,6 +217,7 @@ impl Server {
                     }
                     return;
                 }
+                Err(Errno::NOMEM | Errno::NOBUFS) => return self.pause(ops),
                 // EAGAIN: that was the last. Anything else is the fate of one client that is gone already.
                 Err(_) => return,
             }
@@ -233,15 +239,17 @@ impl Server {
     fn pause(&mut self, ops: &mut EventOps<'_>) {
         log::warn!("console {}: no file descriptor is left, new clients have to wait", self.name());
         self.paused = true;
+        self.retry_at = Instant::now().checked_add(RETRY);
         self.watch_listeners(EventSet::empty(), ops);
     }
 
-    /// Something has happened: there may be a file descriptor again.
+    /// There may be a file descriptor again.
     fn resume(&mut self, ops: &mut EventOps<'_>) {
         if self.paused {
             self.spare();
-            if self.spare.is_some() {
-                self.paused = false;
+            self.paused = self.spare.is_none();
+            self.retry_at = self.paused.then(|| Instant::now().checked_add(RETRY)).flatten();
+            if !self.paused {
                 self.watch_listeners(EventSet::IN, ops);
             }
         }
@@ -380,7 +388,6 @@ impl Server {
     }
 
     fn rung(&mut self, ops: &mut EventOps<'_>) {
-        self.resume(ops);
         self.sleeper.acknowledge();
         self.armed = false;
         // Before it is armed again: while there is work, the guest need not ring.
@@ -404,8 +411,7 @@ impl Server {
     /// If the guest can have something for one of our clients, has us woken for it. (What is for all, such as the end,
     /// rings in any case.) While nobody is there, or nobody reads, the guest does not pay for our wake-ups.
     fn arm(&mut self, ops: &mut EventOps<'_>) {
-        // While it is paused, anything that happens is a reason to try again.
-        let awaits = self.paused || self.clients.values().any(|client| client.connection.awaits_guest());
+        let awaits = self.clients.values().any(|client| client.connection.awaits_guest());
         if self.armed || !awaits {
             return;
         }
@@ -425,30 +431,20 @@ impl Server {
     fn next_deadline(&self) -> Option<Instant> {
         let mute = self.clients.values().filter(|client| client.connection.is_mute());
         let handshakes = mute.filter_map(|client| client.until);
-        handshakes.chain(self.pty.as_ref().and_then(Pty::deadline)).chain(self.service_at).min()
+        let others = [self.pty.as_ref().and_then(Pty::deadline), self.service_at, self.retry_at];
+        handshakes.chain(others.into_iter().flatten()).min()
     }
 
     /// Has the timer as the deadlines are.
-    fn schedule(&mut self, ops: &mut EventOps<'_>) {
-        let deadline = self.next_deadline();
-        if deadline.is_some() && self.timer.is_none() {
-            // Without a file descriptor for it, it is tried again when something happens.
-            self.timer = Timer::new()
-                .ok()
-                .filter(|timer| ops.add(Events::with_data(timer, token::TIMER, EventSet::IN)).is_ok());
-        }
-        if let Some(timer) = &mut self.timer
-            && let Err(error) = timer.arm(deadline)
-        {
+    fn schedule(&mut self) {
+        if let Err(error) = self.timer.arm(self.next_deadline()) {
             log::error!("console {}: can't set its timer: {error}", self.name());
         }
     }
 
     /// A deadline has come.
     fn due(&mut self, ops: &mut EventOps<'_>) {
-        if let Some(timer) = &mut self.timer {
-            timer.acknowledge();
-        }
+        self.timer.acknowledge();
         let now = Instant::now();
         let late =
             |client: &Client| client.connection.is_mute() && client.until.is_some_and(|until| until <= now);
@@ -533,7 +529,7 @@ impl MutEventSubscriber for Server {
     fn init(&mut self, ops: &mut EventOps<'_>) {
         self.touch_ahead();
         let listeners = self.listeners.iter().zip(token::FIRST_LISTENER..);
-        let fds = [(self.sleeper.as_raw_fd(), token::DOORBELL)]
+        let fds = [(self.sleeper.as_raw_fd(), token::DOORBELL), (self.timer.as_raw_fd(), token::TIMER)]
             .into_iter()
             .chain(self.pty.as_ref().map(|pty| (pty.watch_fd(), token::PTY)))
             .chain(listeners.map(|(listener, token)| (listener.as_raw_fd(), token)));
@@ -545,11 +541,12 @@ impl MutEventSubscriber for Server {
         self.look_at_pty(ops);
         self.service();
         self.arm(ops);
-        self.schedule(ops);
+        self.schedule();
     }
 
     fn process(&mut self, events: Events, ops: &mut EventOps<'_>) {
         let set = events.event_set();
+        self.resume(ops);
         match events.data() {
             token::DOORBELL => self.rung(ops),
             token::TIMER => self.due(ops),
@@ -568,7 +565,7 @@ impl MutEventSubscriber for Server {
         self.service();
         // A client may have come, begun a session, or read on.
         self.arm(ops);
-        self.schedule(ops);
+        self.schedule();
         self.touch_ahead();
     }
 }

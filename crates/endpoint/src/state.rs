@@ -441,9 +441,8 @@ impl State {
         }
         let taken = parts.input.publish(symbols);
         self.counters.input_accepted += taken as u64;
-        if self.policy.idle.is_some() {
-            self.typed_at = Some(Instant::now());
-        }
+        // Also while nobody asks: the policy may change.
+        self.typed_at = Some(Instant::now());
         let Some(record) = self.sessions.get_mut(&id) else { return taken };
         record.bytes_in += taken as u64;
         if is_break && taken > 0 {

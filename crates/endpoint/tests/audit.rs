@@ -394,7 +394,7 @@ fn only_a_file_that_is_ours_is_written() {
     assert!(matches!(error, AuditError::InUse { .. }), "{error}");
     log.finish(HANG).unwrap();
     assert_eq!(fs::metadata(path("file")).unwrap().permissions().mode() & 0o777, 0o600);
-    save("file").unwrap();
+    drop(save("file").unwrap());
 }
 
 /// A disk with as much room as the test gives it, and what is on it.

@@ -569,3 +569,34 @@ proptest! {
         prop_assert_eq!(count("promoted"), counters.promoted);
     }
 }
+
+#[test]
+fn an_observer_may_bring_another() {
+    let (_writer, console, _input) = console();
+    let (sender, seen) = mpsc::channel();
+    console.observe({
+        let (console, mut sender) = (console.clone(), Some(sender));
+        move |_| {
+            if let Some(sender) = sender.take() {
+                console.observe(move |event| sender.send(event.number).unwrap());
+            }
+        }
+    });
+    drop(console.attach(who("alice")).unwrap());
+    assert_eq!(seen.try_iter().collect::<Vec<_>>(), [1], "what was before is not for it");
+}
+
+#[test]
+fn an_owner_who_has_just_typed_is_not_idle_by_a_new_policy() {
+    let (_writer, console, _input) = console();
+    let mut alice = console.attach(who("alice")).unwrap();
+    let attached = Instant::now();
+    while Instant::now() == attached {}
+    alice.write(b"x").unwrap();
+    let typed = Instant::now();
+    let idle = Duration::from_secs(1);
+    console.set_policy(Policy::default().with_idle(idle));
+    // She has been there longer than that, and has typed since.
+    assert!(console.service(attached + idle).is_some_and(|deadline| deadline <= typed + idle));
+    assert!(alice.end().is_none());
+}

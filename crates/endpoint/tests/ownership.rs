@@ -287,8 +287,8 @@ fn take_overs() -> usize {
 }
 
 /// Two clients take the console over from each other as fast as the server answers, each typing its name, while the guest writes
-/// without a pause: one owns it at each instant, each eviction is told to the one it is of, and each byte that the guest hears was typed by the
-/// owner of that moment.
+/// without a pause: one owns it at each instant, each eviction is told to the one it is of, and each byte that was taken is heard or counted as
+/// discarded.
 #[test]
 fn e2_e4_a_storm_of_take_overs() {
     let take_overs = take_overs();

@@ -19,8 +19,8 @@ use support::{HANG, Served, part, play, read_to, until};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vuart_endpoint::wire::{DetachRequest, Event, Request};
 use vuart_endpoint::{
-    Cause, Client, Console, Mode, PtyError, Raw, Replay, RuntimeDir, Server, ServerOptions, ServerThread,
-    Sockets,
+    Cause, Client, Console, Mode, PtyError, RawPolicy, Replay, RuntimeDir, Server, ServerOptions,
+    ServerThread, Sockets,
 };
 use vuart_scrollback::Scrollback;
 
@@ -278,7 +278,7 @@ fn e2_an_evicted_terminal_is_told_by_whom() {
 
 #[test]
 fn a_terminal_takes_over_where_that_is_the_policy() {
-    let vm = with(ServerOptions::default().with_raw(Raw::TakeOver));
+    let vm = with(ServerOptions::default().with_raw(RawPolicy::TakeOver));
     let mut alice = Client::connect(&vm.file("ctl"), "alice").unwrap();
     alice.attach(Mode::Exclusive, Replay::None).unwrap();
     let _terminal = open(vm.file("pty"));

@@ -15,8 +15,8 @@ use vuart_endpoint::wire::{
     Decoder, DetachRequest, ErrorCode, Event, Frame as _, Hello, LogRequest, Request, VERSION,
 };
 use vuart_endpoint::{
-    Cause, Client, ClientError, Console, Mode, Raw, Replay, RuntimeDir, ServeError, Server, ServerOptions,
-    ServerThread, Sockets,
+    Cause, Client, ClientError, Console, Mode, RawPolicy, Replay, RuntimeDir, ServeError, Server,
+    ServerOptions, ServerThread, Sockets,
 };
 use vuart_scrollback::Scrollback;
 
@@ -99,7 +99,7 @@ fn read_only_sees_what_comes_and_types_nothing() {
 
 #[test]
 fn raw_takes_over_where_that_is_the_policy() {
-    let mut vm = with(ServerOptions::default().with_raw(Raw::TakeOver));
+    let mut vm = with(ServerOptions::default().with_raw(RawPolicy::TakeOver));
     let mut first = connect(vm.file("sock"));
     first.write_all(b"1").unwrap();
     assert_eq!(vm.guest_reads(1), b"1");

@@ -40,4 +40,8 @@ pub(crate) struct KickArgs {
     /// The number of the session, as `vuart who` has it
     #[arg(value_name = "SESSION")]
     pub(crate) session: SessionId,
+
+    /// What to call yourself to others; your login name unless given
+    #[arg(long)]
+    pub(crate) label: Option<String>,
 }

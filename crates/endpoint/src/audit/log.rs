@@ -38,6 +38,7 @@ pub struct AuditStatus {
 /// loses its power loses what happened in that time at most. What fails is tried again each second, from the byte on that it has
 /// failed at. Meanwhile the lines stay in the ring; those that are gone from it when the disk has recovered are
 /// [declared](AuditEntry::Lost) in their place.
+#[must_use = "when it is dropped, the saving ends"]
 pub struct AuditLog {
     shared: Arc<Shared>,
     result: Receiver<Result<(), Arc<AuditError>>>,
