@@ -118,7 +118,7 @@ impl Errand {
                     // The guest's output, of which there may be no end: it does not say that the guest takes anything.
                     Event::Output { .. } | Event::Hole(_) => {}
                     // What was not taken is dropped, though the session may go on and end as it was asked to.
-                    Event::Standing(Change { evicted: Some(Eviction { by, at }), .. }) => {
+                    Event::Standing(Change { evicted: Some(Eviction { by, at, .. }), .. }) => {
                         return Err(self.cut(End { cause: Cause::Evicted { by }, at }));
                     }
                     Event::Ended(end) if end.cause != Cause::Detached => return Err(self.cut(end)),

@@ -11,6 +11,7 @@ use crate::session::{Epoch, Mode, SessionId, Window};
 
 /// Something that has happened at a console. As JSON it is one object, which `docs/audit.md` describes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ConsoleEvent {
     /// Counts the console's events from 0. Where one is missing, an observer has taken too long: see
     /// [`Console::observe`](crate::Console::observe).

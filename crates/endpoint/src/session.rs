@@ -206,6 +206,7 @@ pub enum Standing {
 
 /// A change of what a session is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Change {
     /// What it is now.
     #[serde(flatten)]
@@ -217,6 +218,7 @@ pub struct Change {
 
 /// By whom an owner was evicted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Eviction {
     /// Who owns the console since.
     pub by: Identity,
@@ -226,6 +228,7 @@ pub struct Eviction {
 
 /// A session as others see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SessionInfo {
     /// Its name.
     pub id: SessionId,

@@ -23,6 +23,7 @@ pub const HEADER: usize = 5;
 
 /// What a client says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Request {
     /// First on every connection.
     Hello(Hello),
@@ -48,6 +49,7 @@ pub enum Request {
 
 /// What the server says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// The answer to [`Request::Hello`].
     Welcome(Welcome),
@@ -143,6 +145,7 @@ pub struct LogRequest {
 
 /// The server introduces itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Welcome {
     /// The version that both speak.
     pub version: u32,
@@ -154,6 +157,7 @@ pub struct Welcome {
 
 /// A session has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Attached {
     /// Its name.
     pub session: SessionId,
@@ -186,6 +190,7 @@ pub struct Hole {
 
 /// Who is at the console, and how it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Status {
     /// Its name.
     pub console: String,
@@ -266,6 +271,7 @@ pub enum ErrorCode {
 
 /// What can be wrong with received bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WireError {
     /// More than [`MAX_PAYLOAD`] is announced: what follows can't be understood.
     #[error("a frame of {0} bytes is announced; {MAX_PAYLOAD} is the limit")]

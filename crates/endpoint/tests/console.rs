@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use proptest::prelude::*;
 use vuart_endpoint::{
-    Attach, Cause, Change, Console, ConsoleEvent, End, EventKind, Evicted, Eviction, Identity, Input, Mode,
-    OnLag, Policy, Refused, Replay, Session, SessionId, Standing, Symbol, Window,
+    Attach, Cause, Change, Console, ConsoleEvent, End, EventKind, Evicted, Identity, Input, Mode, OnLag,
+    Policy, Refused, Replay, Session, SessionId, Standing, Symbol, Window,
 };
 use vuart_scrollback::{Position, RingOptions, Scrollback, Writer};
 
@@ -201,11 +201,10 @@ fn e2_an_evicted_owner_may_watch_on_and_have_the_console_back() {
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
     let bob = console.attach(who("bob").mode(Mode::TakeOver).at(at)).unwrap();
 
-    let by = Eviction { by: bob.info().identity.clone(), at: at.into() };
-    assert_eq!(
-        changes(&mut alice).last(),
-        Some(&Change { standing: Standing::Waiting { ahead: 0 }, evicted: Some(by) })
-    );
+    let told = changes(&mut alice).pop().expect("a change");
+    assert_eq!(told.standing, Standing::Waiting { ahead: 0 });
+    let eviction = told.evicted.expect("by whom");
+    assert_eq!((&eviction.by, eviction.at), (&bob.info().identity, at.into()));
     assert_eq!(alice.write(b"and"), Ok(0));
     assert_eq!(typed(&mut input), b"", "what she had queued is discarded");
 
