@@ -170,9 +170,24 @@ impl Connection {
         self.closing
     }
 
-    /// It has no session, and nothing that it has asked for is under way: one that goes when there are too many.
+    /// It has no session, and nothing that it has asked for is under way, or it is to go and does not read why: one that goes
+    /// when there are too many.
     pub(crate) fn is_idle(&self) -> bool {
-        self.is_settled() && !self.is_busy() && !self.has_request()
+        self.closing || (self.is_settled() && !self.is_busy() && !self.has_request())
+    }
+
+    /// It is to go from the pseudo-terminal, which nobody else can have until then.
+    pub(crate) fn holds_pty_up(&self) -> bool {
+        self.closing && self.transport.is_pty()
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// It owns the console.
+    pub(crate) fn owns(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::is_owner)
     }
 
     /// It has not said yet what it wants.
@@ -280,8 +295,12 @@ impl Connection {
         }
     }
 
-    /// The session has come to own the console, or has lost it and watches on.
+    /// The session has come to own the console, or has lost it and watches on. Whoever does not read is told when there is room:
+    /// of the last change only.
     fn notice_change(&mut self) {
+        if !self.output.is_empty() {
+            return;
+        }
         let Some(change) = self.session.as_mut().and_then(Session::changed) else { return };
         match (&self.protocol, change) {
             (Protocol::Framed { .. }, change) => self.tell(&Event::Standing(change)),
@@ -387,10 +406,15 @@ impl Connection {
             match decoder.next_frame::<Request>() {
                 None => return,
                 Some(Ok(request)) => {
-                    if searches(&request) {
-                        // All of the ring may be looked at: as much work as to send it, or less.
-                        *turn = turn.saturating_sub(context.console.scrollback().capacity());
-                    }
+                    // In bytes of output that are as much work, or less.
+                    let work = match &request {
+                        // All of the ring may be looked at.
+                        request if searches(request) => context.console.scrollback().capacity(),
+                        // Everybody's session is copied and written down.
+                        Request::Status => TURN / 8,
+                        _ => TURN / 1024,
+                    };
+                    *turn = turn.saturating_sub(work);
                     self.request(request, context);
                 }
                 Some(Err(error)) => {
@@ -535,6 +559,10 @@ impl Connection {
             if *turn == 0 {
                 self.blocked = true;
                 return Ok(());
+            }
+            self.notice_change();
+            if !self.output.is_empty() {
+                continue;
             }
             let produced = match &self.protocol {
                 Protocol::Framed { log: Some(_), .. } => self.produce_log(context),

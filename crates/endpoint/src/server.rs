@@ -60,6 +60,9 @@ pub enum ServeError {
 /// How much of the ring is made ready for the guest, in bytes: a boot's first burst, and what an idle console's memory costs.
 const TOUCHED_AHEAD: usize = 64 << 10;
 
+/// How long whoever is sent away from the pseudo-terminal may take to read why: others wait for it.
+const LINGER: Duration = Duration::from_secs(5);
+
 /// How often a server without a file descriptor looks for one.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -100,10 +103,19 @@ pub struct Server {
 #[derive(Debug)]
 struct Client {
     connection: Connection,
-    /// By when it must have introduced itself.
+    /// By when it must have introduced itself, or have read why it is sent away from the pseudo-terminal.
     until: Option<Instant>,
+    /// It is to go, and has got a time for that.
+    leaving: bool,
     /// The last moment at which it did something.
     moment: u64,
+}
+
+impl Client {
+    /// It has a time by which it must have done something.
+    fn is_pressed(&self) -> bool {
+        self.leaving || self.connection.is_mute()
+    }
 }
 
 /// What an event is about; higher numbers are connections.
@@ -266,8 +278,8 @@ impl Server {
     /// Somebody has come.
     fn admit(&mut self, transport: Transport, peer: &Peer, ops: &mut EventOps<'_>) {
         let role = (self.options.authorise)(peer);
-        if role.is_some() {
-            self.make_room(ops);
+        if let Some(role) = role {
+            self.make_room(role, ops);
         }
         let full = self.clients.len() >= self.options.clients;
         let identity = peer.identity();
@@ -303,9 +315,11 @@ impl Server {
         // Tokens are used again after four billion clients.
         self.next_token = self.next_token.checked_add(1).unwrap_or(token::FIRST_CONNECTION);
         self.moment += 1;
-        let until =
-            connection.is_mute().then(|| Instant::now().checked_add(self.options.handshake)).flatten();
-        self.clients.insert(token, Client { connection, until, moment: self.moment });
+        let leaving = connection.holds_pty_up();
+        let patience =
+            if leaving { Some(LINGER) } else { connection.is_mute().then_some(self.options.handshake) };
+        let until = patience.and_then(|patience| Instant::now().checked_add(patience));
+        self.clients.insert(token, Client { connection, until, leaving, moment: self.moment });
     }
 
     /// Has the event loop wait for a connection, as the next client.
@@ -322,13 +336,21 @@ impl Server {
         kept.is_ok()
     }
 
-    /// If there are as many as there may be, one that asks for nothing gives way.
-    fn make_room(&mut self, ops: &mut EventOps<'_>) {
-        if self.clients.len() >= self.options.clients {
-            let idle = self.clients.iter().filter(|(_, client)| client.connection.is_idle());
-            if let Some((token, _)) = idle.min_by_key(|(_, client)| client.moment) {
-                self.dismiss(*token, ErrorCode::TooMany, "somebody else needs the place", ops);
-            }
+    /// If there are as many as there may be, one that asks for nothing gives way to one of that role, or else one of a lower role that
+    /// does not own the console: those who may only watch can't keep out those who may send them away.
+    fn make_room(&mut self, role: Role, ops: &mut EventOps<'_>) {
+        if self.clients.len() < self.options.clients {
+            return;
+        }
+        let gives_way = |client: &Client| {
+            let connection = &client.connection;
+            connection.is_idle() || (connection.role() < role && !connection.owns())
+        };
+        let least = self.clients.iter().filter(|(_, client)| gives_way(client)).min_by_key(|(_, client)| {
+            (!client.connection.is_idle(), client.connection.role(), client.moment)
+        });
+        if let Some((token, _)) = least {
+            self.dismiss(*token, ErrorCode::TooMany, "somebody else needs the place", ops);
         }
     }
 
@@ -369,6 +391,10 @@ impl Server {
             let hung_up = !connection.is_closing();
             self.close(token, hung_up, ops);
             return;
+        }
+        if connection.holds_pty_up() && !client.leaving {
+            client.leaving = true;
+            client.until = Instant::now().checked_add(LINGER);
         }
         let interest = connection.interest();
         if interest != before {
@@ -429,8 +455,8 @@ impl Server {
 
     /// When there is something to do even if nothing happens before.
     fn next_deadline(&self) -> Option<Instant> {
-        let mute = self.clients.values().filter(|client| client.connection.is_mute());
-        let handshakes = mute.filter_map(|client| client.until);
+        let handshakes =
+            self.clients.values().filter(|client| client.is_pressed()).filter_map(|client| client.until);
         let others = [self.pty.as_ref().and_then(Pty::deadline), self.service_at, self.retry_at];
         handshakes.chain(others.into_iter().flatten()).min()
     }
@@ -446,12 +472,19 @@ impl Server {
     fn due(&mut self, ops: &mut EventOps<'_>) {
         self.timer.acknowledge();
         let now = Instant::now();
-        let late =
-            |client: &Client| client.connection.is_mute() && client.until.is_some_and(|until| until <= now);
-        let late: Vec<u32> =
-            self.clients.iter().filter(|(_, client)| late(client)).map(|(token, _)| *token).collect();
-        for token in late {
-            self.dismiss(token, ErrorCode::Timeout, "no hello has come", ops);
+        let late = |client: &Client| client.is_pressed() && client.until.is_some_and(|until| until <= now);
+        let late: Vec<(u32, bool)> = self
+            .clients
+            .iter()
+            .filter(|(_, client)| late(client))
+            .map(|(token, client)| (*token, client.connection.is_closing()))
+            .collect();
+        for (token, closing) in late {
+            if closing {
+                self.close(token, false, ops);
+            } else {
+                self.dismiss(token, ErrorCode::Timeout, "no hello has come", ops);
+            }
         }
         self.pty_goes_on(Seen::default(), ops);
     }

@@ -230,7 +230,7 @@ impl State {
         }
         record.shared.tell();
         self.stirred = true;
-        self.line_moved();
+        self.line_moved(0);
         self.counters.demoted += 1;
         self.event(moment, EventKind::Demoted { who, by: by.clone() });
     }
@@ -242,11 +242,11 @@ impl State {
         }
     }
 
-    /// Those in line are told that they have another place.
-    fn line_moved(&mut self) {
-        self.stirred |= !self.line.is_empty();
-        for record in self.line.iter().filter_map(|id| self.sessions.get(id)) {
+    /// Those in line from that place on are told that they have another one.
+    fn line_moved(&mut self, from: usize) {
+        for record in self.line.iter().skip(from).filter_map(|id| self.sessions.get(id)) {
             record.shared.tell();
+            self.stirred = true;
         }
     }
 
@@ -269,8 +269,9 @@ impl State {
     fn remove(&mut self, id: SessionId, cause: Cause, owner: bool, moment: Moment) -> bool {
         let Some(record) = self.sessions.remove(&id) else { return false };
         if record.info.waiting {
+            let place = self.line.iter().position(|waiting| *waiting == id).unwrap_or(self.line.len());
             self.line.retain(|waiting| *waiting != id);
-            self.line_moved();
+            self.line_moved(place);
         }
         // Whoever detaches knows.
         self.stirred |= cause != Cause::Detached;
@@ -307,7 +308,7 @@ impl State {
                 let who = record.who();
                 self.event(moment, EventKind::Promoted { who, epoch });
             }
-            self.line_moved();
+            self.line_moved(0);
             return;
         }
         if let HangUp::OnDetach { grace } = self.policy.hang_up
@@ -368,6 +369,7 @@ impl State {
     /// Every session ends, and nobody comes to own the console by that. Whether somebody had.
     fn end_all(&mut self, cause: &Cause, moment: Moment) -> bool {
         self.line.clear();
+        self.typed_at = None;
         let owner = self.owner.take();
         let ids: Vec<_> = self.sessions.keys().copied().collect();
         for id in ids {
@@ -441,8 +443,10 @@ impl State {
         }
         let taken = parts.input.publish(symbols);
         self.counters.input_accepted += taken as u64;
-        // Also while nobody asks: the policy may change.
-        self.typed_at = Some(Instant::now());
+        // Also while nobody asks, for the policy may change; and not for what is only offered again.
+        if taken > 0 {
+            self.typed_at = Some(Instant::now());
+        }
         let Some(record) = self.sessions.get_mut(&id) else { return taken };
         record.bytes_in += taken as u64;
         if is_break && taken > 0 {

@@ -455,3 +455,46 @@ fn e3_each_cause_has_a_code_of_its_own() {
         ]
     );
 }
+
+/// Answers are written for a client that asks without a pause, and others have their turn in between.
+#[test]
+fn who_asks_without_a_pause_holds_nobody_up() {
+    let fixture = Fixture::new();
+    let label = "x".repeat(64);
+    let _watchers: Vec<_> = (0..50).map(|_| fixture.attach(&label, mode(Mode::Spectate))).collect();
+    let over = Arc::new(AtomicBool::new(false));
+    let flood = thread::spawn({
+        let (over, control) = (Arc::clone(&over), fixture.control.clone());
+        move || {
+            let mut client = Client::connect(&control, "flood").unwrap();
+            client.set_nonblocking(true).unwrap();
+            let mut asked = 0;
+            while !over.load(SeqCst) {
+                if client.queued() < 1 << 16 {
+                    client.queue(&Request::Status);
+                    asked += 1;
+                }
+                client.flush().unwrap();
+                while client.fill().unwrap() {}
+                while client.next_event().unwrap().is_some() {}
+            }
+            asked
+        }
+    });
+    // Were all that it has asked answered before anybody else has a turn, this would take minutes.
+    for _ in 0..20 {
+        drop(fixture.attach("bob", mode(Mode::TakeOver)));
+    }
+    over.store(true, SeqCst);
+    println!("{} questions", flood.join().unwrap());
+}
+
+#[test]
+fn an_end_leaves_nothing_to_be_waited_for() {
+    let fixture = Fixture::new();
+    fixture.console.set_policy(Policy::default().with_idle(Duration::from_millis(1)));
+    let (_alice, _) = fixture.attach("alice", mode(Mode::Spectate));
+    let (_bob, _) = fixture.attach("bob", mode(Mode::Exclusive));
+    fixture.console.end(&Cause::VmEnded);
+    assert_eq!(fixture.console.service(Instant::now() + HANG), None);
+}

@@ -305,3 +305,27 @@ fn inside() {
         console.counters().attached == 1 && console.owner().is_none()
     });
 }
+
+#[test]
+fn those_who_may_only_watch_keep_nobody_out_who_may_do_more() {
+    let options = ServerOptions::default().with_clients(4).with_authoriser(|peer| {
+        Some(if peer.socket == SocketKind::ReadOnly { Role::Spectator } else { Role::Admin })
+    });
+    let vm = Served::start(options, |claim| Sockets::bind(claim).unwrap());
+    let mut owner = Client::connect(&vm.file("ctl"), "owner").unwrap();
+    owner.attach(Mode::Exclusive, Replay::None).unwrap();
+    let watchers: Vec<_> = (0..3).map(|_| connect(vm.file("ro.sock"))).collect();
+    vm.until("all places are taken", |console| console.sessions().len() == 4);
+    // One more of their kind has to wait for another time; the admin has not.
+    let line = read_to(&mut connect(vm.file("ro.sock")), "]\r\n");
+    assert!(line.contains("too many clients"), "{line}");
+    let mut admin = Client::connect(&vm.file("ctl"), "admin").unwrap();
+    let status = admin.status().unwrap();
+    assert_eq!(status.sessions.len(), 3, "the one who has watched longest has gone");
+    let line = read_to(&mut &watchers[0], "]\r\n");
+    assert!(line.contains("somebody else needs the place"), "{line}");
+    assert!(status.sessions[0].owner);
+    for watcher in &status.sessions[1..] {
+        admin.kick(watcher.id).unwrap();
+    }
+}
