@@ -87,8 +87,9 @@ fn a_guest_that_takes_nothing() {
     assert_eq!(served.typed(), b"reboot");
 
     let process = stuck(&served, &runtime);
-    process.signal(Signal::INT);
-    assert_eq!(process.finish().code, 130);
+    // Not INT, which whoever starts the tests may have ignored.
+    process.signal(Signal::TERM);
+    assert_eq!(process.finish().code, 143);
 }
 
 #[test]
