@@ -95,6 +95,10 @@ fn picocom() {
 
 #[test]
 fn screen() {
+    // To screen that is the name of those who may do nothing.
+    if rustix::process::geteuid().as_raw() == 65534 {
+        return not_tested("screen: it lets the user nobody do nothing");
+    }
     at_each("screen", ["screen", "screen-pty"], |alice, terminal| {
         let screen = alice.runs(&format!("screen -c /dev/null -S console {terminal} 115200"));
         // It clears the terminal, or says what it is first.
