@@ -3,19 +3,12 @@
 mod support;
 
 use rustix::process::Signal;
-use support::pty::Pty;
+use support::pty::{Pty, attached};
 use support::served::Served;
-use support::{Demo, Process, Runtime, run};
+use support::{Demo, Runtime, run};
 use vuart::endpoint::Cause;
 
 /// A terminal attached to a console.
-fn attached(runtime: &Runtime, more: &[&str]) -> (Pty, Process) {
-    let mut pty = Pty::new();
-    let client = pty.spawn(&mut runtime.vuart(&[&["attach", "vm0"], more].concat()));
-    pty.expect("~? helps]\r\n");
-    (pty, client)
-}
-
 #[test]
 fn two_people_take_over_from_each_other_and_each_is_told() {
     let runtime = Runtime::new();

@@ -5,7 +5,7 @@ mod support;
 use std::process::Stdio;
 
 use rustix::process::Signal;
-use support::pty::Pty;
+use support::pty::{self, Pty};
 use support::served::Served;
 use support::{Demo, Process, Runtime};
 use vuart::endpoint::{Attach, Cause, Evicted, Identity, Policy};
@@ -13,10 +13,7 @@ use vuart::scrollback::Scrollback;
 
 /// A terminal attached to a console, whose client comes back.
 fn attached(runtime: &Runtime, more: &[&str]) -> (Pty, Process) {
-    let mut pty = Pty::new();
-    let client = pty.spawn(&mut runtime.vuart(&[&["attach", "vm0", "--reconnect"], more].concat()));
-    pty.expect("~? helps]\r\n");
-    (pty, client)
+    pty::attached(runtime, &[&["--reconnect"], more].concat())
 }
 
 fn leave(mut pty: Pty, client: Process) {

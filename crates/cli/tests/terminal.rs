@@ -5,7 +5,7 @@ mod support;
 use std::process::Stdio;
 
 use rustix::process::Signal;
-use support::pty::Pty;
+use support::pty::{Pty, attached};
 use support::served::Served;
 use support::{Process, Runtime};
 use vuart::endpoint::Cause;
@@ -36,13 +36,6 @@ fn expect_and_answer(pty: &mut Pty, text: &str) -> String {
         rest = &rest[1..];
     }
     shown
-}
-
-fn attached(runtime: &Runtime, more: &[&str]) -> (Pty, Process) {
-    let mut pty = Pty::new();
-    let client = pty.spawn(&mut runtime.vuart(&[&["attach", "vm0"], more].concat()));
-    pty.expect("~? helps]\r\n");
-    (pty, client)
 }
 
 #[test]

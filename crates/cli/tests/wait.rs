@@ -4,19 +4,12 @@ mod support;
 
 use std::process::Stdio;
 
-use support::pty::Pty;
+use support::pty::{Pty, attached};
 use support::served::Served;
 use support::{Process, Runtime, run};
 use vuart::endpoint::{Attach, Evicted, Identity, Mode, Policy, Session};
 
 /// A terminal attached to a console.
-fn attached(runtime: &Runtime, more: &[&str]) -> (Pty, Process) {
-    let mut pty = Pty::new();
-    let client = pty.spawn(&mut runtime.vuart(&[&["attach", "vm0"], more].concat()));
-    pty.expect("~? helps]\r\n");
-    (pty, client)
-}
-
 fn somebody(served: &Served, label: &str, mode: Mode) -> Session {
     served.console.attach(Attach::new(Identity::new(label, 1000, Some(42))).mode(mode)).unwrap()
 }

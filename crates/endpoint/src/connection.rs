@@ -334,6 +334,10 @@ impl Connection {
     /// Nobody types any more: what waits is dropped, and counted.
     fn drop_input(&mut self, context: &Context) {
         context.console.abandon((self.input.len() - self.input_taken) as u64);
+        self.clear_input();
+    }
+
+    fn clear_input(&mut self) {
         self.input.clear();
         self.input_taken = 0;
         self.break_waits = false;
@@ -382,10 +386,7 @@ impl Connection {
         };
         if !may_type {
             // A spectator's typing goes nowhere, and does not hold up its connection.
-            self.input.clear();
-            self.input_taken = 0;
-            self.break_waits = false;
-            return;
+            return self.clear_input();
         }
         if self.input_taken < self.input.len() {
             match session.write(&self.input[self.input_taken..]) {

@@ -236,12 +236,18 @@ impl Console {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes something, rings for those who may have to do with it, and tells the observers.
+    /// Changes something, and [settles](Self::settle) it.
     fn change<R>(&self, change: impl FnOnce(&mut State, &Parts, Moment) -> R) -> R {
         let parts = &self.0.parts;
         let mut state = self.state();
         // Within the lock: so moments and offsets are in the events' order.
         let result = change(&mut state, parts, Moment::new(parts));
+        self.settle(state);
+        result
+    }
+
+    /// After a change: rings for those who may have to do with it, and tells the observers.
+    fn settle(&self, mut state: MutexGuard<'_, State>) {
         let (stirred, quiet) = (state.take_stir(), state.events.is_empty());
         drop(state);
         if stirred {
@@ -250,7 +256,6 @@ impl Console {
         if !quiet {
             self.deliver();
         }
-        result
     }
 
     /// Tells the observers what they do not know yet, unless another thread is about it: that one looks again when it is done.
@@ -289,11 +294,7 @@ impl Console {
             return Err(end.clone());
         }
         let taken = state.publish(session.info.id, session.epoch, symbols, is_break, &self.0.parts);
-        let quiet = state.events.is_empty();
-        drop(state);
-        if !quiet {
-            self.deliver();
-        }
+        self.settle(state);
         Ok(taken)
     }
 

@@ -250,7 +250,7 @@ pub struct SessionInfo {
 }
 
 /// What a session and the console's table share: the session reads it without the lock.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) end: OnceLock<Last>,
     /// Grows when the session's standing changes, or the number of those ahead of it in line.
@@ -261,26 +261,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn new() -> Self {
-        Self {
-            end: OnceLock::new(),
-            changes: AtomicU64::new(0),
-            read: AtomicU64::new(0),
-            missed: AtomicU64::new(0),
-        }
-    }
-
     /// The number of the changes is raised: see [`changed`](Session::changed).
     pub(crate) fn tell(&self) {
         // Release: whoever sees the number finds in the table what it is about; and under the console's lock, so that the count
         // is exact.
         self.changes.fetch_add(1, Release);
-    }
-}
-
-impl Default for Shared {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -268,9 +268,8 @@ impl State {
     /// The session leaves the table and learns why.
     fn remove(&mut self, id: SessionId, cause: Cause, owner: bool, moment: Moment) -> bool {
         let Some(record) = self.sessions.remove(&id) else { return false };
-        if record.info.waiting {
-            let place = self.line.iter().position(|waiting| *waiting == id).unwrap_or(self.line.len());
-            self.line.retain(|waiting| *waiting != id);
+        if let Some(place) = self.line.iter().position(|waiting| *waiting == id) {
+            self.line.remove(place);
             self.line_moved(place);
         }
         // Whoever detaches knows.
@@ -296,10 +295,7 @@ impl State {
     /// Nobody owns the console any more: the next in line does, or else the time of grace begins.
     fn vacated(&mut self, parts: &Parts, moment: Moment) {
         self.typed_at = None;
-        while let Some(id) = self.line.pop_front() {
-            if !self.sessions.contains_key(&id) {
-                continue;
-            }
+        if let Some(id) = self.line.pop_front() {
             let epoch = self.own(id, parts, moment);
             self.counters.promoted += 1;
             self.stirred = true;

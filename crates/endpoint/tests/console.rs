@@ -1,13 +1,16 @@
 //! The state machine, through its public face: no socket, no thread.
 
+mod support;
+
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use proptest::prelude::*;
+use support::take as typed;
 use vuart_endpoint::{
     Attach, Cause, Change, Console, ConsoleEvent, End, EventKind, Evicted, Identity, Input, Mode, OnLag,
-    Policy, Refused, Replay, Session, SessionId, Standing, Symbol, Window,
+    Policy, Refused, Replay, Session, SessionId, Standing, Window,
 };
 use vuart_scrollback::{Position, RingOptions, Scrollback, Writer};
 
@@ -19,18 +22,6 @@ fn console() -> (Writer, Console, Input) {
 
 fn who(label: &str) -> Attach {
     Attach::new(Identity::new(label, 1000, None))
-}
-
-fn typed(input: &mut Input) -> Vec<u8> {
-    let mut symbols = [Symbol::Break; 64];
-    let count = input.take(&mut symbols);
-    symbols[..count]
-        .iter()
-        .map(|symbol| match symbol {
-            Symbol::Byte(byte) => *byte,
-            Symbol::Break => b'^',
-        })
-        .collect()
 }
 
 #[test]

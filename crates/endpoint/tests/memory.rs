@@ -1,5 +1,8 @@
 //! What clients that do not read cost. In a test program of its own, whose memory it is.
 
+mod support;
+
+use support::resident_kib;
 use vuart_endpoint::wire::AttachRequest;
 use vuart_endpoint::{
     Attach, Client, Console, Evicted, Identity, Mode, Policy, RuntimeDir, Server, ServerThread,
@@ -11,12 +14,6 @@ const DEAF: usize = 40;
 
 /// How often their places change, twice each.
 const TAKE_OVERS: usize = 4000;
-
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
 
 /// The owner is evicted and goes to the head of the line, and has the console back: all others move down and up again, and are told so
 /// as far as they read. To keep it all for them would take 15 MiB.

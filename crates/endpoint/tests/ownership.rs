@@ -1,23 +1,23 @@
 //! Who owns the console, over real sockets: waiting in line, evictions that leave one watching, what typing is for whom, and a storm
 //! of take-overs.
 
+mod support;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use support::{HANG, take};
 use vuart_endpoint::wire::{
     AcceptRequest, AttachRequest, Attached, DetachRequest, ErrorCode, Event, Request,
 };
 use vuart_endpoint::{
     Cause, Change, Client, ClientError, Console, ConsoleEvent, Epoch, EventKind, Evicted, Input, Mode, OnLag,
-    Policy, Refused, Replay, RuntimeDir, Server, ServerThread, SessionId, Standing, Symbol, Window,
+    Policy, Refused, Replay, RuntimeDir, Server, ServerThread, SessionId, Standing, Window,
 };
 use vuart_scrollback::{Scrollback, Writer};
-
-/// A hang becomes a failure; nothing is ever measured with it.
-const HANG: Duration = Duration::from_secs(60);
 
 struct Fixture {
     control: std::path::PathBuf,
@@ -62,18 +62,6 @@ impl Fixture {
         }
         heard
     }
-}
-
-fn take(input: &mut Input) -> Vec<u8> {
-    let mut symbols = [Symbol::Break; 64];
-    let count = input.take(&mut symbols);
-    symbols[..count]
-        .iter()
-        .map(|symbol| match symbol {
-            Symbol::Byte(byte) => *byte,
-            Symbol::Break => b'^',
-        })
-        .collect()
 }
 
 fn mode(mode: Mode) -> AttachRequest {

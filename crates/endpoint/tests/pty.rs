@@ -15,7 +15,7 @@ use event_manager::{EventManager, EventOps, EventSet, Events, MutEventSubscriber
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::termios::{InputModes, LocalModes, OptionalActions, OutputModes, tcgetattr, tcsetattr};
-use support::{HANG, Served, part, play, read_to, until};
+use support::{HANG, Served, part, play, read_to, until, with_pty};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vuart_endpoint::wire::{DetachRequest, Event, Request};
 use vuart_endpoint::{
@@ -23,11 +23,6 @@ use vuart_endpoint::{
     ServerThread, Sockets,
 };
 use vuart_scrollback::Scrollback;
-
-fn with_pty(mut sockets: Sockets) -> Sockets {
-    sockets.open_pty().unwrap();
-    sockets
-}
 
 fn served() -> Served {
     with(ServerOptions::default())

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use support::{HANG, PART, Served, part, read_to};
+use support::{HANG, PART, Served, part, read_to, with_pty};
 use vuart_endpoint::wire::{DetachRequest, ErrorCode, Event, Request};
 use vuart_endpoint::{
     Cause, Client, ClientError, Console, Mode, Refused, Replay, Role, RuntimeDir, Server, ServerOptions,
@@ -22,11 +22,6 @@ use vuart_scrollback::Scrollback;
 const STRANGER: u32 = 64_123;
 const GROUP: u32 = 64_200;
 const OTHER_GROUP: u32 = 64_201;
-
-fn with_pty(mut sockets: Sockets) -> Sockets {
-    sockets.open_pty().unwrap();
-    sockets
-}
 
 fn as_role(role: Option<Role>) -> Served {
     let options = ServerOptions::default().with_authoriser(move |_| role);

@@ -1,5 +1,7 @@
 //! A thousand consoles in one process, on one thread, with a client each.
 
+mod support;
+
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -8,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use event_manager::{EventManager, SubscriberOps as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use support::{resident_kib, take};
 use vuart_endpoint::wire::{Event, Request};
-use vuart_endpoint::{Client, Console, Input, Mode, Replay, RuntimeDir, Server, Symbol};
+use vuart_endpoint::{Client, Console, Input, Mode, Replay, RuntimeDir, Server};
 use vuart_scrollback::{Scrollback, Writer};
 
 const CONSOLES: usize = 1000;
@@ -41,12 +44,6 @@ fn raise_limit() -> usize {
         println!("a hard limit of {hard:?} open files is enough for {fit} consoles only (see `ulimit -Hn`)");
     }
     fit.min(CONSOLES)
-}
-
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 fn files() -> usize {
@@ -118,14 +115,9 @@ fn a_thousand_consoles_on_one_thread() {
     let deadline = Instant::now() + HANG;
     for guest in &mut guests {
         let expected = format!("for {}\r", guest.name);
-        let mut symbols = [Symbol::Break; 32];
         let mut typed = Vec::new();
         while typed.len() < expected.len() {
-            let taken = guest.input.take(&mut symbols);
-            typed.extend(symbols[..taken].iter().map(|symbol| match symbol {
-                Symbol::Byte(byte) => *byte,
-                Symbol::Break => b'^',
-            }));
+            typed.extend(take(&mut guest.input));
             assert!(Instant::now() < deadline, "{} got {typed:?}", guest.name);
         }
         assert_eq!(typed, expected.as_bytes());

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
 
-use super::{Process, wait_for};
+use super::{Process, Runtime, wait_for};
 
 /// A pseudo-terminal with a person at it, who reads along.
 pub(crate) struct Pty {
@@ -111,4 +111,12 @@ impl Pty {
         // Some programs change these one by one.
         !settings.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO)
     }
+}
+
+/// Somebody at a terminal who has attached to the console `vm0`.
+pub(crate) fn attached(runtime: &Runtime, more: &[&str]) -> (Pty, Process) {
+    let mut pty = Pty::new();
+    let client = pty.spawn(&mut runtime.vuart(&[&["attach", "vm0"], more].concat()));
+    pty.expect("~? helps]\r\n");
+    (pty, client)
 }

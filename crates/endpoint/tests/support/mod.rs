@@ -74,10 +74,7 @@ impl Served {
         while read.len() < count {
             let most = (count - read.len()).min(16);
             let taken = self.input.take(&mut symbols[..most]);
-            read.extend(symbols[..taken].iter().map(|symbol| match symbol {
-                Symbol::Byte(byte) => *byte,
-                Symbol::Break => b'^',
-            }));
+            read.extend(bytes(&symbols[..taken]));
             assert!(Instant::now() < deadline, "got {read:?}");
             std::thread::yield_now();
         }
@@ -97,6 +94,34 @@ impl Drop for Served {
         let joined = self.thread.take().unwrap().join();
         assert!(joined.is_ok() || std::thread::panicking(), "the server's thread panicked");
     }
+}
+
+/// What the guest hears, with `^` for a break.
+pub(crate) fn bytes(symbols: &[Symbol]) -> impl Iterator<Item = u8> {
+    symbols.iter().map(|symbol| match symbol {
+        Symbol::Byte(byte) => *byte,
+        Symbol::Break => b'^',
+    })
+}
+
+/// What waits for the guest, 64 symbols at most.
+pub(crate) fn take(input: &mut Input) -> Vec<u8> {
+    let mut symbols = [Symbol::Break; 64];
+    let count = input.take(&mut symbols);
+    bytes(&symbols[..count]).collect()
+}
+
+/// The sockets, and a pseudo-terminal with them.
+pub(crate) fn with_pty(mut sockets: Sockets) -> Sockets {
+    sockets.open_pty().unwrap();
+    sockets
+}
+
+/// How much memory this process has at present.
+pub(crate) fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 /// Waits until something is so.
