@@ -56,7 +56,11 @@ impl Passing for Timed {
 
 impl<T: Passing> Device for Registers<T> {
     fn read(&mut self, register: u8) -> u8 {
-        self.0.read(register)
+        let (peeked, before) = (self.0.peek(register), self.0.state());
+        let value = self.0.read(register);
+        let unchanged = self.0.state() == before;
+        assert_eq!(peeked, unchanged.then_some(value), "what was foreseen of register {register}");
+        value
     }
 
     fn write(&mut self, register: u8, value: u8) -> Option<u8> {

@@ -106,11 +106,17 @@ impl Receiver {
 
     /// The receiver's bits of LSR; reading them clears the errors.
     pub(crate) fn read_status(&mut self) -> Lsr {
+        let status = self.status();
+        self.errors = Lsr::empty();
+        status
+    }
+
+    /// The receiver's bits of LSR as a read would find them.
+    pub(crate) fn status(&self) -> Lsr {
         let mut status = self.errors;
         status.set(Lsr::DR, !self.is_empty());
         let in_fifo = self.errors.intersects(Lsr::CHARACTER_ERRORS) || self.with_errors != 0;
         status.set(Lsr::FIFO_ERROR, self.capacity > 1 && in_fifo);
-        self.errors = Lsr::empty();
         status
     }
 

@@ -55,6 +55,15 @@ impl Uart {
             && !self.mcr.contains(Mcr::LOOP)
             && self.gate_is_open()
     }
+
+    /// A write to THR changes nothing here: its character leaves, and that is all. (LSR shows an empty transmitter as before, and
+    /// the THRE interrupt is pending as before, whether or not it is enabled.)
+    ///
+    /// It stays so until another register is written, or IIR is read with the THRE interrupt enabled.
+    #[inline]
+    pub const fn is_transparent(&self) -> bool {
+        self.thre_pending && !self.lcr.contains(Lcr::DLAB) && !self.is_in_loopback()
+    }
 }
 
 impl<T> Uart<T> {
@@ -197,9 +206,45 @@ impl<T: Time> Uart<T> {
             offset::IIR => self.read_iir(),
             offset::LCR => self.lcr.bits(),
             offset::MCR => self.mcr.bits(),
-            offset::LSR => self.read_lsr(),
+            offset::LSR => {
+                let status = self.rx.read_status();
+                self.lsr(status)
+            }
             offset::MSR => self.modem.read_status().bits(),
             _ => self.scr,
+        }
+    }
+
+    /// What a read would give that changes nothing; `None` for one that would change something.
+    ///
+    /// ```
+    /// use vuart_16550::{Uart, spec::offset};
+    ///
+    /// let mut uart = Uart::default();
+    /// assert_eq!(uart.peek(offset::LSR), Some(0x60));
+    /// uart.receive(b'a');
+    /// assert_eq!(uart.peek(offset::LSR), Some(0x61));
+    /// assert_eq!(uart.peek(offset::RBR), None); // it takes the character
+    /// ```
+    #[inline]
+    pub fn peek(&self, offset: u8) -> Option<u8> {
+        match offset & 7 {
+            offset::RBR if self.dlab() => Some(self.divisor.to_le_bytes()[0]),
+            offset::RBR => self.rx.is_empty().then_some(0),
+            offset::IER if self.dlab() => Some(self.divisor.to_le_bytes()[1]),
+            offset::IER => Some(self.ier.bits()),
+            offset::IIR => {
+                let id = self.interrupt_id();
+                (id != InterruptId::Thre).then(|| self.iir(id))
+            }
+            offset::LCR => Some(self.lcr.bits()),
+            offset::MCR => Some(self.mcr.bits()),
+            offset::LSR => self.rx.errors().is_empty().then(|| self.lsr(self.rx.status())),
+            offset::MSR => {
+                let status = self.modem.status();
+                (!status.intersects(Msr::DELTAS)).then_some(status.bits())
+            }
+            _ => Some(self.scr),
         }
     }
 
@@ -304,6 +349,10 @@ impl<T: Time> Uart<T> {
             // Only the read that reports it clears it (R2).
             self.thre_pending = false;
         }
+        self.iir(id)
+    }
+
+    fn iir(&self, id: InterruptId) -> u8 {
         let mut iir = id as u8;
         if self.fcr.contains(Fcr::ENABLE) {
             iir |= IIR_FIFOS_ENABLED;
@@ -314,8 +363,8 @@ impl<T: Time> Uart<T> {
         iir
     }
 
-    fn read_lsr(&mut self) -> u8 {
-        let mut lsr = self.rx.read_status();
+    fn lsr(&self, receiver: Lsr) -> u8 {
+        let mut lsr = receiver;
         lsr.set(Lsr::THRE, self.time.holding_register_empty());
         lsr.set(Lsr::TEMT, self.time.transmitter_empty());
         lsr.bits()

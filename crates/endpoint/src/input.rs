@@ -183,6 +183,8 @@ pub struct Input {
     queue: Arc<InputQueue>,
     /// `wanted` has been set by us and not been cleared by us.
     waiting: bool,
+    /// The `tail` at which the queue was last found empty.
+    empty_at: u64,
 }
 
 impl Input {
@@ -190,13 +192,30 @@ impl Input {
     pub const CAPACITY: usize = InputQueue::CAPACITY;
 
     pub(crate) fn new(queue: Arc<InputQueue>) -> Self {
-        Self { queue, waiting: false }
+        // 0, at which every queue begins.
+        Self { queue, waiting: false, empty_at: 0 }
     }
 
     /// Nothing waits at this moment.
-    pub fn is_empty(&self) -> bool {
+    pub fn is_empty(&mut self) -> bool {
+        let head = self.queue.head.load(Relaxed);
         // Acquire: whoever sees the new `tail` and goes on to `take` sees the cells.
-        self.queue.head.load(Relaxed) == self.queue.tail.load(Acquire)
+        let tail = self.queue.tail.load(Acquire);
+        if head == tail {
+            self.empty_at = tail;
+        }
+        head == tail
+    }
+
+    /// Nothing has come since [`is_empty`](Self::is_empty) was last true, so it still is. One load.
+    ///
+    /// A receiver that asked for an [announcement](Self::want) then need not ask again: only who publishes withdraws the
+    /// wish, after it has moved `tail`.
+    #[inline]
+    pub fn is_still_empty(&self) -> bool {
+        // `head` has been at `empty_at`, and neither of the two ever goes back. Relaxed: nothing is taken because of it, and who
+        // was interrupted for input sees the `tail` of it, because the interrupt came after that.
+        self.queue.tail.load(Relaxed) == self.empty_at
     }
 
     /// Takes as many symbols as wait and fit into `out`, in order, and says how many.

@@ -47,6 +47,7 @@
 
 #[cfg(feature = "vm-device")]
 mod bus;
+mod foreseen;
 mod irqfd;
 mod mmio;
 mod port;

@@ -9,6 +9,7 @@ use vuart_16550::{Config, FIFO_SIZE_MAX, RestoreError, Uart};
 use vuart_endpoint::{Console, DropDue, GuestLines, Input, Symbol};
 use vuart_scrollback::{CapacityError, Doorbell, OptionsError, Scrollback, Writer};
 
+use crate::foreseen::Foreseen;
 use crate::state::{PortState, PortStateV2};
 use crate::trace::{RecordError, Recorder, Recording};
 
@@ -151,6 +152,8 @@ pub struct SerialPort<T> {
     level: bool,
     /// The guest has read IIR or LSR since the last edge.
     looked: bool,
+    /// As of the last access that changed anything. While a recording goes on nothing is: it has to hear of each access.
+    foreseen: Foreseen,
     doorbell: Doorbell,
     console: Console,
     bad_accesses: u64,
@@ -335,6 +338,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
             line,
             level: false,
             looked: false,
+            foreseen: Foreseen::default(),
             doorbell: console.doorbell().clone(),
             console,
             bad_accesses: 0,
@@ -438,6 +442,7 @@ impl<T: Trigger> SerialPort<T> {
     pub fn record(&mut self, capacity: usize) -> Result<Recording, RecordError> {
         let (recorder, recording) = Recorder::new(&self.uart, capacity)?;
         self.recorder = Some(Box::new(recorder));
+        self.foreseen = Foreseen::default();
         Ok(recording)
     }
 
@@ -446,17 +451,39 @@ impl<T: Trigger> SerialPort<T> {
     /// An access of several bytes reads as many neighbouring registers, as the bus of a PC splits it; what is beyond the
     /// last register reads 0xFF (R15). An access longer than eight bytes is no register access: it reads 0xFF and has no
     /// effect (S12).
+    #[inline]
     pub fn read(&mut self, offset: u64, data: &mut [u8]) {
+        match (register(offset), data) {
+            (Some(register), [byte]) => *byte = self.read_register(register),
+            (_, data) => self.read_wide(offset, data),
+        }
+    }
+
+    fn read_wide(&mut self, offset: u64, data: &mut [u8]) {
         if data.len() > usize::from(offset::COUNT) {
             self.bad_accesses += 1;
             data.fill(0xFF);
             return;
         }
         for (index, byte) in (0..).zip(data) {
-            *byte = match self.register(offset, index) {
+            *byte = match self.neighbour(offset, index) {
                 Some(register) => self.read_register(register),
                 None => 0xFF,
             };
+        }
+    }
+
+    /// The guest reads the same register several times: `rep insb`, one byte each.
+    ///
+    /// Where there is no register they read 0xFF, and count as one access.
+    pub fn read_string(&mut self, offset: u64, data: &mut [u8]) {
+        let Some(register) = register(offset) else {
+            self.bad_accesses += 1;
+            data.fill(0xFF);
+            return;
+        };
+        for byte in data {
+            *byte = self.read_register(register);
         }
     }
 
@@ -464,29 +491,77 @@ impl<T: Trigger> SerialPort<T> {
     ///
     /// An access of several bytes writes as many neighbouring registers; what is beyond the last one, and an access longer
     /// than eight bytes, goes nowhere (S12).
+    #[inline]
     pub fn write(&mut self, offset: u64, data: &[u8]) {
+        match (register(offset), data) {
+            (Some(register), [byte]) => self.write_register(register, *byte),
+            _ => self.write_wide(offset, data),
+        }
+    }
+
+    fn write_wide(&mut self, offset: u64, data: &[u8]) {
         if data.len() > usize::from(offset::COUNT) {
             self.bad_accesses += 1;
             return;
         }
         for (index, byte) in (0..).zip(data) {
-            if let Some(register) = self.register(offset, index) {
+            if let Some(register) = self.neighbour(offset, index) {
                 self.write_register(register, *byte);
             }
         }
     }
 
-    fn register(&mut self, offset: u64, index: u64) -> Option<u8> {
-        let register = offset.checked_add(index).filter(|register| *register < u64::from(offset::COUNT));
+    /// The guest writes the same register several times: `rep outsb`, one byte each, or what has been
+    /// [coalesced](crate::coalescing).
+    ///
+    /// It is as if each were written by itself, but a string to THR goes into the ring as a whole. Where there is no register
+    /// it goes nowhere, and counts as one access.
+    ///
+    /// ```
+    /// # use vuart::SerialPort;
+    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+    /// let mut port = SerialPort::new(Irq)?;
+    /// port.write_string(0, b"Linux version 6.1");
+    /// assert_eq!(port.console().scrollback().end(), 17);
+    /// # Ok::<(), vuart::NewPortError>(())
+    /// ```
+    pub fn write_string(&mut self, offset: u64, data: &[u8]) {
+        let Some(register) = register(offset) else {
+            self.bad_accesses += 1;
+            return;
+        };
+        let mut rest = data;
+        while let Some((first, others)) = rest.split_first() {
+            if register == offset::THR && self.foreseen.sends() {
+                self.output.extend(rest);
+                self.doorbell.ring_if_armed();
+                return;
+            }
+            // The first of them may be what makes the others plain.
+            self.write_register(register, *first);
+            rest = others;
+        }
+    }
+
+    fn neighbour(&mut self, offset: u64, index: u64) -> Option<u8> {
+        let register = offset.checked_add(index).and_then(register);
         if register.is_none() {
             self.bad_accesses += 1;
         }
-        register.and_then(|register| u8::try_from(register).ok())
+        register
     }
 
     /// The guest reads one register. Only the low three bits of `register` count.
+    #[inline]
     pub fn read_register(&mut self, register: u8) -> u8 {
-        let register = register & 7;
+        match self.foreseen.read(register) {
+            Some(value) if self.input.is_still_empty() && !self.lines.is_due() => value,
+            _ => self.read_the_long_way(register & 7),
+        }
+    }
+
+    #[inline(never)]
+    fn read_the_long_way(&mut self, register: u8) -> u8 {
         if matches!(register, offset::IIR | offset::MSR)
             && let Some(due) = self.lines.take()
         {
@@ -520,8 +595,18 @@ impl<T: Trigger> SerialPort<T> {
     }
 
     /// The guest writes one register. Only the low three bits of `register` count.
+    #[inline]
     pub fn write_register(&mut self, register: u8, value: u8) {
-        let register = register & 7;
+        if register & 7 == offset::THR && self.foreseen.sends() {
+            self.output.push(value);
+            self.doorbell.ring_if_armed();
+        } else {
+            self.write_the_long_way(register & 7, value);
+        }
+    }
+
+    #[inline(never)]
+    fn write_the_long_way(&mut self, register: u8, value: u8) {
         let transmitted = self.uart.write(register, value);
         if let Some(recorder) = &mut self.recorder {
             recorder.write(register, value, transmitted);
@@ -633,7 +718,7 @@ impl<T: Trigger> SerialPort<T> {
         self.input.announced();
     }
 
-    /// Announces a rise of the interrupt line.
+    /// Announces a rise of the interrupt line, and foresees the next accesses.
     fn settle(&mut self) {
         let level = self.uart.interrupt();
         if level && !self.level {
@@ -647,5 +732,15 @@ impl<T: Trigger> SerialPort<T> {
                 self.recorder = None;
             }
         }
+        self.foreseen = match self.recorder {
+            None => Foreseen::of(&self.uart, level, self.looked),
+            Some(_) => Foreseen::default(),
+        };
     }
+}
+
+/// The register that many bytes into the port's range, if there is one.
+#[inline]
+fn register(offset: u64) -> Option<u8> {
+    u8::try_from(offset).ok().filter(|register| *register < offset::COUNT)
 }
