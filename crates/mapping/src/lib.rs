@@ -72,12 +72,12 @@ impl Word {
 /// Where the words are. A copy of it in each handle saves the hot path a hop.
 #[derive(Clone)]
 struct Words {
-    header: NonNull<Page<AtomicU64>>,
+    /// The header is the page before it: a pointer of its own would be one more thing to load in the hot path.
     body: NonNull<[AtomicU64]>,
     memory: Arc<MmapRaw>,
 }
 
-// SAFETY: the pointers are to atomics, which any thread may use, in memory that `memory` keeps, which is Send and Sync.
+// SAFETY: the pointer is to atomics, which any thread may use, in memory that `memory` keeps, which is Send and Sync.
 unsafe impl Send for Words {}
 // SAFETY: as for Send.
 unsafe impl Sync for Words {}
@@ -93,7 +93,13 @@ impl Words {
         // SAFETY: the mapping has a page at least, so the end of the first one is within it or one past it.
         let after = unsafe { header.add(1) };
         let body = NonNull::slice_from_raw_parts(after.cast::<AtomicU64>(), words - PAGE / WORD);
-        Ok(Self { header, body, memory: Arc::new(memory) })
+        Ok(Self { body, memory: Arc::new(memory) })
+    }
+
+    #[inline]
+    fn header(&self) -> NonNull<Page<AtomicU64>> {
+        // SAFETY: `new` has found the body a page after the beginning of the mapping.
+        unsafe { self.body.cast::<Page<AtomicU64>>().sub(1) }
     }
 
     fn populate(&self, body: Range<usize>) -> io::Result<()> {
@@ -142,8 +148,8 @@ impl Mapping {
     /// The first words.
     #[inline]
     pub fn header(&self) -> &Page<AtomicU64> {
-        // SAFETY: `header` is mapped for as long as `self`, aligned as a page is, and its words are only used as atomics.
-        unsafe { self.0.header.as_ref() }
+        // SAFETY: the header is mapped for as long as `self`, aligned as a page is, and its words are only used as atomics.
+        unsafe { self.0.header().as_ref() }
     }
 
     /// The words after the first page.
@@ -182,7 +188,7 @@ impl View {
     /// The first words.
     #[inline]
     pub fn header(&self) -> &Page<Word> {
-        let header = self.0.header.cast::<Page<Word>>();
+        let header = self.0.header().cast::<Page<Word>>();
         // SAFETY: as in `Mapping::header`. A `Word` is an atomic word and nothing else.
         unsafe { header.as_ref() }
     }

@@ -50,7 +50,7 @@ impl Barrier {
     pub(crate) fn light(&self) {
         // Relaxed: see `switch`.
         if self.fenced.load(Ordering::Relaxed) {
-            fence(Ordering::SeqCst);
+            full_fence();
         } else {
             compiler_fence(Ordering::SeqCst);
         }
@@ -75,6 +75,13 @@ impl Barrier {
         thread::sleep(DRAIN);
         self.settled.store(true, Ordering::Release);
     }
+}
+
+/// Out of the way of the producers that make none, for whom it would be two jumps.
+#[cold]
+#[inline(never)]
+fn full_fence() {
+    fence(Ordering::SeqCst);
 }
 
 #[cfg(all(test, not(any(loom, miri))))]
