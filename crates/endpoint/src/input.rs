@@ -20,6 +20,9 @@
 //! at least one of them sees the other (Dekker), and no announcement is lost. Whoever clears `wanted` has the duty to
 //! interrupt, so there is one interrupt for each time that it was set.
 //!
+//! A guest that polls does not ask anew each time: it looks whether [all is as it was](Input::is_quiet). Whoever has cleared `wanted`
+//! interrupts it, and what it then sees is not `wanted` as it was; so it asks again.
+//!
 //! *Room*: the same with the roles changed, `crowded` being set by a producer that could not put everything in.
 //!
 //! Both, and the race of a taker with a discarder, are explored under `loom` (`input/model.rs`): without any of the four
@@ -207,15 +210,14 @@ impl Input {
         head == tail
     }
 
-    /// Nothing has come since [`is_empty`](Self::is_empty) was last true, so it still is. One load.
-    ///
-    /// A receiver that asked for an [announcement](Self::want) then need not ask again: only who publishes withdraws the
-    /// wish, after it has moved `tail`.
+    /// Nothing has come since [`is_empty`](Self::is_empty) was last true, so it still is, and an announcement that has been asked
+    /// for is still to be made. Two loads.
     #[inline]
-    pub fn is_still_empty(&self) -> bool {
-        // `head` has been at `empty_at`, and neither of the two ever goes back. Relaxed: nothing is taken because of it, and who
-        // was interrupted for input sees the `tail` of it, because the interrupt came after that.
-        self.queue.tail.load(Relaxed) == self.empty_at
+    pub fn is_quiet(&self) -> bool {
+        // `head` has been at `empty_at`, and neither of the two ever goes back. That the wish stands has to be looked at as well:
+        // who moved `tail` to where it is may look at `wanted` only now, and announce what has been taken already. Relaxed:
+        // nothing is taken because of it, and the guest that was interrupted sees what came before the interrupt.
+        self.queue.tail.load(Relaxed) == self.empty_at && self.queue.wanted.load(Relaxed) == self.waiting
     }
 
     /// Takes as many symbols as wait and fit into `out`, in order, and says how many.

@@ -555,7 +555,7 @@ impl<T: Trigger> SerialPort<T> {
     #[inline]
     pub fn read_register(&mut self, register: u8) -> u8 {
         match self.foreseen.read(register) {
-            Some(value) if self.input.is_still_empty() && !self.lines.is_due() => value,
+            Some(value) if self.input.is_quiet() && !self.lines.is_due() => value,
             _ => self.read_the_long_way(register & 7),
         }
     }

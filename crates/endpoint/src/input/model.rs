@@ -33,6 +33,37 @@ fn no_announcement_is_lost() {
     });
 }
 
+/// The same guest, which looks only whether all is as it was when it asked: one that is interrupted for what it has taken
+/// already asks anew, and is interrupted for the next.
+#[test]
+fn a_guest_that_asked_is_told_of_what_comes_later() {
+    explore(10_000, || {
+        let (interrupt, announce) = Latch::with_bell();
+        let queue = Arc::new(InputQueue::new(announce, Box::new(|| ())));
+        let mut input = Input::new(Arc::clone(&queue));
+        let typist = loom::thread::spawn(move || {
+            assert_eq!(queue.publish(byte(1)), 1);
+            assert_eq!(queue.publish(byte(2)), 1);
+        });
+        let mut received = Vec::new();
+        let mut symbols = [Symbol::Break; 2];
+        let mut asked = false;
+        while received.len() < 2 {
+            if asked && input.is_quiet() {
+                interrupt.wait();
+                continue;
+            }
+            asked = input.is_empty() && input.want();
+            if !asked {
+                input.announced();
+                let taken = input.take(&mut symbols);
+                received.extend_from_slice(&symbols[..taken]);
+            }
+        }
+        typist.join().unwrap();
+    });
+}
+
 /// The duty to interrupt is one side's: each wish is answered by one announcement or by none, and the guest knows which.
 #[test]
 fn an_announcement_is_made_exactly_when_the_guest_is_told_so() {
