@@ -46,6 +46,13 @@ impl Uart {
         Self::with_time(config, Instant)
     }
 
+    /// A write to THR's offset sends a character, and nothing that the guest can see before its next access depends on when:
+    /// no interrupt comes of it (ETBEI), and nothing comes back (LOOP).
+    #[inline]
+    pub fn transmits_unseen(&self) -> bool {
+        !self.ier.contains(Ier::ETBEI) && !self.mcr.contains(Mcr::LOOP) && !self.dlab()
+    }
+
     /// The receiver is empty, and what arrives next (a character with ERBFI, a break with ELSI) raises the interrupt line:
     /// a driver may be sleeping until then.
     #[inline]

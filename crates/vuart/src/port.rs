@@ -543,6 +543,16 @@ impl<T: Trigger> SerialPort<T> {
         }
     }
 
+    /// Whether it makes no difference to the guest when its writes to THR come here, as long as they come in order and before
+    /// any other access: it polls, so no interrupt answers them.
+    ///
+    /// While it is so, a VMM may let the kernel collect them: see [`coalescing`](crate::coalescing). It changes only with an
+    /// access other than a write to THR, and not while the port [records](Self::record), when it is never so: a trace has
+    /// its input where it came.
+    pub fn defers_output(&self) -> bool {
+        self.recorder.is_none() && self.uart.transmits_unseen()
+    }
+
     fn neighbour(&mut self, offset: u64, index: u64) -> Option<u8> {
         let register = offset.checked_add(index).and_then(register);
         if register.is_none() {
