@@ -2,18 +2,13 @@
 
 use std::sync::Arc;
 
-use vm_device::DevicePio;
-use vm_device::bus::{PioAddress, PioRange};
+use vm_device::bus::{PioAddress, PioAddressOffset, PioRange};
 use vm_device::device_manager::{IoManager, PioManager};
 
+use crate::com1::{COM1, COM1_PORTS, Com1};
 use crate::i8042::{self, I8042};
 use crate::post::{self, PostPort};
 use crate::{Error, Exit};
-
-/// Where a PC has its first serial port.
-pub(crate) const COM1: u16 = 0x3f8;
-/// The ports that it takes: one for each register.
-const COM1_PORTS: u16 = 8;
 
 /// What a read from a port gives behind which nothing is.
 const OPEN_BUS: u8 = 0xff;
@@ -21,19 +16,21 @@ const OPEN_BUS: u8 = 0xff;
 /// The bus. Both engines' guests reach the devices through it, and in no other way.
 pub(crate) struct Board {
     bus: IoManager,
+    /// The same that is on the bus, for what a bus does not know.
+    com1: Arc<dyn Com1>,
     i8042: Arc<I8042>,
     post: Arc<PostPort>,
 }
 
 impl Board {
-    pub(crate) fn new(com1: Arc<dyn DevicePio + Send + Sync>) -> Result<Self, Error> {
+    pub(crate) fn new(com1: Arc<dyn Com1>) -> Result<Self, Error> {
         let mut bus = IoManager::new();
         let i8042 = Arc::new(I8042::default());
         let post = Arc::new(PostPort::default());
-        bus.register_pio(PioRange::new(PioAddress(COM1), COM1_PORTS)?, com1)?;
+        bus.register_pio(PioRange::new(PioAddress(COM1), COM1_PORTS)?, com1.clone())?;
         bus.register_pio(PioRange::unit(PioAddress(i8042::PORT)), i8042.clone())?;
         bus.register_pio(PioRange::unit(PioAddress(post::PORT)), post.clone())?;
-        Ok(Self { bus, i8042, post })
+        Ok(Self { bus, com1, i8042, post })
     }
 
     /// One `in`, of as many bytes as `data` has.
@@ -52,17 +49,28 @@ impl Board {
     /// Several `in`s of `width` bytes each from one port, as a string instruction makes them.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn read_string(&self, port: u16, width: usize, data: &mut [u8]) {
+        if let (Some(register), 1) = (com1_register(port), width) {
+            return self.com1.read_string(register, data);
+        }
         for element in data.chunks_mut(width.max(1)) {
             self.read(port, element);
         }
     }
 
     /// Several `out`s of `width` bytes each to one port.
-    #[cfg(target_arch = "x86_64")]
     pub(crate) fn write_string(&self, port: u16, width: usize, data: &[u8]) {
+        if let (Some(register), 1) = (com1_register(port), width) {
+            return self.com1.write_string(register, data);
+        }
         for element in data.chunks(width.max(1)) {
             self.write(port, element);
         }
+    }
+
+    /// Whether the guest can't see when its writes to THR reach COM1.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn defers_output(&self) -> bool {
+        self.com1.defers_output()
     }
 
     /// How the guest ended the machine, once it has.
@@ -71,15 +79,19 @@ impl Board {
     }
 }
 
+/// The register of COM1 that a port is.
+pub(crate) fn com1_register(port: u16) -> Option<PioAddressOffset> {
+    port.checked_sub(COM1).filter(|register| *register < COM1_PORTS)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
-    use vm_device::MutDevicePio;
-    use vm_device::bus::PioAddressOffset;
+    use vm_device::{DevicePio, MutDevicePio};
 
     use super::*;
-    use crate::UartTest;
+    use crate::{Plain, UartTest};
 
     /// Keeps what was written, and reads as its own offset.
     #[derive(Default)]
@@ -104,7 +116,7 @@ mod tests {
     #[test]
     fn com1_has_eight_ports_and_the_rest_is_open() {
         let com1 = Arc::new(Mutex::new(Recorder::default()));
-        let board = Board::new(com1.clone()).unwrap();
+        let board = Board::new(Arc::new(Plain(com1.clone()))).unwrap();
         assert_eq!([0x3f7, 0x3f8, 0x3ff, 0x400].map(|port| read(&board, port)), [0xff, 0, 7, 0xff]);
 
         board.write(0x3f7, &[1]);
@@ -119,7 +131,7 @@ mod tests {
     #[test]
     fn a_string_is_so_many_accesses_to_one_port() {
         let com1 = Arc::new(Mutex::new(Recorder::default()));
-        let board = Board::new(com1.clone()).unwrap();
+        let board = Board::new(Arc::new(Plain(com1.clone()))).unwrap();
         board.write_string(0x3f8, 1, b"abc");
         board.write_string(0x3fa, 2, b"defg");
         assert_eq!(
@@ -137,9 +149,44 @@ mod tests {
         assert_eq!(data, [5; 3]);
     }
 
+    /// Keeps strings as they come.
+    #[derive(Default)]
+    struct Strings(Mutex<Vec<(PioAddressOffset, Vec<u8>)>>);
+
+    impl DevicePio for Strings {
+        fn pio_read(&self, _base: PioAddress, _offset: PioAddressOffset, _data: &mut [u8]) {}
+
+        fn pio_write(&self, _base: PioAddress, _offset: PioAddressOffset, _data: &[u8]) {}
+    }
+
+    impl Com1 for Strings {
+        fn read_string(&self, offset: PioAddressOffset, bytes: &mut [u8]) {
+            bytes.fill(offset.to_le_bytes()[0]);
+        }
+
+        fn write_string(&self, offset: PioAddressOffset, bytes: &[u8]) {
+            self.0.lock().unwrap().push((offset, bytes.to_vec()));
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn a_string_of_bytes_reaches_com1_in_one_piece() {
+        let com1 = Arc::new(Strings::default());
+        let board = Board::new(com1.clone()).unwrap();
+        board.write_string(0x3f8, 1, b"abc");
+        board.write_string(0x3f8, 2, b"wide");
+        board.write_string(0x3f7, 1, b"beside it");
+        board.write_string(0x3ff, 1, b"the last register");
+        assert_eq!(*com1.0.lock().unwrap(), [(0, b"abc".to_vec()), (7, b"the last register".to_vec())]);
+        let mut data = [0; 3];
+        board.read_string(0x3fd, 1, &mut data);
+        assert_eq!(data, [5; 3]);
+    }
+
     #[test]
     fn the_reset_command_ends_the_machine() {
-        let board = Board::new(Arc::new(Mutex::new(Recorder::default()))).unwrap();
+        let board = Board::new(Arc::new(Plain(Mutex::new(Recorder::default())))).unwrap();
         board.write(i8042::PORT, &[0xd1]);
         assert!(board.outcome().is_none());
         board.write(i8042::PORT, &[i8042::RESET]);
@@ -148,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_reset_after_a_complaint_is_an_error() {
-        let board = Board::new(Arc::new(Mutex::new(Recorder::default()))).unwrap();
+        let board = Board::new(Arc::new(Plain(Mutex::new(Recorder::default())))).unwrap();
         board.write(post::PORT, &[post::code(UartTest::Depth)]);
         assert!(board.outcome().is_none());
         board.write(i8042::PORT, &[i8042::RESET]);

@@ -60,6 +60,10 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// A software machine has no processor.
+    #[error("machine code needs KVM: the software machine has no processor for it")]
+    NoProcessor,
+
     /// Two devices of the board claim the same port.
     #[error("can't put the devices on the bus")]
     Bus(#[from] vm_device::bus::Error),

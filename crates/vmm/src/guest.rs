@@ -1,21 +1,60 @@
-//! The guest's machine code.
+//! The guests' machine code.
 
 use std::ptr::addr_of;
 
-core::arch::global_asm!(include_str!("guest.S"), options(att_syntax, raw));
+use crate::program::{Burst, Program};
 
-// SAFETY: guest.S defines both, and never as anything else than the two ends of the program.
+core::arch::global_asm!(include_str!("guest.S"), options(att_syntax, raw));
+core::arch::global_asm!(include_str!("print.S"), options(att_syntax, raw));
+
+// SAFETY: guest.S and print.S define two each, and never as anything else than the two ends of the program.
 unsafe extern "C" {
     static vuart_guest_start: u8;
     static vuart_guest_end: u8;
+    static vuart_print_start: u8;
+    static vuart_print_end: u8;
 }
 
-/// The program, to be put at the start of a segment and entered at its first byte in real mode.
-pub(crate) fn program() -> &'static [u8] {
-    let start = addr_of!(vuart_guest_start);
-    let end = addr_of!(vuart_guest_end);
+/// A program as the processor finds it.
+pub(crate) struct Image<'a> {
+    /// To be put at the start of a segment and entered at its first byte in real mode.
+    pub(crate) code: &'a [u8],
+    /// What it has in RBX and RCX.
+    pub(crate) arguments: [u64; 2],
+}
+
+impl<'a> From<&'a Program> for Image<'a> {
+    fn from(program: &'a Program) -> Self {
+        match program {
+            Program::Monitor => Self { code: monitor(), arguments: [0, 0] },
+            Program::Print { bytes, burst } => {
+                Self { code: print(), arguments: [(*bytes).into(), (*burst == Burst::String).into()] }
+            }
+            Program::Code(code) => Self { code, arguments: [0, 0] },
+        }
+    }
+}
+
+/// The serial monitor.
+fn monitor() -> &'static [u8] {
+    // SAFETY: they are the ends of guest.S.
+    unsafe { between(addr_of!(vuart_guest_start), addr_of!(vuart_guest_end)) }
+}
+
+/// The program that prints.
+fn print() -> &'static [u8] {
+    // SAFETY: they are the ends of print.S.
+    unsafe { between(addr_of!(vuart_print_start), addr_of!(vuart_print_end)) }
+}
+
+/// What is between the two ends of an assembled program.
+///
+/// # Safety
+///
+/// They are the two ends of one program.
+unsafe fn between(start: *const u8, end: *const u8) -> &'static [u8] {
     let length = end as usize - start as usize;
-    // SAFETY: guest.S puts everything between the two labels into one section of read-only data, so these are `length`
+    // SAFETY: the assembly puts everything between the two labels into one section of read-only data, so these are `length`
     // bytes of one allocation that are there, and the same, as long as the host program runs.
     unsafe { std::slice::from_raw_parts(start, length) }
 }
@@ -27,12 +66,12 @@ mod tests {
     #[test]
     fn the_program_leaves_room_for_its_variables() {
         // 0x4000 is where guest.S has them.
-        assert!(program().len() < 0x4000, "{:#x}", program().len());
+        assert!(monitor().len() < 0x4000, "{:#x}", monitor().len());
     }
 
     #[test]
-    fn the_program_starts_with_its_first_instruction() {
+    fn a_program_starts_with_its_first_instruction() {
         const CLI: u8 = 0xfa;
-        assert_eq!(program()[0], CLI);
+        assert_eq!([monitor()[0], print()[0]], [CLI; 2]);
     }
 }

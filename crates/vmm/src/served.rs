@@ -8,16 +8,15 @@ use std::time::Duration;
 
 use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
 use rustix::event::{EventfdFlags, eventfd};
-use vm_device::DevicePio;
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 use vuart::endpoint::{Cause, Claim, Console, ServeError, Server, ServerOptions, ServerThread, Sockets};
 use vuart::scrollback::{self, OptionsError, Writer};
 use vuart::{IrqFd, NewPortError, Options, SerialPort};
 
-use crate::{Engine, Error, Exit, Machine};
+use crate::{Com1, Engine, Error, Exit, Machine};
 
-/// A device on the machine's bus.
-pub type Device = Arc<dyn DevicePio + Send + Sync>;
+/// What is at the machine's COM1.
+pub type Device = Arc<dyn Com1>;
 
 /// Why there is no machine with a served console.
 #[derive(Debug, thiserror::Error)]

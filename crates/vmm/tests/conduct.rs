@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use common::{PROMPT, Port, Rig, on_each_engine, port};
 use vm_device::MutDevicePio;
 use vm_device::bus::{PioAddress, PioAddressOffset};
+use vuart_vmm::Plain;
 
 const DLAB: u8 = 0x80;
 
@@ -101,7 +102,7 @@ fn of_a_driver_that_is_busy() {
     on_each_engine(|engine| {
         let (port, irq) = port();
         let referee = Arc::new(Mutex::new(Referee::new(port.clone())));
-        let mut rig = Rig::boot_with(engine, &port, referee.clone(), irq);
+        let mut rig = Rig::boot_with(engine, &port, Arc::new(Plain(referee.clone())), irq);
         rig.wait_for(PROMPT);
         rig.type_in(b"print 300\r");
         rig.wait_for(b"line 00001: ");

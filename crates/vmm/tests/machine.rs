@@ -10,7 +10,7 @@ use vm_device::MutDevicePio;
 use vm_device::bus::{PioAddress, PioAddressOffset};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vmm_sys_util::signal::{SIGRTMIN, block_signal};
-use vuart_vmm::{Engine, Error, Exit, Machine, UartTest, choose};
+use vuart_vmm::{Engine, Error, Exit, Machine, Plain, UartTest, choose};
 
 #[test]
 fn stop_wakes_a_guest_that_is_halted() {
@@ -128,7 +128,7 @@ fn without_a_uart_the_guest_says_so() {
     on_each_engine(|engine| {
         for read in [|_| 0xff, |_| 0, |offset: PioAddressOffset| offset.to_le_bytes()[0]] {
             let irq = EventFd::new(EFD_NONBLOCK).unwrap();
-            let machine = Machine::start(engine, Arc::new(Mutex::new(Wrong(read))), irq).unwrap();
+            let machine = Machine::start(engine, Arc::new(Plain(Mutex::new(Wrong(read)))), irq).unwrap();
             let error = machine.join().unwrap_err();
             assert!(matches!(error, Error::NoUart(UartTest::InterruptEnable)), "{error}");
         }
@@ -153,7 +153,7 @@ impl MutDevicePio for Memory {
 fn the_error_names_the_test_that_failed() {
     on_each_engine(|engine| {
         let irq = EventFd::new(EFD_NONBLOCK).unwrap();
-        let machine = Machine::start(engine, Arc::new(Mutex::new(Memory::default())), irq).unwrap();
+        let machine = Machine::start(engine, Arc::new(Plain(Mutex::new(Memory::default()))), irq).unwrap();
         let error = machine.join().unwrap_err();
         assert!(matches!(error, Error::NoUart(UartTest::Loopback)), "{error}");
         assert!(error.to_string().contains("no 16550A at COM1"), "{error}");
@@ -175,7 +175,7 @@ impl MutDevicePio for Panics {
 fn a_panic_of_the_device_ends_the_machine_and_is_said() {
     on_each_engine(|engine| {
         let irq = EventFd::new(EFD_NONBLOCK).unwrap();
-        let machine = Machine::start(engine, Arc::new(Mutex::new(Panics)), irq).unwrap();
+        let machine = Machine::start(engine, Arc::new(Plain(Mutex::new(Panics))), irq).unwrap();
         let ended = machine.ended().try_clone().unwrap();
         assert!(matches!(machine.join(), Err(Error::DevicePanicked)));
         assert!(is_readable(&ended));

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use vm_device::DevicePio;
 use vm_device::bus::{PioAddress, PioAddressOffset};
-use vuart_vmm::Device;
+use vuart_vmm::{Com1, Device};
 
 /// Registers and bits of the 16550A that decide where a written byte goes.
 const THR: u64 = 0;
@@ -66,11 +66,29 @@ impl DevicePio for Witness {
     }
 }
 
+impl Com1 for Witness {
+    fn read_string(&self, offset: PioAddressOffset, bytes: &mut [u8]) {
+        self.port.read_string(offset, bytes);
+    }
+
+    fn write_string(&self, offset: PioAddressOffset, bytes: &[u8]) {
+        for value in bytes {
+            self.note(offset.into(), *value);
+        }
+        self.port.write_string(offset, bytes);
+    }
+
+    fn defers_output(&self) -> bool {
+        self.port.defers_output()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
     use vm_device::MutDevicePio;
+    use vuart_vmm::Plain;
 
     use super::*;
 
@@ -91,7 +109,7 @@ mod tests {
     #[test]
     fn hears_what_goes_over_the_line_and_passes_everything_on() {
         let port = Arc::new(Mutex::new(Port::default()));
-        let (witness, heard) = Witness::new(port.clone());
+        let (witness, heard) = Witness::new(Arc::new(Plain(port.clone())));
         let write = |offset, data: &[u8]| witness.pio_write(PioAddress(0x3f8), offset, data);
         write(0, b"a");
         write(3, &[LCR_DLAB | 3]);
@@ -103,8 +121,10 @@ mod tests {
         // A wide access is several registers; one that is too wide is none.
         write(0, b"b\x01");
         write(0, &[b'x'; 9]);
-        assert_eq!(heard.try_iter().collect::<Vec<_>>(), b"ab");
-        assert_eq!(port.lock().unwrap().0.len(), 9);
+        witness.write_string(0, b"string");
+        witness.write_string(1, b"IER");
+        assert_eq!(heard.try_iter().collect::<Vec<_>>(), b"abstring");
+        assert_eq!(port.lock().unwrap().0.len(), 18);
         let mut data = [0; 2];
         witness.pio_read(PioAddress(0x3f8), 5, &mut data);
         assert_eq!(data, [0x5a; 2]);

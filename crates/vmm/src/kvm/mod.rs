@@ -1,7 +1,9 @@
 //! The machine that is a virtual machine.
 
+mod coalesced;
 mod kick;
 mod system;
+mod ticks;
 mod vm;
 
 pub(crate) use kick::kick;

@@ -7,11 +7,15 @@ use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 use vmm_sys_util::eventfd::EventFd;
 
+use super::coalesced::Zone;
 use super::kick::{self, Kickable};
 use super::system::{create_vm, open, refused};
 use crate::board::Board;
+use crate::com1::COM1;
+use crate::counters::Counting;
+use crate::guest::Image;
 use crate::stop::Stop;
-use crate::{Error, Exit, guest};
+use crate::{Error, Exit};
 
 /// The vector table of the real mode, and from 64 KiB on the guest's segment.
 const MEMORY_SIZE: usize = 0x2_0000;
@@ -25,43 +29,62 @@ const OPEN_BUS: u8 = 0xff;
 /// A virtual machine with a guest in it.
 pub(crate) struct Vm {
     // In the order in which they are to be dropped: the processor, the machine, the memory that the machine uses.
-    vcpu: VcpuFd,
-    _fd: VmFd,
+    pub(super) vcpu: VcpuFd,
+    pub(super) fd: VmFd,
     _memory: GuestMemoryMmap,
-    board: Board,
+    pub(super) board: Board,
     stop: Arc<Stop>,
+    pub(super) counting: Arc<Counting>,
+    /// Whether KVM may collect output.
+    pub(super) coalescing: bool,
 }
 
 impl Vm {
     /// Makes the machine and loads the guest. KVM holds on to `irq` itself.
-    pub(crate) fn new(board: Board, irq: &EventFd, stop: Arc<Stop>) -> Result<Self, Error> {
-        Self::with_program(board, irq, stop, guest::program())
-    }
-
-    fn with_program(board: Board, irq: &EventFd, stop: Arc<Stop>, program: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn new(
+        board: Board,
+        irq: &EventFd,
+        stop: Arc<Stop>,
+        counting: Arc<Counting>,
+        image: &Image<'_>,
+        coalescing: bool,
+    ) -> Result<Self, Error> {
         kick::install_handler()?;
         let vm = create_vm(&open()?)?;
-        let memory = load(&vm, program)?;
+        let memory = load(&vm, image.code)?;
         vm.register_irqfd(irq, COM1_IRQ).map_err(refused("connect the interrupt"))?;
         let vcpu = vm.create_vcpu(0).map_err(refused("make a processor"))?;
-        enter_guest_at(&vcpu, SEGMENT)?;
-        Ok(Self { vcpu, _fd: vm, _memory: memory, board, stop })
+        enter_guest_at(&vcpu, SEGMENT, image.arguments)?;
+        Ok(Self { vcpu, fd: vm, _memory: memory, board, stop, counting, coalescing })
     }
 
     /// Runs the guest on the current thread until it is over.
     pub(crate) fn run(mut self) -> Result<Exit, Error> {
         let _kickable = Kickable::new(&mut self.vcpu)?;
+        let mut zone = Zone::new(&mut self);
+        let outcome = self.run_with(zone.as_mut());
+        self.drain();
+        outcome
+    }
+
+    fn run_with(&mut self, mut zone: Option<&mut Zone>) -> Result<Exit, Error> {
         loop {
             if self.stop.is_requested() {
                 return Ok(Exit::Stopped);
             }
-            match self.vcpu.run() {
+            let left = self.vcpu.run();
+            self.counting.exit();
+            match left {
                 Ok(VcpuExit::IoOut(port, data)) => {
                     let data = std::ptr::from_ref(data);
                     let width = pio_width(&mut self.vcpu);
+                    let drained = self.drain();
                     // SAFETY: it is the slice that `run` gave, which is in the page after the one in which `pio_width`
-                    // has looked, and which KVM does not touch before the next `run`.
-                    self.board.write_string(port, width, unsafe { &*data });
+                    // has looked and not in the one that is drained, and which KVM does not touch before the next `run`.
+                    let data = unsafe { &*data };
+                    self.board.write_string(port, width, data);
+                    let written = if port == COM1 && width == 1 { data.len() } else { 0 };
+                    self.accessed(zone.as_deref_mut(), drained + written);
                     if let Some(outcome) = self.board.outcome() {
                         return outcome;
                     }
@@ -69,21 +92,31 @@ impl Vm {
                 Ok(VcpuExit::IoIn(port, data)) => {
                     let data = std::ptr::from_mut(data);
                     let width = pio_width(&mut self.vcpu);
+                    let drained = self.drain();
                     // SAFETY: as above.
                     self.board.read_string(port, width, unsafe { &mut *data });
+                    self.accessed(zone.as_deref_mut(), drained);
                 }
+                // There is no device in memory before whose access output would have to be drained.
                 Ok(VcpuExit::MmioRead(_, data)) => data.fill(OPEN_BUS),
                 Ok(VcpuExit::MmioWrite(..)) => {}
                 // A signal. Cleared before the request is looked at: kick.rs says why.
-                Ok(VcpuExit::Intr) => self.vcpu.set_kvm_immediate_exit(0),
+                Ok(VcpuExit::Intr) => self.kicked(zone.as_deref_mut()),
                 Err(cause) if matches!(cause.errno(), libc::EINTR | libc::EAGAIN) => {
-                    self.vcpu.set_kvm_immediate_exit(0);
+                    self.kicked(zone.as_deref_mut());
                 }
                 Ok(VcpuExit::Shutdown) => return Err(Error::GuestCrashed("triple fault".to_owned())),
                 Ok(other) => return Err(Error::GuestCrashed(format!("KVM gave it up: {other:?}"))),
                 Err(cause) => return Err(refused("run the guest")(cause)),
             }
         }
+    }
+
+    /// A signal has got the guest's thread out: a tick, or the request to stop.
+    fn kicked(&mut self, zone: Option<&mut Zone>) {
+        self.vcpu.set_kvm_immediate_exit(0);
+        self.counting.kick();
+        self.ticked(zone);
     }
 }
 
@@ -116,15 +149,15 @@ fn load(vm: &VmFd, program: &[u8]) -> Result<GuestMemoryMmap, Error> {
     Ok(memory)
 }
 
-/// Sets the processor to the first byte of a segment in real mode, which it is in from reset.
-fn enter_guest_at(vcpu: &VcpuFd, segment: u16) -> Result<(), Error> {
+/// Sets the processor to the first byte of a segment in real mode, which it is in from reset, with two arguments.
+fn enter_guest_at(vcpu: &VcpuFd, segment: u16, [rbx, rcx]: [u64; 2]) -> Result<(), Error> {
     let mut special = vcpu.get_sregs().map_err(refused("read the processor's registers"))?;
     special.cs.selector = segment;
     special.cs.base = u64::from(segment) << 4;
     vcpu.set_sregs(&special).map_err(refused("set the processor's registers"))?;
 
     let mut registers = vcpu.get_regs().map_err(refused("read the processor's registers"))?;
-    registers.rip = 0;
+    (registers.rip, registers.rbx, registers.rcx) = (0, rbx, rcx);
     // All flags clear; bit 1 is always set.
     registers.rflags = 0x2;
     vcpu.set_regs(&registers).map_err(refused("set the processor's registers"))
@@ -144,6 +177,7 @@ mod tests {
     use vmm_sys_util::signal::SIGRTMIN;
 
     use super::*;
+    use crate::Plain;
     use crate::kvm::probe;
 
     #[derive(Debug, PartialEq, Eq)]
@@ -181,9 +215,11 @@ mod tests {
             return None;
         }
         let com1 = Arc::new(Mutex::new(Recorder::default()));
-        let board = Board::new(com1.clone()).unwrap();
+        let board = Board::new(Arc::new(Plain(com1.clone()))).unwrap();
         let irq = EventFd::new(EFD_NONBLOCK).unwrap();
-        let vm = Vm::with_program(board, &irq, Arc::new(Stop::new().unwrap()), program).unwrap();
+        let image = Image { code: program, arguments: [0, 0] };
+        let stop = Arc::new(Stop::new().unwrap());
+        let vm = Vm::new(board, &irq, stop, Arc::default(), &image, true).unwrap();
         Some((vm, com1))
     }
 

@@ -11,6 +11,7 @@ mod driver;
 mod editor;
 mod interrupt;
 mod monitor;
+mod print;
 mod registers;
 mod texts;
 
@@ -18,14 +19,28 @@ use vmm_sys_util::eventfd::EventFd;
 
 use crate::board::Board;
 use crate::stop::Stop;
-use crate::{Error, Exit, i8042, post};
+use crate::{Error, Exit, Program, i8042, post};
 
 use driver::Driver;
 use interrupt::{Interrupts, Leave};
 use registers::Uart;
 
-/// Runs the guest on the current thread until it is over.
-pub(crate) fn run(board: &Board, irq: EventFd, stop: &Stop) -> Result<Exit, Error> {
+/// Runs a program on the current thread until it is over.
+pub(crate) fn run(board: &Board, irq: EventFd, stop: &Stop, program: &Program) -> Result<Exit, Error> {
+    match program {
+        Program::Monitor => monitor(board, irq, stop),
+        Program::Print { bytes, burst } => {
+            if print::run(&Uart::new(board), stop, *bytes, *burst) {
+                reset(board)
+            } else {
+                Ok(Exit::Stopped)
+            }
+        }
+        Program::Code(_) => Err(Error::NoProcessor),
+    }
+}
+
+fn monitor(board: &Board, irq: EventFd, stop: &Stop) -> Result<Exit, Error> {
     let interrupts = Interrupts::new(irq, stop)?;
     let uart = Uart::new(board);
     if let Err(test) = detect::detect(&uart) {

@@ -1,6 +1,7 @@
 //! The UART's registers, as a driver sees them.
 
-use crate::board::{Board, COM1};
+use crate::board::Board;
+use crate::com1::COM1;
 
 /// A register, by its offset and, where one offset has two, by the direction or DLAB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub(super) const FCR_CLEAR: u8 = 0x07;
 pub(super) const FCR_RUN: u8 = 0x87;
 /// Modem control: DTR, RTS, and OUT2, which on a PC gates the interrupt.
 pub(super) const MCR_RUN: u8 = 0x0b;
+/// Modem control: DTR and RTS, for who takes no interrupts.
+pub(super) const MCR_PRINT: u8 = 0x03;
 /// Modem control: loopback.
 pub(super) const MCR_LOOP: u8 = 0x10;
 /// Modem control: loopback, OUT2 and RTS ...
@@ -97,5 +100,10 @@ impl<'a> Uart<'a> {
     /// One `out`.
     pub(super) fn write(&self, register: Register, value: u8) {
         self.board.write(COM1 + register as u16, &[value]);
+    }
+
+    /// One `rep outsb`.
+    pub(super) fn write_string(&self, register: Register, values: &[u8]) {
+        self.board.write_string(COM1 + register as u16, 1, values);
     }
 }

@@ -7,13 +7,12 @@ use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
-use vm_device::DevicePio;
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vuart::endpoint::{Attach, Console, Identity, Session};
 use vuart::scrollback::Sleeper;
 use vuart::{IrqFd, Options, SerialPort};
-use vuart_vmm::{Engine, Error, Exit, Machine, choose};
+use vuart_vmm::{Device, Engine, Error, Exit, Machine, MachineOptions, Program, choose};
 
 pub(crate) const PROMPT: &[u8] = b"\r\n> ";
 
@@ -70,15 +69,21 @@ impl Rig {
     }
 
     /// Boots with something in front of the port.
-    pub(crate) fn boot_with(
-        engine: Engine,
-        port: &Port,
-        com1: Arc<dyn DevicePio + Send + Sync>,
-        irq: EventFd,
-    ) -> Self {
+    pub(crate) fn boot_with(engine: Engine, port: &Port, com1: Device, irq: EventFd) -> Self {
+        Self::boot_as(engine, port, com1, irq, MachineOptions::default())
+    }
+
+    /// Boots a program of the machine's or of the test's own.
+    pub(crate) fn boot_program(engine: Engine, program: Program) -> Self {
+        let (port, irq) = port();
+        let options = MachineOptions::default().with_program(program);
+        Self::boot_as(engine, &port, port.clone(), irq, options)
+    }
+
+    fn boot_as(engine: Engine, port: &Port, com1: Device, irq: EventFd, options: MachineOptions) -> Self {
         let console = port.lock().unwrap().console().clone();
         let session = console.attach(Attach::new(Identity::new("test", 0, None))).unwrap();
-        let machine = Machine::start(engine, com1, irq).unwrap();
+        let machine = Machine::start_with(engine, com1, irq, options).unwrap();
         let sleeper = console.doorbell().sleeper().unwrap();
         let epoll = Epoll::new().unwrap();
         for fd in [sleeper.as_raw_fd(), machine.ended().as_raw_fd()] {
@@ -193,8 +198,17 @@ impl Rig {
     }
 }
 
+/// Waits for an event.
+pub(crate) fn wait_readable(event: &EventFd) {
+    assert!(is_readable_within(event, HANG), "waited in vain");
+}
+
 pub(crate) fn is_readable(event: &EventFd) -> bool {
+    is_readable_within(event, Duration::ZERO)
+}
+
+fn is_readable_within(event: &EventFd, time: Duration) -> bool {
     let epoll = Epoll::new().unwrap();
     epoll.ctl(ControlOperation::Add, event.as_raw_fd(), EpollEvent::new(EventSet::IN, 0)).unwrap();
-    epoll.wait(0, &mut [EpollEvent::default()]).unwrap() == 1
+    epoll.wait(i32::try_from(time.as_millis()).unwrap(), &mut [EpollEvent::default()]).unwrap() == 1
 }

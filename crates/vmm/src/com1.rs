@@ -1,0 +1,95 @@
+//! What the machine asks of the device at COM1.
+
+use std::fmt;
+use std::slice::{from_mut, from_ref};
+use std::sync::{Mutex, PoisonError};
+
+use vm_device::DevicePio;
+use vm_device::bus::{PioAddress, PioAddressOffset};
+use vm_superio::Trigger;
+use vuart::SerialPort;
+
+/// Where a PC has its first serial port.
+pub(crate) const COM1: u16 = 0x3f8;
+/// The ports that it takes: one for each register.
+pub(crate) const COM1_PORTS: u16 = 8;
+
+/// A device at COM1: one on the bus, and what lets output come in larger pieces than that.
+///
+/// [`Plain`] makes one of any device; then each byte comes by itself, as it always did.
+pub trait Com1: DevicePio + Send + Sync {
+    /// The guest reads one register as many times as there are `bytes`: `rep insb`.
+    fn read_string(&self, offset: PioAddressOffset, bytes: &mut [u8]) {
+        for byte in bytes {
+            self.pio_read(PioAddress(COM1), offset, from_mut(byte));
+        }
+    }
+
+    /// The guest writes `bytes` to one register, one after the other: `rep outsb`, or what KVM has collected.
+    fn write_string(&self, offset: PioAddressOffset, bytes: &[u8]) {
+        for byte in bytes {
+            self.pio_write(PioAddress(COM1), offset, from_ref(byte));
+        }
+    }
+
+    /// Whether the guest can't see when its writes to THR come here: see [`SerialPort::defers_output`]. While it is so, KVM
+    /// collects them.
+    fn defers_output(&self) -> bool {
+        false
+    }
+}
+
+impl<T: Trigger + Send + Sync + 'static> Com1 for Mutex<SerialPort<T>> {
+    fn read_string(&self, offset: PioAddressOffset, bytes: &mut [u8]) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).read_string(offset.into(), bytes);
+    }
+
+    fn write_string(&self, offset: PioAddressOffset, bytes: &[u8]) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).write_string(offset.into(), bytes);
+    }
+
+    fn defers_output(&self) -> bool {
+        self.lock().unwrap_or_else(PoisonError::into_inner).defers_output()
+    }
+}
+
+/// A device that knows the bus only.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use vm_device::MutDevicePio;
+/// use vm_device::bus::{PioAddress, PioAddressOffset};
+/// use vuart_vmm::{Device, Plain};
+///
+/// struct Scratch(u8);
+///
+/// impl MutDevicePio for Scratch {
+///     fn pio_read(&mut self, _: PioAddress, _: PioAddressOffset, data: &mut [u8]) {
+///         data.fill(self.0);
+///     }
+///     fn pio_write(&mut self, _: PioAddress, _: PioAddressOffset, data: &[u8]) {
+///         self.0 = data[0];
+///     }
+/// }
+///
+/// let com1: Device = Arc::new(Plain(Mutex::new(Scratch(0))));
+/// ```
+pub struct Plain<D>(pub D);
+
+impl<D: DevicePio> DevicePio for Plain<D> {
+    fn pio_read(&self, base: PioAddress, offset: PioAddressOffset, data: &mut [u8]) {
+        self.0.pio_read(base, offset, data);
+    }
+
+    fn pio_write(&self, base: PioAddress, offset: PioAddressOffset, data: &[u8]) {
+        self.0.pio_write(base, offset, data);
+    }
+}
+
+impl<D: DevicePio + Send + Sync> Com1 for Plain<D> {}
+
+impl<D> fmt::Debug for Plain<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plain").finish_non_exhaustive()
+    }
+}
