@@ -1,6 +1,7 @@
 //! The figures, a file for each family.
 
 mod attached;
+mod exits;
 mod register;
 mod ring;
 mod shared;
@@ -20,11 +21,12 @@ pub(crate) type Rows = Result<Vec<Row>, Box<dyn Error>>;
 pub(crate) type Family = fn(Effort) -> Rows;
 
 /// All of them, in the order of the table.
-pub(crate) const FAMILIES: [(&str, Family); 6] = [
+pub(crate) const FAMILIES: [(&str, Family); 7] = [
     ("one register access", register::rows),
     ("a port that several vCPUs share", shared::rows),
     ("output into files, pipes and sockets", sinks::rows),
     ("output while the console is served", attached::rows),
+    ("console output in a KVM guest", exits::rows),
     ("the ring by itself", ring::rows),
     ("a push and those who sleep", waking::rows),
 ];

@@ -50,6 +50,14 @@ pub(crate) struct Pair {
     pub(crate) peer: f64,
 }
 
+impl Pair {
+    /// The same for `unit` out of each `of`.
+    pub(crate) fn per(self, of: u32, unit: f64) -> Self {
+        let part = unit / f64::from(of);
+        Self { ours: self.ours * part, peer: self.peer * part }
+    }
+}
+
 /// Measures two operations. Each closure does its operation as many times as it is told.
 pub(crate) fn compare(effort: Effort, ours: &mut dyn FnMut(u64), peer: &mut dyn FnMut(u64)) -> Pair {
     let medians =
