@@ -2,10 +2,13 @@
 
 mod attached;
 mod exits;
+mod drivers;
+mod null;
 mod register;
 mod ring;
 mod shared;
 mod sinks;
+mod string;
 mod waking;
 
 use std::error::Error;
@@ -21,8 +24,12 @@ pub(crate) type Rows = Result<Vec<Row>, Box<dyn Error>>;
 pub(crate) type Family = fn(Effort) -> Rows;
 
 /// All of them, in the order of the table.
-pub(crate) const FAMILIES: [(&str, Family); 7] = [
+pub(crate) const FAMILIES: [(&str, Family); 10] = [
+pub(crate) const FAMILIES: [(&str, Family); 10] = [
     ("one register access", register::rows),
+    ("a handler that does nothing", null::rows),
+    ("several bytes in one access", string::rows),
+    ("what drivers do besides", drivers::rows),
     ("a port that several vCPUs share", shared::rows),
     ("output into files, pipes and sockets", sinks::rows),
     ("output while the console is served", attached::rows),

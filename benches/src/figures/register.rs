@@ -5,6 +5,8 @@ use std::io;
 
 use vm_device::MutDevicePio;
 use vm_device::bus::PioAddress;
+use vm_superio::Trigger;
+use vuart::SerialPort;
 use vuart::uart::spec::{Lsr, offset};
 
 use super::{Rows, expect};
@@ -96,7 +98,10 @@ fn thr_on_bus(effort: Effort) -> Result<Pair, Box<dyn std::error::Error>> {
 }
 
 /// All that was written has its place in the ring, and the newest of it can be read.
-pub(super) fn verify(port: &Port, written: u64) -> Result<(), Box<dyn std::error::Error>> {
+pub(super) fn verify<T: Trigger>(
+    port: &SerialPort<T>,
+    written: u64,
+) -> Result<(), Box<dyn std::error::Error>> {
     let scrollback = port.console().scrollback();
     expect("the ring", scrollback.end(), written)?;
     let mut newest = [0; 4096];
@@ -104,7 +109,8 @@ pub(super) fn verify(port: &Port, written: u64) -> Result<(), Box<dyn std::error
     expect("the ring's end", read.len() as u64, written.min(newest.len() as u64))
 }
 
-fn read(effort: Effort, register: u8) -> Result<Pair, Box<dyn std::error::Error>> {
+/// Reads a register of an idle port, here and there.
+pub(super) fn read(effort: Effort, register: u8) -> Result<Pair, Box<dyn std::error::Error>> {
     let mut port = devices::port()?;
     let mut peer = devices::peer(io::sink());
     let lsr = (Lsr::THRE | Lsr::TEMT).bits();

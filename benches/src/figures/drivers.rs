@@ -1,0 +1,118 @@
+//! What drivers do besides, here and on vm-superio: reads of MSR and RBR, output by interrupts, input by polling.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::io;
+
+use vm_superio::Trigger;
+use vm_superio::serial::NoEvents;
+use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
+use vuart::endpoint::{Attach, Identity};
+use vuart::uart::spec::{Ier, Lsr, offset};
+use vuart::{IrqFd, SerialPort};
+
+use super::register::{character, read, verify};
+use super::{Rows, expect};
+use crate::devices::{self, Polled};
+use crate::measure::{Effort, Pair, compare};
+use crate::table::Row;
+
+/// The transmitter's FIFO: what a driver writes when it is told that THR is empty.
+const BURST: u64 = 16;
+
+pub(super) fn rows(effort: Effort) -> Rows {
+    Ok(vec![
+        Row::new("MSR read vs vm-superio, ns", read(effort, offset::MSR)?),
+        Row::new("RBR read, nothing there, vs vm-superio, ns", read(effort, offset::RBR)?),
+        Row::new(
+            "16 characters by THRE interrupts (IIR, LSR, 16 writes to THR) vs vm-superio, interrupts free, ns",
+            by_interrupt(effort, || Ok(Polled))?,
+        ),
+        Row::new("the same, an interrupt is a write to an eventfd, ns", by_interrupt(effort, irqfd)?),
+        Row::new(
+            "a typed character, from the owner's write to the guest's LSR and RBR reads, vs vm-superio, ns",
+            typed(effort)?,
+        ),
+    ])
+}
+
+/// As KVM takes interrupts.
+fn irqfd() -> io::Result<IrqFd> {
+    EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC).map(IrqFd)
+}
+
+/// The interrupt handler of a driver that has enabled the THRE interrupt, again and again.
+fn by_interrupt<T: Trigger + Send + Sync + 'static>(
+    effort: Effort,
+    trigger: impl Fn() -> io::Result<T>,
+) -> Result<Pair, Box<dyn Error>>
+where
+    T::E: std::fmt::Debug,
+{
+    let mut port = SerialPort::new(trigger()?)?;
+    let mut peer = vm_superio::Serial::<_, NoEvents, _>::new(trigger()?, io::sink());
+    port.write_register(offset::IER, Ier::ETBEI.bits());
+    peer.write(offset::IER, Ier::ETBEI.bits()).map_err(|error| format!("{error:?}"))?;
+    let mut turns = 0;
+    let pair = compare(
+        effort,
+        &mut |count| {
+            for n in 0..count {
+                black_box(port.read_register(black_box(offset::IIR)));
+                black_box(port.read_register(black_box(offset::LSR)));
+                for n in n..n + BURST {
+                    port.write_register(black_box(offset::THR), black_box(character(n)));
+                }
+            }
+            turns += count;
+        },
+        &mut |count| {
+            for n in 0..count {
+                black_box(peer.read(black_box(offset::IIR)));
+                black_box(peer.read(black_box(offset::LSR)));
+                for n in n..n + BURST {
+                    let _ = black_box(peer.write(black_box(offset::THR), black_box(character(n))));
+                }
+            }
+        },
+    );
+    verify(&port, turns * BURST)?;
+    // One when it was enabled, one for each burst: the driver looks once, and is told once.
+    let interrupts = port.counters().interrupts;
+    if interrupts != turns + 1 {
+        return Err(format!("{interrupts} interrupts for {turns} bursts").into());
+    }
+    Ok(pair)
+}
+
+/// One character at a time, to a guest that polls.
+fn typed(effort: Effort) -> Result<Pair, Box<dyn Error>> {
+    let mut port = devices::port()?;
+    let mut peer = devices::peer(io::sink());
+    let mut owner = port.console().attach(Attach::new(Identity::new("bench", 0, None)))?;
+    let (mut typed, mut taken, mut peer_typed, mut peer_taken) = (0, 0, 0, 0);
+    let pair = compare(
+        effort,
+        &mut |count| {
+            for n in 0..count {
+                typed += 1;
+                let written = owner.write(black_box(&[character(n)]));
+                let lsr = port.read_register(black_box(offset::LSR));
+                let came = port.read_register(black_box(offset::RBR)) == character(n);
+                taken += u64::from(matches!(written, Ok(1)) && lsr & Lsr::DR.bits() != 0 && came);
+            }
+        },
+        &mut |count| {
+            for n in 0..count {
+                peer_typed += 1;
+                let written = peer.enqueue_raw_bytes(black_box(&[character(n)]));
+                let lsr = peer.read(black_box(offset::LSR));
+                let came = peer.read(black_box(offset::RBR)) == character(n);
+                peer_taken += u64::from(matches!(written, Ok(1)) && lsr & Lsr::DR.bits() != 0 && came);
+            }
+        },
+    );
+    expect("the guest", taken, typed)?;
+    expect("the peer's guest", peer_taken, peer_typed)?;
+    Ok(pair)
+}

@@ -1,0 +1,113 @@
+//! One register access beside a handler that does nothing: what of an access's cost is the loop that calls it.
+
+use std::hint::black_box;
+use std::io;
+
+use vuart::uart::spec::offset;
+
+use super::Rows;
+use super::register::{character, verify};
+use crate::devices;
+use crate::measure::{Effort, Pair, medians, time};
+use crate::table::Row;
+
+pub(super) fn rows(effort: Effort) -> Rows {
+    let mut rows = writes(effort)?.to_vec();
+    rows.extend(reads(effort, "LSR", offset::LSR)?);
+    rows.extend(reads(effort, "IIR", offset::IIR)?);
+    Ok(rows)
+}
+
+/// A device that answers nothing.
+struct Null;
+
+impl Null {
+    #[inline(never)]
+    fn write(&mut self, register: u8, value: u8) {
+        black_box((self, register, value));
+    }
+
+    #[inline(never)]
+    fn read(&mut self, register: u8) -> u8 {
+        black_box((self, register)).1
+    }
+}
+
+fn writes(effort: Effort) -> Result<[Row; 2], Box<dyn std::error::Error>> {
+    let (mut port, mut peer, mut null) = (devices::port()?, devices::peer(io::sink()), Null);
+    let mut written = 0;
+    let medians = medians(
+        effort,
+        &mut [
+            &mut |count| {
+                written += count;
+                time(|| {
+                    for n in 0..count {
+                        port.write_register(black_box(offset::THR), black_box(character(n)));
+                    }
+                })
+            },
+            &mut |count| {
+                time(|| {
+                    for n in 0..count {
+                        let _ = black_box(peer.write(black_box(offset::THR), black_box(character(n))));
+                    }
+                })
+            },
+            &mut |count| {
+                time(|| {
+                    for n in 0..count {
+                        null.write(black_box(offset::THR), black_box(character(n)));
+                    }
+                })
+            },
+        ],
+    );
+    verify(&port, written)?;
+    Ok(beside_null("THR write", &medians))
+}
+
+fn reads(effort: Effort, name: &str, register: u8) -> Result<[Row; 2], Box<dyn std::error::Error>> {
+    let (mut port, mut peer, mut null) = (devices::port()?, devices::peer(io::sink()), Null);
+    let medians = medians(
+        effort,
+        &mut [
+            &mut |count| {
+                time(|| {
+                    for _ in 0..count {
+                        black_box(port.read_register(black_box(register)));
+                    }
+                })
+            },
+            &mut |count| {
+                time(|| {
+                    for _ in 0..count {
+                        black_box(peer.read(black_box(register)));
+                    }
+                })
+            },
+            &mut |count| {
+                time(|| {
+                    for _ in 0..count {
+                        black_box(null.read(black_box(register)));
+                    }
+                })
+            },
+        ],
+    );
+    Ok(beside_null(&format!("{name} read"), &medians))
+}
+
+/// Both devices, each beside the handler, from one run.
+fn beside_null(access: &str, medians: &[f64]) -> [Row; 2] {
+    [
+        Row::new(
+            format!("{access} vs a handler that does nothing, ns"),
+            Pair { ours: medians[0], peer: medians[2] },
+        ),
+        Row::new(
+            format!("vm-superio's {access} vs a handler that does nothing, ns"),
+            Pair { ours: medians[1], peer: medians[2] },
+        ),
+    ]
+}
