@@ -3,6 +3,7 @@
 mod attached;
 mod exits;
 mod drivers;
+mod idle;
 mod null;
 mod register;
 mod ring;
@@ -13,6 +14,7 @@ mod waking;
 
 use std::error::Error;
 
+pub(crate) use self::idle::{Kind, crowd};
 pub(crate) use self::register::character;
 use crate::measure::Effort;
 use crate::table::Row;
@@ -24,8 +26,8 @@ pub(crate) type Rows = Result<Vec<Row>, Box<dyn Error>>;
 pub(crate) type Family = fn(Effort) -> Rows;
 
 /// All of them, in the order of the table.
-pub(crate) const FAMILIES: [(&str, Family); 10] = [
-pub(crate) const FAMILIES: [(&str, Family); 10] = [
+pub(crate) const FAMILIES: [(&str, Family); 11] = [
+pub(crate) const FAMILIES: [(&str, Family); 11] = [
     ("one register access", register::rows),
     ("a handler that does nothing", null::rows),
     ("several bytes in one access", string::rows),
@@ -34,6 +36,7 @@ pub(crate) const FAMILIES: [(&str, Family); 10] = [
     ("output into files, pipes and sockets", sinks::rows),
     ("output while the console is served", attached::rows),
     ("console output in a KVM guest", exits::rows),
+    ("an idle console", idle::rows),
     ("the ring by itself", ring::rows),
     ("a push and those who sleep", waking::rows),
 ];

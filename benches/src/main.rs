@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::figures::Kind;
 use crate::loops::Loop;
 use crate::measure::Effort;
 
@@ -42,6 +43,9 @@ enum Command {
     },
     /// Does one thing so many times and nothing else, for a tool that counts instructions
     Loop { what: Loop, count: u64 },
+    /// Makes so many in this process and prints what each took
+    #[command(hide = true)]
+    Crowd { kind: Kind, count: usize },
 }
 
 fn main() -> ExitCode {
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
             table(json, if quick { Effort::QUICK } else { Effort::FULL }, only.as_deref())
         }
         Command::Loop { what, count } => what.run(count),
+        Command::Crowd { kind, count } => figures::crowd(kind, count),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

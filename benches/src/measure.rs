@@ -33,6 +33,11 @@ impl Effort {
         self.rounds
     }
 
+    /// Whether the figures mean little.
+    pub(crate) fn is_quick(self) -> bool {
+        self.rounds < Self::FULL.rounds
+    }
+
     pub(crate) fn turn(self) -> Duration {
         self.turn
     }
