@@ -9,58 +9,152 @@ use std::ptr::from_ref;
 use std::{env, fs, io};
 
 use clap::ValueEnum;
-use vuart::scrollback::{Scrollback, Writer};
-use vuart::uart::spec::offset;
+use vuart::endpoint::{Attach, Identity};
+use vuart::scrollback::Scrollback;
+use vuart::uart::spec::{Ier, offset};
 
-use crate::devices::{self, Port};
+use crate::devices;
 use crate::figures::{character, expect};
 
-/// What is done again and again.
+/// A transmitter's FIFO.
+const BURST: u64 = 16;
+
+/// What is done again and again. Nobody is attached but in the last one of ours.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Loop {
     /// A push of one byte into a ring
     Push,
-    /// A write to a port's THR, with nobody attached
+    /// A write to a port's THR
     Thr,
+    /// A write of 16 bytes to THR, in one access
+    ThrString16,
+    /// A driver that has enabled the THRE interrupt reads IIR and LSR and writes 16 bytes to THR, one access each
+    ThrIrq16,
+    /// A read of LSR
+    Lsr,
+    /// A read of IIR
+    Iir,
+    /// A read of MSR
+    Msr,
+    /// A read of RBR, while there is nothing
+    Rbr,
+    /// The owner types a character, and the guest reads LSR and RBR
+    Typed,
+    /// vm-superio's write to THR, into a sink that keeps nothing
+    PeerThr,
+    /// vm-superio's driver with the THRE interrupt
+    PeerThrIrq16,
+    /// vm-superio's read of LSR
+    PeerLsr,
+    /// vm-superio's read of IIR
+    PeerIir,
+    /// The same character on vm-superio
+    PeerTyped,
 }
 
 impl Loop {
     /// Does it so many times.
     pub(crate) fn run(self, count: u64) -> Result<(), Box<dyn Error>> {
-        let written = match self {
+        match self {
             Self::Push => {
                 let (mut writer, scrollback) = Scrollback::new(64 << 10)?;
-                tell(&writer)?;
-                begin();
-                push(black_box(&mut writer), black_box(count));
-                end();
-                scrollback.end()
+                turns(&mut writer, count, |writer, n| writer.push(character(n)))?;
+                expect("the ring", scrollback.end(), count)
             }
-            Self::Thr => {
-                let mut port = devices::port()?;
-                tell(&port)?;
-                begin();
-                thr(black_box(&mut port), black_box(count));
-                end();
-                port.console().scrollback().end()
+            Self::Thr => write(count, 1, |port, n| port.write_register(black_box(offset::THR), character(n))),
+            Self::ThrString16 => {
+                let bytes: Vec<u8> = (0..BURST).map(character).collect();
+                let thr = u64::from(offset::THR);
+                write(count, BURST, |port, _| port.write_string(black_box(thr), black_box(&bytes)))
             }
-        };
-        expect("the ring", written, count)
+            Self::ThrIrq16 => write(count, BURST, |port, n| {
+                if n == 0 {
+                    port.write_register(offset::IER, Ier::ETBEI.bits());
+                }
+                black_box(port.read_register(black_box(offset::IIR)));
+                black_box(port.read_register(black_box(offset::LSR)));
+                for n in n..n + BURST {
+                    black_box(&mut *port).write_register(black_box(offset::THR), character(n));
+                }
+            }),
+            Self::Lsr => read(count, offset::LSR),
+            Self::Iir => read(count, offset::IIR),
+            Self::Msr => read(count, offset::MSR),
+            Self::Rbr => read(count, offset::RBR),
+            Self::Typed => {
+                let port = devices::port()?;
+                let owner = port.console().attach(Attach::new(Identity::new("bench", 0, None)))?;
+                let mut taken = 0;
+                turns(&mut (port, owner), count, |(port, owner), n| {
+                    let typed = owner.write(black_box(&[character(n)]));
+                    black_box(port.read_register(black_box(offset::LSR)));
+                    let came = port.read_register(black_box(offset::RBR)) == character(n);
+                    taken += u64::from(typed.is_ok() && came);
+                })?;
+                expect("the guest", taken, count)
+            }
+            Self::PeerThr => peer(count, |peer, n| {
+                let _ = black_box(peer.write(black_box(offset::THR), character(n)));
+            }),
+            Self::PeerThrIrq16 => peer(count, |peer, n| {
+                if n == 0 {
+                    let _ = peer.write(offset::IER, Ier::ETBEI.bits());
+                }
+                black_box(peer.read(black_box(offset::IIR)));
+                black_box(peer.read(black_box(offset::LSR)));
+                for n in n..n + BURST {
+                    let _ = black_box(black_box(&mut *peer).write(black_box(offset::THR), character(n)));
+                }
+            }),
+            Self::PeerLsr => peer(count, |peer, _| {
+                black_box(peer.read(black_box(offset::LSR)));
+            }),
+            Self::PeerIir => peer(count, |peer, _| {
+                black_box(peer.read(black_box(offset::IIR)));
+            }),
+            Self::PeerTyped => peer(count, |peer, n| {
+                let _ = black_box(peer.enqueue_raw_bytes(black_box(&[character(n)])));
+                black_box(peer.read(black_box(offset::LSR)));
+                black_box(peer.read(black_box(offset::RBR)));
+            }),
+        }
     }
 }
 
-#[inline(never)]
-fn push(writer: &mut Writer, count: u64) {
-    for n in 0..count {
-        // As from a guest: nothing is known to the compiler of the push before.
-        black_box(&mut *writer).push(character(n));
-    }
+/// A guest that writes so many bytes in each turn.
+fn write(count: u64, bytes: u64, turn: impl FnMut(&mut devices::Port, u64)) -> Result<(), Box<dyn Error>> {
+    let mut port = devices::port()?;
+    turns(&mut port, count, turn)?;
+    expect("the ring", port.console().scrollback().end(), count * bytes)
+}
+
+fn read(count: u64, register: u8) -> Result<(), Box<dyn Error>> {
+    let mut port = devices::port()?;
+    turns(&mut port, count, |port, _| {
+        black_box(port.read_register(black_box(register)));
+    })?;
+    Ok(())
+}
+
+fn peer(count: u64, turn: impl FnMut(&mut devices::Peer<io::Sink>, u64)) -> Result<(), Box<dyn Error>> {
+    turns(&mut devices::peer(io::sink()), count, turn)?;
+    Ok(())
+}
+
+/// The loop.
+fn turns<T>(subject: &mut T, count: u64, turn: impl FnMut(&mut T, u64)) -> io::Result<()> {
+    tell(subject)?;
+    begin();
+    repeat(black_box(subject), black_box(count), turn);
+    end();
+    Ok(())
 }
 
 #[inline(never)]
-fn thr(port: &mut Port, count: u64) {
+fn repeat<T>(subject: &mut T, count: u64, mut turn: impl FnMut(&mut T, u64)) {
     for n in 0..count {
-        black_box(&mut *port).write_register(black_box(offset::THR), character(n));
+        // As from a guest: nothing is known to the compiler of the turn before.
+        turn(black_box(&mut *subject), n);
     }
 }
 
