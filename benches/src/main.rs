@@ -8,10 +8,12 @@ mod figures;
 mod loops;
 mod machine;
 mod measure;
+mod results;
 mod table;
 
 use std::error::Error;
 use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -19,6 +21,7 @@ use clap::{Parser, Subcommand};
 use crate::figures::Kind;
 use crate::loops::Loop;
 use crate::measure::Effort;
+use crate::results::Begun;
 
 #[derive(Parser)]
 #[command(name = "vuart-benches", about = "Every figure beside its peer, in one run")]
@@ -40,6 +43,9 @@ enum Command {
         /// Only the families whose name contains this
         #[arg(long, value_name = "FAMILY")]
         only: Option<String>,
+        /// Write the results and the machine's description into a file in this directory as well
+        #[arg(long, value_name = "DIR")]
+        save: Option<PathBuf>,
     },
     /// Does one thing so many times and nothing else, for a tool that counts instructions
     Loop { what: Loop, count: u64 },
@@ -50,8 +56,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Table { json, quick, only } => {
-            table(json, if quick { Effort::QUICK } else { Effort::FULL }, only.as_deref())
+        Command::Table { json, quick, only, save } => {
+            let effort = if quick { Effort::QUICK } else { Effort::FULL };
+            table(json, effort, only.as_deref(), save.as_deref())
         }
         Command::Loop { what, count } => what.run(count),
         Command::Crowd { kind, count } => figures::crowd(kind, count),
@@ -65,7 +72,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn table(json: bool, effort: Effort, only: Option<&str>) -> Result<(), Box<dyn Error>> {
+fn table(json: bool, effort: Effort, only: Option<&str>, save: Option<&Path>) -> Result<(), Box<dyn Error>> {
+    let begun = Begun::now();
     let machine = machine::describe();
     if cfg!(debug_assertions) {
         eprintln!("This is a debug build: run it with --release.");
@@ -85,6 +93,9 @@ fn table(json: bool, effort: Effort, only: Option<&str>) -> Result<(), Box<dyn E
         writeln!(out, "{}", table::json(&rows)?)?;
     } else {
         write!(out, "{}", table::markdown(&rows))?;
+    }
+    if let Some(dir) = save {
+        eprintln!("written: {}", begun.save(dir, &rows)?.display());
     }
     Ok(())
 }

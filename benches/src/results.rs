@@ -1,0 +1,58 @@
+//! A run's results, kept in a file with the machine that they are of.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::machine::{self, Description};
+use crate::table::Row;
+
+/// What is known before anything is measured.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    at: SystemTime,
+    load: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Results<'a> {
+    date: String,
+    command: String,
+    commit: Option<&'a str>,
+    machine: Description,
+    load_before: Option<String>,
+    load_after: Option<String>,
+    rows: &'a [Row],
+}
+
+impl Begun {
+    pub(crate) fn now() -> Self {
+        Self { at: SystemTime::now(), load: machine::load() }
+    }
+
+    /// Writes the file, whose name says when and of which commit, and says where it is.
+    pub(crate) fn save(self, dir: &Path, rows: &[Row]) -> Result<PathBuf, Box<dyn Error>> {
+        const SHORT: usize = 12;
+
+        let date = humantime::format_rfc3339_seconds(self.at).to_string();
+        let commit = machine::commit();
+        let commit = commit.as_deref();
+        let short = commit.and_then(|commit| commit.get(..SHORT)).unwrap_or("unknown");
+        let path = dir.join(format!("{}-{short}.json", date.replace(':', "")));
+        let results = Results {
+            date,
+            command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+            commit,
+            machine: Description::new(),
+            load_before: self.load,
+            load_after: machine::load(),
+            rows,
+        };
+        fs::create_dir_all(dir)?;
+        fs::write(&path, serde_json::to_string_pretty(&results)? + "\n")?;
+        Ok(path)
+    }
+}
