@@ -2,6 +2,7 @@
 
 mod attached;
 mod exits;
+mod consumers;
 mod drivers;
 mod idle;
 mod null;
@@ -26,8 +27,8 @@ pub(crate) type Rows = Result<Vec<Row>, Box<dyn Error>>;
 pub(crate) type Family = fn(Effort) -> Rows;
 
 /// All of them, in the order of the table.
-pub(crate) const FAMILIES: [(&str, Family); 11] = [
-pub(crate) const FAMILIES: [(&str, Family); 11] = [
+pub(crate) const FAMILIES: [(&str, Family); 12] = [
+pub(crate) const FAMILIES: [(&str, Family); 12] = [
     ("one register access", register::rows),
     ("a handler that does nothing", null::rows),
     ("several bytes in one access", string::rows),
@@ -36,6 +37,7 @@ pub(crate) const FAMILIES: [(&str, Family); 11] = [
     ("output into files, pipes and sockets", sinks::rows),
     ("output while the console is served", attached::rows),
     ("console output in a KVM guest", exits::rows),
+    ("a THR write, and who is attached", consumers::rows),
     ("an idle console", idle::rows),
     ("the ring by itself", ring::rows),
     ("a push and those who sleep", waking::rows),

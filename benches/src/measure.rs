@@ -10,11 +10,13 @@ pub(crate) struct Effort {
     rounds: usize,
     /// How long one turn is.
     pub(crate) turn: Duration,
+    /// How many samples a distribution is made of, over all turns.
+    samples: usize,
 }
 
 impl Effort {
-    pub(crate) const FULL: Self = Self { rounds: 201, turn: Duration::from_millis(2) };
-    pub(crate) const QUICK: Self = Self { rounds: 5, turn: Duration::from_micros(200) };
+    pub(crate) const FULL: Self = Self { rounds: 201, turn: Duration::from_millis(2), samples: 10_000_000 };
+    pub(crate) const QUICK: Self = Self { rounds: 5, turn: Duration::from_micros(200), samples: 20_000 };
 
     /// Gives each of `candidates` its turns, by number.
     ///
@@ -31,6 +33,11 @@ impl Effort {
 
     pub(crate) fn rounds(self) -> usize {
         self.rounds
+    }
+
+    /// How many samples of a distribution are taken in one turn.
+    pub(crate) fn samples_of_turn(self) -> usize {
+        self.samples.div_ceil(self.rounds)
     }
 
     /// Whether the figures mean little.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::machine::{self, Description};
-use crate::table::Row;
+use crate::table::{Row, Samples};
 
 /// What is known before anything is measured.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ struct Results<'a> {
     load_before: Option<String>,
     load_after: Option<String>,
     rows: &'a [Row],
+    /// Of the rows that are about the slowest few.
+    distributions: Vec<Samples<'a>>,
 }
 
 impl Begun {
@@ -50,6 +52,7 @@ impl Begun {
             load_before: self.load,
             load_after: machine::load(),
             rows,
+            distributions: rows.iter().filter_map(Row::samples).collect(),
         };
         fs::create_dir_all(dir)?;
         fs::write(&path, serde_json::to_string_pretty(&results)? + "\n")?;

@@ -18,6 +18,32 @@ pub(crate) struct Row {
     /// The largest ratio that is good enough, where one was set.
     goal: Option<f64>,
     met: Option<bool>,
+    /// What it was made of, ours and the peer's, where that was kept.
+    #[serde(skip)]
+    distributions: Option<[Distribution; 2]>,
+}
+
+/// A row's samples.
+#[derive(Serialize)]
+pub(crate) struct Samples<'a> {
+    figure: &'a str,
+    ours: &'a Distribution,
+    peer: &'a Distribution,
+}
+
+/// How long things took, in nanoseconds.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Distribution {
+    count: u64,
+    /// Which part of them, and what it is not above.
+    quantiles: Vec<(f64, f64)>,
+}
+
+impl Distribution {
+    pub(crate) fn new(count: u64, quantiles: Vec<(f64, f64)>) -> Self {
+        let quantiles = quantiles.into_iter().map(|(part, time)| (part, rounded(time, 100.0))).collect();
+        Self { count, quantiles }
+    }
 }
 
 impl Row {
@@ -31,7 +57,18 @@ impl Row {
             ratio: rounded(ratio, 10_000_000.0),
             goal: None,
             met: None,
+            distributions: None,
         }
+    }
+
+    /// The same, with all samples that it is made of.
+    pub(crate) fn with_distributions(self, ours: Distribution, peer: Distribution) -> Self {
+        Self { distributions: Some([ours, peer]), ..self }
+    }
+
+    pub(crate) fn samples(&self) -> Option<Samples<'_>> {
+        let [ours, peer] = self.distributions.as_ref()?;
+        Some(Samples { figure: &self.figure, ours, peer })
     }
 
     /// The same, with the largest ratio that is good enough.
