@@ -14,6 +14,7 @@ use crate::table::{Row, Samples};
 #[derive(Debug)]
 pub(crate) struct Begun {
     at: SystemTime,
+    commit: Option<String>,
     load: Option<String>,
 }
 
@@ -32,7 +33,7 @@ struct Results<'a> {
 
 impl Begun {
     pub(crate) fn now() -> Self {
-        Self { at: SystemTime::now(), load: machine::load() }
+        Self { at: SystemTime::now(), commit: machine::commit(), load: machine::load() }
     }
 
     /// Writes the file, whose name says when and of which commit, and says where it is.
@@ -40,8 +41,7 @@ impl Begun {
         const SHORT: usize = 12;
 
         let date = humantime::format_rfc3339_seconds(self.at).to_string();
-        let commit = machine::commit();
-        let commit = commit.as_deref();
+        let commit = self.commit.as_deref();
         let short = commit.and_then(|commit| commit.get(..SHORT)).unwrap_or("unknown");
         let path = dir.join(format!("{}-{short}.json", date.replace(':', "")));
         let results = Results {
