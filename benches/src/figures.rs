@@ -1,9 +1,9 @@
 //! The figures, a file for each family.
 
 mod attached;
-mod exits;
 mod consumers;
 mod drivers;
+mod exits;
 mod idle;
 mod null;
 mod register;
@@ -27,8 +27,7 @@ pub(crate) type Rows = Result<Vec<Row>, Box<dyn Error>>;
 pub(crate) type Family = fn(Effort) -> Rows;
 
 /// All of them, in the order of the table.
-pub(crate) const FAMILIES: [(&str, Family); 12] = [
-pub(crate) const FAMILIES: [(&str, Family); 12] = [
+pub(crate) const FAMILIES: &[(&str, Family)] = &[
     ("one register access", register::rows),
     ("a handler that does nothing", null::rows),
     ("several bytes in one access", string::rows),
@@ -46,9 +45,10 @@ pub(crate) const FAMILIES: [(&str, Family); 12] = [
 /// Those whose name contains `only`; all of them when nothing is asked for.
 pub(crate) fn chosen(only: Option<&str>) -> Result<Vec<(&'static str, Family)>, String> {
     let only = only.unwrap_or_default();
-    let chosen: Vec<_> = FAMILIES.into_iter().filter(|(name, _)| name.contains(only)).collect();
+    let chosen: Vec<_> = FAMILIES.iter().copied().filter(|(name, _)| name.contains(only)).collect();
     if chosen.is_empty() {
-        let names = FAMILIES.map(|(name, _)| format!("{name:?}")).join(", ");
+        let names: Vec<_> = FAMILIES.iter().map(|(name, _)| format!("{name:?}")).collect();
+        let names = names.join(", ");
         return Err(format!("no family is named {only:?}; there are {names}"));
     }
     Ok(chosen)
