@@ -21,6 +21,7 @@
 
 use std::sync::Arc;
 
+use crate::changes::Changes;
 use crate::input::Bell;
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::{AtomicBool, AtomicU8, AtomicU64};
@@ -35,6 +36,7 @@ struct Shared {
     drop: AtomicU8,
     guest_hung_up: AtomicBool,
     guest_breaks: AtomicU64,
+    changes: Changes,
     /// Interrupts the guest.
     announce: Bell,
     /// Wakes the console's side.
@@ -53,11 +55,12 @@ impl std::fmt::Debug for Shared {
 
 /// Both ends. `announce` is rung when a drop comes that the guest listens for, `doorbell` when the guest hangs up or sends a
 /// break. Neither may block.
-pub(crate) fn pair(announce: Bell, doorbell: Bell) -> (Carrier, GuestLines) {
+pub(crate) fn pair(changes: Changes, announce: Bell, doorbell: Bell) -> (Carrier, GuestLines) {
     let shared = Arc::new(Shared {
         drop: AtomicU8::new(0),
         guest_hung_up: AtomicBool::new(false),
         guest_breaks: AtomicU64::new(0),
+        changes,
         announce,
         doorbell,
     });
@@ -82,6 +85,7 @@ impl Carrier {
         // the guest does about it.
         let before = self.0.drop.fetch_or(DUE, AcqRel);
         let listens = before & LISTENS != 0;
+        self.0.changes.note();
         if listens && before & DUE == 0 {
             (self.0.announce)();
         }
@@ -197,7 +201,7 @@ mod tests {
     /// Both ends, how often the guest was interrupted and how often the console was woken.
     fn lines() -> (Carrier, GuestLines, Count, Count) {
         let ((announce, announced), (doorbell, woken)) = (bell(), bell());
-        let (carrier, lines) = pair(announce, doorbell);
+        let (carrier, lines) = pair(Changes::default(), announce, doorbell);
         (carrier, lines, announced, woken)
     }
 

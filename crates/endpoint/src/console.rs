@@ -7,6 +7,7 @@ use std::time::Instant;
 use vuart_scrollback::{Doorbell, Position, Scrollback};
 
 use crate::carrier::{self, Carrier, GuestLines};
+use crate::changes::Changes;
 use crate::counters::Counters;
 use crate::end::{Cause, End, Refused, Timestamp};
 use crate::event::{ConsoleEvent, Observers};
@@ -58,8 +59,10 @@ impl Console {
         };
         let announce = Arc::new(announce);
         let announce_drop = Arc::clone(&announce);
-        let (carrier, lines) = carrier::pair(Box::new(move || announce_drop()), Box::new(room.clone()));
-        let input = Arc::new(InputQueue::new(Box::new(move || announce()), Box::new(room)));
+        let changes = Changes::default();
+        let (carrier, lines) =
+            carrier::pair(changes.clone(), Box::new(move || announce_drop()), Box::new(room.clone()));
+        let input = Arc::new(InputQueue::new(changes, Box::new(move || announce()), Box::new(room)));
         input.publish(waiting.iter().copied());
         let taker = Input::new(Arc::clone(&input));
         let parts = Parts { scrollback, input, carrier };

@@ -20,8 +20,8 @@
 //! at least one of them sees the other (Dekker), and no announcement is lost. Whoever clears `wanted` has the duty to
 //! interrupt, so there is one interrupt for each time that it was set.
 //!
-//! A guest that polls does not ask anew each time: it looks whether [all is as it was](Input::is_quiet). Whoever has cleared `wanted`
-//! interrupts it, and what it then sees is not `wanted` as it was; so it asks again.
+//! A guest that polls does not ask anew each time, as long as nothing was [noted](Input::changes). Whoever clears `wanted` notes that
+//! before the announcement, even if what it announces was taken long ago; so a guest that was interrupted asks again.
 //!
 //! *Room*: the same with the roles changed, `crowded` being set by a producer that could not put everything in.
 //!
@@ -34,6 +34,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::changes::Changes;
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use crate::sync::{AtomicBool, AtomicU16, AtomicU64, fence};
 
@@ -68,6 +69,7 @@ pub(crate) struct InputQueue {
     tail: AtomicU64,
     wanted: AtomicBool,
     crowded: AtomicBool,
+    changes: Changes,
     announce: Bell,
     room: Bell,
 }
@@ -94,13 +96,14 @@ impl InputQueue {
 
     /// `announce` is rung when input comes that was [wanted](Input::want), `room` when there is room again after a
     /// [`publish`](Self::publish) that could not put everything in.
-    pub(crate) fn new(announce: Bell, room: Bell) -> Self {
+    pub(crate) fn new(changes: Changes, announce: Bell, room: Bell) -> Self {
         Self {
             cells: (0..Self::CAPACITY).map(|_| AtomicU16::new(0)).collect(),
             head: AtomicU64::new(0),
             tail: AtomicU64::new(0),
             wanted: AtomicBool::new(false),
             crowded: AtomicBool::new(false),
+            changes,
             announce,
             room,
         }
@@ -144,7 +147,9 @@ impl InputQueue {
         self.tail.store(tail + taken as u64, Release);
         // Between our publication and our look at `wanted`; pairs with the fence in `Input::want`.
         fence(SeqCst);
-        if self.wanted.load(Relaxed) && self.wanted.swap(false, AcqRel) {
+        let wanted = self.wanted.load(Relaxed) && self.wanted.swap(false, AcqRel);
+        self.changes.note();
+        if wanted {
             (self.announce)();
         }
         taken
@@ -186,8 +191,7 @@ pub struct Input {
     queue: Arc<InputQueue>,
     /// `wanted` has been set by us and not been cleared by us.
     waiting: bool,
-    /// The `tail` at which the queue was last found empty.
-    empty_at: u64,
+    changes: Changes,
 }
 
 impl Input {
@@ -195,29 +199,24 @@ impl Input {
     pub const CAPACITY: usize = InputQueue::CAPACITY;
 
     pub(crate) fn new(queue: Arc<InputQueue>) -> Self {
-        // 0, at which every queue begins.
-        Self { queue, waiting: false, empty_at: 0 }
+        let changes = queue.changes.clone();
+        Self { queue, waiting: false, changes }
     }
 
     /// Nothing waits at this moment.
-    pub fn is_empty(&mut self) -> bool {
-        let head = self.queue.head.load(Relaxed);
+    pub fn is_empty(&self) -> bool {
         // Acquire: whoever sees the new `tail` and goes on to `take` sees the cells.
-        let tail = self.queue.tail.load(Acquire);
-        if head == tail {
-            self.empty_at = tail;
-        }
-        head == tail
+        self.queue.head.load(Relaxed) == self.queue.tail.load(Acquire)
     }
 
-    /// Nothing has come since [`is_empty`](Self::is_empty) was last true, so it still is, and an announcement that has been asked
-    /// for is still to be made. Two loads.
+    /// How often the host has done something that the port has to look at: input has come, an [announcement](Self::want) was made,
+    /// the [carrier](crate::GuestLines::take) is to be dropped. One load.
+    ///
+    /// A port that takes the count *before* it looks at all of these need not look again while it stays the same: whoever
+    /// interrupts the guest has counted before.
     #[inline]
-    pub fn is_quiet(&self) -> bool {
-        // `head` has been at `empty_at`, and neither of the two ever goes back. That the wish stands has to be looked at as well:
-        // who moved `tail` to where it is may look at `wanted` only now, and announce what has been taken already. Relaxed:
-        // nothing is taken because of it, and the guest that was interrupted sees what came before the interrupt.
-        self.queue.tail.load(Relaxed) == self.empty_at && self.queue.wanted.load(Relaxed) == self.waiting
+    pub fn changes(&self) -> u64 {
+        self.changes.count()
     }
 
     /// Takes as many symbols as wait and fit into `out`, in order, and says how many.
@@ -321,7 +320,7 @@ mod tests {
     /// The queue's two ends, and how often input was announced and room was.
     fn queue() -> (Arc<InputQueue>, Input, Count, Count) {
         let ((announce, announced), (room, roomy)) = (bell(), bell());
-        let queue = Arc::new(InputQueue::new(announce, room));
+        let queue = Arc::new(InputQueue::new(Changes::default(), announce, room));
         (Arc::clone(&queue), Input::new(queue), announced, roomy)
     }
 

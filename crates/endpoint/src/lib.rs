@@ -35,6 +35,7 @@
 mod access;
 mod audit;
 mod carrier;
+mod changes;
 mod client;
 mod connection;
 mod console;

@@ -24,19 +24,30 @@ pub(crate) struct Foreseen {
 /// The registers that drivers read again and again.
 const POLLED: [u8; 3] = [offset::IIR, offset::LSR, offset::MSR];
 
+/// What there is to be looked at of the host's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Host {
+    /// Input waits behind the receiver.
+    pub(crate) input: bool,
+    /// The carrier is to be dropped.
+    pub(crate) drop: bool,
+}
+
 impl Foreseen {
     /// `level` is that of the interrupt line, and `looked` whether the guest has read IIR or LSR since it last rose.
-    pub(crate) fn of(uart: &Uart, level: bool, looked: bool) -> Self {
+    pub(crate) fn of(uart: &Uart, host: Host, level: bool, looked: bool) -> Self {
+        // A driver that has looked is given another edge for the next character.
         let awaits_edge = level && looked && uart.interrupt_id() == InterruptId::Thre;
-        let mut foreseen = Self {
-            // A driver that has looked is given another edge for the next character.
-            sends: uart.is_transparent() && !awaits_edge,
-            ..Self::default()
-        };
+        let sends = uart.is_transparent() && !awaits_edge;
+        let mut foreseen = Self { sends, ..Self::default() };
         for register in POLLED {
-            // The first to look is remembered.
-            let changes = !looked && register != offset::MSR;
-            if let (Some(value), false) = (uart.peek(register), changes) {
+            let changes = match register {
+                // The first to look is remembered, and the one after it may take what waits.
+                offset::LSR => !looked || (host.input && uart.received() == 0),
+                offset::IIR => !looked || host.drop || (host.input && uart.received() == 0),
+                _ => host.drop,
+            };
+            if let (false, Some(value)) = (changes, uart.peek(register)) {
                 foreseen.reads |= 1 << register;
                 foreseen.values[usize::from(register)] = value;
             }

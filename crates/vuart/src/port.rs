@@ -9,7 +9,7 @@ use vuart_16550::{Config, FIFO_SIZE_MAX, RestoreError, Uart};
 use vuart_endpoint::{Console, DropDue, GuestLines, Input, Symbol};
 use vuart_scrollback::{CapacityError, Doorbell, OptionsError, Scrollback, Writer};
 
-use crate::foreseen::Foreseen;
+use crate::foreseen::{Foreseen, Host};
 use crate::state::{PortState, PortStateV2};
 use crate::trace::{RecordError, Recorder, Recording};
 
@@ -154,6 +154,8 @@ pub struct SerialPort<T> {
     looked: bool,
     /// As of the last access that changed anything. While a recording goes on nothing is: it has to hear of each access.
     foreseen: Foreseen,
+    /// What the host had [done](Input::changes) before that.
+    seen: u64,
     doorbell: Doorbell,
     console: Console,
     bad_accesses: u64,
@@ -339,6 +341,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
             level: false,
             looked: false,
             foreseen: Foreseen::default(),
+            seen: 0,
             doorbell: console.doorbell().clone(),
             console,
             bad_accesses: 0,
@@ -565,13 +568,14 @@ impl<T: Trigger> SerialPort<T> {
     #[inline]
     pub fn read_register(&mut self, register: u8) -> u8 {
         match self.foreseen.read(register) {
-            Some(value) if self.input.is_quiet() && !self.lines.is_due() => value,
+            Some(value) if self.input.changes() == self.seen => value,
             _ => self.read_the_long_way(register & 7),
         }
     }
 
     #[inline(never)]
     fn read_the_long_way(&mut self, register: u8) -> u8 {
+        self.seen = self.input.changes();
         if matches!(register, offset::IIR | offset::MSR)
             && let Some(due) = self.lines.take()
         {
@@ -617,6 +621,7 @@ impl<T: Trigger> SerialPort<T> {
 
     #[inline(never)]
     fn write_the_long_way(&mut self, register: u8, value: u8) {
+        self.seen = self.input.changes();
         let transmitted = self.uart.write(register, value);
         if let Some(recorder) = &mut self.recorder {
             recorder.write(register, value, transmitted);
@@ -743,7 +748,10 @@ impl<T: Trigger> SerialPort<T> {
             }
         }
         self.foreseen = match self.recorder {
-            None => Foreseen::of(&self.uart, level, self.looked),
+            None => {
+                let host = Host { input: !self.input.is_empty(), drop: self.lines.is_due() };
+                Foreseen::of(&self.uart, host, level, self.looked)
+            }
             Some(_) => Foreseen::default(),
         };
     }

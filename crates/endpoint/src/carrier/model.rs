@@ -21,7 +21,7 @@ fn count() -> (Arc<AtomicUsize>, Bell) {
 fn e18_no_hang_up_is_unseen_by_a_guest_that_comes_to_listen() {
     explore(30, || {
         let (interrupt, announce) = Latch::with_bell();
-        let (carrier, mut lines) = pair(announce, Box::new(|| ()));
+        let (carrier, mut lines) = pair(Changes::default(), announce, Box::new(|| ()));
         let host = thread::spawn(move || carrier.hang_up());
         let mut seen = 0;
         for listens in [true, false, true] {
@@ -49,7 +49,7 @@ fn e18_no_hang_up_is_unseen_by_a_guest_that_comes_to_listen() {
 fn e18_a_drop_is_announced_exactly_when_the_port_is_told_so() {
     explore(30, || {
         let (rung, announce) = count();
-        let (carrier, mut lines) = pair(announce, Box::new(|| ()));
+        let (carrier, mut lines) = pair(Changes::default(), announce, Box::new(|| ()));
         let host = thread::spawn(move || [carrier.hang_up(), carrier.hang_up()]);
         let drops = [true, true, false].map(|listens| lines.listen(listens));
         let answers = host.join().unwrap();
@@ -66,7 +66,7 @@ fn e18_a_drop_is_announced_exactly_when_the_port_is_told_so() {
 fn e18_hang_ups_at_once_are_one_drop_or_two() {
     explore(200, || {
         let (rung, announce) = count();
-        let (carrier, mut lines) = pair(announce, Box::new(|| ()));
+        let (carrier, mut lines) = pair(Changes::default(), announce, Box::new(|| ()));
         assert_eq!(lines.listen(true), None);
         let hosts = [carrier.clone(), carrier].map(|carrier| thread::spawn(move || carrier.hang_up()));
         let early = lines.take();
@@ -84,7 +84,7 @@ fn e18_hang_ups_at_once_are_one_drop_or_two() {
 fn what_the_guest_tells_is_heard() {
     explore(100, || {
         let (woken, doorbell) = Latch::with_bell();
-        let (carrier, mut lines) = pair(Box::new(|| ()), doorbell);
+        let (carrier, mut lines) = pair(Changes::default(), Box::new(|| ()), doorbell);
         let guest = thread::spawn(move || {
             lines.dtr(true);
             lines.break_out(true);

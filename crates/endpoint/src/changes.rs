@@ -1,0 +1,26 @@
+//! Whether the host has done anything that the port has to look at: one word, so that a guest that polls costs one load.
+
+use std::sync::Arc;
+
+use crate::sync::AtomicU64;
+use crate::sync::Ordering::{Acquire, Release};
+
+/// How often the host has done something that the port has to look at: input has come, a wish for an announcement was
+/// cleared, the carrier is to be dropped.
+///
+/// Whoever does it notes it afterwards, and interrupts the guest after that. So a port that finds the count as it was has nothing
+/// to look at that the guest could know of. One that goes to look reads the count first: what comes after that is noted after that.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Changes(Arc<AtomicU64>);
+
+impl Changes {
+    pub(crate) fn note(&self) {
+        // Release: whoever acquires the count sees what was done.
+        self.0.fetch_add(1, Release);
+    }
+
+    #[inline]
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Acquire)
+    }
+}
