@@ -159,9 +159,57 @@ impl Mapping {
         unsafe { self.0.body.as_ref() }
     }
 
+    /// The first words of the body as a ring of `len`; `None` if that is no power of two, or more than there are.
+    ///
+    /// ```
+    /// # use std::sync::atomic::Ordering::Relaxed;
+    /// # use vuart_mapping::Mapping;
+    /// let mapping = Mapping::anonymous(8192)?;
+    /// let ring = mapping.ring(8).expect("1024 words are there");
+    /// ring.word(13).store(1, Relaxed);
+    /// assert_eq!(mapping.body()[5].load(Relaxed), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn ring(&self, len: usize) -> Option<Ring> {
+        (len.is_power_of_two() && len <= self.0.body.len())
+            .then(|| Ring { words: self.0.clone(), mask: len - 1 })
+    }
+
     /// The same memory, for those who only read.
     pub fn view(&self) -> View {
         View(self.0.clone())
+    }
+}
+
+/// A mapping's words as a ring: an index beyond the last word begins anew, so there is no bound to be checked.
+pub struct Ring {
+    words: Words,
+    /// One less than the number of words, which is a power of two and at most that of the body.
+    mask: usize,
+}
+
+impl Ring {
+    /// The word at `index`, modulo their number.
+    #[inline]
+    pub fn word(&self, index: usize) -> &AtomicU64 {
+        let start = self.words.body.cast::<AtomicU64>();
+        // SAFETY: `mask` is less than the length of the body.
+        let word = unsafe { start.add(index & self.mask) };
+        // SAFETY: the body is mapped for as long as `self`, aligned as a page is, and its words are only used as atomics.
+        unsafe { word.as_ref() }
+    }
+
+    /// The first words of the mapping.
+    #[inline]
+    pub fn header(&self) -> &Page<AtomicU64> {
+        // SAFETY: as in `Mapping::header`.
+        unsafe { self.words.header().as_ref() }
+    }
+}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.words.fmt("Ring", f)
     }
 }
 

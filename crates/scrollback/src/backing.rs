@@ -162,7 +162,7 @@ fn read_words<const COUNT: usize>(file: &File, at: usize) -> Result<[u64; COUNT]
 pub(crate) fn memory(file: &File, geometry: &Geometry) -> Result<Memory, FileError> {
     let mapping = Mapping::of_file(file).map_err(FileError::io("map"))?;
     check_mapped(mapping.body().len(), file, geometry)?;
-    Ok(Memory::new(mapping))
+    Ok(Memory::new(mapping, geometry).ok_or(LayoutError::NotARing)?)
 }
 
 /// It may have become shorter since. (If it does from now on, that is SIGBUS.)
@@ -221,7 +221,7 @@ pub(crate) fn load(file: &File) -> Result<Scrollback, FileError> {
     let intent = after.intent.max(before.intent);
     // All of it may have been overwritten meanwhile. That is an empty ring, at an offset that the writer has passed.
     let offsets = Offsets { tail: before.tail.max(geometry.oldest(intent)), intent, boot, kept };
-    let memory = Memory::new(mapping);
+    let memory = Memory::new(mapping, &geometry).ok_or(LayoutError::NotARing)?;
     memory.publish(offsets);
     Ok(Scrollback::of(memory.view(), geometry, None, offsets.tail))
 }

@@ -55,14 +55,9 @@ impl Geometry {
         self.capacity + self.head_cells() * WORD
     }
 
-    /// The index of the cell that holds the byte at `offset`.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the bits that a 32-bit usize drops are masked off anyway"
-    )]
-    #[inline]
-    pub(crate) fn cell(&self, offset: u64) -> usize {
-        (offset as usize & (self.capacity - 1)) / WORD
+    /// How many cells the ring has.
+    pub(crate) fn cells(&self) -> usize {
+        self.capacity / WORD
     }
 
     /// The `len` bytes from `offset` on, as the two runs of bytes of the body that the end of the ring cuts them into. `len`
@@ -87,9 +82,19 @@ impl Geometry {
     pub(crate) fn head_run(&self, boot: u64, from: u64, to: u64) -> Option<Range<usize>> {
         let first = usize::try_from((from / WORD as u64).checked_sub(boot / WORD as u64)?).ok()?;
         let end = usize::try_from(to.div_ceil(WORD as u64).checked_sub(boot / WORD as u64)?).ok()?;
-        let cells = self.capacity / WORD;
+        let cells = self.cells();
         (first <= end && end <= self.head_cells()).then(|| cells + first..cells + end)
     }
+}
+
+/// Which cell holds the byte at `offset`, modulo their number.
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the bits that a 32-bit usize drops are of no cell's index"
+)]
+pub(crate) fn cell(offset: u64) -> usize {
+    (offset / WORD as u64) as usize
 }
 
 /// Where in its cell the byte at `offset` is.

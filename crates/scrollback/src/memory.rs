@@ -4,43 +4,56 @@
 
 use std::{io, ops::Range};
 
-use vuart_mapping::{Mapping, View, Word};
+use vuart_mapping::{Mapping, Ring, View, Word};
 
 use crate::{
+    geometry::Geometry,
     layout,
     offsets::Offsets,
     sync::{AtomicU64, Ordering},
 };
 
 /// The writer's handle.
-pub(crate) struct Memory(Mapping);
+pub(crate) struct Memory {
+    mapping: Mapping,
+    /// What a push needs of it.
+    ring: Ring,
+}
 
 impl Memory {
-    pub(crate) fn new(mapping: Mapping) -> Self {
-        Self(mapping)
+    /// `None` if the mapping is not as long as that.
+    pub(crate) fn new(mapping: Mapping, geometry: &Geometry) -> Option<Self> {
+        let ring = mapping.ring(geometry.cells())?;
+        (mapping.body().len() >= geometry.cells() + geometry.head_cells()).then_some(Self { mapping, ring })
     }
 
     #[inline]
     pub(crate) fn tail(&self) -> &AtomicU64 {
-        &self.0.header()[layout::TAIL]
+        &self.ring.header()[layout::TAIL]
+    }
+
+    /// The ring's cell at `index`, modulo their number.
+    #[inline]
+    pub(crate) fn cell(&self, index: usize) -> &AtomicU64 {
+        self.ring.word(index)
     }
 
     pub(crate) fn intent(&self) -> &AtomicU64 {
-        &self.0.header()[layout::INTENT]
+        &self.mapping.header()[layout::INTENT]
     }
 
     pub(crate) fn boot(&self) -> &AtomicU64 {
-        &self.0.header()[layout::BOOT]
+        &self.mapping.header()[layout::BOOT]
     }
 
     pub(crate) fn kept(&self) -> &AtomicU64 {
-        &self.0.header()[layout::KEPT]
+        &self.mapping.header()[layout::KEPT]
     }
 
     /// The ring's cells, and then the boot head's.
     #[inline]
     pub(crate) fn body(&self) -> &[AtomicU64] {
-        self.0.body()
+        self.mapping.body()
     }
 
     pub(crate) fn publish(&self, offsets: Offsets) {
@@ -53,15 +66,15 @@ impl Memory {
 
     /// Writes the words that never change; the magic number when everything else is there.
     pub(crate) fn describe(&self, words: [u64; layout::FIXED]) {
-        for (word, value) in self.0.header().iter().zip(words).skip(1) {
+        for (word, value) in self.mapping.header().iter().zip(words).skip(1) {
             word.store(value, Ordering::Relaxed);
         }
         // Release: who reads the magic number and then fences sees the rest.
-        self.0.header()[layout::MAGIC].store(words[layout::MAGIC], Ordering::Release);
+        self.mapping.header()[layout::MAGIC].store(words[layout::MAGIC], Ordering::Release);
     }
 
     pub(crate) fn view(&self) -> MemoryView {
-        MemoryView(self.0.view())
+        MemoryView(self.mapping.view())
     }
 }
 

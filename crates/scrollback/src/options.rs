@@ -92,9 +92,10 @@ impl RingOptions {
     /// When no ring can have these options, or there is not so much memory.
     pub fn create(self) -> Result<(Writer, Scrollback), OptionsError> {
         let geometry = self.geometry()?;
-        let mapping = Mapping::anonymous(geometry.body())
-            .map_err(|_| CapacityError::OutOfMemory { bytes: geometry.body() })?;
-        let memory = Memory::new(mapping);
+        let mapping = Mapping::anonymous(geometry.body()).ok();
+        let memory = mapping
+            .and_then(|mapping| Memory::new(mapping, &geometry))
+            .ok_or(CapacityError::OutOfMemory { bytes: geometry.body() })?;
         Ok(self.begin(memory, geometry, None, None))
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::backing::Lock;
 use crate::{
     Scrollback,
-    geometry::{Geometry, WORD, lane},
+    geometry::{Geometry, WORD, cell, lane},
     offsets::Offsets,
     sync::{AtomicU64, Memory, Ordering, fence},
 };
@@ -24,9 +24,9 @@ pub struct Writer {
     end: u64,
     /// The intent that was announced last.
     limit: u64,
-    /// The bytes of the cell of `end` that are before `end`; zero in the other lanes. Kept here so that a push is a
-    /// store, and never a load or a read-modify-write of shared memory.
-    word: u64,
+    /// The bytes before `end`, the newest in the highest lane: those of its cell, and further down what does not count. Kept here
+    /// so that a push is a store, and never a load or a read-modify-write of shared memory.
+    newest: u64,
     /// The offset at which the newest boot began.
     boot: u64,
     /// What `kept` says: the bytes `boot..kept` are in the boot head.
@@ -48,17 +48,17 @@ impl Writer {
         let geometry = scrollback.geometry;
         let Offsets { tail, intent, boot, kept } = offsets;
         // The bytes of the cell that are beyond `tail`, if any, were never readable.
-        let word = match lane(tail) {
+        let newest = match lane(tail) {
             0 => 0,
             // Relaxed: whoever stored it is before this writer in the order of all writes.
-            lane => memory.body()[geometry.cell(tail)].load(Ordering::Relaxed) & ((1 << (8 * lane)) - 1),
+            lane => memory.cell(cell(tail)).load(Ordering::Relaxed) << (8 * (WORD - lane)),
         };
         Self {
             memory,
             geometry,
             end: tail,
             limit: intent,
-            word,
+            newest,
             boot,
             kept,
             scrollback,
@@ -92,12 +92,9 @@ impl Writer {
         // W2. Release: whoever reads the store below and then fences sees the announcement that covers it. It belongs
         // to every push, not to the announcement: another thread may have made that one. No instruction on x86.
         fence(Ordering::Release);
-        self.word |= u64::from(byte) << (8 * lane(self.end));
+        self.newest = self.newest >> 8 | u64::from(byte) << 56;
         // W3. Relaxed: W2 orders it after the announcement, W4 before the tail.
-        self.memory.body()[self.geometry.cell(self.end)].store(self.word, Ordering::Relaxed);
-        if end.is_multiple_of(WORD as u64) {
-            self.word = 0;
-        }
+        self.memory.cell(cell(self.end)).store(whole_word(self.newest, self.end), Ordering::Relaxed);
         self.end = end;
         // W4. Release: a reader that acquires this tail sees the bytes before it.
         self.memory.tail().store(end, Ordering::Release);
@@ -199,7 +196,7 @@ impl Writer {
         // K2. Relaxed: K1 orders the stores after the boot, K3 before `kept`. The loads are of this writer's own stores.
         let body = self.memory.body();
         for (index, kept) in body[head].iter().enumerate() {
-            let cell = &body[self.geometry.cell(from + (index * WORD) as u64)];
+            let cell = self.memory.cell(cell(from + (index * WORD) as u64));
             kept.store(cell.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         self.kept = to;
@@ -220,8 +217,11 @@ impl Writer {
         let lane = lane(at);
         if lane != 0 {
             let (head, tail) = rest.split_at(rest.len().min(WORD - lane));
-            self.word |= partial_word(head) << (8 * lane);
-            body[self.geometry.cell(at)].store(self.word, Ordering::Relaxed);
+            // At most seven bytes, so that no shift is by all of a word.
+            let head_bits = 8 * head.len();
+            self.newest = self.newest >> head_bits | partial_word(head) << (64 - head_bits);
+            let last = at + head.len() as u64 - 1;
+            self.memory.cell(cell(at)).store(whole_word(self.newest, last), Ordering::Relaxed);
             at += head.len() as u64;
             rest = tail;
         }
@@ -231,10 +231,10 @@ impl Writer {
             let (words, wrapped_words) = words.split_at(run.len() / WORD);
             store_words(&body[run.start / WORD..run.end / WORD], words);
             store_words(&body[..wrapped.end / WORD], wrapped_words);
-            self.word = 0;
             if !tail.is_empty() {
-                self.word = partial_word(tail);
-                body[self.geometry.cell(end)].store(self.word, Ordering::Relaxed);
+                let word = partial_word(tail);
+                self.newest = word << (8 * (WORD - tail.len()));
+                self.memory.cell(cell(end)).store(word, Ordering::Relaxed);
             }
         }
 
@@ -250,6 +250,12 @@ impl fmt::Debug for Writer {
             .field("end", &self.end)
             .finish_non_exhaustive()
     }
+}
+
+/// What belongs into the cell of `last` when that is the offset of the newest byte: zero in the lanes after it.
+#[inline]
+fn whole_word(newest: u64, last: u64) -> u64 {
+    newest >> (8 * (WORD - 1 - lane(last)))
 }
 
 /// Fewer than eight bytes in the low lanes of a word.

@@ -13,6 +13,8 @@ struct Words {
     intent: AtomicU64,
     boot: AtomicU64,
     kept: AtomicU64,
+    /// Of the ring; the others are the boot head's.
+    cells: usize,
     body: Vec<AtomicU64>,
 }
 
@@ -29,6 +31,7 @@ impl Memory {
             intent: AtomicU64::new(offsets.intent),
             boot: AtomicU64::new(offsets.boot),
             kept: AtomicU64::new(offsets.kept),
+            cells: geometry.cells(),
             body: (0..geometry.body() / WORD).map(|_| AtomicU64::new(0)).collect(),
         }))
     }
@@ -47,6 +50,10 @@ impl Memory {
 
     pub(crate) fn kept(&self) -> &AtomicU64 {
         &self.0.kept
+    }
+
+    pub(crate) fn cell(&self, index: usize) -> &AtomicU64 {
+        &self.0.body[index % self.0.cells]
     }
 
     pub(crate) fn body(&self) -> &[AtomicU64] {
