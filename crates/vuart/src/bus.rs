@@ -1,11 +1,12 @@
-//! The bus traits of `vm-device`: behind a `Mutex`, a port is a `DevicePio` or `DeviceMmio` of a rust-vmm VMM.
+//! The bus traits of `vm-device`: shared, or behind a `Mutex`, a port is a `DevicePio` or `DeviceMmio` of a rust-vmm VMM.
 
 use vm_device::bus::{MmioAddress, MmioAddressOffset, PioAddress, PioAddressOffset};
-use vm_device::{MutDeviceMmio, MutDevicePio};
+use vm_device::{DeviceMmio, DevicePio, MutDeviceMmio, MutDevicePio};
 use vm_superio::Trigger;
 
 use crate::mmio::MmioPort;
 use crate::port::SerialPort;
+use crate::shared::{SharedMmioPort, SharedPort};
 
 impl<T: Trigger> MutDevicePio for SerialPort<T> {
     fn pio_read(&mut self, _base: PioAddress, offset: PioAddressOffset, data: &mut [u8]) {
@@ -23,6 +24,26 @@ impl<T: Trigger> MutDeviceMmio for MmioPort<T> {
     }
 
     fn mmio_write(&mut self, _base: MmioAddress, offset: MmioAddressOffset, data: &[u8]) {
+        self.write(offset, data);
+    }
+}
+
+impl<T: Trigger> DevicePio for SharedPort<T> {
+    fn pio_read(&self, _base: PioAddress, offset: PioAddressOffset, data: &mut [u8]) {
+        self.read(offset.into(), data);
+    }
+
+    fn pio_write(&self, _base: PioAddress, offset: PioAddressOffset, data: &[u8]) {
+        self.write(offset.into(), data);
+    }
+}
+
+impl<T: Trigger> DeviceMmio for SharedMmioPort<T> {
+    fn mmio_read(&self, _base: MmioAddress, offset: MmioAddressOffset, data: &mut [u8]) {
+        self.read(offset, data);
+    }
+
+    fn mmio_write(&self, _base: MmioAddress, offset: MmioAddressOffset, data: &[u8]) {
         self.write(offset, data);
     }
 }

@@ -5,12 +5,12 @@
 //! thread that accesses the port never waits for a client.
 //!
 //! ```no_run
-//! use std::sync::{Arc, Mutex};
+//! use std::sync::Arc;
 //! use event_manager::{EventManager, SubscriberOps};
 //! use vm_device::{bus::{PioAddress, PioRange}, device_manager::{IoManager, PioManager}};
 //! use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 //! use vuart::endpoint::{RuntimeDir, Server};
-//! use vuart::{IrqFd, SerialPort};
+//! use vuart::{IrqFd, SerialPort, SharedPort};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # struct Vm; impl Vm { fn register_irqfd(&self, _: &EventFd, _: u32) -> std::io::Result<()> { Ok(()) } } let vm = Vm;
@@ -25,7 +25,7 @@
 //! std::thread::spawn(move || while events.run().is_ok() {});
 //!
 //! let mut io = IoManager::new();
-//! io.register_pio(PioRange::new(PioAddress(0x3f8), 8)?, Arc::new(Mutex::new(port)))?;
+//! io.register_pio(PioRange::new(PioAddress(0x3f8), 8)?, Arc::new(SharedPort::new(port)))?;
 //! // On KVM_EXIT_IO, on the vCPU's thread: io.pio_write(PioAddress(port), data)
 //! # Ok(()) }
 //! ```
@@ -39,6 +39,7 @@
 //! |---|---|---|
 //! | a vCPU's thread | an interrupt; readers sleep | what the [`Trigger`](vm_superio::Trigger) does; `write` to an eventfd |
 //! | the same, in a VMM that lets KVM [coalesce](coalescing) | a guest has written much without interrupts; it takes interrupts again, or is silent | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`, `KVM_UNREGISTER_COALESCED_MMIO`), and its timer's: `timer_settime` in `vuart-vmm` |
+//! | a vCPU's thread, at a [`SharedPort`] | another had it for a while, or is inside | `membarrier`; `futex` |
 //! | the one that makes a port | once | `mmap`, `madvise`, `membarrier`; for a ring in a file also `openat`, `flock`, `pread64`, `fstat`, `fstatfs`, `fcntl`, `fallocate`, `memfd_create` |
 //! | the console's server | whenever it runs | `madvise` (`MADV_POPULATE_WRITE`), `membarrier`, besides sockets, `epoll` and `eventfd` |
 //!
@@ -53,12 +54,14 @@ mod foreseen;
 mod irqfd;
 mod mmio;
 mod port;
+mod shared;
 mod state;
 pub mod trace;
 
 pub use irqfd::IrqFd;
 pub use mmio::MmioPort;
 pub use port::{NewPortError, Options, PortCounters, RestorePortError, SerialPort};
+pub use shared::{Shared, SharedMmioPort, SharedPort};
 pub use state::{PortState, PortStateV1, PortStateV2, ToSuperioError};
 
 /// The README's example, so that it compiles.

@@ -1,0 +1,169 @@
+//! A port that several vCPUs access.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread;
+
+use vm_superio::Trigger;
+use vuart::uart::spec::{Ier, offset};
+use vuart::{Options, SerialPort, SharedPort};
+
+struct Polled;
+
+impl Trigger for Polled {
+    type E = ();
+
+    fn trigger(&self) -> Result<(), ()> {
+        Ok(())
+    }
+}
+
+const VCPUS: u8 = 4;
+/// More than what earns the bias.
+const ROW: usize = 200;
+
+/// The high bits say whose it is, the others count.
+fn byte(vcpu: u8, n: usize) -> u8 {
+    vcpu << 6 | u8::try_from(n % 64).expect("six bits")
+}
+
+fn everybodys_bytes_are_there_in_order(port: &SharedPort<Polled>) {
+    const ROUNDS: usize = 100;
+    const EACH: usize = ROUNDS / 2 * (ROW + 1);
+    let start = Arc::new(Barrier::new(usize::from(VCPUS)));
+    let vcpus: Vec<_> = (0..VCPUS)
+        .map(|vcpu| {
+            let (port, start) = (port.clone(), Arc::clone(&start));
+            thread::spawn(move || {
+                start.wait();
+                let mut written = 0;
+                for round in 0..ROUNDS {
+                    for _ in 0..if (round + usize::from(vcpu)).is_multiple_of(2) { ROW } else { 1 } {
+                        port.write(offset::THR.into(), &[byte(vcpu, written)]);
+                        written += 1;
+                    }
+                    // Some who do not come alone.
+                    thread::yield_now();
+                }
+                written
+            })
+        })
+        .collect();
+    for vcpu in vcpus {
+        assert_eq!(vcpu.join().expect("a vCPU"), EACH);
+    }
+
+    let scrollback = port.with(|port| port.console().scrollback().clone());
+    let all = EACH * usize::from(VCPUS);
+    let mut output = vec![0; all + 1];
+    let read = scrollback.read_at(0, &mut output);
+    assert_eq!((read.len(), read.missed, scrollback.end()), (all, 0, all as u64));
+    for vcpu in 0..VCPUS {
+        let bytes: Vec<u8> = output[..all].iter().copied().filter(|byte| byte >> 6 == vcpu).collect();
+        let expected: Vec<u8> = (0..EACH).map(|n| byte(vcpu, n)).collect();
+        assert!(bytes == expected, "vCPU {vcpu}: {} bytes of {EACH}, or in another order", bytes.len());
+    }
+}
+
+#[test]
+fn everybodys_bytes_are_in_the_ring_once_and_in_order() {
+    let port = |options| SharedPort::new(SerialPort::with_options(Polled, options).expect("a port"));
+    everybodys_bytes_are_there_in_order(&port(Options::default()));
+    everybodys_bytes_are_there_in_order(&port(Options::default().without_membarrier()));
+}
+
+/// A trigger that takes as long as the test wants.
+struct Slow {
+    armed: Arc<AtomicBool>,
+    begun: mpsc::SyncSender<()>,
+    end: std::sync::Mutex<mpsc::Receiver<()>>,
+}
+
+impl Trigger for Slow {
+    type E = ();
+
+    fn trigger(&self) -> Result<(), ()> {
+        if self.armed.load(SeqCst) {
+            self.begun.send(()).expect("a test");
+            self.end.lock().expect("no panic").recv().expect("a test");
+        }
+        Ok(())
+    }
+}
+
+/// As `/proc` says it of a thread.
+fn sleeps(task: &str) -> bool {
+    let status = fs::read_to_string(format!("{task}/status")).expect("the thread's status");
+    status.lines().any(|line| line.starts_with("State:") && line.contains("(sleeping)"))
+}
+
+#[test]
+fn who_waits_for_a_vcpu_that_does_not_run_sleeps_and_is_woken() {
+    for options in [Options::default(), Options::default().without_membarrier()] {
+        let slow = Arc::new(AtomicBool::new(false));
+        let (begun, has_begun) = mpsc::sync_channel(1);
+        let (end, ends) = mpsc::channel();
+        let trigger = Slow { armed: Arc::clone(&slow), begun, end: ends.into() };
+        let port = SharedPort::new(SerialPort::with_options(trigger, options).expect("a port"));
+
+        let first = thread::spawn({
+            let (port, slow) = (port.clone(), Arc::clone(&slow));
+            move || {
+                for _ in 0..ROW {
+                    port.read_register(offset::LSR);
+                }
+                slow.store(true, SeqCst);
+                port.write_register(offset::IER, Ier::ETBEI.bits());
+                slow.store(false, SeqCst);
+                port.write_register(offset::THR, b'1');
+            }
+        });
+        has_begun.recv().expect("an interrupt");
+        let (name, named) = mpsc::channel();
+        let second = thread::spawn({
+            let port = port.clone();
+            move || {
+                let task = fs::read_link("/proc/thread-self").expect("the thread's directory");
+                name.send(format!("/proc/{}", task.display())).expect("a test");
+                port.write_register(offset::SCR, 0x5A);
+            }
+        });
+        let task = named.recv().expect("a thread");
+        while !sleeps(&task) {
+            thread::yield_now();
+        }
+        assert!(!second.is_finished());
+        end.send(()).expect("an interrupt");
+        second.join().expect("the second");
+        first.join().expect("the first");
+        assert_eq!(port.read_register(offset::SCR), 0x5A);
+    }
+}
+
+#[cfg(feature = "vm-device")]
+#[test]
+fn it_is_a_device_of_either_bus() {
+    use vm_device::DevicePio;
+    use vm_device::bus::{MmioAddress, MmioRange, PioAddress, PioRange};
+    use vm_device::device_manager::{IoManager, MmioManager, PioManager};
+    use vuart::{MmioPort, SharedMmioPort};
+
+    let port = SharedPort::new(SerialPort::new(Polled).expect("a port"));
+    let mmio = MmioPort::new(SerialPort::new(Polled).expect("a port"), 2);
+    let len = mmio.len();
+    let mmio = SharedMmioPort::new(mmio);
+    let (at, base) = (PioAddress(0x3F8), MmioAddress(0x1000));
+    let mut io = IoManager::new();
+    io.register_pio(PioRange::new(at, 8).expect("a range"), Arc::new(port.clone())).expect("room");
+    io.register_mmio(MmioRange::new(base, len).expect("a range"), Arc::new(mmio.clone())).expect("room");
+    io.pio_write(at, b"a").expect("a device");
+    io.mmio_write(base, &[b'b', 0, 0, 0]).expect("a device");
+    let mut lsr = [[0; 4]; 2];
+    io.pio_read(PioAddress(at.0 + 5), &mut lsr[0][..1]).expect("a device");
+    io.mmio_read(MmioAddress(base.0 + (5 << 2)), &mut lsr[1]).expect("a device");
+    assert_eq!(lsr, [[0x60, 0, 0, 0]; 2]);
+    port.pio_write(at, 0, b"c");
+    assert_eq!(port.with(|port| port.console().scrollback().end()), 2);
+    assert_eq!(mmio.with(|mmio| mmio.port().console().scrollback().end()), 1);
+}
