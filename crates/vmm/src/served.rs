@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
@@ -11,7 +11,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 use vuart::endpoint::{Cause, Claim, Console, ServeError, Server, ServerOptions, ServerThread, Sockets};
 use vuart::scrollback::{self, OptionsError, Writer};
-use vuart::{IrqFd, NewPortError, Options, SerialPort};
+use vuart::{IrqFd, NewPortError, Options, SerialPort, SharedPort};
 
 use crate::{Com1, Engine, Error, Exit, Machine};
 
@@ -86,7 +86,7 @@ impl ServedMachine {
     /// When the port, the sockets or the machine can't be had.
     pub fn boot(engine: Engine, claim: Claim) -> Result<Self, BootError> {
         let (output, _) = scrollback::RingOptions::default().create()?;
-        Self::boot_with(engine, claim, output, |port| Arc::new(Mutex::new(port)))
+        Self::boot_with(engine, claim, output, |port| Arc::new(SharedPort::new(port)))
     }
 
     /// The same, with a ring that may [outlive the machine](crate::open_ring), and the port put on the bus by `place`: after it
