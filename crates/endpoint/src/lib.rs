@@ -47,6 +47,7 @@ mod input;
 #[cfg(all(test, loom))]
 mod models;
 mod options;
+mod pace;
 mod policy;
 mod pty;
 mod runtime_dir;

@@ -1,6 +1,20 @@
 //! The server: one console on sockets and a pseudo-terminal, as a subscriber of a rust-vmm event loop.
 //!
 //! It never blocks. A client that stops reading, dies, sends garbage or comes ten thousand times costs only itself.
+//!
+//! # When it looks for output
+//!
+//! To be woken for output costs the guest a system call, some hundred nanoseconds to some microseconds: as much as an access
+//! from a virtual machine takes as a whole. So the guest wakes the server for the first byte after a pause, which
+//! is sent at once: a person sees what was typed. After that, for as long as something comes, the server looks each
+//! millisecond by its timer; only when nothing has come in between does it go to sleep on the
+//! [doorbell](crate::Console::doorbell). A guest that writes all the time pays for a wake-up when it, or the server, was kept
+//! from running for a while, and not for its bytes. Beside a ring so small, or a guest so fast, that an eighth of the ring fills up
+//! in less than a millisecond, the server looks that often. What the guest takes of input that was too much for the queue is found in
+//! the same way.
+//!
+//! This is for output, and for room for input, alone: a session's end, another standing, the guest's hang-ups and breaks
+//! ring in any case. While nobody reads, the timer is off and the guest wakes nobody.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,6 +32,7 @@ use crate::access::{Peer, Role, SocketKind};
 use crate::connection::{Connection, Context};
 use crate::console::Console;
 use crate::options::ServerOptions;
+use crate::pace::Pace;
 use crate::pty::{Pty, PtyError, Seen};
 use crate::runtime_dir::Claim;
 use crate::session::Mode;
@@ -88,6 +103,8 @@ pub struct Server {
     sleeper: Sleeper,
     /// The guest's next byte, or its next taking of input, wakes us.
     armed: bool,
+    /// If not, the clock does while output flows.
+    pace: Pace,
     /// When the console has something to do even if nothing happens before.
     service_at: Option<Instant>,
     timer: Timer,
@@ -174,6 +191,7 @@ impl Server {
             moment: 0,
             sleeper,
             armed: false,
+            pace: Pace::default(),
             service_at: None,
             timer: Timer::new().map_err(ServeError::Thread)?,
             retry_at: None,
@@ -434,11 +452,17 @@ impl Server {
         }
     }
 
-    /// If the guest can have something for one of our clients, has us woken for it. (What is for all, such as the end,
-    /// rings in any case.) While nobody is there, or nobody reads, the guest does not pay for our wake-ups.
-    fn arm(&mut self, ops: &mut EventOps<'_>) {
-        let awaits = self.clients.values().any(|client| client.connection.awaits_guest());
-        if self.armed || !awaits {
+    /// If the guest can have something for one of our clients, sees to it that we look again: soon while output flows, and
+    /// otherwise when the guest wakes us. (What is for all, such as the end, rings in any case.) While nobody is there, or nobody
+    /// reads, there is neither, and the guest does not pay for our wake-ups.
+    fn watch_guest(&mut self, ops: &mut EventOps<'_>) {
+        if !self.clients.values().any(|client| client.connection.awaits_guest()) {
+            return self.pace.rest();
+        }
+        if self.armed
+            || self.pace.next().is_some()
+            || self.pace.flows(self.context.console.scrollback(), Instant::now())
+        {
             return;
         }
         self.sleeper.arm();
@@ -457,7 +481,8 @@ impl Server {
     fn next_deadline(&self) -> Option<Instant> {
         let handshakes =
             self.clients.values().filter(|client| client.is_pressed()).filter_map(|client| client.until);
-        let others = [self.pty.as_ref().and_then(Pty::deadline), self.service_at, self.retry_at];
+        let others =
+            [self.pty.as_ref().and_then(Pty::deadline), self.service_at, self.retry_at, self.pace.next()];
         handshakes.chain(others.into_iter().flatten()).min()
     }
 
@@ -487,6 +512,9 @@ impl Server {
             }
         }
         self.pty_goes_on(Seen::default(), ops);
+        if self.pace.is_due(now) {
+            self.drive_all(ops);
+        }
     }
 
     /// The session at the pseudo-terminal is over, or was not begun: because nobody has it open any more, or because whoever
@@ -573,7 +601,7 @@ impl MutEventSubscriber for Server {
         }
         self.look_at_pty(ops);
         self.service();
-        self.arm(ops);
+        self.watch_guest(ops);
         self.schedule();
     }
 
@@ -597,7 +625,7 @@ impl MutEventSubscriber for Server {
         self.look_at_pty(ops);
         self.service();
         // A client may have come, begun a session, or read on.
-        self.arm(ops);
+        self.watch_guest(ops);
         self.schedule();
         self.touch_ahead();
     }
