@@ -52,16 +52,18 @@ impl Console {
         waiting: &[Symbol],
         doorbell: Doorbell,
     ) -> (Self, Input, GuestLines) {
-        let room = doorbell.clone();
+        let (room, lines_changed) = (doorbell.clone(), doorbell.clone());
         let room = move || {
             // If nobody sleeps, whoever is awake looks before sleeping.
             room.ring_if_armed();
         };
+        // This is rare, and for whoever drives the console, also while nobody is at it.
+        let lines_changed = move || lines_changed.ring();
         let announce = Arc::new(announce);
         let announce_drop = Arc::clone(&announce);
         let changes = Changes::default();
         let (carrier, lines) =
-            carrier::pair(changes.clone(), Box::new(move || announce_drop()), Box::new(room.clone()));
+            carrier::pair(changes.clone(), Box::new(move || announce_drop()), Box::new(lines_changed));
         let input = Arc::new(InputQueue::new(changes, Box::new(move || announce()), Box::new(room)));
         input.publish(waiting.iter().copied());
         let taker = Input::new(Arc::clone(&input));

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use support::{Edges, port};
 use vuart::SerialPort;
 use vuart::endpoint::wire::{DetachRequest, Event, Request};
-use vuart::endpoint::{Cause, Client, HangUp, Mode, Policy, Replay, RuntimeDir, Server, ServerThread};
+use vuart::endpoint::{
+    Cause, Client, EventKind, HangUp, Mode, Policy, Replay, RuntimeDir, Server, ServerThread,
+};
 use vuart::uart::spec::{Ier, Mcr, Msr, offset::*};
 
 /// A hang becomes a failure; nothing is ever measured with it.
@@ -119,4 +121,17 @@ fn e3_an_owner_is_detached_by_time_and_by_the_guest() {
     // He watches on.
     served.port.write_register(THR, b'x');
     assert!(matches!(watcher.recv().unwrap(), Event::Output { bytes, .. } if bytes == b"x"));
+}
+
+#[test]
+fn what_the_guest_does_to_its_lines_is_known_at_once_while_nobody_is_there() {
+    let mut served = Served::new(Policy::default());
+    // Who answers has begun to serve.
+    drop(Client::connect(&served.control, "first").unwrap());
+    let (sender, events) = std::sync::mpsc::channel();
+    served.port.console().observe(move |event| drop(sender.send(event.kind.clone())));
+    served.port.write_register(LCR, 0x40);
+    assert_eq!(events.recv_timeout(HANG).unwrap(), EventKind::GuestBreak { count: 1 });
+    served.port.write_register(MCR, Mcr::OUT2.bits());
+    assert_eq!(events.recv_timeout(HANG).unwrap(), EventKind::GuestHungUp);
 }
