@@ -162,6 +162,9 @@ impl Drop for Recorder {
     }
 }
 
+/// How soon is looked for more while lines come.
+const TICK: Duration = Duration::from_millis(1);
+
 impl Recording {
     /// What has been recorded since the last call, or since the beginning.
     pub fn take(&mut self) -> String {
@@ -186,17 +189,27 @@ impl Recording {
             error => io::Error::other(error),
         })?;
         let shared = Arc::clone(&self.shared);
+        let eighth = self.reader.scrollback().capacity() as u64 / 8;
         let mut run = move || {
             loop {
                 // Acquire, and before the copy: what was recorded before the end is copied.
                 let over = self.shared.over.load(Acquire);
+                let from = self.reader.cursor();
                 self.copy(&mut file)?;
                 // Before it sleeps, and so also before a crash that is to be looked into.
                 file.flush()?;
                 if over {
                     return Ok(());
                 }
-                sleeper.wait(|| self.reader.is_behind() || self.shared.over.load(Acquire), None)?;
+                // The guest pays for a wake-up after a pause, and not for each access.
+                match self.reader.cursor() - from {
+                    0 => {
+                        sleeper.wait(|| self.reader.is_behind() || self.shared.over.load(Acquire), None)?;
+                    }
+                    copied if copied <= eighth => thread::sleep(TICK),
+                    // It may be lapped before the time is up.
+                    _ => {}
+                }
             }
         };
         let (done, result) = mpsc::sync_channel(1);
