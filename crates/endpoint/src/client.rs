@@ -84,6 +84,9 @@ pub struct Client {
 }
 
 impl Client {
+    /// How much is received at once, in bytes.
+    pub const BUFFER: usize = 64 << 10;
+
     /// How long the server may take to answer while a connection is made.
     const HANDSHAKE: Duration = Duration::from_secs(5);
 
@@ -238,14 +241,10 @@ impl Client {
     ///
     /// [`ClientError::Lost`] when the server is gone.
     pub fn fill(&mut self) -> Result<bool, ClientError> {
-        let mut buffer = [0; 16 << 10];
         loop {
-            match self.stream.read(&mut buffer) {
+            match self.decoder.receive(Self::BUFFER, |buffer| self.stream.read(buffer)) {
                 Ok(0) => return Err(ClientError::Lost(io::ErrorKind::UnexpectedEof.into())),
-                Ok(received) => {
-                    self.decoder.extend(&buffer[..received]);
-                    return Ok(true);
-                }
+                Ok(_) => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.welcome.version == 0 {

@@ -4,6 +4,9 @@
 //! connection holds at most the frame that its socket has taken a part of. While input waits for the guest, nothing more
 //! is read from the socket, so that the client's own writes wait: back-pressure, and nothing is lost.
 
+use std::cell::Cell;
+use std::io::IoSlice;
+
 use event_manager::EventSet;
 use vuart_scrollback::{Read, Reader};
 
@@ -15,11 +18,19 @@ use crate::session::{Attach, Change, Epoch, Mode, Session, Standing};
 use crate::transport::Transport;
 use crate::wire::{
     self, AcceptRequest, AttachRequest, Attached, Decoder, DetachRequest, ErrorCode, ErrorMessage, Event,
-    Frame, Hole, KickRequest, LogEnd, LogRequest, Request, Status, Welcome,
+    Frame, Hole, KickRequest, LogEnd, LogRequest, OUTPUT_HEADER, Request, Status, Welcome,
 };
 
 /// How much output goes into one frame, in bytes: what a connection holds for a client that does not read.
-const CHUNK: usize = 16 << 10;
+const CHUNK: usize = 32 << 10;
+
+/// How much memory for output a connection keeps that owes its client nothing, in bytes.
+const KEPT: usize = 1 << 10;
+
+/// How much output is sent at once, in bytes, in as many frames as that takes: enough for a client to have something to read while we
+/// fetch more. One that is faster sleeps before each, and to wake it costs more than to copy the bytes.
+/// And not more than a socket takes that is empty, or what is over is fetched twice.
+const BATCH: usize = 160 << 10;
 
 /// How much output one connection gets before the next has its turn, in bytes.
 const TURN: usize = 256 << 10;
@@ -35,20 +46,50 @@ const DRAIN: usize = 1 << 20;
 pub(crate) struct Context {
     pub(crate) console: Console,
     pub(crate) name: String,
-    /// For bytes on their way between ring and socket.
-    pub(crate) buffer: Box<[u8]>,
+    /// For bytes on their way between ring and socket, while connections are driven.
+    buffer: Vec<u8>,
+}
+
+thread_local! {
+    /// One for all consoles that a thread serves: it is large, and they have their turns one after another.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 impl Context {
     pub(crate) fn new(console: Console, name: String) -> Self {
-        const { assert!(CHUNK >= RECEIVE) }
-        Self { console, name, buffer: vec![0; CHUNK].into() }
+        const { assert!(BATCH >= CHUNK && BATCH >= RECEIVE && CHUNK + 8 <= wire::MAX_PAYLOAD) }
+        Self { console, name, buffer: Vec::new() }
+    }
+
+    /// Before connections are driven: has a buffer for them.
+    pub(crate) fn borrow_buffer(&mut self) {
+        self.buffer = BUFFER.take();
+        self.buffer.resize(BATCH, 0);
+    }
+
+    /// After that: leaves it to others.
+    pub(crate) fn return_buffer(&mut self) {
+        BUFFER.set(std::mem::take(&mut self.buffer));
     }
 }
 
 /// The connection is over, for the client's part or ours; it is dropped, and its session with it.
 #[derive(Debug)]
 pub(crate) struct Closed;
+
+/// What has become of an attempt to send more.
+enum Produced {
+    /// It has been sent, or waits in `output`.
+    Bytes(usize),
+    /// The socket has no room.
+    Full,
+}
+
+impl Produced {
+    fn of(taken: usize, offered: usize, output: &[u8]) -> Self {
+        if taken < offered || !output.is_empty() { Self::Full } else { Self::Bytes(taken) }
+    }
+}
 
 /// Which protocol the client speaks.
 #[derive(Debug)]
@@ -239,11 +280,13 @@ impl Connection {
         self.session = Some(session);
     }
 
-    /// Goes on with everything that can go on: the socket is readable or writable, the doorbell has rung.
-    pub(crate) fn drive(&mut self, readable: bool, context: &mut Context) -> Result<(), Closed> {
-        if readable {
+    /// Goes on with everything that can go on: the socket is readable or writable, the doorbell has rung. Nothing is tried on a socket
+    /// that was full and is not known to be writable.
+    pub(crate) fn drive(&mut self, ready: EventSet, context: &mut Context) -> Result<(), Closed> {
+        if ready.contains(EventSet::IN) {
             self.receive(context)?;
         }
+        self.blocked &= !ready.contains(EventSet::OUT);
         let mut turn = TURN;
         loop {
             self.notice_change();
@@ -269,7 +312,7 @@ impl Connection {
             let waits = self.has_request();
             // Nothing is received, and nothing ends, at a pseudo-terminal that somebody else has opened meanwhile.
             let Ok(received) = self.receive(context) else { break };
-            if self.drive(false, context).is_err() || !(received || waits) {
+            if self.drive(EventSet::OUT, context).is_err() || !(received || waits) {
                 break;
             }
         }
@@ -549,6 +592,9 @@ impl Connection {
 
     /// Sends what the client is owed, as far as its socket and its turn reach.
     fn send(&mut self, turn: &mut usize, context: &mut Context) -> Result<(), Closed> {
+        if self.blocked {
+            return Ok(());
+        }
         loop {
             self.blocked = !self.flush_output()?;
             if self.blocked {
@@ -566,35 +612,86 @@ impl Connection {
                 continue;
             }
             let produced = match &self.protocol {
-                Protocol::Framed { log: Some(_), .. } => self.produce_log(context),
-                _ => self.produce_output(context),
+                Protocol::Framed { log: Some(_), .. } => self.produce_log(context)?,
+                _ => self.produce_output(context)?,
             };
-            if produced == 0 && self.output.is_empty() {
-                return Ok(());
+            match produced {
+                Produced::Full => {
+                    self.blocked = true;
+                    return Ok(());
+                }
+                Produced::Bytes(0) if self.output.is_empty() => return Ok(()),
+                Produced::Bytes(produced) => *turn = turn.saturating_sub(produced),
             }
-            *turn = turn.saturating_sub(produced);
         }
     }
 
     /// `true` when the socket has taken everything.
     fn flush_output(&mut self) -> Result<bool, Closed> {
         while self.output_sent < self.output.len() {
-            let rest = &self.output[self.output_sent..];
-            match self.transport.send(rest) {
+            match self.transport.send(&[IoSlice::new(&self.output[self.output_sent..])]) {
                 Ok(sent) => self.output_sent += sent,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => return Ok(false),
                 Err(_) => return Err(Closed),
             }
         }
-        self.output.clear();
         self.output_sent = 0;
+        self.output.clear();
+        // Of a client that did not read for a moment nothing is kept.
+        self.output.shrink_to(KEPT);
         Ok(true)
     }
 
-    /// Puts the next piece of the guest's output, or the session's end, into `output`.
-    fn produce_output(&mut self, context: &mut Context) -> usize {
-        let Some(session) = &mut self.session else { return 0 };
+    /// Sends the guest's output from the offset `start` on, and says how much of it need not be sent again: what the socket has taken,
+    /// and the rest of a frame that it has taken a part of, which is kept. Nothing else waits to be sent.
+    fn send_output(&mut self, start: u64, bytes: &[u8]) -> Result<usize, Closed> {
+        let headers: [_; BATCH.div_ceil(CHUNK)] = std::array::from_fn(|n| {
+            let from = (n * CHUNK).min(bytes.len());
+            wire::output_header(start + from as u64, (bytes.len() - from).min(CHUNK))
+        });
+        let mut pieces = [IoSlice::new(&[]); 2 * BATCH.div_ceil(CHUNK)];
+        let count = match self.protocol {
+            Protocol::Raw => {
+                pieces[0] = IoSlice::new(bytes);
+                1
+            }
+            Protocol::Framed { .. } => {
+                let frames = headers.iter().zip(bytes.chunks(CHUNK));
+                for ((header, chunk), pieces) in frames.zip(pieces.chunks_exact_mut(2)) {
+                    pieces[0] = IoSlice::new(header);
+                    pieces[1] = IoSlice::new(chunk);
+                }
+                2 * bytes.len().div_ceil(CHUNK)
+            }
+        };
+        let sent = loop {
+            match self.transport.send(&pieces[..count]) {
+                Ok(sent) => break sent,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => break 0,
+                Err(_) => return Err(Closed),
+            }
+        };
+        if let Protocol::Raw = self.protocol {
+            return Ok(sent);
+        }
+        let (frames, part) = (sent / (OUTPUT_HEADER + CHUNK), sent % (OUTPUT_HEADER + CHUNK));
+        let whole = (frames * CHUNK).min(bytes.len());
+        let (Some(header), Some(chunk)) = (headers.get(frames), bytes[whole..].chunks(CHUNK).next()) else {
+            return Ok(whole);
+        };
+        if part == 0 {
+            return Ok(whole);
+        }
+        self.output.extend_from_slice(&header[part.min(OUTPUT_HEADER)..]);
+        self.output.extend_from_slice(&chunk[part.saturating_sub(OUTPUT_HEADER)..]);
+        Ok(whole + chunk.len())
+    }
+
+    /// Sends the next piece of the guest's output, or puts a hole or the session's end into `output`.
+    fn produce_output(&mut self, context: &mut Context) -> Result<Produced, Closed> {
+        let Some(session) = &mut self.session else { return Ok(Produced::Bytes(0)) };
         let end = session.end().cloned();
         // Whoever was sent away gets nothing more of what was there before.
         let sent_away = matches!(&end, Some(end) if end.cause.is_at_once());
@@ -604,33 +701,29 @@ impl Connection {
             let until = session.end_offset().unwrap_or(u64::MAX);
             let left = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX);
             let most = left.min(context.buffer.len());
-            let read = cut(session.read(&mut context.buffer[..most]), from, until);
+            let read = cut(session.peek(&mut context.buffer[..most]), from, until);
             // It may have ended by that: what is behind the hole is not for it.
             let lagged = matches!(session.end(), Some(End { cause: Cause::Lagged { .. }, .. }));
             if lagged {
                 return self.produce_output(context);
             }
-            if !read.is_empty() || read.missed > 0 {
-                let bytes = &context.buffer[..read.len()];
-                return match self.protocol {
+            if read.missed > 0 {
+                // The bytes behind it come next.
+                match self.protocol {
                     Protocol::Raw => {
-                        if read.missed > 0 {
-                            let hole = format!("\r\n[vuart: {} bytes are lost here]\r\n", read.missed);
-                            self.output.extend_from_slice(hole.as_bytes());
-                        }
-                        self.output.extend_from_slice(bytes);
-                        self.output.len()
+                        let hole = format!("\r\n[vuart: {} bytes are lost here]\r\n", read.missed);
+                        self.output.extend_from_slice(hole.as_bytes());
                     }
-                    Protocol::Framed { .. } => {
-                        if read.missed > 0 {
-                            Event::Hole(Hole { from, to: read.start }).encode(&mut self.output);
-                        }
-                        if !bytes.is_empty() {
-                            wire::encode_output(&mut self.output, read.start, bytes);
-                        }
-                        self.output.len()
-                    }
-                };
+                    Protocol::Framed { .. } => self.tell(&Event::Hole(Hole { from, to: read.start })),
+                }
+                return Ok(Produced::Bytes(self.output.len()));
+            }
+            if !read.is_empty() {
+                let taken = self.send_output(read.start, &context.buffer[..read.len()])?;
+                if let Some(session) = &mut self.session {
+                    session.advance(taken);
+                }
+                return Ok(Produced::of(taken, read.len(), &self.output));
             }
         }
         if let Some(end) = end {
@@ -641,11 +734,13 @@ impl Connection {
                 Protocol::Framed { .. } => self.tell(&Event::Ended(end)),
             }
         }
-        0
+        Ok(Produced::Bytes(0))
     }
 
-    fn produce_log(&mut self, context: &mut Context) -> usize {
-        let Protocol::Framed { log: Some(log), .. } = &mut self.protocol else { return 0 };
+    fn produce_log(&mut self, context: &mut Context) -> Result<Produced, Closed> {
+        let Protocol::Framed { log: Some(log), .. } = &mut self.protocol else {
+            return Ok(Produced::Bytes(0));
+        };
         let (from, until) = (log.reader.cursor(), log.until);
         let most = log.left.min(until.saturating_sub(from));
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(context.buffer.len());
@@ -653,26 +748,28 @@ impl Connection {
         let read = if most == 0 {
             Read { start: from, next: from, missed: 0 }
         } else {
-            log.reader.read(&mut context.buffer[..most])
+            cut(log.reader.peek(&mut context.buffer[..most]), from, until)
         };
-        let read = cut(read, from, until);
-        // What is gone does not count.
-        log.left -= read.len() as u64;
-        let over = log.left == 0 || read.next >= until;
-        let before = self.output.len();
         if read.missed > 0 {
-            Event::Hole(Hole { from, to: read.start }).encode(&mut self.output);
+            // What is gone behind the range is no business of this log's.
+            log.reader.seek(read.start);
+            self.tell(&Event::Hole(Hole { from, to: read.start }));
+            return Ok(Produced::Bytes(self.output.len()));
         }
-        if !read.is_empty() {
-            wire::encode_output(&mut self.output, read.start, &context.buffer[..read.len()]);
-        }
-        if over {
-            if let Protocol::Framed { log, .. } = &mut self.protocol {
+        let taken =
+            if read.is_empty() { 0 } else { self.send_output(read.start, &context.buffer[..read.len()])? };
+        let Protocol::Framed { log, .. } = &mut self.protocol else { return Ok(Produced::Bytes(taken)) };
+        if let Some(Log { reader, until, left }) = log {
+            reader.advance(taken);
+            // What is gone does not count.
+            *left -= taken as u64;
+            if *left == 0 || reader.cursor() >= *until {
+                let next = reader.cursor();
                 *log = None;
+                self.tell(&Event::LogEnd(LogEnd { next }));
             }
-            self.tell(&Event::LogEnd(LogEnd { next: read.next }));
         }
-        self.output.len() - before
+        Ok(Produced::of(taken, read.len(), &self.output))
     }
 
     fn tell(&mut self, event: &Event) {

@@ -320,8 +320,9 @@ impl Server {
             connection.refuse(ErrorCode::TooMany, "too many clients; try again when one has left");
         }
         let welcome = role.is_some() && !full;
+        let ready = if welcome { EventSet::IN | EventSet::OUT } else { EventSet::OUT };
         // One attempt to say so: a client that is sent away is given no place to wait in.
-        if (connection.drive(welcome, &mut self.context).is_err() || !welcome)
+        if (connection.drive(ready, &mut self.context).is_err() || !welcome)
             || !self.keep(&mut connection, ops)
         {
             if connection.transport().is_pty() {
@@ -377,7 +378,7 @@ impl Server {
         if let Some(client) = self.clients.get_mut(&token) {
             client.connection.refuse(code, message);
             // One attempt to say so.
-            let _ = client.connection.drive(false, &mut self.context);
+            let _ = client.connection.drive(EventSet::OUT, &mut self.context);
             self.close(token, false, ops);
         }
     }
@@ -397,15 +398,15 @@ impl Server {
         }
     }
 
-    fn drive(&mut self, token: u32, readable: bool, ops: &mut EventOps<'_>) {
+    fn drive(&mut self, token: u32, ready: EventSet, ops: &mut EventOps<'_>) {
         let Some(client) = self.clients.get_mut(&token) else { return };
-        if readable {
+        if ready.contains(EventSet::IN) {
             self.moment += 1;
             client.moment = self.moment;
         }
         let connection = &mut client.connection;
         let before = connection.interest();
-        if connection.drive(readable, &mut self.context).is_err() {
+        if connection.drive(ready, &mut self.context).is_err() {
             let hung_up = !connection.is_closing();
             self.close(token, hung_up, ops);
             return;
@@ -448,7 +449,7 @@ impl Server {
     fn drive_all(&mut self, ops: &mut EventOps<'_>) {
         let tokens: Vec<u32> = self.clients.keys().copied().collect();
         for token in tokens {
-            self.drive(token, false, ops);
+            self.drive(token, EventSet::empty(), ops);
         }
     }
 
@@ -589,6 +590,7 @@ impl Server {
 impl MutEventSubscriber for Server {
     fn init(&mut self, ops: &mut EventOps<'_>) {
         self.touch_ahead();
+        self.context.borrow_buffer();
         let listeners = self.listeners.iter().zip(token::FIRST_LISTENER..);
         let fds = [(self.sleeper.as_raw_fd(), token::DOORBELL), (self.timer.as_raw_fd(), token::TIMER)]
             .into_iter()
@@ -602,11 +604,13 @@ impl MutEventSubscriber for Server {
         self.look_at_pty(ops);
         self.service();
         self.watch_guest(ops);
+        self.context.return_buffer();
         self.schedule();
     }
 
     fn process(&mut self, events: Events, ops: &mut EventOps<'_>) {
         let set = events.event_set();
+        self.context.borrow_buffer();
         self.resume(ops);
         match events.data() {
             token::DOORBELL => self.rung(ops),
@@ -620,12 +624,13 @@ impl MutEventSubscriber for Server {
                 self.accept((token - token::FIRST_LISTENER) as usize, ops);
             }
             token if set.intersects(EventSet::HANG_UP | EventSet::ERROR) => self.hung_up(token, ops),
-            token => self.drive(token, set.contains(EventSet::IN), ops),
+            token => self.drive(token, set, ops),
         }
         self.look_at_pty(ops);
         self.service();
         // A client may have come, begun a session, or read on.
         self.watch_guest(ops);
+        self.context.return_buffer();
         self.schedule();
         self.touch_ahead();
     }

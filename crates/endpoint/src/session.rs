@@ -362,10 +362,14 @@ impl Session {
     ///
     /// A session that is to be [disconnected](OnLag::Disconnect) when it lags has ended when this returns with a hole of that kind.
     pub fn read(&mut self, buf: &mut [u8]) -> Read {
-        let read = self.reader.read(buf);
-        // A load and a store: nobody else stores. Relaxed: a count orders nothing.
-        let count = &self.shared.read;
-        count.store(count.load(Relaxed) + read.len() as u64, Relaxed);
+        let read = self.peek(buf);
+        self.advance(read.len());
+        read
+    }
+
+    /// The same without moving the cursor over what was read: see [`Reader::peek`].
+    pub(crate) fn peek(&mut self, buf: &mut [u8]) -> Read {
+        let read = self.reader.peek(buf);
         let from = (read.start - read.missed).max(self.gone);
         if read.missed > 0 && from < read.start && self.end().is_none() {
             let missed = &self.shared.missed;
@@ -373,6 +377,14 @@ impl Session {
             self.console.lagged(self.info.id, self.on_lag, from, read.start);
         }
         read
+    }
+
+    /// So much of what was peeked at is taken.
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.reader.advance(count);
+        // A load and a store: nobody else stores. Relaxed: a count orders nothing.
+        let read = &self.shared.read;
+        read.store(read.load(Relaxed) + count as u64, Relaxed);
     }
 
     /// Types. The answer is how many bytes the console has taken, which is less than was offered, 0 even, while the

@@ -1,11 +1,12 @@
 //! What a connection's bytes go through: a socket or the master of a pseudo-terminal.
 
+use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 
 #[derive(Debug)]
 pub(crate) enum Transport {
@@ -26,14 +27,15 @@ impl Transport {
         }
     }
 
-    /// How much of it has been taken.
-    pub(crate) fn send(&self, bytes: &[u8]) -> Result<usize, Errno> {
+    /// How much of it has been taken, from the first piece on.
+    pub(crate) fn send(&self, pieces: &[IoSlice<'_>]) -> Result<usize, Errno> {
         match self {
             // NOSIGNAL: the VMM that embeds us may not ignore SIGPIPE.
             Self::Socket(stream) => {
-                rustix::net::send(stream, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+                let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+                rustix::net::sendmsg(stream, pieces, &mut SendAncillaryBuffer::default(), flags)
             }
-            Self::Pty(master) => rustix::io::write(master, bytes),
+            Self::Pty(master) => rustix::io::writev(master, pieces),
         }
     }
 

@@ -415,10 +415,17 @@ impl Frame for Request {
     }
 }
 
-/// Appends an [`Event::Output`] without an owned copy of its bytes, of which there are at most
-/// [`MAX_PAYLOAD`] `- 8`.
-pub(crate) fn encode_output(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
-    frame(out, kind::OUTPUT, &[&offset.to_le_bytes(), bytes]);
+/// What comes before the bytes of an [`Event::Output`]: header and offset.
+pub(crate) const OUTPUT_HEADER: usize = HEADER + 8;
+
+/// That, for the bytes behind it, of which there are at most [`MAX_PAYLOAD`] `- 8`.
+pub(crate) fn output_header(offset: u64, len: usize) -> [u8; OUTPUT_HEADER] {
+    let mut header = [0; OUTPUT_HEADER];
+    let (start, rest) = header.split_at_mut(HEADER - 1);
+    start.copy_from_slice(&u32::try_from(len + 8).unwrap_or(u32::MAX).to_le_bytes());
+    rest[0] = kind::OUTPUT;
+    rest[1..].copy_from_slice(&offset.to_le_bytes());
+    header
 }
 
 impl Frame for Event {
@@ -429,7 +436,8 @@ impl Frame for Event {
             Self::Output { offset, bytes } => {
                 let mut offset = *offset;
                 for some in bytes.chunks(MAX_PAYLOAD - 8) {
-                    encode_output(out, offset, some);
+                    out.extend_from_slice(&output_header(offset, some.len()));
+                    out.extend_from_slice(some);
                     // A peer may say anything, and what it said can be said again.
                     offset = offset.wrapping_add(some.len() as u64);
                 }
@@ -486,22 +494,53 @@ impl Frame for Event {
 /// ```
 #[derive(Debug, Default)]
 pub struct Decoder {
+    /// What was received, from `start` on to `end`, and room.
     bytes: Vec<u8>,
-    /// Where the next frame begins in `bytes`.
+    /// Where the next frame begins.
     start: usize,
+    end: usize,
 }
 
 impl Decoder {
     /// Takes received bytes.
     pub fn extend(&mut self, received: &[u8]) {
-        self.bytes.drain(..self.start);
-        self.start = 0;
-        self.bytes.extend_from_slice(received);
+        self.room(received.len()).copy_from_slice(received);
+        self.end += received.len();
+    }
+
+    /// Has `receive` put bytes where they are wanted, at most `most`, which spares a copy.
+    ///
+    /// # Errors
+    ///
+    /// What it returns, which otherwise is how many those were.
+    pub(crate) fn receive<E>(
+        &mut self,
+        most: usize,
+        receive: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        let received = receive(self.room(most))?.min(most);
+        self.end += received;
+        Ok(received)
+    }
+
+    /// Room behind what has been received. What is there is moved only when there is none, and the memory grows only when that
+    /// does not help.
+    fn room(&mut self, len: usize) -> &mut [u8] {
+        if self.bytes.len() - self.end < len && self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        let wanted = self.end + len;
+        if self.bytes.len() < wanted {
+            self.bytes.resize(wanted, 0);
+        }
+        &mut self.bytes[self.end..self.end + len]
     }
 
     /// Whether [`next_frame`](Self::next_frame) has an answer.
     pub fn has_frame(&self) -> bool {
-        let waiting = &self.bytes[self.start..];
+        let waiting = &self.bytes[self.start..self.end];
         waiting.split_first_chunk().is_some_and(|(length, rest)| {
             let length = u32::from_le_bytes(*length) as usize;
             length > MAX_PAYLOAD || rest.len() > length
@@ -510,7 +549,7 @@ impl Decoder {
 
     /// The next frame, if all of it is there. After [`WireError::TooLong`] the answer stays the same.
     pub fn next_frame<F: Frame>(&mut self) -> Option<Result<F, WireError>> {
-        let waiting = &self.bytes[self.start..];
+        let waiting = &self.bytes[self.start..self.end];
         let (length, rest) = waiting.split_first_chunk()?;
         let length = u32::from_le_bytes(*length);
         let Some(len) = usize::try_from(length).ok().filter(|len| *len <= MAX_PAYLOAD) else {
@@ -520,9 +559,8 @@ impl Decoder {
         let payload = rest.get(..len)?;
         let frame = F::decode(*kind, payload);
         self.start += HEADER + len;
-        if self.start == self.bytes.len() {
-            self.bytes.clear();
-            self.start = 0;
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
         }
         Some(frame)
     }
@@ -544,6 +582,32 @@ mod tests {
         assert_eq!(Event::decode(kind::REFUSED, json), Ok(Event::Refused(Refused::Unknown)));
         let error = ErrorMessage { code: ErrorCode::Unknown, message: "m".to_owned() };
         assert_eq!(Event::decode(kind::ERROR, json), Ok(Event::Error(error)));
+    }
+
+    #[test]
+    fn frames_are_cut_wherever_the_bytes_come_apart() {
+        let events: Vec<Event> = (1..40)
+            .map(|n| Event::Output { offset: n, bytes: vec![b'x'; usize::try_from(n * n).unwrap()] })
+            .collect();
+        let mut bytes = Vec::new();
+        for event in &events {
+            event.encode(&mut bytes);
+        }
+        for piece in [1, 2, 13, 1000, bytes.len()] {
+            let (mut decoder, mut frames) = (Decoder::default(), Vec::<Event>::new());
+            for some in bytes.chunks(piece) {
+                let received = decoder.receive(4096, |room| {
+                    let count = some.len().min(room.len() / 2);
+                    room[..count].copy_from_slice(&some[..count]);
+                    Ok::<_, ()>(count)
+                });
+                decoder.extend(&some[received.unwrap()..]);
+                while let Some(event) = decoder.next_frame() {
+                    frames.push(event.unwrap());
+                }
+            }
+            assert_eq!(frames, events, "pieces of {piece}");
+        }
     }
 
     #[test]
