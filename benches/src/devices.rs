@@ -6,7 +6,7 @@ use vm_device::MutDevicePio;
 use vm_device::bus::{PioAddress, PioAddressOffset};
 use vm_superio::serial::NoEvents;
 use vm_superio::{Serial, Trigger};
-use vuart::{NewPortError, SerialPort};
+use vuart::{NewPortError, Options, SerialPort};
 
 /// The interrupt of a guest that polls, as a kernel's console does: it is never raised.
 #[derive(Debug)]
@@ -24,7 +24,12 @@ pub(crate) type Port = SerialPort<Polled>;
 
 /// Ours: ring, wake-up check and counters are on, as always.
 pub(crate) fn port() -> Result<Port, NewPortError> {
-    SerialPort::new(Polled)
+    port_with(Options::default())
+}
+
+/// The same with another ring, say.
+pub(crate) fn port_with(options: Options) -> Result<Port, NewPortError> {
+    SerialPort::with_options(Polled, options)
 }
 
 pub(crate) type Peer<W> = Serial<Polled, NoEvents, W>;

@@ -1,5 +1,6 @@
 //! The figures, a file for each family.
 
+mod attach;
 mod attached;
 mod consumers;
 mod drivers;
@@ -11,6 +12,8 @@ mod ring;
 mod shared;
 mod sinks;
 mod string;
+mod syscalls;
+mod takeover;
 mod waking;
 
 use std::error::Error;
@@ -38,6 +41,9 @@ pub(crate) const FAMILIES: &[(&str, Family)] = &[
     ("console output in a KVM guest", exits::rows),
     ("a THR write, and who is attached", consumers::rows),
     ("an idle console", idle::rows),
+    ("what output costs the guest in system calls", syscalls::rows),
+    ("attaching to a long history", attach::rows),
+    ("taking over", takeover::rows),
     ("the ring by itself", ring::rows),
     ("a push and those who sleep", waking::rows),
 ];
