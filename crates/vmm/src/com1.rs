@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use vm_device::DevicePio;
 use vm_device::bus::{PioAddress, PioAddressOffset};
 use vm_superio::Trigger;
-use vuart::SerialPort;
+use vuart::{SerialPort, SharedPort};
 
 /// Where a PC has its first serial port.
 pub(crate) const COM1: u16 = 0x3f8;
@@ -50,6 +50,20 @@ impl<T: Trigger + Send + Sync + 'static> Com1 for Mutex<SerialPort<T>> {
 
     fn defers_output(&self) -> bool {
         self.lock().unwrap_or_else(PoisonError::into_inner).defers_output()
+    }
+}
+
+impl<T: Trigger + Send + Sync + 'static> Com1 for SharedPort<T> {
+    fn read_string(&self, offset: PioAddressOffset, bytes: &mut [u8]) {
+        Self::read_string(self, offset.into(), bytes);
+    }
+
+    fn write_string(&self, offset: PioAddressOffset, bytes: &[u8]) {
+        Self::write_string(self, offset.into(), bytes);
+    }
+
+    fn defers_output(&self) -> bool {
+        self.with(|port| port.defers_output())
     }
 }
 

@@ -56,7 +56,7 @@ impl<D> Shared<D> {
 
     /// Does something with the device while no vCPU does: takes its state, drives a modem line.
     ///
-    /// Vcpus wait meanwhile: it is for what does not take long, or for a time when they are paused.
+    /// The vCPUs wait meanwhile: it is for what does not take long, or for a time when they are paused.
     ///
     /// # Panics
     ///
@@ -82,6 +82,16 @@ impl<T: Trigger> Shared<SerialPort<T>> {
     /// [`SerialPort::write`].
     pub fn write(&self, offset: u64, data: &[u8]) {
         self.with(|port| port.write(offset, data));
+    }
+
+    /// [`SerialPort::read_string`].
+    pub fn read_string(&self, offset: u64, data: &mut [u8]) {
+        self.with(|port| port.read_string(offset, data));
+    }
+
+    /// [`SerialPort::write_string`].
+    pub fn write_string(&self, offset: u64, data: &[u8]) {
+        self.with(|port| port.write_string(offset, data));
     }
 
     /// [`SerialPort::read_register`].
