@@ -92,7 +92,8 @@ impl Writer {
         // W2. Release: whoever reads the store below and then fences sees the announcement that covers it. It belongs
         // to every push, not to the announcement: another thread may have made that one. No instruction on x86.
         fence(Ordering::Release);
-        self.newest = self.newest >> 8 | u64::from(byte) << 56;
+        // The oldest goes, and the byte comes in its place: a rotation, which is less than shifts from two sides.
+        self.newest = (self.newest & !0xFF | u64::from(byte)).rotate_right(8);
         // W3. Relaxed: W2 orders it after the announcement, W4 before the tail.
         self.memory.cell(cell(self.end)).store(whole_word(self.newest, self.end), Ordering::Relaxed);
         self.end = end;
