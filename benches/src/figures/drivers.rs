@@ -13,7 +13,7 @@ use vuart::{IrqFd, SerialPort};
 
 use super::register::{character, read, verify};
 use super::{Rows, expect};
-use crate::devices::{self, Polled};
+use crate::devices::{self, Polled, Registers};
 use crate::measure::{Effort, Pair, compare};
 use crate::table::Row;
 
@@ -57,24 +57,10 @@ where
     let pair = compare(
         effort,
         &mut |count| {
-            for n in 0..count {
-                black_box(port.read_register(black_box(offset::IIR)));
-                black_box(port.read_register(black_box(offset::LSR)));
-                for n in n..n + BURST {
-                    port.write_register(black_box(offset::THR), black_box(character(n)));
-                }
-            }
+            serve(&mut port, count);
             turns += count;
         },
-        &mut |count| {
-            for n in 0..count {
-                black_box(peer.read(black_box(offset::IIR)));
-                black_box(peer.read(black_box(offset::LSR)));
-                for n in n..n + BURST {
-                    let _ = black_box(peer.write(black_box(offset::THR), black_box(character(n))));
-                }
-            }
-        },
+        &mut |count| serve(&mut peer, count),
     );
     verify(&port, turns * BURST)?;
     // One when it was enabled, one for each burst: the driver looks once, and is told once.
@@ -83,6 +69,18 @@ where
         return Err(format!("{interrupts} interrupts for {turns} bursts").into());
     }
     Ok(pair)
+}
+
+/// What the handler does, `count` times.
+fn serve(device: &mut dyn Registers, count: u64) {
+    let device = black_box(device);
+    for n in 0..count {
+        black_box(device.read_register(offset::IIR));
+        black_box(device.read_register(offset::LSR));
+        for n in n..n + BURST {
+            device.write_register(offset::THR, character(n));
+        }
+    }
 }
 
 /// One character at a time, to a guest that polls.

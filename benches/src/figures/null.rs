@@ -6,8 +6,8 @@ use std::io;
 use vuart::uart::spec::offset;
 
 use super::Rows;
-use super::register::{character, verify};
-use crate::devices;
+use super::register::{read_often, verify, write};
+use crate::devices::{self, Registers};
 use crate::measure::{Effort, Pair, medians, time};
 use crate::table::Row;
 
@@ -21,46 +21,28 @@ pub(super) fn rows(effort: Effort) -> Rows {
 /// A device that answers nothing.
 struct Null;
 
-impl Null {
-    #[inline(never)]
-    fn write(&mut self, register: u8, value: u8) {
-        black_box((self, register, value));
+impl Registers for Null {
+    fn read_register(&mut self, register: u8) -> u8 {
+        black_box((self, register)).1
     }
 
-    #[inline(never)]
-    fn read(&mut self, register: u8) -> u8 {
-        black_box((self, register)).1
+    fn write_register(&mut self, register: u8, value: u8) {
+        black_box((self, register, value));
     }
 }
 
 fn writes(effort: Effort) -> Result<[Row; 2], Box<dyn std::error::Error>> {
-    let (mut port, mut peer, mut null) = (devices::port()?, devices::peer(io::sink()), Null);
+    let (mut port, mut peer) = (devices::port()?, devices::peer(io::sink()));
     let mut written = 0;
     let medians = medians(
         effort,
         &mut [
             &mut |count| {
                 written += count;
-                time(|| {
-                    for n in 0..count {
-                        port.write_register(black_box(offset::THR), black_box(character(n)));
-                    }
-                })
+                time(|| write(&mut port, count))
             },
-            &mut |count| {
-                time(|| {
-                    for n in 0..count {
-                        let _ = black_box(peer.write(black_box(offset::THR), black_box(character(n))));
-                    }
-                })
-            },
-            &mut |count| {
-                time(|| {
-                    for n in 0..count {
-                        null.write(black_box(offset::THR), black_box(character(n)));
-                    }
-                })
-            },
+            &mut |count| time(|| write(&mut peer, count)),
+            &mut |count| time(|| write(&mut Null, count)),
         ],
     );
     verify(&port, written)?;
@@ -68,31 +50,13 @@ fn writes(effort: Effort) -> Result<[Row; 2], Box<dyn std::error::Error>> {
 }
 
 fn reads(effort: Effort, name: &str, register: u8) -> Result<[Row; 2], Box<dyn std::error::Error>> {
-    let (mut port, mut peer, mut null) = (devices::port()?, devices::peer(io::sink()), Null);
+    let (mut port, mut peer) = (devices::port()?, devices::peer(io::sink()));
     let medians = medians(
         effort,
         &mut [
-            &mut |count| {
-                time(|| {
-                    for _ in 0..count {
-                        black_box(port.read_register(black_box(register)));
-                    }
-                })
-            },
-            &mut |count| {
-                time(|| {
-                    for _ in 0..count {
-                        black_box(peer.read(black_box(register)));
-                    }
-                })
-            },
-            &mut |count| {
-                time(|| {
-                    for _ in 0..count {
-                        black_box(null.read(black_box(register)));
-                    }
-                })
-            },
+            &mut |count| time(|| read_often(&mut port, register, count)),
+            &mut |count| time(|| read_often(&mut peer, register, count)),
+            &mut |count| time(|| read_often(&mut Null, register, count)),
         ],
     );
     Ok(beside_null(&format!("{name} read"), &medians))

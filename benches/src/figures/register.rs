@@ -10,7 +10,7 @@ use vuart::SerialPort;
 use vuart::uart::spec::{Lsr, offset};
 
 use super::{Rows, expect};
-use crate::devices::{self, Peer, PeerOnBus, Port};
+use crate::devices::{self, Peer, PeerOnBus, Port, Registers};
 use crate::measure::{Effort, Pair, compare};
 use crate::table::Row;
 
@@ -31,18 +31,18 @@ pub(crate) fn character(n: u64) -> u8 {
 }
 
 /// The guest writes `count` characters, one access each.
-fn write_ours(port: &mut Port, count: u64) {
+pub(super) fn write(device: &mut dyn Registers, count: u64) {
+    let device = black_box(device);
     for n in 0..count {
-        // Opaque, as in a VMM: nothing is known to the compiler of the access before.
-        black_box(&mut *port).write_register(black_box(offset::THR), black_box(character(n)));
+        device.write_register(offset::THR, character(n));
     }
 }
 
-/// The same, on the peer.
-fn write_peer<W: io::Write>(peer: &mut Peer<W>, count: u64) {
-    for n in 0..count {
-        // Its error is the sink's. It is looked at, as a VMM that counts losses does, and found by the check at the end.
-        let _ = black_box(black_box(&mut *peer).write(black_box(offset::THR), black_box(character(n))));
+/// The guest reads a register `count` times.
+pub(super) fn read_often(device: &mut dyn Registers, register: u8, count: u64) {
+    let device = black_box(device);
+    for _ in 0..count {
+        black_box(device.read_register(register));
     }
 }
 
@@ -59,11 +59,11 @@ pub(super) fn compare_writes<W: io::Write>(effort: Effort, port: &mut Port, peer
     let pair = compare(
         effort,
         &mut |count| {
-            write_ours(port, count);
+            write(port, count);
             our_count += count;
         },
         &mut |count| {
-            write_peer(peer, count);
+            write(peer, count);
             peer_count += count;
         },
     );
@@ -78,7 +78,7 @@ fn thr(effort: Effort) -> Result<Pair, Box<dyn std::error::Error>> {
 }
 
 fn thr_on_bus(effort: Effort) -> Result<Pair, Box<dyn std::error::Error>> {
-    fn write(device: &mut dyn MutDevicePio, count: u64) {
+    fn write_on_bus(device: &mut dyn MutDevicePio, count: u64) {
         for n in 0..count {
             device.pio_write(COM1, black_box(u16::from(offset::THR)), black_box(&[character(n)]));
         }
@@ -89,10 +89,10 @@ fn thr_on_bus(effort: Effort) -> Result<Pair, Box<dyn std::error::Error>> {
     let pair = compare(
         effort,
         &mut |count| {
-            write(black_box(&mut port), count);
+            write_on_bus(black_box(&mut port), count);
             written += count;
         },
-        &mut |count| write(black_box(&mut peer), count),
+        &mut |count| write_on_bus(black_box(&mut peer), count),
     );
     verify(&port, written)?;
     Ok(pair)
@@ -118,17 +118,7 @@ pub(super) fn read(effort: Effort, register: u8) -> Result<Pair, Box<dyn std::er
     if (port.read_register(offset::LSR), peer.read(offset::LSR)) != (lsr, lsr) {
         return Err("the two devices do not agree on an idle LSR".into());
     }
-    Ok(compare(
-        effort,
-        &mut |count| {
-            for _ in 0..count {
-                black_box(black_box(&mut port).read_register(black_box(register)));
-            }
-        },
-        &mut |count| {
-            for _ in 0..count {
-                black_box(black_box(&mut peer).read(black_box(register)));
-            }
-        },
-    ))
+    Ok(compare(effort, &mut |count| read_often(&mut port, register, count), &mut |count| {
+        read_often(&mut peer, register, count)
+    }))
 }
