@@ -14,17 +14,18 @@ use crate::{
 };
 
 /// The writer's handle.
+#[repr(C)]
 pub(crate) struct Memory {
-    mapping: Mapping,
     /// What a push needs of it.
     ring: Ring,
+    mapping: Mapping,
 }
 
 impl Memory {
     /// `None` if the mapping is not as long as that.
     pub(crate) fn new(mapping: Mapping, geometry: &Geometry) -> Option<Self> {
         let ring = mapping.ring(geometry.cells())?;
-        (mapping.body().len() >= geometry.cells() + geometry.head_cells()).then_some(Self { mapping, ring })
+        (mapping.body().len() >= geometry.cells() + geometry.head_cells()).then_some(Self { ring, mapping })
     }
 
     #[inline]

@@ -17,16 +17,18 @@ use crate::{
 ///
 /// It wakes nobody: a port that has sleeping readers calls [`Doorbell::ring_if_armed`](crate::Doorbell::ring_if_armed)
 /// after it has pushed.
+// What a push needs is one cache line, wherever the writer is.
+#[repr(C, align(64))]
 pub struct Writer {
-    memory: Memory,
-    geometry: Geometry,
     /// The offset of the next byte, which is what `tail` says.
     end: u64,
     /// The intent that was announced last.
     limit: u64,
-    /// The bytes before `end`, the newest in the highest lane: those of its cell, and further down what does not count. Kept here
-    /// so that a push is a store, and never a load or a read-modify-write of shared memory.
-    newest: u64,
+    /// The bytes of the cell of `end` that are before `end`; zero in the other lanes. Kept here so that a push is a
+    /// store, and never a load or a read-modify-write of shared memory.
+    word: u64,
+    memory: Memory,
+    geometry: Geometry,
     /// The offset at which the newest boot began.
     boot: u64,
     /// What `kept` says: the bytes `boot..kept` are in the boot head.
@@ -48,17 +50,17 @@ impl Writer {
         let geometry = scrollback.geometry;
         let Offsets { tail, intent, boot, kept } = offsets;
         // The bytes of the cell that are beyond `tail`, if any, were never readable.
-        let newest = match lane(tail) {
+        let word = match lane(tail) {
             0 => 0,
             // Relaxed: whoever stored it is before this writer in the order of all writes.
-            lane => memory.cell(cell(tail)).load(Ordering::Relaxed) << (8 * (WORD - lane)),
+            lane => memory.cell(cell(tail)).load(Ordering::Relaxed) & ((1 << (8 * lane)) - 1),
         };
         Self {
             memory,
             geometry,
             end: tail,
             limit: intent,
-            newest,
+            word,
             boot,
             kept,
             scrollback,
@@ -72,7 +74,31 @@ impl Writer {
     /// Wait-free: no lock, no system call, no allocation, no read-modify-write.
     #[inline]
     pub fn push(&mut self, byte: u8) {
-        if self.end < self.limit { self.push_announced(byte) } else { self.push_announcing(byte) }
+        if self.end < self.limit { self.write_one(byte) } else { self.push_announcing(byte) }
+    }
+
+    /// [`push`](Self::push), unless that has to announce more than one byte. `false` says that it has to, once in 4 KiB at most, and
+    /// that nothing was appended.
+    ///
+    /// For a caller that wants to keep what is rare out of its own way, too.
+    ///
+    /// ```
+    /// # use vuart_scrollback::Scrollback;
+    /// let (mut writer, _) = Scrollback::new(4096)?;
+    /// assert!(!writer.push_announced(b'a')); // the very first one
+    /// writer.push(b'a');
+    /// assert!(writer.push_announced(b'b'));
+    /// assert_eq!(writer.end(), 2);
+    /// # Ok::<(), vuart_scrollback::CapacityError>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn push_announced(&mut self, byte: u8) -> bool {
+        let announced = self.end < self.limit;
+        if announced {
+            self.write_one(byte);
+        }
+        announced
     }
 
     /// [`push`](Self::push) of the first byte of a granule. It is a call of its own at the end of `push`, so that
@@ -81,21 +107,21 @@ impl Writer {
     #[inline(never)]
     fn push_announcing(&mut self, byte: u8) {
         self.announce(self.end + 1); // W1
-        self.push_announced(byte);
+        self.write_one(byte);
     }
 
     /// W2–W4 of [`push`](Self::push).
     #[inline]
-    fn push_announced(&mut self, byte: u8) {
+    fn write_one(&mut self, byte: u8) {
         // No overflow: the first offset is at most `MAX_START`, and nobody pushes the 2^63 bytes that remain.
         let end = self.end + 1;
         // W2. Release: whoever reads the store below and then fences sees the announcement that covers it. It belongs
         // to every push, not to the announcement: another thread may have made that one. No instruction on x86.
         fence(Ordering::Release);
-        // The oldest goes, and the byte comes in its place: a rotation, which is less than shifts from two sides.
-        self.newest = (self.newest & !0xFF | u64::from(byte)).rotate_right(8);
+        let word = self.word | u64::from(byte) << (8 * lane(self.end));
         // W3. Relaxed: W2 orders it after the announcement, W4 before the tail.
-        self.memory.cell(cell(self.end)).store(whole_word(self.newest, self.end), Ordering::Relaxed);
+        self.memory.cell(cell(self.end)).store(word, Ordering::Relaxed);
+        self.word = if end.is_multiple_of(WORD as u64) { 0 } else { word };
         self.end = end;
         // W4. Release: a reader that acquires this tail sees the bytes before it.
         self.memory.tail().store(end, Ordering::Release);
@@ -218,11 +244,8 @@ impl Writer {
         let lane = lane(at);
         if lane != 0 {
             let (head, tail) = rest.split_at(rest.len().min(WORD - lane));
-            // At most seven bytes, so that no shift is by all of a word.
-            let head_bits = 8 * head.len();
-            self.newest = self.newest >> head_bits | partial_word(head) << (64 - head_bits);
-            let last = at + head.len() as u64 - 1;
-            self.memory.cell(cell(at)).store(whole_word(self.newest, last), Ordering::Relaxed);
+            self.word |= partial_word(head) << (8 * lane);
+            self.memory.cell(cell(at)).store(self.word, Ordering::Relaxed);
             at += head.len() as u64;
             rest = tail;
         }
@@ -232,10 +255,10 @@ impl Writer {
             let (words, wrapped_words) = words.split_at(run.len() / WORD);
             store_words(&body[run.start / WORD..run.end / WORD], words);
             store_words(&body[..wrapped.end / WORD], wrapped_words);
+            self.word = 0;
             if !tail.is_empty() {
-                let word = partial_word(tail);
-                self.newest = word << (8 * (WORD - tail.len()));
-                self.memory.cell(cell(end)).store(word, Ordering::Relaxed);
+                self.word = partial_word(tail);
+                self.memory.cell(cell(end)).store(self.word, Ordering::Relaxed);
             }
         }
 
@@ -251,12 +274,6 @@ impl fmt::Debug for Writer {
             .field("end", &self.end)
             .finish_non_exhaustive()
     }
-}
-
-/// What belongs into the cell of `last` when that is the offset of the newest byte: zero in the lanes after it.
-#[inline]
-fn whole_word(newest: u64, last: u64) -> u64 {
-    newest >> (8 * (WORD - 1 - lane(last)))
 }
 
 /// Fewer than eight bytes in the low lanes of a word.

@@ -462,6 +462,8 @@ impl<T: Trigger> SerialPort<T> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn read_wide(&mut self, offset: u64, data: &mut [u8]) {
         if data.len() > usize::from(offset::COUNT) {
             self.bad_accesses += 1;
@@ -502,6 +504,8 @@ impl<T: Trigger> SerialPort<T> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn write_wide(&mut self, offset: u64, data: &[u8]) {
         if data.len() > usize::from(offset::COUNT) {
             self.bad_accesses += 1;
@@ -611,12 +615,20 @@ impl<T: Trigger> SerialPort<T> {
     /// The guest writes one register. Only the low three bits of `register` count.
     #[inline]
     pub fn write_register(&mut self, register: u8, value: u8) {
-        if register & 7 == offset::THR && self.foreseen.sends() {
-            self.output.push(value);
+        // Each of the other ways is a call at the end, so that this one has no registers to save.
+        if register & 7 != offset::THR || !self.foreseen.sends() {
+            self.write_the_long_way(register & 7, value);
+        } else if self.output.push_announced(value) {
             self.doorbell.ring_if_armed();
         } else {
-            self.write_the_long_way(register & 7, value);
+            self.send(value);
         }
+    }
+
+    #[inline(never)]
+    fn send(&mut self, byte: u8) {
+        self.output.push(byte);
+        self.doorbell.ring_if_armed();
     }
 
     #[inline(never)]
@@ -627,8 +639,7 @@ impl<T: Trigger> SerialPort<T> {
             recorder.write(register, value, transmitted);
         }
         if let Some(byte) = transmitted {
-            self.output.push(byte);
-            self.doorbell.ring_if_armed();
+            self.send(byte);
         }
         if register == offset::THR {
             // In one access the line fell (THR was filled) and rose (it has emptied again). A driver that has looked at

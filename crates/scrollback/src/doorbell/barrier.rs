@@ -45,15 +45,19 @@ impl Barrier {
         !self.fenced.load(Ordering::Relaxed)
     }
 
-    /// The producer's half, between the data and its look at who sleeps.
+    /// The producer's half, between the data and its look at who sleeps, if that costs nothing. `false` says that it has to be
+    /// [`light_by_fence`](Self::light_by_fence), and that nothing was done.
     #[inline]
-    pub(crate) fn light(&self) {
+    #[must_use]
+    pub(crate) fn light_for_free(&self) -> bool {
+        compiler_fence(Ordering::SeqCst);
         // Relaxed: see `switch`.
-        if self.fenced.load(Ordering::Relaxed) {
-            full_fence();
-        } else {
-            compiler_fence(Ordering::SeqCst);
-        }
+        !self.fenced.load(Ordering::Relaxed)
+    }
+
+    /// The producer's half, at the price of a fence.
+    pub(crate) fn light_by_fence() {
+        fence(Ordering::SeqCst);
     }
 
     /// The sleeper's half, between its saying so and its second look at the data.
@@ -75,13 +79,6 @@ impl Barrier {
         thread::sleep(DRAIN);
         self.settled.store(true, Ordering::Release);
     }
-}
-
-/// Out of the way of the producers that make none, for whom it would be two jumps.
-#[cold]
-#[inline(never)]
-fn full_fence() {
-    fence(Ordering::SeqCst);
 }
 
 #[cfg(all(test, not(any(loom, miri))))]

@@ -42,13 +42,25 @@ impl<E: Event> Sleepers<E> {
     /// sleeper arms again.
     #[inline]
     pub(crate) fn ring_if_armed(&self) -> bool {
-        self.barrier.light();
+        // What is rare is a call at the end, so that the usual way has no registers to save.
+        if !self.barrier.light_for_free() {
+            return self.ring_if_armed_by_fence();
+        }
         // Relaxed: the barrier has ordered it after the data. The load first, because a swap costs the cache line even if
         // nobody sleeps.
         self.armed.load(Ordering::Relaxed) != 0 && self.ring_armed()
     }
 
     #[cold]
+    #[inline(never)]
+    fn ring_if_armed_by_fence(&self) -> bool {
+        Barrier::light_by_fence();
+        // Relaxed: as above.
+        self.armed.load(Ordering::Relaxed) != 0 && self.ring_armed()
+    }
+
+    #[cold]
+    #[inline(never)]
     fn ring_armed(&self) -> bool {
         // A swap, so that one producer takes each bit. Acquire: it finds the event, in the state that its sleeper left it.
         let armed = self.armed.swap(0, Ordering::Acquire);
