@@ -14,7 +14,7 @@ use vm_device::MutDevicePio;
 use vm_device::bus::PioAddress;
 use vuart::uart::spec::offset;
 
-use self::devices::PeerOnBus;
+use self::devices::{PeerOnBus, Registers};
 
 const READS: [(&str, u8); 4] = [
     ("LSR read", offset::LSR),
@@ -42,14 +42,12 @@ fn main() -> Result<(), vuart::NewPortError> {
 
 /// Nobody is attached; vm-superio writes into a sink that keeps nothing.
 fn thr(group: &mut BenchmarkGroup<'_, WallTime>) -> Result<(), vuart::NewPortError> {
-    let mut port = devices::port()?;
-    group.bench_function("vuart", |bencher| {
-        bencher.iter(|| port.write_register(black_box(offset::THR), black_box(b'x')));
-    });
-    let mut peer = devices::peer(io::sink());
-    group.bench_function("vm-superio", |bencher| {
-        bencher.iter(|| peer.write(black_box(offset::THR), black_box(b'x')));
-    });
+    let (mut port, mut peer) = (devices::port()?, devices::peer(io::sink()));
+    let both: [(&str, &mut dyn Registers); 2] = [("vuart", &mut port), ("vm-superio", &mut peer)];
+    for (name, device) in both {
+        let device = black_box(device);
+        group.bench_function(name, |bencher| bencher.iter(|| device.write_register(offset::THR, b'x')));
+    }
     Ok(())
 }
 
@@ -69,10 +67,12 @@ fn thr_on_bus(group: &mut BenchmarkGroup<'_, WallTime>) -> Result<(), vuart::New
 }
 
 fn read(group: &mut BenchmarkGroup<'_, WallTime>, register: u8) -> Result<(), vuart::NewPortError> {
-    let mut port = devices::port()?;
-    group.bench_function("vuart", |bencher| bencher.iter(|| port.read_register(black_box(register))));
-    let mut peer = devices::peer(io::sink());
-    group.bench_function("vm-superio", |bencher| bencher.iter(|| peer.read(black_box(register))));
+    let (mut port, mut peer) = (devices::port()?, devices::peer(io::sink()));
+    let both: [(&str, &mut dyn Registers); 2] = [("vuart", &mut port), ("vm-superio", &mut peer)];
+    for (name, device) in both {
+        let device = black_box(device);
+        group.bench_function(name, |bencher| bencher.iter(|| device.read_register(register)));
+    }
     Ok(())
 }
 
