@@ -6,9 +6,11 @@
 use std::error::Error;
 use std::hint::black_box;
 use std::ptr::from_ref;
+use std::sync::{Mutex, PoisonError};
 use std::{env, fs, io};
 
 use clap::ValueEnum;
+use vuart::SharedPort;
 use vuart::endpoint::{Attach, Identity};
 use vuart::scrollback::Scrollback;
 use vuart::uart::spec::{Ier, offset};
@@ -26,6 +28,8 @@ pub(crate) enum Loop {
     Push,
     /// A write to a port's THR
     Thr,
+    /// A write to THR of a port that vCPUs share, when one of them comes for a while
+    ThrShared,
     /// A write of 16 bytes to THR, in one access
     ThrString16,
     /// A driver that has enabled the THRE interrupt reads IIR and LSR and writes 16 bytes to THR, one access each
@@ -42,6 +46,8 @@ pub(crate) enum Loop {
     Typed,
     /// vm-superio's write to THR, into a sink that keeps nothing
     PeerThr,
+    /// The same behind a mutex
+    PeerThrShared,
     /// vm-superio's driver with the THRE interrupt
     PeerThrIrq16,
     /// vm-superio's read of LSR
@@ -62,6 +68,12 @@ impl Loop {
                 expect("the ring", scrollback.end(), count)
             }
             Self::Thr => write(count, 1, |port, n| port.write_register(black_box(offset::THR), character(n))),
+            Self::ThrShared => {
+                let mut port = SharedPort::new(devices::port()?);
+                let scrollback = port.with(|port| port.console().scrollback().clone());
+                turns(&mut port, count, |port, n| port.write_register(black_box(offset::THR), character(n)))?;
+                expect("the ring", scrollback.end(), count)
+            }
             Self::ThrString16 => {
                 let bytes: Vec<u8> = (0..BURST).map(character).collect();
                 let thr = u64::from(offset::THR);
@@ -96,6 +108,14 @@ impl Loop {
             Self::PeerThr => peer(count, |peer, n| {
                 let _ = black_box(peer.write(black_box(offset::THR), character(n)));
             }),
+            Self::PeerThrShared => {
+                let mut peer = Mutex::new(devices::peer(io::sink()));
+                turns(&mut peer, count, |peer, n| {
+                    let mut peer = peer.lock().unwrap_or_else(PoisonError::into_inner);
+                    let _ = black_box(peer.write(black_box(offset::THR), character(n)));
+                })?;
+                Ok(())
+            }
             Self::PeerThrIrq16 => peer(count, |peer, n| {
                 if n == 0 {
                     let _ = peer.write(offset::IER, Ier::ETBEI.bits());
