@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::hint::black_box;
 use std::ptr::from_ref;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, fs, io};
 
 use clap::ValueEnum;
@@ -109,7 +109,7 @@ impl Loop {
                 let _ = black_box(peer.write(black_box(offset::THR), character(n)));
             }),
             Self::PeerThrShared => {
-                let mut peer = Mutex::new(devices::peer(io::sink()));
+                let mut peer = Arc::new(Mutex::new(devices::peer(io::sink())));
                 turns(&mut peer, count, |peer, n| {
                     let mut peer = peer.lock().unwrap_or_else(PoisonError::into_inner);
                     let _ = black_box(peer.write(black_box(offset::THR), character(n)));
