@@ -100,7 +100,8 @@ fn calibrate(turn: Duration, operation: &mut Operation<'_>) -> u64 {
     let mut count = 1;
     loop {
         let elapsed = operation(black_box(count));
-        if elapsed * 2 >= turn {
+        // What went wrong says that it took for ever.
+        if elapsed.saturating_mul(2) >= turn {
             return count;
         }
         count *= 2;

@@ -115,5 +115,10 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
 
 /// As a fraction where it is a small one.
 fn ratio(ratio: f64) -> String {
-    if ratio > 0.0 && ratio < 0.05 { format!("1/{:.0}", 1.0 / ratio) } else { format!("{ratio:.2}") }
+    match ratio {
+        0.0 => "0".to_owned(),
+        ..0.05 => format!("1/{:.0}", 1.0 / ratio),
+        ..0.2 => format!("{ratio:.4}"),
+        _ => format!("{ratio:.2}"),
+    }
 }

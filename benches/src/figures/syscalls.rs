@@ -35,7 +35,7 @@ pub(super) fn rows(effort: Effort) -> Rows {
         for (attached, goal) in [(true, GOAL), (false, 0.0)] {
             let reader = if attached { "a reader attached" } else { "nobody attached" };
             let figure = format!(
-                "system calls per MiB, {what}, {reader}, vs vm-superio into a Unix socket with a reader"
+                "`write` calls per MiB, {what}, {reader}, vs vm-superio into a Unix socket with a reader"
             );
             rows.push(Row::new(figure, Pair { ours: ours(effort, pace, attached)?, peer }).goal(goal));
         }

@@ -21,6 +21,7 @@ impl Changes {
 
     #[inline]
     pub(crate) fn count(&self) -> u64 {
+        // Acquire: with the release above, what was noted is seen by whoever goes to look.
         self.0.load(Acquire)
     }
 }

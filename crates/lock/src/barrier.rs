@@ -40,6 +40,7 @@ mod by_membarrier {
     /// A filter was installed since it was asked for.
     #[cold]
     pub(super) fn refused() {
+        // SeqCst: in place of the barrier that the call would have been for this thread.
         std::sync::atomic::fence(Ordering::SeqCst);
         thread::sleep(DRAIN);
     }

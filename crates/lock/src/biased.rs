@@ -102,7 +102,7 @@ impl<T> BiasedLock<T> {
         let owner = self.owner.load(Ordering::Relaxed);
         let slot = usize::try_from(owner ^ token.0).ok()?;
         let slot = self.slots.get(slot)?;
-        // F2
+        // F2. Relaxed: this thread alone stores to it.
         if slot.load(Ordering::Relaxed) != token.0 {
             reentered();
         }
@@ -111,7 +111,7 @@ impl<T> BiasedLock<T> {
         let inside = Inside { lock: self, slot, token, owner };
         // F4
         barrier::light();
-        // F5
+        // F5. Relaxed: the barrier has ordered it after F3.
         (self.owner.load(Ordering::Relaxed) == owner).then_some(inside)
     }
 
@@ -150,6 +150,7 @@ impl<T> BiasedLock<T> {
     /// Sees to it that nobody has the bias, or is inside by it (V1 to V3). False if there can be no bias any more. The
     /// arbiter is held.
     fn revoke(&self) -> bool {
+        // Relaxed, here and in V1: whoever stores to it has the arbiter.
         let owner = self.owner.load(Ordering::Relaxed);
         let slot = (owner & ((1 << SLOT_BITS) - 1)) as usize;
         let Some(slot) = self.slots.get(slot) else { return true };
@@ -189,6 +190,7 @@ impl<T> BiasedLock<T> {
 
     /// The owner that a thread is, if it has a slot or there is one left. The arbiter is held.
     fn slot_of(&self, token: Token) -> Option<u64> {
+        // Relaxed: slots are taken with the arbiter.
         let is_own = |had: u64| had == token.0 || had == Token::NONE.0;
         let number = self.slots.iter().position(|slot| is_own(slot.load(Ordering::Relaxed)))?;
         self.slots.get(number)?.store(token.0, Ordering::Relaxed);
@@ -243,6 +245,7 @@ impl<T> Drop for Inside<'_, T> {
         self.slot.store(self.token.0, Ordering::Release);
         // F7
         barrier::light();
+        // Relaxed: the barrier has ordered it after F6.
         if self.lock.owner.load(Ordering::Relaxed) != self.owner {
             self.lock.wake();
         }
@@ -254,6 +257,7 @@ struct Held<'a>(&'a AtomicU64);
 
 impl<'a> Held<'a> {
     fn by(holder: &'a AtomicU64, token: Token) -> Self {
+        // Relaxed, here and below: it is of use to this thread alone.
         holder.store(token.0, Ordering::Relaxed);
         Self(holder)
     }

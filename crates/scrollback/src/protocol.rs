@@ -164,6 +164,8 @@
 //! | W1 relaxed | found | – |
 //! | W2 missing in `push` | found | found |
 //! | W2 missing in `extend` | found | found |
+//! | W2 missing in a short `extend` | found | found |
+//! | W4 relaxed in a short `extend` | found | found |
 //! | W2 only beside W1 | found | found |
 //! | W2 after W3 | found | found |
 //! | W4 relaxed | found | found |

@@ -28,6 +28,7 @@ pub(crate) struct Counting {
 // Only KVM's machine counts.
 #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
 impl Counting {
+    // Relaxed, here and below: counters order nothing.
     pub(crate) fn exit(&self) {
         self.exits.fetch_add(1, Relaxed);
     }

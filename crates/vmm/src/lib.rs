@@ -12,14 +12,14 @@
 //! same bytes.
 //!
 //! ```no_run
-//! use std::sync::{Arc, Mutex};
+//! use std::sync::Arc;
 //! use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
-//! use vuart::{IrqFd, SerialPort};
+//! use vuart::{IrqFd, SerialPort, SharedPort};
 //! use vuart_vmm::{Device, Machine, choose};
 //!
 //! let irq = EventFd::new(EFD_NONBLOCK)?;
 //! let port = SerialPort::new(IrqFd(irq.try_clone()?))?;
-//! let com1: Device = Arc::new(Mutex::new(port));
+//! let com1: Device = Arc::new(SharedPort::new(port));
 //!
 //! let choice = choose(None)?;
 //! eprintln!("{}: {}", choice.engine, choice.why);

@@ -127,11 +127,11 @@ impl<T: Trigger> Line<T> {
 
 /// A 16550A at COM1, or wherever the VMM puts it.
 ///
-/// One vCPU thread accesses it at a time: a VMM with several puts it behind a mutex that only vCPU threads take. (So what is
-/// not an access of the guest's, such as a snapshot or a modem line, is for a moment at which the vCPUs are paused, or for
-/// a vCPU's thread.) It takes no lock itself, never blocks, and makes no system call on an access except to raise an
-/// interrupt and, once for each time that it went to sleep, to wake the console's server for output or for room that it
-/// waits for.
+/// One vCPU thread accesses it at a time: a VMM with several makes it a [`SharedPort`](crate::SharedPort), whose lock only vCPU
+/// threads take. (So what is not an access of the guest's, such as a snapshot or a modem line, is for a moment at which the
+/// vCPUs are paused, or for a vCPU's thread.) It takes no lock itself, never blocks, and makes no system call on an access except
+/// to raise an interrupt; once for each time that it went to sleep, to wake the console's server for output or for room that it
+/// waits for; and to tell it that the guest hangs up or sends a break.
 ///
 /// The interrupt is an edge, as rust-vmm's [`Trigger`] is: it fires at each rise of the UART's interrupt line. A character
 /// that is written to THR leaves at once, so that there the line falls and rises again within one access; that counts as
