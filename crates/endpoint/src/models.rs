@@ -13,25 +13,26 @@ use crate::input::Bell;
 #[derive(Default)]
 pub(crate) struct Latch {
     rung: Mutex<bool>,
-    ring: Condvar,
+    rings: Condvar,
 }
 
 impl Latch {
     pub(crate) fn with_bell() -> (Arc<Self>, Bell) {
         let latch = Arc::new(Self::default());
         let bell = Arc::clone(&latch);
-        let bell = move || {
-            *bell.rung.lock().unwrap() = true;
-            bell.ring.notify_one();
-        };
-        (latch, Box::new(bell))
+        (latch, Box::new(move || bell.ring()))
+    }
+
+    pub(crate) fn ring(&self) {
+        *self.rung.lock().unwrap() = true;
+        self.rings.notify_one();
     }
 
     /// For ever is a deadlock, which loom reports.
     pub(crate) fn wait(&self) {
         let mut rung = self.rung.lock().unwrap();
         while !*rung {
-            rung = self.ring.wait(rung).unwrap();
+            rung = self.rings.wait(rung).unwrap();
         }
         *rung = false;
     }

@@ -29,8 +29,8 @@ const POLLED: [u8; 3] = [offset::IIR, offset::LSR, offset::MSR];
 pub(crate) struct Host {
     /// Input waits behind the receiver.
     pub(crate) input: bool,
-    /// The carrier is to be dropped.
-    pub(crate) drop: bool,
+    /// The carrier is to be dropped, or goes up again when the guest has seen that it is.
+    pub(crate) carrier: bool,
 }
 
 impl Foreseen {
@@ -44,8 +44,8 @@ impl Foreseen {
             let changes = match register {
                 // The first to look is remembered, and the one after it may take what waits.
                 offset::LSR => !looked || (host.input && uart.received() == 0),
-                offset::IIR => !looked || host.drop || (host.input && uart.received() == 0),
-                _ => host.drop,
+                offset::IIR => !looked || host.carrier || (host.input && uart.received() == 0),
+                _ => host.carrier,
             };
             if let (false, Some(value)) = (changes, uart.peek(register)) {
                 foreseen.reads |= 1 << register;

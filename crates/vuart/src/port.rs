@@ -579,7 +579,6 @@ impl<T: Trigger> SerialPort<T> {
 
     #[inline(never)]
     fn read_the_long_way(&mut self, register: u8) -> u8 {
-        self.seen = self.input.changes();
         if matches!(register, offset::IIR | offset::MSR)
             && let Some(due) = self.lines.take()
         {
@@ -587,6 +586,10 @@ impl<T: Trigger> SerialPort<T> {
         }
         let looks = matches!(register, offset::IIR | offset::LSR);
         self.looked |= looks;
+        if looks || register == offset::RBR {
+            // Not for other registers: only these look at the input, and ask for an announcement anew.
+            self.seen = self.input.changes();
+        }
         // A guest that polls LSR must see what has come; one that was interrupted for it must find it, in whatever register
         // it looks first. What is there is served first, so that a paste moves up by FIFOs and not by characters.
         let asked = register == offset::LSR || self.uart.awaits_character();
@@ -594,7 +597,14 @@ impl<T: Trigger> SerialPort<T> {
         {
             // A guest that polls reads LSR before each character, and gets one at a time: a driver that starts reads LSR
             // and then empties the receiver with FCR, and what a person typed too early is better off behind it.
-            self.refill(if self.uart.awaits_character() { FIFO_SIZE_MAX } else { 1 });
+            let rises = !self.uart.interrupt();
+            let announced = self.refill(if self.uart.awaits_character() { FIFO_SIZE_MAX } else { 1 });
+            // A rise that comes from this input, and that the guest is about to see, has been announced by its sender, or is
+            // ours to announce.
+            if looks && announced && rises && self.uart.interrupt() {
+                self.level = true;
+                self.looked = false;
+            }
         }
         let value = self.uart.read(register);
         if let Some(recorder) = &mut self.recorder {
@@ -633,7 +643,6 @@ impl<T: Trigger> SerialPort<T> {
 
     #[inline(never)]
     fn write_the_long_way(&mut self, register: u8, value: u8) {
-        self.seen = self.input.changes();
         let transmitted = self.uart.write(register, value);
         if let Some(recorder) = &mut self.recorder {
             recorder.write(register, value, transmitted);
@@ -649,6 +658,7 @@ impl<T: Trigger> SerialPort<T> {
                 self.level = false;
             }
         } else {
+            self.seen = self.input.changes();
             // One character is enough to raise the line; the rest waits until the guest reads, for a driver that sets the
             // port up enables the interrupt before it resets the FIFOs.
             self.settle_input(1);
@@ -704,12 +714,11 @@ impl<T: Trigger> SerialPort<T> {
         self.drive_modem_inputs();
     }
 
-    /// Moves waiting input into the receiver, `most` characters at the most.
-    fn refill(&mut self, most: u8) {
+    /// Moves waiting input into the receiver, `most` characters at the most. Whether an announcement that was asked for has been
+    /// made, or is about to be.
+    fn refill(&mut self, most: u8) -> bool {
         let room = self.uart.room().min(most);
-        // A rise that comes from this input has been announced by its sender, or is ours to announce.
         let announced = self.input.announced();
-        let rises = !self.uart.interrupt();
         let mut symbols = [Symbol::Break; FIFO_SIZE_MAX as usize];
         let taken = self.input.take(&mut symbols[..usize::from(room)]);
         for symbol in &symbols[..taken] {
@@ -721,10 +730,7 @@ impl<T: Trigger> SerialPort<T> {
                 recorder.received(*symbol);
             }
         }
-        if announced && rises && self.uart.interrupt() {
-            self.level = true;
-            self.looked = false;
-        }
+        announced
     }
 
     /// After an access that may have emptied the receiver, or changed whether the guest is told of input: takes what
@@ -737,6 +743,8 @@ impl<T: Trigger> SerialPort<T> {
             // The line falls between the last character and the next: an edge for a driver that reads only so many. It
             // may only fall here: a rise that another source made in this access is still to be announced.
             self.level &= self.uart.interrupt();
+            // Whatever was announced, this rise is announced here: the guest may have been interrupted by that already, for
+            // something that had gone, and what it reads in this access does not say of this.
             self.refill(most);
         }
         // The guest can't be told of input now: an announcement would come to nothing, and must not be taken for one that
@@ -760,7 +768,8 @@ impl<T: Trigger> SerialPort<T> {
         }
         self.foreseen = match self.recorder {
             None => {
-                let host = Host { input: !self.input.is_empty(), drop: self.lines.is_due() };
+                let raises = self.dropped && !self.uart.is_in_loopback();
+                let host = Host { input: !self.input.is_empty(), carrier: self.lines.is_due() || raises };
                 Foreseen::of(&self.uart, host, level, self.looked)
             }
             Some(_) => Foreseen::default(),

@@ -32,7 +32,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         (Just(IER), prop::sample::select(vec![0, 1, 2, 3, 7, 8, 0x0F])),
         (Just(FCR), prop::sample::select(vec![0, 1, 7, 0x81, 0x87])),
         (Just(LCR), prop::sample::select(vec![3, 3, 3, 0x83, 0x43])),
-        (Just(MCR), prop::sample::select(vec![0x0B, 0x0B, 0x08, 0x00, 0x1B, 0x2B])),
+        (Just(MCR), prop::sample::select(vec![0x0B, 0x0B, 0x08, 0x00, 0x03, 0x10, 0x13, 0x1B, 0x2B])),
     ];
     let bytes = || prop::collection::vec(any::<u8>(), 0..24);
     prop_oneof![
@@ -191,4 +191,35 @@ fn what_comes_meanwhile_is_seen_by_the_next_look() {
         assert_eq!(board.edges.take(), usize::from(ier));
         assert_eq!((board.port.read_register(LSR), board.port.read_register(RBR)), (0x61, b'y'));
     }
+}
+
+/// It has been interrupted for what the new owner has discarded, and looks at another register first.
+#[test]
+fn whatever_a_guest_reads_first_it_is_told_of_what_the_next_owner_types() {
+    for first in [IER, LCR, MCR, MSR, SCR] {
+        let mut board = Board::new(Config::new());
+        board.port.write_register(IER, 0x01);
+        board.port.read_register(IIR);
+        board.port.read_register(LSR);
+        board.owner.write(b"x").unwrap();
+        board.owner = owner(&board.port);
+        assert_eq!(board.edges.take(), 1, "register {first}");
+        board.port.read_register(first);
+        assert_eq!((board.port.read_register(IIR), board.port.read_register(LSR)), (0x01, 0x60));
+        board.owner.write(b"y").unwrap();
+        assert_eq!(board.edges.take(), 1, "register {first}");
+    }
+}
+
+/// A hang-up that comes in loopback, where the guest does not see it, ends in its next look.
+#[test]
+fn a_carrier_that_was_dropped_in_loopback_goes_up_again() {
+    let Board { mut port, .. } = Board::new(Config::new());
+    port.write_register(MCR, 0x13);
+    port.read_register(MSR);
+    port.console().carrier().hang_up();
+    port.read_register(MSR);
+    port.write_register(MCR, 0x03);
+    let seen = [(); 3].map(|()| port.read_register(MSR));
+    assert_eq!(seen, [0x30, 0xB8, 0xB0]);
 }

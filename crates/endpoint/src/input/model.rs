@@ -65,6 +65,87 @@ fn a_guest_that_asked_is_told_of_what_comes_later() {
     });
 }
 
+/// What a port makes of the queue: a receiver of one symbol, and an interrupt line whose rises are announced.
+struct Port {
+    input: Input,
+    received: Option<Symbol>,
+    level: bool,
+    interrupt: Arc<Latch>,
+}
+
+impl Port {
+    fn refill(&mut self) -> bool {
+        let announced = self.input.announced();
+        let mut one = [Symbol::Break];
+        if self.input.take(&mut one) == 1 {
+            self.received = Some(one[0]);
+        }
+        announced
+    }
+
+    fn settle(&mut self) {
+        while self.received.is_none() {
+            if self.input.is_empty() && self.input.want() {
+                break;
+            }
+            self.level = false;
+            self.refill();
+        }
+        if self.received.is_some() {
+            self.input.announced();
+        }
+        let level = self.received.is_some();
+        if level && !self.level {
+            self.interrupt.ring();
+        }
+        self.level = level;
+    }
+
+    /// A read of IIR.
+    fn look(&mut self) -> bool {
+        if self.received.is_none() && !self.input.is_empty() {
+            let announced = self.refill();
+            self.level |= announced && self.received.is_some();
+        }
+        let answer = self.received.is_some();
+        self.settle();
+        answer
+    }
+
+    /// A read of RBR.
+    fn take(&mut self) -> Option<Symbol> {
+        let symbol = self.received.take();
+        self.settle();
+        symbol
+    }
+}
+
+/// The whole of it: a guest whose handler ends when IIR says that there is nothing. It may be interrupted for what it has taken
+/// already, while the next symbol comes.
+#[test]
+fn no_interrupt_is_lost() {
+    explore(10_000, || {
+        let (interrupt, announce) = Latch::with_bell();
+        let queue = Arc::new(InputQueue::new(Changes::default(), announce, Box::new(|| ())));
+        let input = Input::new(Arc::clone(&queue));
+        let mut port = Port { input, received: None, level: false, interrupt: Arc::clone(&interrupt) };
+        port.settle();
+        let typist = loom::thread::spawn(move || {
+            assert_eq!(queue.publish(byte(1)), 1);
+            assert_eq!(queue.publish(byte(2)), 1);
+        });
+        let mut received = Vec::new();
+        while received.len() < 2 {
+            interrupt.wait();
+            while port.look() {
+                received.extend(port.take());
+            }
+        }
+        assert_eq!(received, [Symbol::Byte(1), Symbol::Byte(2)]);
+        typist.join().unwrap();
+    });
+}
+
 /// The duty to interrupt is one side's: each wish is answered by one announcement or by none, and the guest knows which.
 #[test]
 fn an_announcement_is_made_exactly_when_the_guest_is_told_so() {
