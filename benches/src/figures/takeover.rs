@@ -1,5 +1,5 @@
 //! From the request to take a console over to "you own it", while the same thread serves another whose guest writes all it can to a
-//! clients that read all they can.
+//! few clients that read all they can.
 
 use std::error::Error;
 use std::io::{self, Read, Write};

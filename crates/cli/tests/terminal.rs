@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 
 use rustix::process::Signal;
@@ -184,7 +185,8 @@ fn e12_a_suspended_session_gives_the_terminal_back_and_takes_it_again() {
     let mut served = Served::new(&runtime, 4096);
     let mut pty = Pty::new();
     let before = pty.settings();
-    let mut client = pty.spawn(&mut runtime.vuart(&["attach", "vm0"]));
+    // In a process group that the test's shell may have left behind, nothing is suspended. (POSIX: orphaned process groups.)
+    let mut client = pty.spawn(runtime.vuart(&["attach", "vm0"]).process_group(0));
     pty.expect("~? helps]\r\n");
     served.write(LEFT_ON.as_bytes());
     pty.expect("menu");

@@ -10,6 +10,9 @@ const TICK: Duration = Duration::from_millis(1);
 /// How much of the ring may fill up between two looks: one part in so many. The rest is for the time that it takes us to run.
 const SHARE: u64 = 8;
 
+/// In how many nanoseconds a guest writes a byte, as long as nothing is known of it: as fast as one comes whose bytes KVM collects.
+const BYTE: u64 = 100;
+
 /// What the last look has found, and when the next one is.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
@@ -26,8 +29,13 @@ impl Pace {
     }
 
     /// Whether it is due by now; then it is begun, and is no more to come.
-    pub(crate) fn is_due(&mut self, now: Instant) -> bool {
+    pub(crate) fn take_due(&mut self, now: Instant) -> bool {
         self.next.take_if(|next| *next <= now).is_some()
+    }
+
+    /// The guest has woken us: what it has written since the last look, it has written just now.
+    pub(crate) fn woken(&mut self) {
+        self.looked_at = None;
     }
 
     /// Nobody reads: there are no more looks.
@@ -36,14 +44,15 @@ impl Pace {
     }
 
     /// There has been a look. Says whether there is to be another by the clock, because something has come since the one before.
-    pub(crate) fn flows(&mut self, scrollback: &Scrollback, now: Instant) -> bool {
+    pub(crate) fn look(&mut self, scrollback: &Scrollback, now: Instant) -> bool {
         let end = scrollback.end();
         let found = end.saturating_sub(std::mem::replace(&mut self.seen, end));
         let elapsed = self.looked_at.replace(now).map(|before| now.saturating_duration_since(before));
+        let elapsed = elapsed.unwrap_or(Duration::from_nanos(found.saturating_mul(BYTE)));
         self.next = None;
         if found > 0 {
             let room = scrollback.capacity() as u64 / SHARE;
-            self.next = now.checked_add(wait(found, elapsed.unwrap_or(TICK), room));
+            self.next = now.checked_add(wait(found, elapsed, room));
         }
         self.next.is_some()
     }
@@ -63,14 +72,14 @@ mod tests {
     fn a_look_each_millisecond_while_something_comes() {
         let (mut writer, scrollback) = Scrollback::new(1 << 16).unwrap();
         let (mut pace, begin) = (Pace::default(), Instant::now());
-        assert!(!pace.flows(&scrollback, begin), "nothing has come yet");
+        assert!(!pace.look(&scrollback, begin), "nothing has come yet");
         writer.push(b'a');
-        assert!(pace.flows(&scrollback, begin + Duration::from_secs(1)));
+        assert!(pace.look(&scrollback, begin + Duration::from_secs(1)));
         let next = begin + Duration::from_secs(1) + TICK;
         assert_eq!(pace.next(), Some(next));
-        assert!(!pace.is_due(begin + Duration::from_secs(1)));
-        assert!(pace.is_due(next));
-        assert!(!pace.flows(&scrollback, next), "nothing has come in a millisecond");
+        assert!(!pace.take_due(begin + Duration::from_secs(1)));
+        assert!(pace.take_due(next));
+        assert!(!pace.look(&scrollback, next), "nothing has come in a millisecond");
         assert_eq!(pace.next(), None);
     }
 
@@ -78,20 +87,32 @@ mod tests {
     fn more_often_than_an_eighth_of_the_ring_comes() {
         let (mut writer, scrollback) = Scrollback::new(4096).unwrap();
         let (mut pace, mut now) = (Pace::default(), Instant::now());
-        assert!(!pace.flows(&scrollback, now));
+        assert!(!pace.look(&scrollback, now));
         // 2,048 bytes in a millisecond: an eighth of 4,096 in a quarter of one.
         for (bytes, quarters) in [(2048, 4), (512, 1), (256, 1), (128, 2)] {
             writer.extend(&vec![b'x'; bytes]);
             now += TICK / 4 * quarters;
-            assert!(pace.flows(&scrollback, now));
+            assert!(pace.look(&scrollback, now));
             let expected = [(2048, 1), (512, 1), (256, 2), (128, 4)];
             let (_, wait) = expected.into_iter().find(|(known, _)| *known == bytes).unwrap();
             assert_eq!(pace.next(), Some(now + TICK / 4 * wait), "{bytes} bytes");
         }
         // All at once: at once.
         writer.extend(&[b'x'; 4096]);
-        assert!(pace.flows(&scrollback, now));
-        assert!(pace.is_due(now));
+        assert!(pace.look(&scrollback, now));
+        assert!(pace.take_due(now));
+    }
+
+    #[test]
+    fn a_pause_says_nothing_of_the_pace_after_it() {
+        let (mut writer, scrollback) = Scrollback::new(4096).unwrap();
+        let (mut pace, begin) = (Pace::default(), Instant::now());
+        assert!(!pace.look(&scrollback, begin));
+        let woken = begin + Duration::from_secs(1);
+        writer.push(b'a');
+        pace.woken();
+        assert!(pace.look(&scrollback, woken));
+        assert_eq!(pace.next(), Some(woken + Duration::from_nanos(512 * BYTE)));
     }
 
     #[test]
@@ -99,7 +120,7 @@ mod tests {
         let (mut writer, scrollback) = Scrollback::new(4096).unwrap();
         let (mut pace, now) = (Pace::default(), Instant::now());
         writer.push(b'a');
-        assert!(pace.flows(&scrollback, now));
+        assert!(pace.look(&scrollback, now));
         pace.rest();
         assert_eq!(pace.next(), None);
     }

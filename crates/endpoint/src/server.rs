@@ -435,6 +435,7 @@ impl Server {
     fn rung(&mut self, ops: &mut EventOps<'_>) {
         self.sleeper.acknowledge();
         self.armed = false;
+        self.pace.woken();
         // Before it is armed again: while there is work, the guest need not ring.
         self.drive_all(ops);
     }
@@ -462,7 +463,7 @@ impl Server {
         }
         if self.armed
             || self.pace.next().is_some()
-            || self.pace.flows(self.context.console.scrollback(), Instant::now())
+            || self.pace.look(self.context.console.scrollback(), Instant::now())
         {
             return;
         }
@@ -513,7 +514,7 @@ impl Server {
             }
         }
         self.pty_goes_on(Seen::default(), ops);
-        if self.pace.is_due(now) {
+        if self.pace.take_due(now) {
             self.drive_all(ops);
         }
     }

@@ -418,7 +418,7 @@ impl Frame for Request {
 /// What comes before the bytes of an [`Event::Output`]: header and offset.
 pub(crate) const OUTPUT_HEADER: usize = HEADER + 8;
 
-/// That, for the bytes behind it, of which there are at most [`MAX_PAYLOAD`] `- 8`.
+/// An output frame's, for the bytes behind it, of which there are at most [`MAX_PAYLOAD`] `- 8`.
 pub(crate) fn output_header(offset: u64, len: usize) -> [u8; OUTPUT_HEADER] {
     let mut header = [0; OUTPUT_HEADER];
     let (start, rest) = header.split_at_mut(HEADER - 1);

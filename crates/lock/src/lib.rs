@@ -1,5 +1,5 @@
 //! A lock for data to which several threads come, but mostly one at a time for a while: that one takes it with loads and
-//! stores alone, which is less than half of what a mutex costs that nobody else wants.
+//! stores alone, where a mutex costs two read-modify-writes although nobody else wants it.
 //!
 //! It is for the vCPUs that share a serial port. A console is written by one vCPU for a line or for seconds, then by another.
 //!
@@ -74,7 +74,7 @@
 //! # Without `membarrier(2)`
 //!
 //! A lock that is [without](BiasedLock::without_membarrier), or finds that there is none, has no bias and is a mutex. Fences in its place would
-//! do, and loom's models have them; but two of them cost more than a mutex.
+//! do, and loom's models have them; but an access would make two, and a mutex's two read-modify-writes are no dearer.
 //!
 //! If it is refused later, by a filter that was installed meanwhile, A waits for 10 ms in its place, once, and there is no bias
 //! from then on. That rests on a time: what B stored before V1 was visible to it has left its store buffer by then. A filter that kills
