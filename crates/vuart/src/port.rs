@@ -742,9 +742,10 @@ impl<T: Trigger> SerialPort<T> {
             }
             // The line falls between the last character and the next: an edge for a driver that reads only so many. It
             // may only fall here: a rise that another source made in this access is still to be announced.
-            self.level &= self.uart.interrupt();
+            //
             // Whatever was announced, this rise is announced here: the guest may have been interrupted by that already, for
             // something that had gone, and what it reads in this access does not say of this.
+            self.level &= self.uart.interrupt();
             self.refill(most);
         }
         // The guest can't be told of input now: an announcement would come to nothing, and must not be taken for one that
@@ -768,8 +769,8 @@ impl<T: Trigger> SerialPort<T> {
         }
         self.foreseen = match self.recorder {
             None => {
-                let raises = self.dropped && !self.uart.is_in_loopback();
-                let host = Host { input: !self.input.is_empty(), carrier: self.lines.is_due() || raises };
+                let rises = !self.uart.is_in_loopback() && self.dropped;
+                let host = Host { input: !self.input.is_empty(), carrier: self.lines.is_due() || rises };
                 Foreseen::of(&self.uart, host, level, self.looked)
             }
             Some(_) => Foreseen::default(),
