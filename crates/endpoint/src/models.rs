@@ -39,11 +39,22 @@ impl Latch {
 }
 
 pub(crate) fn explore(at_least: usize, model: impl Fn() + Send + Sync + 'static) {
+    explore_within(None, at_least, model);
+}
+
+/// What is too much to be explored without a bound on how often a thread is taken off at a moment of the model's choosing.
+pub(crate) fn explore_within(
+    preemptions: Option<usize>,
+    at_least: usize,
+    model: impl Fn() + Send + Sync + 'static,
+) {
     static EXECUTIONS: Count = Count::new(0);
     // Not loom's: this counts executions, and takes no part in them. Tests of one process may run beside one another, so
     // the count may be too high, never too low by what another model added before.
     let before = EXECUTIONS.load(Plain);
-    loom::model(move || {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions;
+    builder.check(move || {
         EXECUTIONS.fetch_add(1, Plain);
         model();
     });
