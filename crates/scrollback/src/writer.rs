@@ -241,7 +241,7 @@ impl Writer {
     /// belongs, for what a long slice needs besides is more than that.
     fn extend_short(&mut self, bytes: &[u8]) {
         let end = self.end + bytes.len() as u64;
-        self.announce(end); // W1 of a short slice
+        self.announce(end); // a short slice's W1
         fence(Ordering::Release); // W2 of a short slice
 
         // W3, all Relaxed as in `push`.
