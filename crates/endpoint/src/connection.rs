@@ -4,11 +4,12 @@
 //! connection holds at most the frame that its socket has taken a part of. While input waits for the guest, nothing more
 //! is read from the socket, so that the client's own writes wait: back-pressure, and nothing is lost.
 
+mod output;
+
 use std::cell::Cell;
-use std::io::IoSlice;
 
 use event_manager::EventSet;
-use vuart_scrollback::{Read, Reader};
+use vuart_scrollback::Reader;
 
 use crate::access::Role;
 use crate::console::Console;
@@ -18,22 +19,20 @@ use crate::session::{Attach, Change, Epoch, Mode, Session, Standing};
 use crate::transport::Transport;
 use crate::wire::{
     self, AcceptRequest, AttachRequest, Attached, Decoder, DetachRequest, ErrorCode, ErrorMessage, Event,
-    Frame, Hole, KickRequest, LogEnd, LogRequest, OUTPUT_HEADER, Request, Status, Welcome,
+    Frame, Hole, KickRequest, LogRequest, Request, Status, Welcome,
 };
-
-/// How much output goes into one frame, in bytes: what a connection holds for a client that does not read.
-const CHUNK: usize = 32 << 10;
-
-/// How much memory for output a connection keeps that owes its client nothing, in bytes.
-const KEPT: usize = 1 << 10;
 
 /// How much output is sent at once, in bytes, in as many frames as that takes: enough for a client to have something to read while we
 /// fetch more. One that is faster sleeps before each, and to wake it costs more than to copy the bytes.
 /// And not more than a socket takes that is empty, or what is over is fetched twice.
 const BATCH: usize = 160 << 10;
 
-/// How much output one connection gets before the next has its turn, in bytes.
+/// How much output the connections of a console get before other consoles of the thread have their turn, in bytes; they share it. So
+/// long as it takes, a request to another one waits.
 const TURN: usize = 256 << 10;
+
+/// How much one gets at least, however many there are.
+const LEAST_TURN: usize = 16 << 10;
 
 /// How many bytes are read from a socket at once.
 const RECEIVE: usize = 16 << 10;
@@ -48,6 +47,8 @@ pub(crate) struct Context {
     pub(crate) name: String,
     /// For bytes on their way between ring and socket, while connections are driven.
     buffer: Vec<u8>,
+    /// How much output a connection gets in its turn, in bytes.
+    turn: usize,
 }
 
 thread_local! {
@@ -57,14 +58,19 @@ thread_local! {
 
 impl Context {
     pub(crate) fn new(console: Console, name: String) -> Self {
-        const { assert!(BATCH >= CHUNK && BATCH >= RECEIVE && CHUNK + 8 <= wire::MAX_PAYLOAD) }
-        Self { console, name, buffer: Vec::new() }
+        const { assert!(BATCH >= RECEIVE) }
+        Self { console, name, buffer: Vec::new(), turn: TURN }
     }
 
     /// Before connections are driven: has a buffer for them.
     pub(crate) fn borrow_buffer(&mut self) {
         self.buffer = BUFFER.take();
         self.buffer.resize(BATCH, 0);
+    }
+
+    /// So many connections share a turn.
+    pub(crate) fn share_turn(&mut self, connections: usize) {
+        self.turn = TURN.checked_div(connections).unwrap_or(TURN).max(LEAST_TURN);
     }
 
     /// After that: leaves it to others.
@@ -76,20 +82,6 @@ impl Context {
 /// The connection is over, for the client's part or ours; it is dropped, and its session with it.
 #[derive(Debug)]
 pub(crate) struct Closed;
-
-/// What has become of an attempt to send more.
-enum Produced {
-    /// It has been sent, or waits in `output`.
-    Bytes(usize),
-    /// The socket has no room.
-    Full,
-}
-
-impl Produced {
-    fn of(taken: usize, offered: usize, output: &[u8]) -> Self {
-        if taken < offered || !output.is_empty() { Self::Full } else { Self::Bytes(taken) }
-    }
-}
 
 /// Which protocol the client speaks.
 #[derive(Debug)]
@@ -287,7 +279,7 @@ impl Connection {
             self.receive(context)?;
         }
         self.blocked &= !ready.contains(EventSet::OUT);
-        let mut turn = TURN;
+        let mut turn = context.turn;
         loop {
             self.notice_change();
             self.flush_input(context);
@@ -590,188 +582,6 @@ impl Connection {
         self.tell(&Event::Ended(end));
     }
 
-    /// Sends what the client is owed, as far as its socket and its turn reach.
-    fn send(&mut self, turn: &mut usize, context: &mut Context) -> Result<(), Closed> {
-        if self.blocked {
-            return Ok(());
-        }
-        loop {
-            self.blocked = !self.flush_output()?;
-            if self.blocked {
-                return Ok(());
-            }
-            if self.closing {
-                return Err(Closed);
-            }
-            if *turn == 0 {
-                self.blocked = true;
-                return Ok(());
-            }
-            self.notice_change();
-            if !self.output.is_empty() {
-                continue;
-            }
-            let produced = match &self.protocol {
-                Protocol::Framed { log: Some(_), .. } => self.produce_log(context)?,
-                _ => self.produce_output(context)?,
-            };
-            match produced {
-                Produced::Full => {
-                    self.blocked = true;
-                    return Ok(());
-                }
-                Produced::Bytes(0) if self.output.is_empty() => return Ok(()),
-                Produced::Bytes(produced) => *turn = turn.saturating_sub(produced),
-            }
-        }
-    }
-
-    /// `true` when the socket has taken everything.
-    fn flush_output(&mut self) -> Result<bool, Closed> {
-        while self.output_sent < self.output.len() {
-            match self.transport.send(&[IoSlice::new(&self.output[self.output_sent..])]) {
-                Ok(sent) => self.output_sent += sent,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return Ok(false),
-                Err(_) => return Err(Closed),
-            }
-        }
-        self.output_sent = 0;
-        self.output.clear();
-        // Of a client that did not read for a moment nothing is kept.
-        self.output.shrink_to(KEPT);
-        Ok(true)
-    }
-
-    /// Sends the guest's output from the offset `start` on, and says how much of it need not be sent again: what the socket has taken,
-    /// and the rest of a frame that it has taken a part of, which is kept. Nothing else waits to be sent.
-    fn send_output(&mut self, start: u64, bytes: &[u8]) -> Result<usize, Closed> {
-        let headers: [_; BATCH.div_ceil(CHUNK)] = std::array::from_fn(|n| {
-            let from = (n * CHUNK).min(bytes.len());
-            wire::output_header(start + from as u64, (bytes.len() - from).min(CHUNK))
-        });
-        let mut pieces = [IoSlice::new(&[]); 2 * BATCH.div_ceil(CHUNK)];
-        let count = match self.protocol {
-            Protocol::Raw => {
-                pieces[0] = IoSlice::new(bytes);
-                1
-            }
-            Protocol::Framed { .. } => {
-                let frames = headers.iter().zip(bytes.chunks(CHUNK));
-                for ((header, chunk), pieces) in frames.zip(pieces.chunks_exact_mut(2)) {
-                    pieces[0] = IoSlice::new(header);
-                    pieces[1] = IoSlice::new(chunk);
-                }
-                2 * bytes.len().div_ceil(CHUNK)
-            }
-        };
-        let sent = loop {
-            match self.transport.send(&pieces[..count]) {
-                Ok(sent) => break sent,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => break 0,
-                Err(_) => return Err(Closed),
-            }
-        };
-        if let Protocol::Raw = self.protocol {
-            return Ok(sent);
-        }
-        let (frames, part) = (sent / (OUTPUT_HEADER + CHUNK), sent % (OUTPUT_HEADER + CHUNK));
-        let whole = (frames * CHUNK).min(bytes.len());
-        let (Some(header), Some(chunk)) = (headers.get(frames), bytes[whole..].chunks(CHUNK).next()) else {
-            return Ok(whole);
-        };
-        if part == 0 {
-            return Ok(whole);
-        }
-        self.output.extend_from_slice(&header[part.min(OUTPUT_HEADER)..]);
-        self.output.extend_from_slice(&chunk[part.saturating_sub(OUTPUT_HEADER)..]);
-        Ok(whole + chunk.len())
-    }
-
-    /// Sends the next piece of the guest's output, or puts a hole or the session's end into `output`.
-    fn produce_output(&mut self, context: &mut Context) -> Result<Produced, Closed> {
-        let Some(session) = &mut self.session else { return Ok(Produced::Bytes(0)) };
-        let end = session.end().cloned();
-        // Whoever was sent away gets nothing more of what was there before.
-        let sent_away = matches!(&end, Some(end) if end.cause.is_at_once());
-        if !sent_away {
-            // A session that has ended gets the output up to there: a guest that writes on must not put its end off.
-            let from = session.output().cursor();
-            let until = session.end_offset().unwrap_or(u64::MAX);
-            let left = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX);
-            let most = left.min(context.buffer.len());
-            let read = cut(session.peek(&mut context.buffer[..most]), from, until);
-            // It may have ended by that: what is behind the hole is not for it.
-            let lagged = matches!(session.end(), Some(End { cause: Cause::Lagged { .. }, .. }));
-            if lagged {
-                return self.produce_output(context);
-            }
-            if read.missed > 0 {
-                // The bytes behind it come next.
-                match self.protocol {
-                    Protocol::Raw => {
-                        let hole = format!("\r\n[vuart: {} bytes are lost here]\r\n", read.missed);
-                        self.output.extend_from_slice(hole.as_bytes());
-                    }
-                    Protocol::Framed { .. } => self.tell(&Event::Hole(Hole { from, to: read.start })),
-                }
-                return Ok(Produced::Bytes(self.output.len()));
-            }
-            if !read.is_empty() {
-                let taken = self.send_output(read.start, &context.buffer[..read.len()])?;
-                if let Some(session) = &mut self.session {
-                    session.advance(taken);
-                }
-                return Ok(Produced::of(taken, read.len(), &self.output));
-            }
-        }
-        if let Some(end) = end {
-            self.session = None;
-            self.draining = false;
-            match self.protocol {
-                Protocol::Raw => self.say_and_close(&end.to_string()),
-                Protocol::Framed { .. } => self.tell(&Event::Ended(end)),
-            }
-        }
-        Ok(Produced::Bytes(0))
-    }
-
-    fn produce_log(&mut self, context: &mut Context) -> Result<Produced, Closed> {
-        let Protocol::Framed { log: Some(log), .. } = &mut self.protocol else {
-            return Ok(Produced::Bytes(0));
-        };
-        let (from, until) = (log.reader.cursor(), log.until);
-        let most = log.left.min(until.saturating_sub(from));
-        let most = usize::try_from(most).unwrap_or(usize::MAX).min(context.buffer.len());
-        // Without room for a byte, nothing is read, and no hole is found.
-        let read = if most == 0 {
-            Read { start: from, next: from, missed: 0 }
-        } else {
-            cut(log.reader.peek(&mut context.buffer[..most]), from, until)
-        };
-        if read.missed > 0 {
-            // What is gone behind the range is no business of this log's.
-            log.reader.seek(read.start);
-            self.tell(&Event::Hole(Hole { from, to: read.start }));
-            return Ok(Produced::Bytes(self.output.len()));
-        }
-        let taken =
-            if read.is_empty() { 0 } else { self.send_output(read.start, &context.buffer[..read.len()])? };
-        let Protocol::Framed { log, .. } = &mut self.protocol else { return Ok(Produced::Bytes(taken)) };
-        if let Some(Log { reader, until, left }) = log {
-            reader.advance(taken);
-            // What is gone does not count.
-            *left -= taken as u64;
-            if *left == 0 || reader.cursor() >= *until {
-                let next = reader.cursor();
-                *log = None;
-                self.tell(&Event::LogEnd(LogEnd { next }));
-            }
-        }
-        Ok(Produced::of(taken, read.len(), &self.output))
-    }
-
     fn tell(&mut self, event: &Event) {
         event.encode(&mut self.output);
     }
@@ -793,18 +603,6 @@ fn searches(request: &Request) -> bool {
         Request::Attach(request) => request.replay.searches(),
         Request::Log(request) => request.from.searches(),
         _ => false,
-    }
-}
-
-/// What a read from `from` says of the range up to `until`: a reader that was lapped may find itself behind it.
-fn cut(read: Read, from: u64, until: u64) -> Read {
-    if from >= until {
-        Read { start: from, next: from, missed: 0 }
-    } else if read.next > until {
-        let start = read.start.min(until);
-        Read { start, next: until, missed: start - from }
-    } else {
-        read
     }
 }
 

@@ -1,6 +1,8 @@
 //! The server: one console on sockets and a pseudo-terminal, as a subscriber of a rust-vmm event loop.
 //!
 //! It never blocks. A client that stops reading, dies, sends garbage or comes ten thousand times costs only itself.
+//! Clients share a turn of 256 KiB and get what was there when it began, however fast the guest writes: other consoles of the thread
+//! have theirs soon.
 //!
 //! # When it looks for output
 //!
@@ -399,6 +401,7 @@ impl Server {
     }
 
     fn drive(&mut self, token: u32, ready: EventSet, ops: &mut EventOps<'_>) {
+        self.context.share_turn(self.clients.len());
         let Some(client) = self.clients.get_mut(&token) else { return };
         if ready.contains(EventSet::IN) {
             self.moment += 1;
