@@ -96,13 +96,28 @@
 //! of a machine with store buffers (`models/store_buffers.rs`) goes through all states with `membarrier(2)`, and names what happens
 //! when any part is left out.
 //!
-//! Of the code these weakenings were tried by hand. `loom` fails with each of them, and with nothing in the code as it is:
+//! `.ci/weaken` weakens the code in one place at a time, and `loom` has to find each:
 //!
-//! * F3 left out, or after F5; F5 left out; F4 without its fence;
-//! * F6 relaxed; F7 left out, before F6, or without its fence; an F5 that fails and goes on without F7;
-//! * V1 left out, or after V2; V3 left out, relaxed, or with its last look before it has `waits`;
-//! * the light half, or the heavy one, acquire and release only;
-//! * one slot for all threads.
+//! | weakening | `loom` |
+//! |---|---|
+//! | F3 left out | found |
+//! | F3 after F5 | found |
+//! | F4 missing | found |
+//! | F5 left out | found |
+//! | F5 that fails, and goes on without F7 | found |
+//! | F6 relaxed | found |
+//! | F7 left out | found |
+//! | F7 before F6 | found |
+//! | F7 without its barrier | found |
+//! | V1 left out | found |
+//! | V1 after V2 | found |
+//! | V2 left out | found |
+//! | V3 left out | found |
+//! | V3 relaxed | found |
+//! | V3 whose last look is before it has `waits` | found |
+//! | light half acquire and release only | found |
+//! | heavy half acquire and release only | found |
+//! | one slot for all threads | found |
 //!
 //! The bias given before the use is found by `tests/threads.rs`.
 
