@@ -1,6 +1,7 @@
 //! Every figure beside its peer, in one run.
 //!
-//! `cargo run --release -p vuart-benches -- table` prints the table; `--json` prints it for programs. A new figure is a
+//! `cargo run --release -p vuart-benches -- table` prints the table; `--json` prints it for programs; `--save` keeps it, and
+//! `table-of` prints one that was kept. A new figure is a
 //! function in [`figures`] that returns [`Row`](table::Row)s, and a line in [`figures::FAMILIES`].
 
 mod devices;
@@ -47,6 +48,8 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         save: Option<PathBuf>,
     },
+    /// Prints the table of a file that `table --save` has written
+    TableOf { file: PathBuf },
     /// Does one thing so many times and nothing else, for a tool that counts instructions
     Loop { what: Loop, count: u64 },
     /// Makes so many in this process and prints what each took
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
             let effort = if quick { Effort::QUICK } else { Effort::FULL };
             table(json, effort, only.as_deref(), save.as_deref())
         }
+        Command::TableOf { file } => table_of(&file),
         Command::Loop { what, count } => what.run(count),
         Command::Crowd { kind, count } => figures::crowd(kind, count),
     };
@@ -97,5 +101,11 @@ fn table(json: bool, effort: Effort, only: Option<&str>, save: Option<&Path>) ->
     if let Some(dir) = save {
         eprintln!("written: {}", begun.save(dir, &rows)?.display());
     }
+    Ok(())
+}
+
+fn table_of(file: &Path) -> Result<(), Box<dyn Error>> {
+    let (machine, rows) = results::load(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    write!(io::stdout().lock(), "{machine}\n\n{}", table::markdown(&rows))?;
     Ok(())
 }

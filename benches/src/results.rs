@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::machine::{self, Description};
 use crate::table::{Row, Samples};
@@ -29,6 +29,24 @@ struct Results<'a> {
     rows: &'a [Row],
     /// Of the rows that are about the slowest few.
     distributions: Vec<Samples<'a>>,
+}
+
+/// What is read of it again.
+#[derive(Deserialize)]
+struct Saved {
+    machine: Summary,
+    rows: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Summary {
+    summary: String,
+}
+
+/// The machine in a line, and the rows.
+pub(crate) fn load(path: &Path) -> Result<(String, Vec<Row>), Box<dyn Error>> {
+    let Saved { machine, rows } = serde_json::from_str(&fs::read_to_string(path)?)?;
+    Ok((machine.summary, rows))
 }
 
 impl Begun {

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::measure::Pair;
 
 /// One figure beside its peer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
     /// What is compared with what, and in which unit.
     figure: String,
@@ -90,7 +90,15 @@ pub(crate) fn json(rows: &[Row]) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&Rows { rows })
 }
 
+/// Those with a goal, and then the others.
 pub(crate) fn markdown(rows: &[Row]) -> String {
+    let (with_goal, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.goal.is_some());
+    let tables: Vec<String> =
+        [with_goal, others].iter().filter(|rows| !rows.is_empty()).map(|rows| one(rows)).collect();
+    tables.join("\n")
+}
+
+fn one(rows: &[&Row]) -> String {
     let width = rows.iter().map(|row| row.figure.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     let mut line = |figure: &str, ours: &str, peer: &str, ratio: &str, goal: &str, met: &str| {

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::io::{self, Write as _};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use kvm_bindings::kvm_userspace_memory_region;
 use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
@@ -18,6 +19,8 @@ const SEGMENTS: [u16; 2] = [0x1000, 0x1800];
 /// Where the second puts what it reads.
 const READ: u16 = 0x4000;
 const MEMORY: usize = 0x2_0000;
+/// Against hangs only: nothing is expected to take this long.
+const HANG: Duration = Duration::from_mins(2);
 /// How many bytes each writes or reads.
 const COUNT: u16 = 5000;
 
@@ -126,13 +129,16 @@ fn processor(vm: &VmFd, number: u8) -> VcpuFd {
 
 /// Runs it until it halts.
 fn run(mut vcpu: VcpuFd, port: &SharedPort<Unheard>) {
+    let begin = Instant::now();
     loop {
+        // A guest that waits for ever looks at LSR for ever.
+        assert!(begin.elapsed() < HANG, "it waits for a byte, or for room");
         match vcpu.run() {
             Ok(VcpuExit::IoOut(address, data)) => port.write(u64::from(address - COM1), data),
             Ok(VcpuExit::IoIn(address, data)) => port.read(u64::from(address - COM1), data),
             Ok(VcpuExit::Hlt) => return,
             // A signal, of a debugger for example.
-            Ok(VcpuExit::Intr) => {}
+            Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {}
             other => panic!("{other:?}"),
         }
     }

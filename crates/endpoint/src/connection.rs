@@ -27,11 +27,11 @@ use crate::wire::{
 /// And not more than a socket takes that is empty, or what is over is fetched twice.
 const BATCH: usize = 160 << 10;
 
-/// How much output the connections of a console get before other consoles of the thread have their turn, in bytes; they share it. So
-/// long as it takes, a request to another one waits.
+/// How much output the clients of a console get before other consoles of the thread have their turn, in bytes; they share it. A
+/// request to another one waits for as long as that takes.
 const TURN: usize = 256 << 10;
 
-/// How much one gets at least, however many there are.
+/// How much one gets at least, when there are more than sixteen: the system calls for less would cost more than the bytes.
 const LEAST_TURN: usize = 16 << 10;
 
 /// How many bytes are read from a socket at once.
@@ -68,7 +68,7 @@ impl Context {
         self.buffer.resize(BATCH, 0);
     }
 
-    /// So many connections share a turn.
+    /// So many connections share a turn: those that [get output](Connection::gets_output).
     pub(crate) fn share_turn(&mut self, connections: usize) {
         self.turn = TURN.checked_div(connections).unwrap_or(TURN).max(LEAST_TURN);
     }
@@ -261,6 +261,11 @@ impl Connection {
     /// there is room in it.
     pub(crate) fn awaits_guest(&self) -> bool {
         self.session.is_some() && (!self.blocked || self.input_waits())
+    }
+
+    /// It is sent output, if it reads it.
+    pub(crate) fn gets_output(&self) -> bool {
+        self.session.is_some() || matches!(self.protocol, Protocol::Framed { log: Some(_), .. })
     }
 
     fn input_waits(&self) -> bool {

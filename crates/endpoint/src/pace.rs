@@ -7,6 +7,10 @@ use vuart_scrollback::Scrollback;
 /// How late output may come while it flows, and for how long none must have come before the guest is asked to wake us.
 const TICK: Duration = Duration::from_millis(1);
 
+/// How soon there is another look at most: whoever fills a small ring faster than that is not worth a thread that does nothing but
+/// look, and his readers are told what they miss.
+const SHORTEST: Duration = Duration::from_micros(20);
+
 /// How much of the ring may fill up between two looks: one part in so many. The rest is for the time that it takes us to run.
 const SHARE: u64 = 8;
 
@@ -38,9 +42,10 @@ impl Pace {
         self.looked_at = None;
     }
 
-    /// Nobody reads: there are no more looks.
+    /// Nobody reads: there are no more looks, and what comes meanwhile says nothing of the pace at the next.
     pub(crate) fn rest(&mut self) {
         self.next = None;
+        self.looked_at = None;
     }
 
     /// There has been a look. Says whether there is to be another by the clock, because something has come since the one before.
@@ -58,10 +63,11 @@ impl Pace {
     }
 }
 
-/// How long the guest takes for `room` bytes if it goes on as it did when it wrote `found` in that time; [`TICK`] at most.
+/// How long the guest takes for `room` bytes if it goes on as it did when it wrote `found` in that time; [`SHORTEST`] at least, and
+/// [`TICK`] at most.
 fn wait(found: u64, elapsed: Duration, room: u64) -> Duration {
     let nanos = elapsed.as_nanos().saturating_mul(room.into()) / u128::from(found.max(1));
-    u64::try_from(nanos).map_or(TICK, |nanos| TICK.min(Duration::from_nanos(nanos)))
+    u64::try_from(nanos).map_or(TICK, |nanos| Duration::from_nanos(nanos).clamp(SHORTEST, TICK))
 }
 
 #[cfg(test)]
@@ -97,10 +103,10 @@ mod tests {
             let (_, wait) = expected.into_iter().find(|(known, _)| *known == bytes).unwrap();
             assert_eq!(pace.next(), Some(now + TICK / 4 * wait), "{bytes} bytes");
         }
-        // All at once: at once.
+        // All at once.
         writer.extend(&[b'x'; 4096]);
         assert!(pace.look(&scrollback, now));
-        assert!(pace.take_due(now));
+        assert_eq!(pace.next(), Some(now + SHORTEST));
     }
 
     #[test]
@@ -123,12 +129,17 @@ mod tests {
         assert!(pace.look(&scrollback, now));
         pace.rest();
         assert_eq!(pace.next(), None);
+        // Somebody reads again, after a while in which a byte came: it came just now, for all that is known.
+        writer.push(b'b');
+        let later = now + Duration::from_secs(10);
+        assert!(pace.look(&scrollback, later));
+        assert_eq!(pace.next(), Some(later + Duration::from_nanos(512 * BYTE)));
     }
 
     #[test]
     fn no_time_is_too_long_or_too_short() {
         assert_eq!(wait(1, Duration::MAX, u64::MAX), TICK);
-        assert_eq!(wait(u64::MAX, Duration::from_nanos(1), 512), Duration::ZERO);
-        assert_eq!(wait(0, Duration::ZERO, 512), Duration::ZERO);
+        assert_eq!(wait(u64::MAX, Duration::from_nanos(1), 512), SHORTEST);
+        assert_eq!(wait(0, Duration::ZERO, 512), SHORTEST);
     }
 }

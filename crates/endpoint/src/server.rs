@@ -1,8 +1,8 @@
 //! The server: one console on sockets and a pseudo-terminal, as a subscriber of a rust-vmm event loop.
 //!
 //! It never blocks. A client that stops reading, dies, sends garbage or comes ten thousand times costs only itself.
-//! Clients share a turn of 256 KiB and get what was there when it began, however fast the guest writes: other consoles of the thread
-//! have theirs soon.
+//! Those who are at a console share a turn of 256 KiB (but each has 16 KiB), and get what was there when it began, however fast the
+//! guest writes: other consoles of the thread have theirs soon.
 //!
 //! # When it looks for output
 //!
@@ -321,6 +321,7 @@ impl Server {
         } else if full {
             connection.refuse(ErrorCode::TooMany, "too many clients; try again when one has left");
         }
+        self.share_turn(1);
         let welcome = role.is_some() && !full;
         let ready = if welcome { EventSet::IN | EventSet::OUT } else { EventSet::OUT };
         // One attempt to say so: a client that is sent away is given no place to wait in.
@@ -400,8 +401,13 @@ impl Server {
         }
     }
 
+    /// As many as are at the console, and `more` who may come to be, have to share what is sent at this turn.
+    fn share_turn(&mut self, more: usize) {
+        let there = self.clients.values().filter(|client| client.connection.gets_output()).count();
+        self.context.share_turn(there + more);
+    }
+
     fn drive(&mut self, token: u32, ready: EventSet, ops: &mut EventOps<'_>) {
-        self.context.share_turn(self.clients.len());
         let Some(client) = self.clients.get_mut(&token) else { return };
         if ready.contains(EventSet::IN) {
             self.moment += 1;
@@ -457,6 +463,8 @@ impl Server {
         }
     }
 
+    /// After all that drives connections: these get only what was there when they were driven, and are not looked at again by themselves.
+    ///
     /// If the guest can have something for one of our clients, sees to it that we look again: soon while output flows, and
     /// otherwise when the guest wakes us. (What is for all, such as the end, rings in any case.) While nobody is there, or nobody
     /// reads, there is neither, and the guest does not pay for our wake-ups.
@@ -615,6 +623,7 @@ impl MutEventSubscriber for Server {
     fn process(&mut self, events: Events, ops: &mut EventOps<'_>) {
         let set = events.event_set();
         self.context.borrow_buffer();
+        self.share_turn(0);
         self.resume(ops);
         match events.data() {
             token::DOORBELL => self.rung(ops),

@@ -36,7 +36,8 @@ impl Produced {
 
 impl Connection {
     /// Sends what the client is owed, as far as its socket and its turn reach. What the guest writes meanwhile is for the next time: it
-    /// could go on for ever, a byte for each call.
+    /// could go on for ever, a byte for each call. That there is a next time, whoever drives connections sees to afterwards: by the
+    /// clock, or by being woken (`Server::watch_guest`).
     pub(super) fn send(&mut self, turn: &mut usize, context: &mut Context) -> Result<(), Closed> {
         if self.blocked {
             return Ok(());

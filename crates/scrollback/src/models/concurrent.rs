@@ -48,16 +48,15 @@ fn one_cell() {
     });
 }
 
-/// Two threads take turns with the writer under a lock. One announces the granule, the other writes in it.
-#[test]
-fn a_writer_that_changes_threads() {
-    explore(None, 1000, || {
+/// Two threads take turns with the writer under a lock, each for so many bytes. One announces the granule, the other writes in it.
+fn taking_turns(bytes: usize) {
+    explore(None, 1000, move || {
         let (mut writer, scrollback) = ring(16, 8);
         fill(&mut writer, 16);
         let writer = Arc::new(Mutex::new(writer));
         let threads = [(); 2].map(|()| {
             let writer = Arc::clone(&writer);
-            thread::spawn(move || fill(&mut writer.lock().expect("no panic"), 1))
+            thread::spawn(move || fill(&mut writer.lock().expect("no panic"), bytes))
         });
         let mut buf = [0; 8];
         check(scrollback.read_at(0, &mut buf), 0, &buf);
@@ -65,6 +64,17 @@ fn a_writer_that_changes_threads() {
             thread.join().expect("a writer");
         }
     });
+}
+
+#[test]
+fn a_writer_that_changes_threads() {
+    taking_turns(1);
+}
+
+/// By short slices.
+#[test]
+fn a_writer_of_slices_that_changes_threads() {
+    taking_turns(2);
 }
 
 /// The boot head takes over what is read, and then forgets it for the next boot.
