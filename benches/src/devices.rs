@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::io::Write;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use vm_device::MutDevicePio;
 use vm_device::bus::{PioAddress, PioAddressOffset};
@@ -10,15 +11,27 @@ use vm_superio::{Serial, Trigger};
 use vuart::{NewPortError, Options, SerialPort};
 
 /// The interrupt of a guest that polls, as a kernel's console does: it is never raised.
+///
+/// Both devices' code is made anew for each `COPY`, and so is at as many addresses: see
+/// [`over_copies`](crate::figures::over_copies).
 #[derive(Debug)]
-pub(crate) struct Polled;
+pub(crate) struct Polled<const COPY: u8 = 0>;
 
-impl Trigger for Polled {
+impl<const COPY: u8> Trigger for Polled<COPY> {
     type E = ();
 
     fn trigger(&self) -> Result<(), ()> {
+        // One instruction, which is never come to: so the copies differ, and the compiler does not make one of them all.
+        LAST_RAISED.store(COPY, Ordering::Relaxed);
         Ok(())
     }
+}
+
+static LAST_RAISED: AtomicU8 = AtomicU8::new(0);
+
+/// Somebody might look at it, for all that the compiler knows: or there would be no stores.
+fn expose() {
+    black_box(&LAST_RAISED);
 }
 
 pub(crate) type Port = SerialPort<Polled>;
@@ -33,10 +46,22 @@ pub(crate) fn port_with(options: Options) -> Result<Port, NewPortError> {
     SerialPort::with_options(Polled, options)
 }
 
-pub(crate) type Peer<W> = Serial<Polled, NoEvents, W>;
+/// One of several copies.
+pub(crate) fn port_copy<const COPY: u8>() -> Result<SerialPort<Polled<COPY>>, NewPortError> {
+    expose();
+    SerialPort::with_options(Polled, Options::default())
+}
+
+pub(crate) type Peer<W, const COPY: u8 = 0> = Serial<Polled<COPY>, NoEvents, W>;
 
 /// vm-superio's, writing into `out`.
 pub(crate) fn peer<W: Write>(out: W) -> Peer<W> {
+    peer_copy(out)
+}
+
+/// One of several copies.
+pub(crate) fn peer_copy<W: Write, const COPY: u8>(out: W) -> Peer<W, COPY> {
+    expose();
     Serial::new(Polled, out)
 }
 
@@ -72,9 +97,9 @@ impl<T: Trigger, W: Write> Registers for Serial<T, NoEvents, W> {
 
 /// vm-superio's on a bus: the adapter that each VMM writes for itself.
 #[derive(Debug)]
-pub(crate) struct PeerOnBus<W: Write>(pub(crate) Peer<W>);
+pub(crate) struct PeerOnBus<W: Write, const COPY: u8>(pub(crate) Peer<W, COPY>);
 
-impl<W: Write> MutDevicePio for PeerOnBus<W> {
+impl<W: Write, const COPY: u8> MutDevicePio for PeerOnBus<W, COPY> {
     fn pio_read(&mut self, _base: PioAddress, offset: PioAddressOffset, data: &mut [u8]) {
         if let ([byte], Ok(offset)) = (data, u8::try_from(offset)) {
             *byte = self.0.read(offset);

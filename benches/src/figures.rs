@@ -20,7 +20,7 @@ use std::error::Error;
 
 pub(crate) use self::idle::{Kind, crowd};
 pub(crate) use self::register::character;
-use crate::measure::Effort;
+use crate::measure::{Effort, Pair};
 use crate::table::Row;
 
 /// What a family returns; an error when something did not arrive as it should.
@@ -47,6 +47,38 @@ pub(crate) const FAMILIES: &[(&str, Family)] = &[
     ("the ring by itself", ring::rows),
     ("a push and those who sleep", waking::rows),
 ];
+
+/// How many copies of the devices' code a figure of some nanoseconds is taken over.
+const COPIES: usize = 7;
+
+/// Measures one of them.
+type Measure = fn(Effort) -> Result<Pair, Box<dyn Error>>;
+
+/// A measurement of a function that is generic over the copy, for each of them.
+macro_rules! copies {
+    ($measure:ident) => {
+        [
+            $measure::<0>,
+            $measure::<1>,
+            $measure::<2>,
+            $measure::<3>,
+            $measure::<4>,
+            $measure::<5>,
+            $measure::<6>,
+        ]
+    };
+}
+use copies;
+
+/// Measures each copy, and gives the one whose ratio is the median.
+///
+/// What some ten instructions cost depends on where they are: how they lie in the lines of the caches, and what else has the same place
+/// in the tables of the branch predictor. A change elsewhere in the program moves them, and a figure of one address by a third.
+pub(crate) fn over_copies(effort: Effort, copies: [Measure; COPIES]) -> Result<Pair, Box<dyn Error>> {
+    let effort = effort.part_of(COPIES);
+    let pairs = copies.iter().map(|measure| measure(effort)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Pair::typical(pairs).ok_or("there are no copies")?)
+}
 
 /// Those whose name contains `only`; all of them when nothing is asked for.
 pub(crate) fn chosen(only: Option<&str>) -> Result<Vec<(&'static str, Family)>, String> {

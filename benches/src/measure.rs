@@ -18,6 +18,11 @@ impl Effort {
     pub(crate) const FULL: Self = Self { rounds: 201, turn: Duration::from_millis(2), samples: 10_000_000 };
     pub(crate) const QUICK: Self = Self { rounds: 5, turn: Duration::from_micros(200), samples: 20_000 };
 
+    /// For one of so many measurements that are taken together.
+    pub(crate) fn part_of(self, measurements: usize) -> Self {
+        Self { rounds: (3 * self.rounds).div_ceil(measurements), ..self }
+    }
+
     /// Gives each of `candidates` its turns, by number.
     ///
     /// They take turns, and which of them is first and who comes after whom alternate too, so that a machine that becomes
@@ -63,6 +68,16 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
+    pub(crate) fn ratio(self) -> f64 {
+        self.ours / self.peer
+    }
+
+    /// The one whose ratio is the median.
+    pub(crate) fn typical(mut pairs: Vec<Self>) -> Option<Self> {
+        pairs.sort_by(|one, other| one.ratio().total_cmp(&other.ratio()));
+        pairs.get(pairs.len() / 2).copied()
+    }
+
     /// The same for `unit` out of each `of`.
     pub(crate) fn per(self, of: u32, unit: f64) -> Self {
         let part = unit / f64::from(of);

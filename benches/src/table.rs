@@ -49,7 +49,7 @@ impl Distribution {
 impl Row {
     /// A row without a goal.
     pub(crate) fn new(figure: impl Into<String>, pair: Pair) -> Self {
-        let ratio = pair.ours / pair.peer;
+        let ratio = pair.ratio();
         Self {
             figure: figure.into(),
             ours: rounded(pair.ours, 100.0),

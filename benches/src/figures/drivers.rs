@@ -22,11 +22,11 @@ const BURST: u64 = 16;
 
 pub(super) fn rows(effort: Effort) -> Rows {
     Ok(vec![
-        Row::new("MSR read vs vm-superio, ns", read(effort, offset::MSR)?),
-        Row::new("RBR read, nothing there, vs vm-superio, ns", read(effort, offset::RBR)?),
+        Row::new("MSR read vs vm-superio, ns", read::<0>(effort, offset::MSR)?),
+        Row::new("RBR read, nothing there, vs vm-superio, ns", read::<0>(effort, offset::RBR)?),
         Row::new(
             "16 characters by THRE interrupts (IIR, LSR, 16 writes to THR) vs vm-superio, interrupts free, ns",
-            by_interrupt(effort, || Ok(Polled))?,
+            by_interrupt(effort, || Ok(Polled::<0>))?,
         ),
         Row::new("the same, an interrupt is a write to an eventfd, ns", by_interrupt(effort, irqfd)?),
         Row::new(

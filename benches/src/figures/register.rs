@@ -1,5 +1,6 @@
 //! One register access, with nobody attached, beside vm-superio writing into a sink that keeps nothing.
 
+use std::error::Error;
 use std::hint::black_box;
 use std::io;
 
@@ -9,8 +10,8 @@ use vm_superio::Trigger;
 use vuart::SerialPort;
 use vuart::uart::spec::{Lsr, offset};
 
-use super::{Rows, expect};
-use crate::devices::{self, Peer, PeerOnBus, Port, Registers};
+use super::{Rows, copies, expect, over_copies};
+use crate::devices::{self, PeerOnBus, Registers};
 use crate::measure::{Effort, Pair, compare};
 use crate::table::Row;
 
@@ -18,11 +19,18 @@ const COM1: PioAddress = PioAddress(0x3F8);
 
 pub(super) fn rows(effort: Effort) -> Rows {
     Ok(vec![
-        Row::new("THR write, nobody attached, vs vm-superio into a sink, ns", thr(effort)?).goal(1.0),
-        Row::new("the same as a VMM has both, on a bus of `dyn MutDevicePio`, ns", thr_on_bus(effort)?)
-            .goal(1.0),
-        Row::new("LSR read vs vm-superio, ns", read(effort, offset::LSR)?).goal(1.0),
-        Row::new("IIR read vs vm-superio, ns", read(effort, offset::IIR)?).goal(1.0),
+        Row::new(
+            "THR write, nobody attached, vs vm-superio into a sink, ns",
+            over_copies(effort, copies!(thr))?,
+        )
+        .goal(1.0),
+        Row::new(
+            "the same as a VMM has both, on a bus of `dyn MutDevicePio`, ns",
+            over_copies(effort, copies!(thr_on_bus))?,
+        )
+        .goal(1.0),
+        Row::new("LSR read vs vm-superio, ns", over_copies(effort, copies!(lsr))?).goal(1.0),
+        Row::new("IIR read vs vm-superio, ns", over_copies(effort, copies!(iir))?).goal(1.0),
     ])
 }
 
@@ -55,7 +63,7 @@ pub(super) struct Written {
 }
 
 /// Writes to THR, here and there in turn.
-pub(super) fn compare_writes<W: io::Write>(effort: Effort, port: &mut Port, peer: &mut Peer<W>) -> Written {
+pub(super) fn compare_writes(effort: Effort, port: &mut dyn Registers, peer: &mut dyn Registers) -> Written {
     let (mut our_count, mut peer_count) = (0, 0);
     let pair = compare(
         effort,
@@ -71,21 +79,21 @@ pub(super) fn compare_writes<W: io::Write>(effort: Effort, port: &mut Port, peer
     Written { pair, ours: our_count, peer: peer_count }
 }
 
-fn thr(effort: Effort) -> Result<Pair, Box<dyn std::error::Error>> {
-    let mut port = devices::port()?;
-    let written = compare_writes(effort, &mut port, &mut devices::peer(io::sink()));
+fn thr<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
+    let mut port = devices::port_copy::<COPY>()?;
+    let written = compare_writes(effort, &mut port, &mut devices::peer_copy::<_, COPY>(io::sink()));
     verify(&port, written.ours)?;
     Ok(written.pair)
 }
 
-fn thr_on_bus(effort: Effort) -> Result<Pair, Box<dyn std::error::Error>> {
+fn thr_on_bus<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
     fn write_on_bus(device: &mut dyn MutDevicePio, count: u64) {
         for n in 0..count {
             device.pio_write(COM1, black_box(u16::from(offset::THR)), black_box(&[character(n)]));
         }
     }
-    let mut port = devices::port()?;
-    let mut peer = PeerOnBus(devices::peer(io::sink()));
+    let mut port = devices::port_copy::<COPY>()?;
+    let mut peer = PeerOnBus(devices::peer_copy::<_, COPY>(io::sink()));
     let mut written = 0;
     let pair = compare(
         effort,
@@ -100,10 +108,7 @@ fn thr_on_bus(effort: Effort) -> Result<Pair, Box<dyn std::error::Error>> {
 }
 
 /// All that was written has its place in the ring, and the newest of it can be read.
-pub(super) fn verify<T: Trigger>(
-    port: &SerialPort<T>,
-    written: u64,
-) -> Result<(), Box<dyn std::error::Error>> {
+pub(super) fn verify<T: Trigger>(port: &SerialPort<T>, written: u64) -> Result<(), Box<dyn Error>> {
     let scrollback = port.console().scrollback();
     expect("the ring", scrollback.end(), written)?;
     let mut newest = [0; 4096];
@@ -111,10 +116,18 @@ pub(super) fn verify<T: Trigger>(
     expect("the ring's end", read.len() as u64, written.min(newest.len() as u64))
 }
 
+fn lsr<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
+    read::<COPY>(effort, offset::LSR)
+}
+
+fn iir<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
+    read::<COPY>(effort, offset::IIR)
+}
+
 /// Reads a register of an idle port, here and there.
-pub(super) fn read(effort: Effort, register: u8) -> Result<Pair, Box<dyn std::error::Error>> {
-    let mut port = devices::port()?;
-    let mut peer = devices::peer(io::sink());
+pub(super) fn read<const COPY: u8>(effort: Effort, register: u8) -> Result<Pair, Box<dyn Error>> {
+    let mut port = devices::port_copy::<COPY>()?;
+    let mut peer = devices::peer_copy::<_, COPY>(io::sink());
     let lsr = (Lsr::THRE | Lsr::TEMT).bits();
     if (port.read_register(offset::LSR), peer.read(offset::LSR)) != (lsr, lsr) {
         return Err("the two devices do not agree on an idle LSR".into());
