@@ -43,13 +43,20 @@ pub(crate) fn port() -> Result<Port, NewPortError> {
 
 /// The same with another ring, say.
 pub(crate) fn port_with(options: Options) -> Result<Port, NewPortError> {
-    SerialPort::with_options(Polled, options)
+    port_copy_with(options)
 }
 
 /// One of several copies.
 pub(crate) fn port_copy<const COPY: u8>() -> Result<SerialPort<Polled<COPY>>, NewPortError> {
+    port_copy_with(Options::default())
+}
+
+/// The same with options.
+pub(crate) fn port_copy_with<const COPY: u8>(
+    options: Options,
+) -> Result<SerialPort<Polled<COPY>>, NewPortError> {
     expose();
-    SerialPort::with_options(Polled, Options::default())
+    SerialPort::with_options(Polled, options)
 }
 
 pub(crate) type Peer<W, const COPY: u8 = 0> = Serial<Polled<COPY>, NoEvents, W>;

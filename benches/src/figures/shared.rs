@@ -1,6 +1,7 @@
 //! A port that several vCPUs share. Where it is not said that two threads come, the lock is not contended: this is what sharing
 //! costs by itself.
 
+use std::error::Error;
 use std::hint::black_box;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,59 +10,70 @@ use std::thread;
 use std::time::Duration;
 
 use vuart::uart::spec::offset;
-use vuart::{Options, SerialPort, SharedPort};
+use vuart::{Options, SharedPort};
 
-use super::Rows;
 use super::register::{character, verify};
+use super::{Rows, copies, over_copies};
 use crate::devices::{self, Peer, Polled};
-use crate::measure::{Effort, Operation, Pair, medians, time};
+use crate::measure::{Effort, Operation, Pair, compare, medians, time};
 use crate::table::Row;
 
 /// So many accesses in a row have the bias for sure.
 const ROW: u64 = 100;
 
 pub(super) fn rows(effort: Effort) -> Rows {
-    let biased = SharedPort::new(devices::port()?);
-    let plain = SharedPort::new(SerialPort::with_options(Polled, Options::default().without_membarrier())?);
-    let peer = Arc::new(Mutex::new(devices::peer(io::sink())));
-    let mut written = [0; 2];
-    let [of_biased, of_plain] = &mut written;
-    let uncontended = medians(
-        effort,
-        &mut [
-            &mut |count| writes(&biased, count, of_biased),
-            &mut |count| writes(&plain, count, of_plain),
-            &mut |count| {
-                time(|| {
-                    for n in 0..count {
-                        write_peer(black_box(&peer), n);
-                    }
-                })
-            },
-        ],
-    );
-    biased.with(|port| verify(port, written[0]))?;
-    plain.with(|port| verify(port, written[1]))?;
-    let against_peer = |ours: usize| Pair { ours: uncontended[ours], peer: uncontended[2] };
     let mut rows = vec![
-        Row::new("THR write, shared by vCPUs, vs `Arc<Mutex<vm-superio>>` into a sink, ns", against_peer(0))
-            .goal(0.5),
-        Row::new("the same without membarrier: no bias, and a fence for the doorbell, ns", against_peer(1)),
+        Row::new(
+            "THR write, shared by vCPUs, vs `Arc<Mutex<vm-superio>>` into a sink, ns",
+            over_copies(effort, copies!(biased))?,
+        )
+        .goal(0.5),
+        Row::new(
+            "the same without membarrier: no bias, and a fence for the doorbell, ns",
+            over_copies(effort, copies!(plain))?,
+        ),
     ];
     rows.extend(alternating(effort)?);
     Ok(rows)
 }
 
-fn writes(port: &SharedPort<Polled>, count: u64, written: &mut u64) -> Duration {
-    *written += count;
-    time(|| {
-        for n in 0..count {
-            black_box(port).write_register(black_box(offset::THR), black_box(character(n)));
-        }
-    })
+fn biased<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
+    uncontended(effort, &SharedPort::new(devices::port_copy::<COPY>()?))
 }
 
-fn write_peer(peer: &Mutex<Peer<io::Sink>>, n: u64) {
+fn plain<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
+    uncontended(
+        effort,
+        &SharedPort::new(devices::port_copy_with::<COPY>(Options::default().without_membarrier())?),
+    )
+}
+
+/// One vCPU comes to ours, and to the peer behind a mutex.
+fn uncontended<const COPY: u8>(
+    effort: Effort,
+    port: &SharedPort<Polled<COPY>>,
+) -> Result<Pair, Box<dyn Error>> {
+    let peer = Arc::new(Mutex::new(devices::peer_copy::<_, COPY>(io::sink())));
+    let mut written = 0;
+    let pair = compare(
+        effort,
+        &mut |count| {
+            written += count;
+            for n in 0..count {
+                black_box(port).write_register(black_box(offset::THR), black_box(character(n)));
+            }
+        },
+        &mut |count| {
+            for n in 0..count {
+                write_peer(black_box(&peer), n);
+            }
+        },
+    );
+    port.with(|port| verify(port, written))?;
+    Ok(pair)
+}
+
+fn write_peer<const COPY: u8>(peer: &Mutex<Peer<io::Sink, COPY>>, n: u64) {
     let mut peer = peer.lock().unwrap_or_else(PoisonError::into_inner);
     let _ = black_box(peer.write(black_box(offset::THR), black_box(character(n))));
 }
