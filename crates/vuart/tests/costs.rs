@@ -57,7 +57,7 @@ fn writes() -> u64 {
 
 /// A megabyte at the pace of a guest that exits for each byte, to a reader who keeps up. A wake-up for each byte would be a million of
 /// them. There may be one for each time that the guest was kept from running for more than a millisecond: that is why it catches
-/// up with the clock.
+/// up with the clock. (And none at all, if it begins before the server has gone to sleep after letting the reader in.)
 #[test]
 fn a_guest_that_writes_on_and_on_wakes_nobody_who_looks_anyway() {
     let _turn = turn();
@@ -88,7 +88,7 @@ fn a_guest_that_writes_on_and_on_wakes_nobody_who_looks_anyway() {
     port.console().end(&Cause::VmEnded);
     assert_eq!(reader.join().unwrap(), MIB as usize, "the reader has kept up");
     println!("{writes} wake-ups");
-    assert!((1..=256).contains(&writes), "{writes} system calls for a megabyte");
+    assert!(writes <= 256, "{writes} system calls for a megabyte");
 }
 
 /// What the present test program is told when it is to play a part in another process.
