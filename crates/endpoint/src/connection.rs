@@ -68,14 +68,14 @@ impl Context {
         self.buffer.resize(BATCH, 0);
     }
 
-    /// So many connections share a turn: those that [get output](Connection::gets_output).
-    pub(crate) fn share_turn(&mut self, connections: usize) {
-        self.turn = TURN.checked_div(connections).unwrap_or(TURN).max(LEAST_TURN);
-    }
-
     /// After that: leaves it to others.
     pub(crate) fn return_buffer(&mut self) {
         BUFFER.set(std::mem::take(&mut self.buffer));
+    }
+
+    /// So many connections share a turn: those that [get output](Connection::gets_output).
+    pub(crate) fn share_turn(&mut self, connections: usize) {
+        self.turn = TURN.checked_div(connections).unwrap_or(TURN).max(LEAST_TURN);
     }
 }
 
@@ -230,9 +230,7 @@ impl Connection {
 
     /// Nothing more is owed to the client.
     pub(crate) fn is_settled(&self) -> bool {
-        self.session.is_none()
-            && self.output.is_empty()
-            && !matches!(self.protocol, Protocol::Framed { log: Some(_), .. })
+        !self.gets_output() && self.output.is_empty()
     }
 
     /// What the event loop should wait for.
