@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use vuart::endpoint::wire::{Decoder, Event, Frame, Request, WireError};
+use vuart::wire::{Decoder, Event, Frame, Request, WireError};
 
 /// Decodes a stream of bytes, as a server and as a client, and panics when the decoder does not hold its promises.
 ///

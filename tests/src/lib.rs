@@ -13,8 +13,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use vuart::endpoint::wire::{Event, Request};
-use vuart::endpoint::{Cause, Client, Console, Mode, Replay, RuntimeDir};
+use vuart::endpoint::{Cause, Console, Mode, Replay};
+use vuart::server::Claim;
+use vuart::wire::{Client, Event, Request, RuntimeDir};
 use vuart_vmm::{Engine, Exit, ServedMachine, choose};
 
 pub use device::{Passing, Registers, config};
@@ -44,8 +45,8 @@ impl Vm {
     /// Boots the guest and serves its console in a directory of its own.
     pub fn boot(engine: Engine) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let claim =
-            RuntimeDir::create(dir.path().join("run")).and_then(|dir| dir.claim("vm0")).expect("a name");
+        let claim = Claim::new(&RuntimeDir::create(dir.path().join("run")).expect("a directory"), "vm0")
+            .expect("a name");
         let machine = ServedMachine::boot(engine, claim).expect("a machine");
         Self { engine, machine, _dir: dir }
     }

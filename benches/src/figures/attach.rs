@@ -7,9 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use vuart::Options;
-use vuart::endpoint::wire::{DetachRequest, Event, Request};
-use vuart::endpoint::{Client, ClientError, Mode, Replay};
+use vuart::endpoint::{Mode, Replay};
 use vuart::uart::spec::offset;
+use vuart::wire::{Client, ClientError, DetachRequest, Event, Request};
 
 use super::attached::Served;
 use super::register::character;

@@ -11,9 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use vuart::endpoint::wire::Event;
-use vuart::endpoint::{Cause, Client, Console, Mode, Replay, RuntimeDir, Server, ServerThread};
+use vuart::endpoint::{Cause, Console, Mode, Replay};
+use vuart::server::{Claim, Server, ServerThread};
 use vuart::uart::spec::offset;
+use vuart::wire::{Client, Event, RuntimeDir};
 
 use super::register::{character, compare_writes, verify};
 use super::sinks::drain;
@@ -50,7 +51,7 @@ pub(super) struct Served {
 impl Served {
     pub(super) fn new(console: Console) -> Result<Self, Box<dyn Error>> {
         let dir = tempfile::tempdir()?;
-        let claim = RuntimeDir::create(dir.path().join("vuart"))?.claim("bench")?;
+        let claim = Claim::new(&RuntimeDir::create(dir.path().join("vuart"))?, "bench")?;
         let control = claim.control_socket().to_owned();
         let server = ServerThread::start(Server::bind(claim, console)?)?;
         Ok(Self { control, server, _dir: dir })

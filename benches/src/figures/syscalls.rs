@@ -8,8 +8,9 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vuart::endpoint::{Cause, Client, Mode, Replay};
+use vuart::endpoint::{Cause, Mode, Replay};
 use vuart::uart::spec::offset;
+use vuart::wire::Client;
 
 use super::attached::{Served, count_output};
 use super::register::{character, verify};

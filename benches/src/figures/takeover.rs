@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vuart::endpoint::wire::{AttachRequest, Attached, Event, Frame as _, Request};
-use vuart::endpoint::{Cause, Client, Mode, Replay, RuntimeDir, Server, ServerThread};
+use vuart::endpoint::{Cause, Mode, Replay};
+use vuart::server::{Claim, Server, ServerThread};
 use vuart::uart::spec::offset;
+use vuart::wire::{AttachRequest, Attached, Client, Event, Frame as _, Request, RuntimeDir};
 
 use super::Rows;
 use super::attached::{GRACE, count_output};
@@ -53,8 +54,8 @@ fn take_over(effort: Effort, other: Option<Duration>) -> Result<Pair, Box<dyn Er
     let (port, mut other_port) = (devices::port()?, devices::port()?);
     let dir = tempfile::tempdir()?;
     let run = RuntimeDir::create(dir.path().join("vuart"))?;
-    let busy_one = Server::bind(run.claim("busy")?, other_port.console().clone())?;
-    let server = Server::bind(run.claim("bench")?, port.console().clone())?;
+    let busy_one = Server::bind(Claim::new(&run, "busy")?, other_port.console().clone())?;
+    let server = Server::bind(Claim::new(&run, "bench")?, port.console().clone())?;
     let thread = ServerThread::start_with(server, vec![Box::new(busy_one)])?;
 
     let (console, over) = (other_port.console().clone(), Arc::new(AtomicBool::new(other.is_none())));

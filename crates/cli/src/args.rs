@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
-use vuart::endpoint::{Mode, OnLag, Replay};
+use vuart_endpoint::{Mode, OnLag, Replay};
 use vuart_vmm::Engine;
 
 use crate::completions::targets;
@@ -339,7 +339,7 @@ pub(crate) enum TraceCommand {
 /// Each answer that differs is a line on standard output, `FILE:LINE: r 5: expected 61, got 60`. The exit status is 0 when
 /// there is none, 1 when there are some, and 2 when a file can't be read or is not a trace, which standard error explains.
 #[derive(Debug, Args)]
-#[command(max_term_width = 100, after_help = vuart::trace::FORMAT)]
+#[command(max_term_width = 100, after_help = vuart_trace::FORMAT)]
 pub(crate) struct ReplayArgs {
     /// Write the trace, with the UART's answers in the place of those expected, instead of comparing; takes one FILE
     #[arg(long)]

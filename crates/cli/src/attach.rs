@@ -1,7 +1,7 @@
 //! `vuart attach`: a console on this terminal, or on pipes.
 
-use vuart::endpoint::wire::{AttachRequest, Attached};
-use vuart::endpoint::{Cause, ClientError, Replay};
+use vuart_endpoint::{Cause, Replay};
+use vuart_wire::{AttachRequest, Attached, ClientError};
 
 use crate::args::AttachArgs;
 use crate::error::Error;

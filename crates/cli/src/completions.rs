@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use clap_complete::engine::{PathCompleter, ValueCompleter as _};
 use clap_complete::env::Shells;
 use clap_complete::{CompleteEnv, CompletionCandidate};
-use vuart::endpoint::RuntimeDir;
+use vuart_wire::RuntimeDir;
 
 use crate::args::{Arguments, CompletionsArgs};
 use crate::error::Error;

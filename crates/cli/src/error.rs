@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use vuart::endpoint::wire::ErrorCode;
-use vuart::endpoint::{
-    AuditError, ClientError, End, Identity, Refused, RuntimeDirError, ServeError, Timestamp,
-};
-use vuart::scrollback::FileError;
+use vuart_audit::AuditError;
+use vuart_endpoint::{End, Identity, Refused, Timestamp};
+use vuart_scrollback::FileError;
+use vuart_server::{ClaimError, ServeError};
 use vuart_vmm::{BootError, RingError};
+use vuart_wire::{ClientError, ErrorCode, RuntimeDirError};
 
 use crate::exit::Exit;
 
@@ -48,10 +48,13 @@ pub(crate) enum Error {
     Client(#[from] ClientError),
 
     #[error(transparent)]
-    Directory(RuntimeDirError),
+    Directory(#[from] RuntimeDirError),
+
+    #[error(transparent)]
+    Claim(ClaimError),
 
     #[error("{0}; make room there, or set VUART_RUNTIME_DIR to another directory that you can write")]
-    Lock(#[source] RuntimeDirError),
+    Lock(#[source] ClaimError),
 
     #[error("{0}; make room there, or set VUART_RUNTIME_DIR to another directory that you can write")]
     Bind(#[source] ServeError),
@@ -130,11 +133,12 @@ impl From<BootError> for Error {
     }
 }
 
-impl From<RuntimeDirError> for Error {
-    fn from(error: RuntimeDirError) -> Self {
+impl From<ClaimError> for Error {
+    fn from(error: ClaimError) -> Self {
         match error {
-            RuntimeDirError::Lock { .. } => Self::Lock(error),
-            error => Self::Directory(error),
+            ClaimError::Lock { .. } => Self::Lock(error),
+            ClaimError::Directory(error) => Self::Directory(error),
+            error => Self::Claim(error),
         }
     }
 }
@@ -174,7 +178,9 @@ impl Error {
                 _ => Exit::Failure,
             },
             Self::NoSuchConsole { .. } | Self::NotServed { .. } | Self::Over { .. } => Exit::NoConsole,
-            Self::Held { .. } | Self::NoFreeName { .. } => Exit::InUse,
+            Self::Held { .. } | Self::NoFreeName { .. } | Self::Claim(ClaimError::Taken { .. }) => {
+                Exit::InUse
+            }
             Self::ShutDown { .. } => Exit::Lost,
             Self::Disabled { .. } => Exit::Disabled,
             Self::NotTaken { .. } => Exit::NotTaken,
@@ -191,7 +197,6 @@ impl Error {
             },
             Self::Directory(error) => match error {
                 RuntimeDirError::BadName { .. } => Exit::Usage,
-                RuntimeDirError::Taken { .. } => Exit::InUse,
                 _ => Exit::NotPermitted,
             },
             Self::Lock(_)

@@ -1,6 +1,6 @@
 //! What the command's exit status says.
 
-use vuart::endpoint::Cause;
+use vuart_endpoint::Cause;
 
 use crate::signals::Signal;
 

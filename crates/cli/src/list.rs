@@ -7,8 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use vuart::endpoint::wire::Status;
-use vuart::endpoint::{Client, ClientError, RuntimeDir, RuntimeDirError};
+use vuart_wire::{Client, ClientError, RuntimeDir, RuntimeDirError, Status};
 
 use crate::args::ListArgs;
 use crate::error::Error;

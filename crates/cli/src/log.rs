@@ -8,8 +8,8 @@ mod ring;
 use std::io;
 use std::thread;
 
-use vuart::endpoint::wire::{Event, Hole};
-use vuart::endpoint::{ClientError, End};
+use vuart_endpoint::End;
+use vuart_wire::{ClientError, Event, Hole};
 
 use bytes::Bytes;
 use json::Json;

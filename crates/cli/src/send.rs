@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use vuart::endpoint::wire::{AttachRequest, DetachRequest, Event, Request};
-use vuart::endpoint::{Cause, Change, Client, ClientError, End, Eviction, Mode};
+use vuart_endpoint::{Cause, Change, End, Eviction, Mode};
+use vuart_wire::{AttachRequest, Client, ClientError, DetachRequest, Event, Request};
 
 use crate::args::{SendArgs, What};
 use crate::error::Error;

@@ -12,8 +12,8 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::termios::tcgetwinsize;
 use signal_hook::consts::SIGTSTP;
-use vuart::endpoint::wire::{Attached, DetachRequest, ErrorCode, Event, Request};
-use vuart::endpoint::{Cause, Client, ClientError, End, OnLag, Standing, Window};
+use vuart_endpoint::{Cause, End, OnLag, Standing, Window};
+use vuart_wire::{Attached, Client, ClientError, DetachRequest, ErrorCode, Event, Request};
 
 use crate::error::Error;
 use crate::escape::{Action, Escape};

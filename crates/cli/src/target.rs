@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use vuart::endpoint::{Client, ClientError, RuntimeDir, RuntimeDirError};
+use vuart_wire::{Client, ClientError, RuntimeDir, RuntimeDirError};
 
 use crate::error::Error;
 

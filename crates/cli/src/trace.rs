@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write as _, stderr, stdin, stdout};
 
-use vuart::trace::{Board, ParseError, Trace};
+use vuart_trace::{Board, ParseError, Trace};
 
 use crate::args::TraceCommand;
 use crate::error::Error;

@@ -5,8 +5,8 @@ use std::io::{self, stdout};
 
 use serde::Serialize;
 use serde_json::Value;
-use vuart::endpoint::wire::Status;
-use vuart::endpoint::{Cause, Counters, End, SessionId, SessionInfo};
+use vuart_endpoint::{Cause, Counters, End, SessionId, SessionInfo};
+use vuart_wire::Status;
 
 use crate::args::WhoArgs;
 use crate::error::Error;

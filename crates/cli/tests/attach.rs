@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use support::pty::{Pty, attached};
 use support::served::Served;
 use support::{Demo, Runtime, run};
-use vuart::endpoint::Cause;
+use vuart_endpoint::Cause;
 
 /// A terminal attached to a console.
 #[test]

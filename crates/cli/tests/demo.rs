@@ -10,7 +10,8 @@ use rustix::process::Signal;
 use support::pty::Pty;
 use support::{Demo, Process, Runtime, run, run_with};
 use tempfile::TempDir;
-use vuart::endpoint::{AuditEntry, AuditLine, EventKind};
+use vuart_audit::{AuditEntry, AuditLine};
+use vuart_endpoint::EventKind;
 
 /// Every step of the tour, by its first words.
 const STEPS: [&str; 14] = [

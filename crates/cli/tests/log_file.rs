@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use support::{Done, Runtime, run};
 use tempfile::TempDir;
-use vuart::scrollback::{Position, RingOptions, Scrollback, Writer};
+use vuart_scrollback::{Position, RingOptions, Scrollback, Writer};
 
 /// A ring in a file. That is on a disk here, as far as anybody knows: nothing depends on it but the guest's time.
 struct Ring {

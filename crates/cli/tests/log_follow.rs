@@ -9,8 +9,8 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::served::Served;
 use support::{Process, Runtime, run};
-use vuart::endpoint::{Cause, Identity};
-use vuart::scrollback::RingOptions;
+use vuart_endpoint::{Cause, Identity};
+use vuart_scrollback::RingOptions;
 
 fn follow(runtime: &Runtime, target: &str, more: &[&str]) -> Process {
     let mut command = runtime.vuart(&[&["log", target, "--follow"], more].concat());

@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use support::pty::Pty;
 use support::served::Served;
 use support::{Demo, Process, Runtime, run_with};
-use vuart::endpoint::Cause;
+use vuart_endpoint::Cause;
 
 /// A client on pipes.
 fn piped(runtime: &Runtime, more: &[&str]) -> Process {

@@ -8,8 +8,8 @@ use rustix::process::Signal;
 use support::pty::{self, Pty};
 use support::served::Served;
 use support::{Demo, Process, Runtime};
-use vuart::endpoint::{Attach, Cause, Evicted, Identity, Policy};
-use vuart::scrollback::Scrollback;
+use vuart_endpoint::{Attach, Cause, Evicted, Identity, Policy};
+use vuart_scrollback::Scrollback;
 
 /// A terminal attached to a console, whose client comes back.
 fn attached(runtime: &Runtime, more: &[&str]) -> (Pty, Process) {
@@ -87,7 +87,7 @@ fn e17_whoever_finds_the_console_held_is_told_by_whom_and_waits() {
     let served = Served::new(&runtime, 4096);
     let (mut alice, client) = attached(&runtime, &[]);
     let (output, scrollback) = served.stop();
-    let carol = |console: &vuart::endpoint::Console| {
+    let carol = |console: &vuart_endpoint::Console| {
         console.attach(Attach::new(Identity::new("carol", 1000, Some(42)))).unwrap()
     };
     let (mut served, carol) = Served::prepared(&runtime, output, scrollback, carol);
@@ -176,7 +176,7 @@ fn the_last_words_of_a_guest_that_has_ended_meanwhile() {
     pty.expect("login: ");
     let (mut output, scrollback) = served.stop();
     output.extend(b"Kernel panic");
-    let end = |console: &vuart::endpoint::Console| console.end(&Cause::VmEnded);
+    let end = |console: &vuart_endpoint::Console| console.end(&Cause::VmEnded);
     let (_served, ()) = Served::prepared(&runtime, output, scrollback, end);
     let (code, shown) = pty.finish(client);
     assert_eq!(code, 0);

@@ -8,7 +8,7 @@ use std::thread;
 use rustix::process::Signal;
 use support::served::Served;
 use support::{Done, Process, Runtime, run, run_with};
-use vuart::endpoint::{Attach, Cause, Evicted, Identity, Mode, Policy};
+use vuart_endpoint::{Attach, Cause, Evicted, Identity, Mode, Policy};
 
 /// Runs the command while the guest reads until it has `count` symbols: what it has read.
 fn sent(served: &mut Served, runtime: &Runtime, more: &[&str], input: &[u8], count: usize) -> Vec<u8> {
@@ -104,7 +104,7 @@ fn whoever_is_sent_away_meanwhile_says_that_not_all_was_taken() {
         let served = Served::new(&runtime, 4096);
         served.console.set_policy(Policy::default().with_evicted(evicted));
         let process = stuck(&served, &runtime);
-        let taker = served.console.attach(Attach::new(somebody("bob")).mode(Mode::TakeOver)).unwrap();
+        let taker = served.console.attach(Attach::new(somebody("bob")).with_mode(Mode::TakeOver)).unwrap();
         said(process.finish(), 5, "taken over by bob (uid 1000, pid 42) at 20");
         drop(taker);
 

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use support::pty::{Pty, attached};
 use support::served::Served;
 use support::{Process, Runtime};
-use vuart::endpoint::Cause;
+use vuart_endpoint::Cause;
 
 /// What terminals answer, and their answers.
 const QUESTIONS: [(&str, &str); 4] = [

@@ -8,7 +8,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Stdio;
 
 use support::{Process, Runtime, run};
-use vuart::endpoint::{Claim, RuntimeDir};
+use vuart_server::Claim;
+use vuart_wire::RuntimeDir;
 
 /// A runtime directory that is there.
 fn made(runtime: &Runtime) -> RuntimeDir {
@@ -113,7 +114,7 @@ fn an_unknown_name() {
 #[test]
 fn a_socket_that_nobody_serves() {
     let runtime = Runtime::new();
-    let claim = made(&runtime).claim("vm0").unwrap();
+    let claim = Claim::new(&made(&runtime), "vm0").unwrap();
     dead_socket(&claim);
     for command in ["attach", "log"] {
         let done = run(&mut runtime.vuart(&[command, "vm0"]));
@@ -131,12 +132,12 @@ fn a_socket_that_nobody_serves() {
 fn the_listing_shows_what_does_not_answer_and_goes_on() {
     let runtime = Runtime::new();
     let dir = made(&runtime);
-    let dead = dir.claim("dead").unwrap();
+    let dead = Claim::new(&dir, "dead").unwrap();
     dead_socket(&dead);
-    let mute = dir.claim("mute").unwrap();
+    let mute = Claim::new(&dir, "mute").unwrap();
     // The kernel lets clients in, and nobody ever says a word to them.
     let _listener = UnixListener::bind(mute.control_socket()).unwrap();
-    let jammed = dir.claim("jammed").unwrap();
+    let jammed = Claim::new(&dir, "jammed").unwrap();
     // Not even the kernel lets another in: one waits already, and that is the limit.
     let listener = UnixListener::bind(jammed.control_socket()).unwrap();
     rustix::net::listen(&listener, 0).unwrap();

@@ -7,11 +7,11 @@ use std::process::Stdio;
 use support::pty::{Pty, attached};
 use support::served::Served;
 use support::{Process, Runtime, run};
-use vuart::endpoint::{Attach, Evicted, Identity, Mode, Policy, Session};
+use vuart_endpoint::{Attach, Evicted, Identity, Mode, Policy, Session};
 
 /// A terminal attached to a console.
 fn somebody(served: &Served, label: &str, mode: Mode) -> Session {
-    served.console.attach(Attach::new(Identity::new(label, 1000, Some(42))).mode(mode)).unwrap()
+    served.console.attach(Attach::new(Identity::new(label, 1000, Some(42))).with_mode(mode)).unwrap()
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod support;
 use support::pty::Pty;
 use support::served::Served;
 use support::{Runtime, run};
-use vuart::endpoint::{Attach, Identity, Mode, Window};
+use vuart_endpoint::{Attach, Identity, Mode, Window};
 
 fn somebody(label: &str) -> Identity {
     Identity::new(label, 1000, Some(42))
@@ -19,7 +19,7 @@ fn everybody_is_listed_with_standing_and_terminal() {
     assert_eq!((done.code, done.text().as_str()), (0, "nobody is at vm0\n"));
 
     let console = &served.console;
-    let attach = |label, mode| console.attach(Attach::new(somebody(label)).mode(mode)).unwrap();
+    let attach = |label, mode| console.attach(Attach::new(somebody(label)).with_mode(mode)).unwrap();
     let mut owner = attach("alice", Mode::Exclusive);
     owner.set_window(Window { columns: 132, rows: 43 });
     let _watches = attach("bob", Mode::Spectate);

@@ -153,7 +153,7 @@ impl Console {
     }
 
     /// Counts a session that somebody had no right to, or that there was no room for, before it came to [`attach`](Self::attach).
-    pub(crate) fn refuse(&self, identity: &Identity, mode: Mode, reason: &Refused) {
+    pub fn refuse(&self, identity: &Identity, mode: Mode, reason: &Refused) {
         self.change(|state, _, moment| state.refuse(identity, mode, reason, moment));
     }
 
@@ -181,7 +181,7 @@ impl Console {
 
     /// Does what time and the guest's modem lines ask for, and says when it wants to be called again if nothing else happens: when
     /// a time of [grace](crate::HangUp::OnDetach) or an owner's [idle](Policy::idle) time will be over. Whoever drives the console calls
-    /// it then, and whenever the [doorbell](Self::doorbell) rings. The [`Server`](crate::Server) does.
+    /// it then, and whenever the [doorbell](Self::doorbell) rings. `vuart-server` does.
     #[must_use = "nothing else calls it at the deadline"]
     pub fn service(&self, now: Instant) -> Option<Instant> {
         self.change(|state, parts, moment| {
@@ -217,7 +217,7 @@ impl Console {
     }
 
     /// Counts input that was on its way when its owner went.
-    pub(crate) fn abandon(&self, bytes: u64) {
+    pub fn abandon(&self, bytes: u64) {
         if bytes > 0 {
             self.change(|state, _, moment| state.abandon(bytes, moment));
         }

@@ -1,10 +1,8 @@
 //! What has happened at a console, in numbers.
 
-use serde::{Deserialize, Serialize};
-
 /// What has happened at a console since it was made. All of them only grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Counters {
     /// Bytes that the guest has written: the offset of the next one.

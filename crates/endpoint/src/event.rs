@@ -3,14 +3,13 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::end::{Cause, Refused, Timestamp};
 use crate::identity::Identity;
 use crate::session::{Epoch, Mode, SessionId, Window};
 
 /// Something that has happened at a console. As JSON it is one object, which `docs/audit.md` describes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ConsoleEvent {
     /// Counts the console's events from 0. Where one is missing, an observer has taken too long: see
@@ -21,12 +20,20 @@ pub struct ConsoleEvent {
     /// The offset of the guest's next byte of output at that moment.
     pub offset: u64,
     /// What.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub kind: EventKind,
 }
 
+impl ConsoleEvent {
+    /// An event, for readers of an audit trail; a console makes its own.
+    pub fn new(number: u64, at: Timestamp, offset: u64, kind: EventKind) -> Self {
+        Self { number, at, offset, kind }
+    }
+}
+
 /// Whose doing an event is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Who {
     /// The session.
     pub session: SessionId,
@@ -35,22 +42,26 @@ pub struct Who {
 }
 
 /// What has happened. The code in JSON, `event`, is the variant's name in kebab case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "event", rename_all = "kebab-case")
+)]
 #[non_exhaustive]
 pub enum EventKind {
     /// A session has begun.
     Attached {
         /// Which.
-        #[serde(flatten)]
+        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
         /// How it was asked for.
         mode: Mode,
         /// The ownership that begins with it, if one does.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         epoch: Option<Epoch>,
         /// Whose session it has evicted.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         evicted: Option<Who>,
         /// The offset that its output begins at.
         from: u64,
@@ -67,7 +78,7 @@ pub enum EventKind {
     /// An owner was evicted and watches on.
     Demoted {
         /// Which.
-        #[serde(flatten)]
+        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
         /// By whom.
         by: Who,
@@ -75,7 +86,7 @@ pub enum EventKind {
     /// A session that has waited in line owns the console now.
     Promoted {
         /// Which.
-        #[serde(flatten)]
+        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
         /// The ownership that begins.
         epoch: Epoch,
@@ -83,7 +94,7 @@ pub enum EventKind {
     /// A session has ended.
     Ended {
         /// Which.
-        #[serde(flatten)]
+        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
         /// Why.
         cause: Cause,
@@ -101,13 +112,13 @@ pub enum EventKind {
     /// An owner has sent a break.
     Break {
         /// Who.
-        #[serde(flatten)]
+        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
     },
     /// The guest's output has lapped a session.
     Lagged {
         /// Which.
-        #[serde(flatten)]
+        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
         /// The first offset that it has missed.
         from: u64,
@@ -127,7 +138,7 @@ pub enum EventKind {
     /// A terminal has told its size.
     Resized {
         /// Whose.
-        #[serde(flatten)]
+        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
         /// The size.
         window: Window,
@@ -159,9 +170,53 @@ pub enum EventKind {
     },
 }
 
+impl EventKind {
+    /// The codes of all kinds, in the order of the variants.
+    pub const CODES: [&'static str; 16] = [
+        "attached",
+        "refused",
+        "demoted",
+        "promoted",
+        "ended",
+        "break",
+        "lagged",
+        "input-discarded",
+        "input-abandoned",
+        "resized",
+        "hang-up",
+        "guest-hung-up",
+        "guest-break",
+        "disabled",
+        "enabled",
+        "over",
+    ];
+
+    /// The stable code of this variant: its name in kebab case, as programs know it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Attached { .. } => "attached",
+            Self::Refused { .. } => "refused",
+            Self::Demoted { .. } => "demoted",
+            Self::Promoted { .. } => "promoted",
+            Self::Ended { .. } => "ended",
+            Self::Break { .. } => "break",
+            Self::Lagged { .. } => "lagged",
+            Self::InputDiscarded { .. } => "input-discarded",
+            Self::InputAbandoned { .. } => "input-abandoned",
+            Self::Resized { .. } => "resized",
+            Self::HangUp { .. } => "hang-up",
+            Self::GuestHungUp => "guest-hung-up",
+            Self::GuestBreak { .. } => "guest-break",
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled",
+            Self::Over { .. } => "over",
+        }
+    }
+}
+
 /// Why the guest was hung up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum HangUpReason {
     /// The owner has left, and has not come back within the time of grace.

@@ -2,25 +2,24 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 /// A person or program at a console.
 ///
 /// `uid`, `gid` and `pid` come from the kernel (`SO_PEERCRED`) or from the embedder; `label` is what the peer calls itself and
 /// proves nothing. It is shown on other people's terminals, so it is cut to [`Identity::LABEL_MAX`] printable characters
 /// when it is made or deserialised.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "RawIdentity")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(from = "RawIdentity"))]
 pub struct Identity {
     label: String,
     uid: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     gid: Option<u32>,
     pid: Option<u32>,
 }
 
-/// An identity as it comes over a socket: nothing about its label can be trusted.
-#[derive(Deserialize)]
+/// An identity as a peer claims it; the label is not trusted.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
 struct RawIdentity {
     label: String,
     uid: u32,
@@ -29,6 +28,7 @@ struct RawIdentity {
     pid: Option<u32>,
 }
 
+#[cfg(feature = "serde")]
 impl From<RawIdentity> for Identity {
     fn from(raw: RawIdentity) -> Self {
         Self { gid: raw.gid, ..Self::new(&raw.label, raw.uid, raw.pid) }

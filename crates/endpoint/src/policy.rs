@@ -9,7 +9,7 @@ pub enum Evicted {
     /// Its session ends, with [`Cause::Evicted`](crate::Cause::Evicted).
     #[default]
     Disconnected,
-    /// It watches on as a spectator, and is told by whom it was evicted. If it has [asked](crate::Attach::returning) for that, the
+    /// It watches on as a spectator, and is told by whom it was evicted. If it has [asked](crate::Attach::with_returning) for that, the
     /// console is its again when the taker leaves.
     Spectates,
 }

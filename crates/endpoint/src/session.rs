@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
 use vuart_scrollback::{Position, Read, Reader, Scrollback};
 
 use crate::console::Console;
@@ -15,8 +14,8 @@ use crate::sync::AtomicU64;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
 /// What a session wants of the console.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Mode {
     /// To own it, unless somebody does.
@@ -31,8 +30,8 @@ pub enum Mode {
 }
 
 /// Where a session's output begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Replay {
     /// With what the guest writes from now on.
@@ -52,12 +51,12 @@ pub enum Replay {
 
 impl Replay {
     /// The offset at this moment. That of [`From`](Self::From) is as it was given: gone, there, or still to come.
-    pub(crate) fn offset(self, scrollback: &Scrollback) -> u64 {
+    pub fn offset(self, scrollback: &Scrollback) -> u64 {
         scrollback.offset(self.into())
     }
 
     /// Whether the history is searched for the offset, which takes time.
-    pub(crate) fn searches(self) -> bool {
+    pub fn searches(self) -> bool {
         matches!(self, Self::Lines(_))
     }
 }
@@ -76,8 +75,8 @@ impl From<Replay> for Position {
 }
 
 /// What becomes of a session that reads so slowly that the ring laps it. What was gone when it began is no lag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum OnLag {
     /// It goes on behind the hole, and the embedder is told.
@@ -113,42 +112,54 @@ impl Attach {
         }
     }
 
-    /// How.
+    /// The attach mode.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Sets the attach mode.
     #[must_use]
-    pub fn mode(self, mode: Mode) -> Self {
+    pub fn with_mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
     }
 
-    /// From where.
+    /// Sets where replay starts.
     #[must_use]
-    pub fn replay(self, replay: Replay) -> Self {
+    pub fn with_replay(self, replay: Replay) -> Self {
         Self { replay, ..self }
     }
 
-    /// What if the session reads too slowly.
+    /// Sets what happens when the session reads so slowly that the ring laps it.
     #[must_use]
-    pub fn on_lag(self, on_lag: OnLag) -> Self {
+    pub fn with_on_lag(self, on_lag: OnLag) -> Self {
         Self { on_lag, ..self }
     }
 
     /// If it is evicted and [watches on](crate::Evicted::Spectates), it wants the console back when the taker leaves: it goes to the
     /// head of the line.
     #[must_use]
-    pub fn returning(self, returning: bool) -> Self {
+    pub fn with_returning(self, returning: bool) -> Self {
         Self { returning, ..self }
     }
 
-    /// When: the moment that others are told of. The present one unless said.
+    /// Overrides the reported time (default: now).
     #[must_use]
-    pub fn at(self, at: SystemTime) -> Self {
+    pub fn with_time(self, at: SystemTime) -> Self {
         Self { at: Some(at), ..self }
     }
 }
 
 /// Names a session of one console; never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct SessionId(pub(crate) u64);
+
+impl SessionId {
+    /// The session of this number, as a peer or a file names it.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,9 +177,16 @@ impl std::str::FromStr for SessionId {
 
 /// Names an ownership of one console: they follow one another, and each has the next number. What was typed in one never reaches
 /// the guest in another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Epoch(pub(crate) u64);
+
+impl Epoch {
+    /// The ownership of this number, as a peer or a file names it.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,7 +195,8 @@ impl fmt::Display for Epoch {
 }
 
 /// The size of a terminal, in characters. A serial line has none: it is for people, and for programs that ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Window {
     /// Characters in a row.
     pub columns: u16,
@@ -186,8 +205,12 @@ pub struct Window {
 }
 
 /// What a session is at this moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "standing", rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "standing", rename_all = "kebab-case")
+)]
 #[non_exhaustive]
 pub enum Standing {
     /// It owns the console.
@@ -205,19 +228,21 @@ pub enum Standing {
 }
 
 /// A change of what a session is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Change {
     /// What it is now.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub standing: Standing,
     /// The ownership that it has lost to somebody, and when, if that is why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub evicted: Option<Eviction>,
 }
 
 /// By whom an owner was evicted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Eviction {
     /// Who owns the console since.
@@ -227,7 +252,8 @@ pub struct Eviction {
 }
 
 /// A session as others see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct SessionInfo {
     /// Its name.
@@ -237,15 +263,15 @@ pub struct SessionInfo {
     /// Whether it owns the console; it spectates otherwise.
     pub owner: bool,
     /// Whether it waits in line to own it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "std::ops::Not::not"))]
     pub waiting: bool,
     /// How many come before it in line, the present owner not among them, if it waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub ahead: Option<u64>,
     /// When it began.
     pub since: Timestamp,
     /// The size of its terminal, if it has told it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub window: Option<Window>,
 }
 
@@ -368,7 +394,7 @@ impl Session {
     }
 
     /// The same without moving the cursor over what was read: see [`Reader::peek`].
-    pub(crate) fn peek(&mut self, buf: &mut [u8]) -> Read {
+    pub fn peek(&mut self, buf: &mut [u8]) -> Read {
         let read = self.reader.peek(buf);
         let from = (read.start - read.missed).max(self.gone);
         if read.missed > 0 && from < read.start && self.end().is_none() {
@@ -380,7 +406,7 @@ impl Session {
     }
 
     /// So much of what was peeked at is taken.
-    pub(crate) fn advance(&mut self, count: usize) {
+    pub fn advance(&mut self, count: usize) {
         self.reader.advance(count);
         // A load and a store: nobody else stores. Relaxed: a count orders nothing.
         let read = &self.shared.read;

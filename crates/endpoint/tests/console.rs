@@ -28,7 +28,7 @@ fn who(label: &str) -> Attach {
 fn e1_a_second_client_is_refused_and_told_by_whom_and_since_when() {
     let (_writer, console, _input) = console();
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(5);
-    let first = console.attach(who("alice").at(at)).unwrap();
+    let first = console.attach(who("alice").with_time(at)).unwrap();
     let refused = console.attach(who("bob")).unwrap_err();
     assert_eq!(refused, Refused::Held { holder: first.info().identity.clone(), since: at.into() });
     assert_eq!(refused.to_string(), "the console is held by alice (uid 1000) since 1970-01-01T00:00:05Z");
@@ -40,7 +40,7 @@ fn e2_e3_the_evicted_one_is_told_by_whom_and_when_with_a_cause_of_its_own() {
     let (_writer, console, _input) = console();
     let mut first = console.attach(who("alice")).unwrap();
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
-    let second = console.attach(who("bob").mode(Mode::TakeOver).at(at)).unwrap();
+    let second = console.attach(who("bob").with_mode(Mode::TakeOver).with_time(at)).unwrap();
     let end = End { cause: Cause::Evicted { by: second.info().identity.clone() }, at: at.into() };
     assert_eq!(first.end(), Some(&end));
     assert_eq!(first.write(b"x"), Err(end));
@@ -53,7 +53,7 @@ fn e4_what_the_old_owner_queued_is_discarded_and_counted() {
     let (_writer, console, mut input) = console();
     let mut first = console.attach(who("alice")).unwrap();
     assert_eq!(first.write(b"sudo reboot"), Ok(11));
-    let mut second = console.attach(who("bob").mode(Mode::TakeOver)).unwrap();
+    let mut second = console.attach(who("bob").with_mode(Mode::TakeOver)).unwrap();
     second.write(b"ls").unwrap();
     assert_eq!(typed(&mut input), b"ls");
     let counters = console.counters();
@@ -78,7 +78,8 @@ fn what_was_typed_before_a_detach_reaches_the_guest_unless_a_new_owner_comes_fir
 fn e5_one_cursor_from_replay_to_live() {
     let (mut writer, console, _input) = console();
     writer.extend(b"booted\n");
-    let mut session = console.attach(who("alice").mode(Mode::Spectate).replay(Replay::Last(3))).unwrap();
+    let mut session =
+        console.attach(who("alice").with_mode(Mode::Spectate).with_replay(Replay::Last(3))).unwrap();
     writer.extend(b"login:");
     let mut buf = [0; 64];
     let read = session.read(&mut buf);
@@ -97,7 +98,7 @@ fn e15_ownership_ends_with_the_session() {
 fn spectators_never_type_and_disturb_nobody() {
     let (_writer, console, mut input) = console();
     let owner = console.attach(who("alice")).unwrap();
-    let mut spectator = console.attach(who("eve").mode(Mode::Spectate)).unwrap();
+    let mut spectator = console.attach(who("eve").with_mode(Mode::Spectate)).unwrap();
     assert_eq!(spectator.write(b"rm"), Ok(0));
     assert_eq!(spectator.send_break(), Ok(false));
     assert_eq!(typed(&mut input), b"");
@@ -128,9 +129,10 @@ fn the_end_of_the_vm_ends_everybody_and_refuses_newcomers() {
 fn an_offset_from_the_future_begins_now() {
     let (mut writer, console, _input) = console();
     writer.extend(b"abc");
-    let session = console.attach(who("alice").replay(Replay::From(u64::MAX))).unwrap();
+    let session = console.attach(who("alice").with_replay(Replay::From(u64::MAX))).unwrap();
     assert_eq!(session.output().cursor(), 3);
-    let session2 = console.attach(who("bob").mode(Mode::Spectate).replay(Replay::Last(u64::MAX))).unwrap();
+    let session2 =
+        console.attach(who("bob").with_mode(Mode::Spectate).with_replay(Replay::Last(u64::MAX))).unwrap();
     assert_eq!(session2.output().cursor(), 0);
 }
 
@@ -146,10 +148,10 @@ fn standing(session: &mut Session) -> Standing {
 #[test]
 fn who_waits_in_line_comes_to_own_the_console_in_turn() {
     let (_writer, console, mut input) = console();
-    let alice = console.attach(who("alice").mode(Mode::Wait)).unwrap();
+    let alice = console.attach(who("alice").with_mode(Mode::Wait)).unwrap();
     assert!(alice.is_owner(), "nobody did");
-    let mut bob = console.attach(who("bob").mode(Mode::Wait)).unwrap();
-    let mut carol = console.attach(who("carol").mode(Mode::Wait)).unwrap();
+    let mut bob = console.attach(who("bob").with_mode(Mode::Wait)).unwrap();
+    let mut carol = console.attach(who("carol").with_mode(Mode::Wait)).unwrap();
     assert_eq!((bob.ahead(), carol.ahead(), bob.is_owner()), (Some(0), Some(1), false));
     assert_eq!(bob.write(b"too early"), Ok(0));
     assert!(console.sessions()[1].waiting && !console.sessions()[0].waiting);
@@ -174,8 +176,8 @@ fn who_waits_in_line_comes_to_own_the_console_in_turn() {
 fn who_gives_up_waiting_leaves_the_line() {
     let (_writer, console, _input) = console();
     let alice = console.attach(who("alice")).unwrap();
-    let bob = console.attach(who("bob").mode(Mode::Wait)).unwrap();
-    let mut carol = console.attach(who("carol").mode(Mode::Wait)).unwrap();
+    let bob = console.attach(who("bob").with_mode(Mode::Wait)).unwrap();
+    let mut carol = console.attach(who("carol").with_mode(Mode::Wait)).unwrap();
     drop(bob);
     assert_eq!(standing(&mut carol), Standing::Waiting { ahead: 0 });
     drop(alice);
@@ -187,10 +189,10 @@ fn who_gives_up_waiting_leaves_the_line() {
 fn e2_an_evicted_owner_may_watch_on_and_have_the_console_back() {
     let (_writer, console, mut input) = console();
     console.set_policy(Policy::default().with_evicted(Evicted::Spectates));
-    let mut alice = console.attach(who("alice").returning(true)).unwrap();
+    let mut alice = console.attach(who("alice").with_returning(true)).unwrap();
     alice.write(b"half a comm").unwrap();
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
-    let bob = console.attach(who("bob").mode(Mode::TakeOver).at(at)).unwrap();
+    let bob = console.attach(who("bob").with_mode(Mode::TakeOver).with_time(at)).unwrap();
 
     let told = changes(&mut alice).pop().expect("a change");
     assert_eq!(told.standing, Standing::Waiting { ahead: 0 });
@@ -200,8 +202,8 @@ fn e2_an_evicted_owner_may_watch_on_and_have_the_console_back() {
     assert_eq!(typed(&mut input), b"", "what she had queued is discarded");
 
     // A third one comes and goes: those who were evicted come back in the reverse order, before all who wait.
-    let mut dave = console.attach(who("dave").mode(Mode::Wait)).unwrap();
-    let carol = console.attach(who("carol").mode(Mode::TakeOver).returning(true)).unwrap();
+    let mut dave = console.attach(who("dave").with_mode(Mode::Wait)).unwrap();
+    let carol = console.attach(who("carol").with_mode(Mode::TakeOver).with_returning(true)).unwrap();
     assert_eq!(console.sessions().len(), 4);
     drop(carol);
     // Bob had not asked for it.
@@ -221,9 +223,9 @@ fn e2_an_evicted_owner_may_watch_on_and_have_the_console_back() {
 fn e4_each_ownership_is_another_even_of_the_same_session() {
     let (_writer, console, mut input) = console();
     console.set_policy(Policy::default().with_evicted(Evicted::Spectates));
-    let mut alice = console.attach(who("alice").returning(true)).unwrap();
+    let mut alice = console.attach(who("alice").with_returning(true)).unwrap();
     let first = alice.epoch().unwrap();
-    let bob = console.attach(who("bob").mode(Mode::TakeOver)).unwrap();
+    let bob = console.attach(who("bob").with_mode(Mode::TakeOver)).unwrap();
     drop(bob);
     // She has been evicted and has the console back, all before she looked.
     assert_eq!(alice.write(b"meant for before"), Ok(0));
@@ -239,9 +241,12 @@ fn a_session_that_is_to_miss_nothing_ends_when_it_does() {
     let (mut writer, scrollback) = Scrollback::new(4096).unwrap();
     let (console, _input) = Console::new(scrollback, || ());
     writer.extend(b"early");
-    let mut all = console.attach(who("alice").replay(Replay::All).on_lag(OnLag::Disconnect)).unwrap();
-    let mut noted = console.attach(who("bob").mode(Mode::Spectate).replay(Replay::From(2))).unwrap();
-    let mut ignored = console.attach(who("carol").mode(Mode::Spectate).on_lag(OnLag::Ignore)).unwrap();
+    let mut all =
+        console.attach(who("alice").with_replay(Replay::All).with_on_lag(OnLag::Disconnect)).unwrap();
+    let mut noted =
+        console.attach(who("bob").with_mode(Mode::Spectate).with_replay(Replay::From(2))).unwrap();
+    let mut ignored =
+        console.attach(who("carol").with_mode(Mode::Spectate).with_on_lag(OnLag::Ignore)).unwrap();
     writer.extend(&[b'x'; 10_000]);
     let (oldest, mut buf) = (console.scrollback().oldest(), [0; 16]);
 
@@ -259,14 +264,16 @@ fn what_was_gone_before_a_session_is_no_lag_of_it() {
     let (mut writer, scrollback) = RingOptions::new(4096).with_boot_head(128).create().unwrap();
     let (console, _input) = Console::new(scrollback, || ());
     writer.extend(&[b'x'; 10_000]);
-    let mut session = console.attach(who("alice").replay(Replay::Boot).on_lag(OnLag::Disconnect)).unwrap();
+    let mut session =
+        console.attach(who("alice").with_replay(Replay::Boot).with_on_lag(OnLag::Disconnect)).unwrap();
     let mut buf = [0; 8192];
     assert_eq!(session.read(&mut buf).next, 128, "the boot's head");
     let read = session.read(&mut buf);
     assert!(read.missed > 0 && read.next == 10_000, "{read:?}");
     assert!(session.end().is_none());
-    let mut old =
-        console.attach(who("bob").mode(Mode::Spectate).replay(Replay::From(200)).on_lag(OnLag::Disconnect));
+    let mut old = console.attach(
+        who("bob").with_mode(Mode::Spectate).with_replay(Replay::From(200)).with_on_lag(OnLag::Disconnect),
+    );
     assert!(old.as_mut().unwrap().read(&mut buf).missed > 0);
     assert!(old.unwrap().end().is_none());
     assert_eq!(console.counters().lags, 0);
@@ -281,7 +288,7 @@ fn what_was_gone_before_a_session_is_no_lag_of_it() {
 fn who_is_kicked_is_told_by_whom() {
     let (_writer, console, _input) = console();
     let alice = console.attach(who("alice")).unwrap();
-    let mut bob = console.attach(who("bob").mode(Mode::Wait)).unwrap();
+    let mut bob = console.attach(who("bob").with_mode(Mode::Wait)).unwrap();
     let root = Identity::new("root", 0, None);
     assert!(console.kick(alice.info().id, &root));
     assert_eq!(alice.end().unwrap().cause, Cause::Kicked { by: root.clone() });
@@ -296,18 +303,18 @@ fn who_is_kicked_is_told_by_whom() {
 fn switched_off_it_sends_everybody_away_and_on_again_it_goes_on() {
     let (mut writer, console, mut input) = console();
     let alice = console.attach(who("alice")).unwrap();
-    let bob = console.attach(who("bob").mode(Mode::Wait)).unwrap();
+    let bob = console.attach(who("bob").with_mode(Mode::Wait)).unwrap();
     console.disable();
     for session in [&alice, &bob] {
         assert_eq!(session.end().unwrap().cause, Cause::Disabled);
     }
     for mode in [Mode::Exclusive, Mode::TakeOver, Mode::Spectate, Mode::Wait] {
-        assert!(matches!(console.attach(who("carol").mode(mode)), Err(Refused::Disabled { .. })));
+        assert!(matches!(console.attach(who("carol").with_mode(mode)), Err(Refused::Disabled { .. })));
     }
     writer.extend(b"written meanwhile");
     console.enable();
     assert!(console.disabled().is_none());
-    let mut carol = console.attach(who("carol").replay(Replay::All)).unwrap();
+    let mut carol = console.attach(who("carol").with_replay(Replay::All)).unwrap();
     assert_eq!(carol.read(&mut [0; 64]).len(), 17);
     carol.write(b"x").unwrap();
     assert_eq!(typed(&mut input), b"x");
@@ -321,7 +328,7 @@ fn an_owner_who_types_nothing_is_detached_after_a_time() {
     assert_eq!(console.service(before + hour), None, "nothing to wait for");
     console.set_policy(Policy::default().with_idle(hour));
     let mut alice = console.attach(who("alice")).unwrap();
-    let watcher = console.attach(who("bob").mode(Mode::Spectate)).unwrap();
+    let watcher = console.attach(who("bob").with_mode(Mode::Spectate)).unwrap();
     let deadline = console.service(before).unwrap();
     assert!(deadline >= before + hour);
     let just_before = deadline.checked_sub(Duration::from_nanos(1)).unwrap();
@@ -348,7 +355,7 @@ fn who_leaves_may_wait_until_the_guest_has_taken_everything() {
     sleeper.wait(|| console.input_waiting() == 0, None).unwrap();
     assert_eq!(alice.input_left(), 0);
     // What somebody else has typed since is not hers.
-    let mut bob = console.attach(who("bob").mode(Mode::TakeOver)).unwrap();
+    let mut bob = console.attach(who("bob").with_mode(Mode::TakeOver)).unwrap();
     bob.write(b"xx").unwrap();
     assert_eq!((alice.input_left(), bob.input_left()), (0, 2));
 }
@@ -373,7 +380,7 @@ fn an_observer_is_told_of_everything_in_order() {
     console.attach(who("bob")).unwrap_err();
     writer.extend(b"!");
     assert_eq!(alice.read(&mut [0; 8]).len(), 1);
-    let carol = console.attach(who("carol").mode(Mode::TakeOver).replay(Replay::All)).unwrap();
+    let carol = console.attach(who("carol").with_mode(Mode::TakeOver).with_replay(Replay::All)).unwrap();
     drop(carol);
     console.end(&Cause::VmEnded);
 
@@ -438,7 +445,7 @@ fn an_observer_that_does_not_return_holds_up_nobody_else() {
 
     // 2,000 events, and the console is as it should be.
     for _ in 0..1000 {
-        let mut bob = console.attach(who("bob").mode(Mode::TakeOver)).unwrap();
+        let mut bob = console.attach(who("bob").with_mode(Mode::TakeOver)).unwrap();
         assert_eq!(bob.write(b"b"), Ok(1));
         assert_eq!(typed(&mut input), b"b");
     }
@@ -494,7 +501,7 @@ proptest! {
             match step {
                 Step::Attach { person, mode, returning } => {
                     let request = who(["alice", "bob", "carol", "dave"][usize::from(person)]);
-                    if let Ok(session) = console.attach(request.mode(mode).returning(returning)) {
+                    if let Ok(session) = console.attach(request.with_mode(mode).with_returning(returning)) {
                         prop_assert!(mode != Mode::TakeOver || console.owner().unwrap().id == session.info().id);
                         if sessions.len() == 8 {
                             sessions.remove(0);

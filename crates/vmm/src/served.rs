@@ -9,8 +9,9 @@ use std::time::Duration;
 use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
 use rustix::event::{EventfdFlags, eventfd};
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
-use vuart::endpoint::{Cause, Claim, Console, ServeError, Server, ServerOptions, ServerThread, Sockets};
+use vuart::endpoint::{Cause, Console};
 use vuart::scrollback::{self, OptionsError, Writer};
+use vuart::server::{Claim, ServeError, Server, ServerOptions, ServerThread, Sockets};
 use vuart::{IrqFd, NewPortError, Options, SerialPort, SharedPort};
 
 use crate::{Com1, Engine, Error, Exit, Machine};
@@ -54,12 +55,12 @@ pub enum BootError {
 ///
 /// ```
 /// use std::time::Duration;
-/// use vuart::endpoint::RuntimeDir;
+/// use vuart::wire::RuntimeDir;
 /// use vuart_vmm::{Engine, ServedMachine};
 ///
 /// # let dir = tempfile::tempdir()?;
 /// # let directory = dir.path().join("vuart");
-/// let claim = RuntimeDir::create(directory)?.claim("vm0")?;
+/// let claim = Claim::new(&RuntimeDir::create(directory)?, "vm0")?;
 /// let machine = ServedMachine::boot(Engine::Software, claim)?;
 /// // Now anybody can attach to `machine.control_socket()`.
 /// machine.finish(Duration::from_secs(1))?;
@@ -91,7 +92,7 @@ impl ServedMachine {
 
     /// The same, with a ring that may [outlive the machine](crate::open_ring), and the port put on the bus by `place`: after it
     /// has been told to record, say, or behind something that sees what goes by. Nobody can have attached yet: whoever
-    /// [observes](Console::observe) the port's console from there on, such as an [audit trail](vuart::endpoint::Audit), misses nothing.
+    /// [observes](Console::observe) the port's console from there on, such as an [audit trail](vuart::audit::Audit), misses nothing.
     ///
     /// # Errors
     ///

@@ -9,7 +9,8 @@
 //! use event_manager::{EventManager, SubscriberOps};
 //! use vm_device::{bus::{PioAddress, PioRange}, device_manager::{IoManager, PioManager}};
 //! use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
-//! use vuart::endpoint::{RuntimeDir, Server};
+//! use vuart::server::{Claim, Server};
+//! use vuart::wire::RuntimeDir;
 //! use vuart::{IrqFd, SerialPort, SharedPort};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,7 +19,7 @@
 //! vm.register_irqfd(&irq, 4)?;
 //! let port = SerialPort::new(IrqFd(irq))?;
 //!
-//! let claim = RuntimeDir::create(RuntimeDir::default_path())?.claim("vm0")?;
+//! let claim = Claim::new(&RuntimeDir::create(RuntimeDir::default_path())?, "vm0")?;
 //! let server = Server::bind(claim, port.console().clone())?;
 //! let mut events = EventManager::new()?; // or the one that you have
 //! events.add_subscriber(server);
@@ -56,7 +57,6 @@ mod mmio;
 mod port;
 mod shared;
 mod state;
-pub mod trace;
 
 pub use irqfd::IrqFd;
 pub use mmio::MmioPort;
@@ -70,5 +70,13 @@ pub use state::{PortState, PortStateV1, PortStateV2, ToSuperioError};
 struct Readme;
 
 pub use vuart_16550 as uart;
+#[cfg(feature = "audit")]
+pub use vuart_audit as audit;
 pub use vuart_endpoint as endpoint;
 pub use vuart_scrollback as scrollback;
+#[cfg(feature = "server")]
+pub use vuart_server as server;
+#[cfg(feature = "trace")]
+pub use vuart_trace as trace;
+#[cfg(feature = "server")]
+pub use vuart_wire as wire;

@@ -11,7 +11,7 @@ use vuart_scrollback::{CapacityError, Doorbell, OptionsError, Scrollback, Writer
 
 use crate::foreseen::{Foreseen, Host};
 use crate::state::{PortState, PortStateV2};
-use crate::trace::{RecordError, Recorder, Recording};
+use vuart_trace::{RecordError, Recorder, Recording};
 
 /// Why a port can't be made.
 #[derive(Debug, thiserror::Error)]
@@ -727,7 +727,10 @@ impl<T: Trigger> SerialPort<T> {
                 Symbol::Break => self.uart.receive_break(),
             }
             if let Some(recorder) = &mut self.recorder {
-                recorder.received(*symbol);
+                match symbol {
+                    Symbol::Byte(byte) => recorder.received(*byte),
+                    Symbol::Break => recorder.received_break(),
+                }
             }
         }
         announced

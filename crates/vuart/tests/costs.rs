@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
 use support::{Edges, port};
 use vuart::SerialPort;
-use vuart::endpoint::wire::Event;
-use vuart::endpoint::{Cause, Client, Mode, Replay, RuntimeDir, Server, ServerThread};
+use vuart::endpoint::{Cause, Mode, Replay};
+use vuart::server::{Claim, Server, ServerThread};
 use vuart::uart::spec::offset::{IIR, LSR, THR};
+use vuart::wire::{Client, Event, RuntimeDir};
 
 const MIB: u32 = 1 << 20;
 
@@ -39,7 +40,7 @@ impl Served {
     fn new() -> Self {
         let (port, _) = port();
         let dir = tempfile::tempdir().unwrap();
-        let claim = RuntimeDir::create(dir.path().join("run")).unwrap().claim("vm0").unwrap();
+        let claim = Claim::new(&RuntimeDir::create(dir.path().join("run")).unwrap(), "vm0").unwrap();
         let control = claim.control_socket().to_owned();
         let server = ServerThread::start(Server::bind(claim, port.console().clone()).unwrap()).unwrap();
         // Who answers has begun to serve.

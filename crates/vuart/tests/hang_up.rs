@@ -135,7 +135,7 @@ fn open(ier: u8) -> (Linux<Edges>, Edges) {
 
 fn take_over<T: Trigger>(port: &SerialPort<T>, who: usize) -> Session {
     let identity = Identity::new(&format!("client {who}"), 0, None);
-    port.console().attach(Attach::new(identity).mode(Mode::TakeOver)).unwrap()
+    port.console().attach(Attach::new(identity).with_mode(Mode::TakeOver)).unwrap()
 }
 
 #[test]
@@ -420,7 +420,7 @@ fn e18_a_storm_of_take_overs_is_bounded() {
             std::thread::spawn(move || {
                 for _ in 0..EACH {
                     let identity = Identity::new(&format!("client {who}"), 0, None);
-                    drop(console.attach(Attach::new(identity).mode(Mode::TakeOver)).unwrap());
+                    drop(console.attach(Attach::new(identity).with_mode(Mode::TakeOver)).unwrap());
                     assert!(console.carrier().hang_up());
                 }
             })

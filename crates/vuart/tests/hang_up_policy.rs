@@ -44,7 +44,7 @@ impl Guest {
     }
 
     fn attach(&self, label: &str, mode: Mode) -> Session {
-        let request = Attach::new(Identity::new(label, 1000, None)).mode(mode);
+        let request = Attach::new(Identity::new(label, 1000, None)).with_mode(mode);
         self.port.console().attach(request).unwrap()
     }
 

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use support::{Edges, port};
 use vuart::SerialPort;
-use vuart::endpoint::wire::{DetachRequest, Event, Request};
-use vuart::endpoint::{
-    Cause, Client, EventKind, HangUp, Mode, Policy, Replay, RuntimeDir, Server, ServerThread,
-};
+use vuart::endpoint::{Cause, EventKind, HangUp, Mode, Policy, Replay};
+use vuart::server::{Claim, Server, ServerThread};
 use vuart::uart::spec::{Ier, Mcr, Msr, offset::*};
+use vuart::wire::{Client, DetachRequest, Event, Request, RuntimeDir};
 
 /// A hang becomes a failure; nothing is ever measured with it.
 const HANG: Duration = Duration::from_secs(60);
@@ -29,7 +28,7 @@ impl Served {
         let (mut port, edges) = port();
         port.console().set_policy(policy);
         let dir = tempfile::tempdir().unwrap();
-        let claim = RuntimeDir::create(dir.path().join("run")).unwrap().claim("vm0").unwrap();
+        let claim = Claim::new(&RuntimeDir::create(dir.path().join("run")).unwrap(), "vm0").unwrap();
         let control = claim.control_socket().to_owned();
         let server = ServerThread::start(Server::bind(claim, port.console().clone()).unwrap()).unwrap();
         port.write_register(MCR, (Mcr::DTR | Mcr::RTS | Mcr::OUT2).bits());

@@ -534,8 +534,10 @@ fn s3_a_hundred_thousand_ports_leave_nothing_behind() {
         let mut port = SerialPort::with_options(Edges::default(), options).unwrap();
         let session = owner(&port);
         port.write_register(THR, b'x');
-        let spectator =
-            port.console().attach(Attach::new(Identity::new("test", 0, None)).mode(Mode::Spectate)).unwrap();
+        let spectator = port
+            .console()
+            .attach(Attach::new(Identity::new("test", 0, None)).with_mode(Mode::Spectate))
+            .unwrap();
         drop((session, port, spectator));
     }
     // In a process of its own, for other tests open files as well.

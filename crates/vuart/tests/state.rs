@@ -91,7 +91,7 @@ fn s13_restored_again_and_again_while_input_arrives() {
         let typist = std::thread::spawn({
             let typing = Arc::clone(&typing);
             move || {
-                let attach = Attach::new(Identity::new("typist", 0, None)).mode(Mode::TakeOver);
+                let attach = Attach::new(Identity::new("typist", 0, None)).with_mode(Mode::TakeOver);
                 let mut session = console.attach(attach).unwrap();
                 (0..=u8::MAX).for_each(|byte| {
                     session.write(&[byte]).unwrap();

@@ -251,7 +251,7 @@ proptest! {
         let config = if wide { config.with_profile(Profile::Uart16750) } else { config };
         let mut port = SerialPort::with_options(Irq, Options::default().with_uart(config)).unwrap();
         let mut recording = port.record(1 << 20).unwrap();
-        let attach = || Attach::new(Identity::new("test", 0, None)).mode(Mode::TakeOver);
+        let attach = || Attach::new(Identity::new("test", 0, None)).with_mode(Mode::TakeOver);
         let mut session = port.console().attach(attach()).unwrap();
         for step in steps {
             match step {

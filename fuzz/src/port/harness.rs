@@ -215,7 +215,7 @@ impl<T: Target> Harness<T> {
             ReplayFrom::Offset(offset) => (Replay::From(offset), offset.min(end)),
         };
         let identity = Identity::new(&format!("client {}", self.attached), 0, None);
-        let attach = Attach::new(identity.clone()).mode(mode).replay(replay);
+        let attach = Attach::new(identity.clone()).with_mode(mode).with_replay(replay);
         let holder = self.sessions.iter_mut().find(|known| known.owner);
         let session = match (console.attach(attach), &holder) {
             (Err(Refused::Held { holder, .. }), Some(known)) if mode == Mode::Exclusive => {

@@ -35,7 +35,7 @@ impl Board {
         let person = port
             .port()
             .console()
-            .attach(Attach::new(Identity::new("test", 0, None)).replay(Replay::All))
+            .attach(Attach::new(Identity::new("test", 0, None)).with_replay(Replay::All))
             .expect("a session");
         let length = port.len();
         let uart = Arc::new(Vuart::new(port, shift, width));

@@ -8,8 +8,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use vuart::endpoint::wire::Event;
-use vuart::endpoint::{Cause, Client, Console, Mode, Replay, RuntimeDir, Server, ServerThread};
+use vuart::endpoint::{Cause, Console, Mode, Replay};
+use vuart::server::{Claim, Server, ServerThread};
+use vuart::wire::{Client, Event, RuntimeDir};
 
 use super::super::expect;
 use super::slow_disk::SlowLog;
@@ -53,7 +54,7 @@ impl Scene {
     /// Serves it, on a thread of its own as a VMM does, and lets them attach.
     pub(super) fn new(console: &Console, attached: Attached) -> Result<Self, Box<dyn Error>> {
         let dir = tempfile::tempdir()?;
-        let claim = RuntimeDir::create(dir.path().join("vuart"))?.claim("bench")?;
+        let claim = Claim::new(&RuntimeDir::create(dir.path().join("vuart"))?, "bench")?;
         let control = claim.control_socket().to_owned();
         let server = ServerThread::start(Server::bind(claim, console.clone())?)?;
         let mut scene = Self {

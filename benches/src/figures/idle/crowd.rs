@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use event_manager::{EventManager, SubscriberOps as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use vuart::endpoint::{RuntimeDir, Server};
+use vuart::server::{Claim, Server};
 use vuart::uart::spec::offset;
+use vuart::wire::RuntimeDir;
 
 use super::super::expect;
 use super::Each;
@@ -59,7 +60,8 @@ impl Kind {
                 let (mut ports, each) = crowd(count, || {
                     let port = devices::port()?;
                     let name = format!("vm{}", names.next().unwrap_or_default());
-                    events.add_subscriber(Server::bind(runtime.claim(&name)?, port.console().clone())?);
+                    events
+                        .add_subscriber(Server::bind(Claim::new(&runtime, &name)?, port.console().clone())?);
                     Ok(port)
                 })?;
                 work(&mut ports)?;

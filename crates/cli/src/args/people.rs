@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 use clap_complete::ArgValueCompleter;
-use vuart::endpoint::SessionId;
+use vuart_endpoint::SessionId;
 
 use crate::completions::targets;
 

@@ -6,7 +6,8 @@ use std::os::fd::AsFd as _;
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
-use vuart::endpoint::{Cause, Client, ClientError, End, Mode, Refused, Replay, RuntimeDir};
+use vuart::endpoint::{Cause, End, Mode, Refused, Replay};
+use vuart::wire::{Client, ClientError, RuntimeDir};
 use vuart_vmm::ServedMachine;
 
 use super::finish;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use vuart::endpoint::Claim;
+use vuart::server::Claim;
 use vuart::trace::Saving;
 use vuart_vmm::{Device, ServedMachine};
 

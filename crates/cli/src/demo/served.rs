@@ -4,7 +4,7 @@ use std::io::{self, Write as _, stderr, stdout};
 use std::os::fd::AsFd as _;
 
 use rustix::event::PollFlags;
-use vuart::endpoint::RuntimeDir;
+use vuart::wire::RuntimeDir;
 use vuart_vmm::ServedMachine;
 
 use super::finish;

@@ -5,7 +5,7 @@ use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use vuart::endpoint::ClientError;
+use vuart::wire::ClientError;
 
 use super::visitor::Visitor;
 use crate::error::Error;

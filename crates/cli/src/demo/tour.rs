@@ -10,10 +10,9 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use tempfile::TempDir;
-use vuart::endpoint::wire::{AttachRequest, Attached, DetachRequest, Event, LogRequest, Request, Status};
-use vuart::endpoint::{
-    Audit, AuditEntry, Cause, End, EventKind, Identity, Mode, Refused, Replay, RuntimeDir,
-};
+use vuart::audit::{Audit, AuditEntry};
+use vuart::endpoint::{Cause, End, EventKind, Identity, Mode, Refused, Replay};
+use vuart::wire::{AttachRequest, Attached, DetachRequest, Event, LogRequest, Request, RuntimeDir, Status};
 use vuart_vmm::{Exit as GuestExit, ServedMachine};
 
 use super::finish;

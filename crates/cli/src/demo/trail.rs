@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use vuart::endpoint::{Audit, AuditFile, AuditLine, AuditLog, ConsoleEvent};
+use vuart::audit::{Audit, AuditFile, AuditLine, AuditLog};
+use vuart::endpoint::ConsoleEvent;
 use vuart_vmm::BootError;
 
 use crate::error::Error;

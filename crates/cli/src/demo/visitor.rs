@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use vuart::endpoint::wire::{Event, Hole, Request};
-use vuart::endpoint::{Client, ClientError};
+use vuart::wire::{Client, ClientError, Event, Hole, Request};
 
 use super::stage::Fault;
 

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use vuart::endpoint::{Claim, RuntimeDir, RuntimeDirError};
 use vuart::scrollback::{RingOptions, Writer};
+use vuart::server::{Claim, ClaimError};
+use vuart::wire::RuntimeDir;
 use vuart_vmm::{BootError, Choice, ServedMachine, open_ring};
 
 use crate::error::Error;
@@ -30,12 +31,12 @@ impl Wanted<'_> {
     /// Claims the name that was asked for, or else the first free one.
     pub(super) fn claim(&self, dir: &RuntimeDir) -> Result<Claim, Error> {
         if let Some(name) = self.name {
-            return Ok(dir.claim(name)?);
+            return Ok(Claim::new(dir, name)?);
         }
         let numbered = (2..=NAMES).map(|number| format!("{NAME}-{number}"));
         for name in std::iter::once(NAME.to_owned()).chain(numbered) {
-            match dir.claim(&name) {
-                Err(RuntimeDirError::Taken { .. }) => {}
+            match Claim::new(dir, &name) {
+                Err(ClaimError::Taken { .. }) => {}
                 claim => return Ok(claim?),
             }
         }

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal as _, Write as _, stderr};
 use std::thread;
 
 use signal_hook::low_level::emulate_default_handler;
-use vuart::endpoint::End;
-use vuart::endpoint::wire::Hole;
+use vuart_endpoint::End;
+use vuart_wire::Hole;
 
 use super::Printout;
 use crate::error::Error;

@@ -5,8 +5,8 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use vuart::endpoint::wire::{AttachRequest, Event, Hole};
-use vuart::endpoint::{Cause, ClientError, Mode, Refused, Replay};
+use vuart_endpoint::{Cause, Mode, Refused, Replay};
+use vuart_wire::{AttachRequest, ClientError, Event, Hole};
 
 use super::{Printout, served};
 use crate::args::LogArgs;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, stdout};
 
 use serde::Serialize;
-use vuart::endpoint::wire::Hole;
-use vuart::endpoint::{Cause, End};
+use vuart_endpoint::{Cause, End};
+use vuart_wire::Hole;
 
 use super::Printout;
 use crate::error::Error;

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
-use vuart::endpoint::wire::Hole;
-use vuart::scrollback::Scrollback;
+use vuart_scrollback::Scrollback;
+use vuart_wire::Hole;
 
 use super::Printout;
 use super::follow::{self, Quiet};
@@ -21,7 +21,7 @@ const CHUNK: usize = 64 << 10;
 /// How often a file is looked at for more: nothing tells of it.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Where the file has the end of its output, as `vuart::scrollback::layout` says: it shows whether there is more. In a file where
+/// Where the file has the end of its output, as `vuart_scrollback::layout` says: it shows whether there is more. In a file where
 /// something else stood there, it would only show that too often.
 const TAIL: u64 = 128;
 

@@ -9,9 +9,9 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vuart::endpoint::wire::{AttachRequest, Attached, ErrorCode, Event, LogRequest, Request};
-use vuart::endpoint::{
-    Cause, Client, ClientError, End, Identity, Mode, Refused, Replay, RuntimeDirError, Standing, Timestamp,
+use vuart_endpoint::{Cause, End, Identity, Mode, Refused, Replay, Standing, Timestamp};
+use vuart_wire::{
+    AttachRequest, Attached, Client, ClientError, ErrorCode, Event, LogRequest, Request, RuntimeDirError,
 };
 
 use super::{Outcome, Peer, Session, Wishes, standing};

@@ -5,8 +5,8 @@ use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use rustix::event::PollFlags;
-use vuart::endpoint::wire::{AcceptRequest, AttachRequest, Attached, DetachRequest, Request};
-use vuart::endpoint::{Cause, Change, ClientError, End, Mode, Refused, Replay, Standing};
+use vuart_endpoint::{Cause, Change, End, Mode, Refused, Replay, Standing};
+use vuart_wire::{AcceptRequest, AttachRequest, Attached, ClientError, DetachRequest, Request};
 
 use super::{Input, Outcome, Session};
 use crate::error::Error;

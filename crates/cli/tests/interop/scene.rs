@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
-use vuart::endpoint::{Client, SessionInfo};
+use vuart_endpoint::SessionInfo;
+use vuart_wire::Client;
 
 use super::person::Person;
 use super::programs;

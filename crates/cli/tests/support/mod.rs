@@ -15,8 +15,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, pidfd_open, waitid};
 use tempfile::TempDir;
-use vuart::endpoint::wire::Event;
-use vuart::endpoint::{Client, Mode, Replay};
+use vuart_endpoint::{Mode, Replay};
+use vuart_wire::{Client, Event};
 
 /// A guard against hanging, far beyond what anything takes; nothing is measured by it.
 pub(crate) const GUARD: Duration = Duration::from_secs(120);

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use vuart::endpoint::{Cause, Console, Input, RuntimeDir, Server, ServerThread, Symbol};
-use vuart::scrollback::{Scrollback, Writer};
+use vuart_endpoint::{Cause, Console, Input, Symbol};
+use vuart_scrollback::{Scrollback, Writer};
+use vuart_server::{Claim, Server, ServerThread};
+use vuart_wire::RuntimeDir;
 
 use super::{GUARD, Runtime};
 
@@ -41,7 +43,7 @@ impl Served {
     ) -> (Self, R) {
         let (console, input) = Console::new(scrollback, || ());
         let prepared = prepare(&console);
-        let claim = RuntimeDir::create(runtime.path()).unwrap().claim(NAME).unwrap();
+        let claim = Claim::new(&RuntimeDir::create(runtime.path()).unwrap(), NAME).unwrap();
         let server = ServerThread::start(Server::bind(claim, console.clone()).unwrap()).unwrap();
         (Self { output, input, console, server }, prepared)
     }

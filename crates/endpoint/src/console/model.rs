@@ -50,7 +50,7 @@ fn e4_once_a_take_over_has_returned_the_guest_hears_the_new_owner_alone() {
         let taker = loom::thread::spawn({
             let (console, taken_over) = (console.clone(), Arc::clone(&taken_over));
             move || {
-                let mut bob = console.attach(who("bob").mode(Mode::TakeOver)).unwrap();
+                let mut bob = console.attach(who("bob").with_mode(Mode::TakeOver)).unwrap();
                 taken_over.store(true, SeqCst);
                 assert_eq!(bob.write(b"b"), Ok(1), "there is room: what was queued has gone");
                 bob
@@ -84,7 +84,7 @@ fn e4_an_owner_that_comes_back_types_for_its_new_ownership_only() {
     explore(50_000, || {
         let (_writer, console, mut input) = console();
         console.set_policy(Policy::default().with_evicted(Evicted::Spectates));
-        let mut alice = console.attach(who("alice").returning(true)).unwrap();
+        let mut alice = console.attach(who("alice").with_returning(true)).unwrap();
         let typist = loom::thread::spawn(move || {
             // For the ownership that she has had, if it is not over.
             let stale = alice.write(b"a").unwrap();
@@ -97,7 +97,7 @@ fn e4_an_owner_that_comes_back_types_for_its_new_ownership_only() {
         let taker = loom::thread::spawn({
             let console = console.clone();
             move || {
-                let mut bob = console.attach(who("bob").mode(Mode::TakeOver)).unwrap();
+                let mut bob = console.attach(who("bob").with_mode(Mode::TakeOver)).unwrap();
                 assert_eq!(bob.write(b"b"), Ok(1));
             }
         });
@@ -127,9 +127,9 @@ fn no_event_stays_behind() {
         });
         let other = loom::thread::spawn({
             let console = console.clone();
-            move || drop(console.attach(who("bob").mode(Mode::Spectate)))
+            move || drop(console.attach(who("bob").with_mode(Mode::Spectate)))
         });
-        drop(console.attach(who("alice").mode(Mode::Spectate)));
+        drop(console.attach(who("alice").with_mode(Mode::Spectate)));
         other.join().unwrap();
         assert_eq!(*told.lock().unwrap(), [0, 1, 2, 3]);
     });

@@ -39,5 +39,5 @@ pub(crate) fn port() -> (SerialPort<Edges>, Edges) {
 }
 
 pub(crate) fn owner(port: &SerialPort<Edges>) -> Session {
-    port.console().attach(Attach::new(Identity::new("test", 0, None)).mode(Mode::TakeOver)).unwrap()
+    port.console().attach(Attach::new(Identity::new("test", 0, None)).with_mode(Mode::TakeOver)).unwrap()
 }

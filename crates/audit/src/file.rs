@@ -1,0 +1,279 @@
+//! The file of a trail, and the older ones beside it: all together they never take more than their limit (E8).
+
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
+
+use crate::error::AuditError;
+use crate::line::AuditLine;
+
+/// How many older files there are at the most: `.1`, the newest, to `.3`.
+const OLDER: u64 = 3;
+
+/// Where a trail is saved, and how much of it is kept.
+///
+/// Lines are appended. When the file has a quarter of the limit it is called `FILE.1`, what was `FILE.1` is `FILE.2`, up to `FILE.3`,
+/// and a new one is begun; what would be `FILE.4` is removed. Files are made with mode 0600, and no link is followed. The file is
+/// locked (`flock(2)`) while a trail is saved in it.
+///
+/// When the limit is lowered, what is over it goes at the next [save](super::Audit::save), the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditFile {
+    path: PathBuf,
+    limit: u64,
+}
+
+impl AuditFile {
+    /// The limit unless another is given: 16 MiB, some fifty thousand lines.
+    pub const LIMIT: u64 = 16 << 20;
+
+    /// The smallest limit.
+    pub const LIMIT_MIN: u64 = (OLDER + 1) * AuditLine::MAX as u64;
+
+    /// A file by that name, in a directory that others can't write.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), limit: Self::LIMIT }
+    }
+
+    /// The same, with another limit of all files together, in bytes: at least [`LIMIT_MIN`](Self::LIMIT_MIN).
+    #[must_use]
+    pub fn with_limit(self, bytes: u64) -> Self {
+        Self { limit: bytes, ..self }
+    }
+
+    pub(super) fn open(self) -> Result<Capped, AuditError> {
+        if self.limit < Self::LIMIT_MIN {
+            return Err(AuditError::Limit { limit: self.limit, least: Self::LIMIT_MIN });
+        }
+        let Self { path, limit } = self;
+        let share = limit / (OLDER + 1);
+        let file = open(&path, options().create(true))?;
+        let fail = |source| AuditError::Open { path: path.clone(), source };
+        let len = file.metadata().map_err(fail)?.len();
+        let mut last = [b'\n'];
+        if len > 0 {
+            file.read_exact_at(&mut last, len - 1).map_err(fail)?;
+        }
+        let torn = last != [b'\n'];
+        let mut capped = Capped { path, file, len, limit, share, torn, moved: false };
+        if capped.len > capped.share {
+            capped.rotate()?;
+        }
+        capped.prune()?;
+        sync_directory(&capped.path);
+        Ok(capped)
+    }
+}
+
+/// What lines are written to.
+pub(super) trait Sink {
+    /// Makes room for a line of that length.
+    fn make_room(&mut self, len: usize) -> Result<(), AuditError>;
+
+    /// Takes some of a line.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// What was written is where it is to be.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// Anything else that takes bytes. What becomes of them there, and how many are kept, is not our business.
+#[derive(Debug)]
+pub(super) struct Plain<W>(pub(super) W);
+
+impl<W: Write> Sink for Plain<W> {
+    fn make_room(&mut self, _len: usize) -> Result<(), AuditError> {
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct Capped {
+    path: PathBuf,
+    file: File,
+    len: u64,
+    limit: u64,
+    share: u64,
+    /// The last line has no end: whoever wrote it was killed, or its disk was full.
+    torn: bool,
+    /// The file has another name already, and a new one could not be made yet.
+    moved: bool,
+}
+
+impl Capped {
+    /// The end of what was saved before: some lines at least, if there are as many.
+    pub(super) fn tail(&self) -> Result<Vec<u8>, AuditError> {
+        let tail =
+            end_of(&self.file).map_err(|source| AuditError::Open { path: self.path.clone(), source })?;
+        if !tail.is_empty() {
+            return Ok(tail);
+        }
+        // A file that can't be read is as good as none: more is then saved than need be.
+        let older = options().open(numbered(&self.path, 1)).and_then(|file| end_of(&file));
+        Ok(older.unwrap_or(tail))
+    }
+
+    /// Begins a new file.
+    fn rotate(&mut self) -> Result<(), AuditError> {
+        let fail = |source| AuditError::Rotate { path: self.path.clone(), source };
+        if !self.moved {
+            // What nobody may open any more to bring it to the disk.
+            self.file.sync_data().map_err(AuditError::Sync)?;
+            for number in (1..OLDER).rev() {
+                rename(&numbered(&self.path, number), &numbered(&self.path, number + 1)).map_err(fail)?;
+            }
+            rename(&self.path, &numbered(&self.path, 1)).map_err(fail)?;
+            // Once, however often the rest fails: else each attempt would push a file out.
+            self.moved = true;
+        }
+        self.file = open(&self.path, options().create(true))?;
+        self.len = self.file.metadata().map_err(fail)?.len();
+        (self.torn, self.moved) = (false, false);
+        sync_directory(&self.path);
+        self.prune()
+    }
+
+    /// Removes the oldest files as far as the limit asks for it.
+    fn prune(&self) -> Result<(), AuditError> {
+        let mut left = self.limit - self.share;
+        for number in 1..=OLDER {
+            let path = numbered(&self.path, number);
+            let fail = |source| AuditError::Rotate { path: path.clone(), source };
+            // Not that of what a link leads to.
+            let len = match fs::symlink_metadata(&path) {
+                Ok(found) => found.len(),
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(fail(error)),
+            };
+            if let Some(rest) = left.checked_sub(len) {
+                left = rest;
+            } else {
+                left = 0;
+                fs::remove_file(&path).map_err(fail)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Capped {
+    fn drop(&mut self) {
+        // Closing it does not suffice where a child was forked in the meantime that has not begun its program yet.
+        let _ = self.file.unlock();
+    }
+}
+
+impl Sink for Capped {
+    fn make_room(&mut self, len: usize) -> Result<(), AuditError> {
+        // One for the end of a line that is torn.
+        let len = len as u64 + 1;
+        if self.moved || self.len.saturating_add(len) > self.share {
+            self.rotate()?;
+        }
+        if self.torn {
+            self.write(b"\n").map_err(AuditError::Write)?;
+            self.torn = false;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.len += written as u64;
+        Ok(written)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// Appends, and never waits for a pipe's other end or follows a link.
+fn options() -> fs::OpenOptions {
+    let mut options = File::options();
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    options.read(true).append(true).mode(0o600).custom_flags(flags.bits().cast_signed());
+    options
+}
+
+fn open(path: &Path, options: &fs::OpenOptions) -> Result<File, AuditError> {
+    let fail = |source| AuditError::Open { path: path.to_owned(), source };
+    let file = options.open(path).map_err(fail)?;
+    let found = file.metadata().map_err(fail)?;
+    if !found.is_file() || found.uid() != geteuid().as_raw() || found.mode() & 0o022 != 0 {
+        return Err(AuditError::NotOurs { path: path.to_owned() });
+    }
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(AuditError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(fail(error)),
+    }
+}
+
+fn end_of(file: &File) -> io::Result<Vec<u8>> {
+    let end = file.metadata()?.len();
+    // Two lines that are torn or not numbered may be the last.
+    let from = end.saturating_sub(4 * AuditLine::MAX as u64);
+    let mut tail = vec![0; usize::try_from(end - from).unwrap_or_default()];
+    file.read_exact_at(&mut tail, from)?;
+    Ok(tail)
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        renamed => renamed,
+    }
+}
+
+fn numbered(path: &Path, number: u64) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(format!(".{number}"));
+    PathBuf::from(name)
+}
+
+/// So that the names are on the disk, too. Not every file system can do that, and then there is nothing to be done.
+fn sync_directory(path: &Path) {
+    let directory = match path.parent() {
+        Some(directory) if directory != Path::new("") => directory,
+        _ => Path::new("."),
+    };
+    if let Ok(directory) = File::open(directory) {
+        let _ = directory.sync_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_could_not_be_begun_has_been_moved_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit");
+        let mut capped = AuditFile::new(&path).open().unwrap();
+        capped.write(b"old\n").unwrap();
+        // As if there had been no file descriptor left for the next one.
+        fs::rename(&path, numbered(&path, 1)).unwrap();
+        capped.moved = true;
+        capped.make_room(100).unwrap();
+        capped.write(b"new\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new\n");
+        assert_eq!(fs::read(numbered(&path, 1)).unwrap(), b"old\n");
+        assert!(!numbered(&path, 2).exists() && !capped.moved);
+    }
+}

@@ -1,0 +1,324 @@
+//! Who may connect, and as what.
+
+mod support;
+
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use support::{HANG, PART, Served, part, read_to, with_pty};
+use vuart_endpoint::{Cause, Console, Mode, Refused, Replay};
+use vuart_scrollback::Scrollback;
+use vuart_server::{Role, Server, ServerOptions, ServerThread, SocketKind, Sockets};
+use vuart_wire::{Client, ClientError, DetachRequest, ErrorCode, Event, Request, RuntimeDir};
+
+/// Nobody's, and not in use where tests run.
+const STRANGER: u32 = 64_123;
+const GROUP: u32 = 64_200;
+const OTHER_GROUP: u32 = 64_201;
+
+fn as_role(role: Option<Role>) -> Served {
+    let options = ServerOptions::default().with_authoriser(move |_| role);
+    Served::start(options, |claim| with_pty(Sockets::bind(claim).unwrap()))
+}
+
+fn connect(path: impl AsRef<Path>) -> UnixStream {
+    let stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(HANG)).unwrap();
+    stream
+}
+
+#[test]
+fn a_spectator_watches_and_reads_and_nothing_else() {
+    let mut vm = as_role(Some(Role::Spectator));
+    vm.guest_writes(b"history");
+    let mut eve = Client::connect(&vm.file("ctl"), "eve").unwrap();
+    for mode in [Mode::Exclusive, Mode::TakeOver] {
+        let refused = eve.attach(mode, Replay::None).unwrap_err();
+        assert!(matches!(refused, ClientError::Refused(Refused::Forbidden)), "{mode:?}: {refused:?}");
+    }
+    assert!(!eve.attach(Mode::Spectate, Replay::All).unwrap().owner);
+    assert!(matches!(eve.recv().unwrap(), Event::Output { bytes, .. } if bytes == b"history"));
+    eve.status().unwrap();
+    eve.send(&Request::Detach(DetachRequest::default())).unwrap();
+    assert!(matches!(eve.recv().unwrap(), Event::Ended(end) if end.cause == Cause::Detached));
+    eve.log(Replay::Last(3), None).unwrap();
+    assert!(matches!(eve.recv().unwrap(), Event::Output { bytes, .. } if bytes == b"ory"));
+    // Where nobody can ask to watch, they are told that they may not own.
+    let line = read_to(&mut connect(vm.file("sock")), "]\r\n");
+    assert_eq!(line, "\r\n[vuart: you may watch this console, and not own it]\r\n");
+    assert!(vm.console.owner().is_none());
+    let mut watcher = connect(vm.file("ro.sock"));
+    vm.until("the watcher is there", |console| console.sessions().len() == 1);
+    vm.guest_writes(b"live");
+    assert_eq!(read_to(&mut watcher, "e"), "live");
+}
+
+#[test]
+fn an_owner_owns_and_takes_over() {
+    let vm = as_role(Some(Role::Owner));
+    let mut alice = Client::connect(&vm.file("ctl"), "alice").unwrap();
+    assert!(alice.attach(Mode::Exclusive, Replay::None).unwrap().owner);
+    let mut bob = Client::connect(&vm.file("ctl"), "bob").unwrap();
+    assert!(bob.attach(Mode::TakeOver, Replay::None).unwrap().owner);
+}
+
+#[test]
+fn without_a_role_there_is_nothing_on_any_socket() {
+    let vm = as_role(None);
+    match Client::connect(&vm.file("ctl"), "eve") {
+        Err(ClientError::Server(error)) => assert_eq!(error.code, ErrorCode::Forbidden),
+        other => panic!("{other:?}"),
+    }
+    for ending in ["sock", "ro.sock", "pty"] {
+        let path = vm.file(ending);
+        let line = if ending == "pty" {
+            let mut terminal = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+            read_to(&mut terminal, "]\r\n")
+        } else {
+            read_to(&mut connect(path), "]\r\n")
+        };
+        assert_eq!(line, "\r\n[vuart: this console belongs to another user]\r\n", "{ending}");
+    }
+    assert_eq!(vm.console.counters().attached, 0);
+}
+
+#[test]
+fn the_authoriser_is_told_what_the_kernel_knows() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let options = ServerOptions::default().with_authoriser({
+        let seen = Arc::clone(&seen);
+        move |peer| {
+            seen.lock().unwrap().push(peer.clone());
+            peer.default_role()
+        }
+    });
+    let vm = Served::start(options, |claim| Sockets::bind(claim).unwrap());
+    let _client = Client::connect(&vm.file("ctl"), "a label").unwrap();
+    let mut raw = connect(vm.file("sock"));
+    let mut read_only = connect(vm.file("ro.sock"));
+    vm.until("both are there", |console| console.sessions().len() == 2);
+    vm.console.end(&Cause::ShutDown);
+    for stream in [&mut raw, &mut read_only] {
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    }
+    let seen = seen.lock().unwrap();
+    let mut kinds: Vec<_> = seen.iter().map(|peer| peer.socket).collect();
+    kinds.sort_by_key(|kind| format!("{kind:?}"));
+    assert_eq!(kinds, [SocketKind::Control, SocketKind::Raw, SocketKind::ReadOnly]);
+    let us = std::fs::metadata("/proc/self").unwrap();
+    let program = std::fs::read_to_string("/proc/self/comm").unwrap();
+    for peer in seen.iter() {
+        assert_eq!((peer.uid, peer.gid, peer.pid), (us.uid(), us.gid(), Some(std::process::id())));
+        assert_eq!((&*peer.program, peer.group_role), (program.trim(), None));
+        assert_eq!(peer.default_role(), Some(Role::Admin));
+    }
+}
+
+#[test]
+fn roles_are_in_order() {
+    assert!(Role::Spectator < Role::Owner && Role::Owner < Role::Admin);
+}
+
+#[test]
+fn a_group_s_socket_has_its_mode_and_the_others_have_not() {
+    let gid = rustix::process::getegid().as_raw();
+    let vm = Served::start(ServerOptions::default(), |claim| {
+        let sockets = Sockets::of(claim).bind_raw().unwrap().for_group(gid, Role::Spectator);
+        sockets.bind_control().unwrap()
+    });
+    let mode = |ending| std::fs::metadata(vm.file(ending)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode("sock"), mode("ctl")), (0o600, 0o660));
+    assert_eq!(std::fs::metadata(vm.file("ctl")).unwrap().gid(), gid);
+    // Its own user is not less for it.
+    assert!(Client::connect(&vm.file("ctl"), "us").unwrap().attach(Mode::Exclusive, Replay::None).is_ok());
+}
+
+/// What somebody finds who is not us: as text, for the test that has sent them.
+fn visit(path: &Path) -> String {
+    let mut client = match Client::connect(path, "visitor") {
+        Ok(client) => client,
+        Err(ClientError::Server(error)) => return format!("{:?}", error.code),
+        Err(ClientError::Forbidden { .. }) => return "no permission".to_owned(),
+        Err(other) => return format!("{other:?}"),
+    };
+    match client.attach(Mode::Exclusive, Replay::None) {
+        Ok(_) => "owns".to_owned(),
+        Err(ClientError::Refused(Refused::Forbidden)) => match client.attach(Mode::Spectate, Replay::None) {
+            Ok(_) => "watches".to_owned(),
+            Err(other) => format!("{other:?}"),
+        },
+        Err(other) => format!("{other:?}"),
+    }
+}
+
+/// The visitor's process.
+#[test]
+fn visitor() {
+    if let Some(path) = part() {
+        println!("<{}>", visit(Path::new(&path)));
+    }
+}
+
+/// A copy of this program that anybody may run, and a directory that anybody may enter.
+fn grounds() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = dir.path().join("visitor");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    (dir, program)
+}
+
+/// Sends somebody there; `groups` are the supplementary ones.
+fn send(program: &Path, path: &Path, uid: u32, gid: u32, groups: &[u32]) -> String {
+    let arguments = ["--exact", "visitor", "--nocapture"];
+    let mut command = if groups.is_empty() {
+        let mut command = Command::new(program);
+        // As root, this drops the supplementary groups too.
+        command.uid(uid).gid(gid);
+        command
+    } else {
+        let groups: Vec<_> = groups.iter().map(u32::to_string).collect();
+        let mut command = Command::new("setpriv");
+        command.arg(format!("--reuid={uid}")).arg(format!("--regid={gid}"));
+        command.arg(format!("--groups={}", groups.join(","))).arg(program);
+        command
+    };
+    let output = command.args(arguments).current_dir("/").env(PART, path).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (Some(start), Some(end)) = (text.find('<'), text.rfind('>')) else { panic!("{output:?}") };
+    text[start + 1..end].to_owned()
+}
+
+fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        println!("not shown here: only root can be somebody else");
+    }
+    root
+}
+
+#[test]
+fn members_of_a_group_have_its_role_and_strangers_none() {
+    if !is_root() {
+        return;
+    }
+    let (dir, program) = grounds();
+    RuntimeDir::create_shared(dir.path().join("run"), GROUP).unwrap();
+    let vm = Served::start_in(dir, 1 << 14, ServerOptions::default(), |claim| {
+        let sockets = Sockets::of(claim).for_group(GROUP, Role::Owner).bind_control().unwrap();
+        sockets.for_group(GROUP, Role::Spectator).bind_read_only().unwrap().bind_raw().unwrap()
+    });
+    let ctl = vm.file("ctl");
+    assert_eq!(send(&program, &ctl, STRANGER, GROUP, &[]), "owns");
+    assert_eq!(send(&program, &ctl, STRANGER, STRANGER, &[]), "no permission");
+    if Command::new("setpriv").arg("--version").output().is_ok() {
+        assert_eq!(send(&program, &ctl, STRANGER, STRANGER, &[OTHER_GROUP, GROUP]), "owns", "supplementary");
+        assert_eq!(send(&program, &ctl, STRANGER, STRANGER, &[OTHER_GROUP]), "no permission");
+    } else {
+        println!("not shown here: setpriv, for supplementary groups, is not installed");
+    }
+}
+
+#[test]
+fn a_group_that_may_watch_may_not_own() {
+    if !is_root() {
+        return;
+    }
+    let (dir, program) = grounds();
+    RuntimeDir::create_shared(dir.path().join("run"), GROUP).unwrap();
+    let vm = Served::start_in(dir, 1 << 14, ServerOptions::default(), |claim| {
+        Sockets::of(claim).for_group(GROUP, Role::Spectator).bind_control().unwrap()
+    });
+    assert_eq!(send(&program, &vm.file("ctl"), STRANGER, GROUP, &[]), "watches");
+}
+
+/// The server asks the kernel who it is, also where the files let anybody in.
+#[test]
+fn a_stranger_who_gets_to_a_socket_is_refused_all_the_same() {
+    if !is_root() {
+        return;
+    }
+    let (dir, program) = grounds();
+    let path = dir.path().join("ctl");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let (_writer, scrollback) = Scrollback::new(1 << 14).unwrap();
+    let (console, _input) = Console::new(scrollback, || ());
+    let sockets = Sockets::default().for_group(GROUP, Role::Owner).with_control(listener);
+    let server = Server::new("vm0", console, sockets, ServerOptions::default()).unwrap();
+    let _server = ServerThread::start(server).unwrap();
+    assert_eq!(send(&program, &path, STRANGER, STRANGER, &[]), "Forbidden");
+    // Of a socket that was handed in nobody knows whom it lets in: its group gives nothing.
+    assert_eq!(send(&program, &path, STRANGER, GROUP, &[]), "Forbidden");
+    assert_eq!(send(&program, &path, 0, 0, &[]), "owns");
+}
+
+/// For those the kernel says that their process is 0.
+#[test]
+fn a_peer_of_another_process_namespace_has_no_pid() {
+    if !is_root() {
+        return;
+    }
+    let (dir, program) = grounds();
+    let path = dir.path().join("socket");
+    // The server is the one that is inside: it can't see processes outside.
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork"]).arg(&program).args(["--exact", "inside", "--nocapture"]);
+    let inside = match command.env(PART, &path).stdout(std::process::Stdio::piped()).spawn() {
+        Ok(inside) => inside,
+        Err(error) => return println!("not shown here: unshare: {error}"),
+    };
+    support::until("it serves, or can't", || path.with_extension("ctl").exists());
+    let mut client = Client::connect(&path.with_extension("ctl"), "outside").unwrap();
+    client.attach(Mode::Exclusive, Replay::None).unwrap();
+    let status = client.status().unwrap();
+    assert_eq!((status.sessions[0].identity.pid(), status.sessions[0].identity.uid()), (None, 0));
+    drop(client);
+    assert!(inside.wait_with_output().unwrap().status.success());
+}
+
+/// The server's process in a namespace.
+#[test]
+fn inside() {
+    let Some(path) = part() else { return };
+    let (_writer, scrollback) = Scrollback::new(1 << 14).unwrap();
+    let (console, _input) = Console::new(scrollback, || ());
+    let temporary = Path::new(&path).with_extension("new");
+    let listener = std::os::unix::net::UnixListener::bind(&temporary).unwrap();
+    let sockets = Sockets::default().with_control(listener);
+    let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
+    let _server = ServerThread::start(server).unwrap();
+    std::fs::rename(&temporary, Path::new(&path).with_extension("ctl")).unwrap();
+    support::until("somebody has come and gone", || {
+        console.counters().attached == 1 && console.owner().is_none()
+    });
+}
+
+#[test]
+fn those_who_may_only_watch_keep_nobody_out_who_may_do_more() {
+    let options = ServerOptions::default().with_clients(4).with_authoriser(|peer| {
+        Some(if peer.socket == SocketKind::ReadOnly { Role::Spectator } else { Role::Admin })
+    });
+    let vm = Served::start(options, |claim| Sockets::bind(claim).unwrap());
+    let mut owner = Client::connect(&vm.file("ctl"), "owner").unwrap();
+    owner.attach(Mode::Exclusive, Replay::None).unwrap();
+    let watchers: Vec<_> = (0..3).map(|_| connect(vm.file("ro.sock"))).collect();
+    vm.until("all places are taken", |console| console.sessions().len() == 4);
+    // One more of their kind has to wait for another time; the admin has not.
+    let line = read_to(&mut connect(vm.file("ro.sock")), "]\r\n");
+    assert!(line.contains("too many clients"), "{line}");
+    let mut admin = Client::connect(&vm.file("ctl"), "admin").unwrap();
+    let status = admin.status().unwrap();
+    assert_eq!(status.sessions.len(), 3, "the one who has watched longest has gone");
+    let line = read_to(&mut &watchers[0], "]\r\n");
+    assert!(line.contains("somebody else needs the place"), "{line}");
+    assert!(status.sessions[0].owner);
+    for watcher in &status.sessions[1..] {
+        admin.kick(watcher.id).unwrap();
+    }
+}

@@ -1,0 +1,432 @@
+//! What a console is served on, limits and time-outs.
+
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use event_manager::{EventManager, SubscriberOps as _};
+use support::{HANG, PART, Served, part, play, read_to, until};
+use vuart_endpoint::{Cause, Console, Mode, Replay};
+use vuart_scrollback::Scrollback;
+use vuart_server::{RawPolicy, ServeError, Server, ServerOptions, ServerThread, Sockets};
+use vuart_wire::{
+    Client, ClientError, Decoder, DetachRequest, ErrorCode, Event, Frame as _, Hello, LogRequest, Request,
+    RuntimeDir, VERSION,
+};
+
+fn all() -> Served {
+    with(ServerOptions::default())
+}
+
+fn with(options: ServerOptions) -> Served {
+    Served::start(options, |claim| Sockets::bind(claim).unwrap())
+}
+
+fn connect(path: impl AsRef<std::path::Path>) -> UnixStream {
+    let stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(HANG)).unwrap();
+    stream
+}
+
+fn hello() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Request::Hello(Hello { version: VERSION, label: "rude".to_owned() }).encode(&mut bytes);
+    bytes
+}
+
+/// Everything that is sent up to the end of the connection.
+fn answers(stream: &mut UnixStream) -> Vec<Event> {
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+    // The end may be a reset, when something was sent that nobody has read.
+    while let Ok(received @ 1..) = stream.read(&mut buffer) {
+        bytes.extend_from_slice(&buffer[..received]);
+    }
+    let mut decoder = Decoder::default();
+    decoder.extend(&bytes);
+    std::iter::from_fn(|| decoder.next_frame()).map(Result::unwrap).collect()
+}
+
+fn last_code(stream: &mut UnixStream) -> Option<ErrorCode> {
+    match answers(stream).pop() {
+        Some(Event::Error(error)) => Some(error.code),
+        _ => None,
+    }
+}
+
+#[test]
+fn all_three_and_private() {
+    let vm = all();
+    for ending in ["sock", "ro.sock", "ctl"] {
+        let mode = std::fs::metadata(vm.file(ending)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600, "{ending}");
+    }
+}
+
+#[test]
+fn only_those_that_are_asked_for() {
+    let vm = Served::start(ServerOptions::default(), |claim| Sockets::of(claim).bind_control().unwrap());
+    assert!(vm.file("ctl").exists());
+    assert!(!vm.file("sock").exists() && !vm.file("ro.sock").exists());
+    assert!(matches!(Sockets::default().bind_raw(), Err(ServeError::NoName)));
+}
+
+#[test]
+fn read_only_sees_what_comes_and_types_nothing() {
+    let mut vm = all();
+    vm.guest_writes(b"before");
+    let mut watcher = connect(vm.file("ro.sock"));
+    vm.until("the watcher is there", |console| console.sessions().len() == 1);
+    watcher.write_all(b"rm -rf /").unwrap();
+    let mut owner = connect(vm.file("sock"));
+    owner.write_all(b"ls").unwrap();
+    assert_eq!(vm.guest_reads(2), b"ls");
+    vm.guest_writes(b"bin etc\n");
+    assert_eq!(read_to(&mut watcher, "etc\n"), "bin etc\n");
+    assert_eq!(read_to(&mut owner, "etc\n"), "bin etc\n");
+    let accepted = vm.console.counters().input_accepted;
+    assert_eq!(accepted, 2);
+    // Not even an end of its own input matters to it.
+    watcher.shutdown(std::net::Shutdown::Write).unwrap();
+    vm.guest_writes(b"on\n");
+    assert_eq!(read_to(&mut watcher, "on\n"), "on\n");
+}
+
+#[test]
+fn raw_takes_over_where_that_is_the_policy() {
+    let mut vm = with(ServerOptions::default().with_raw(RawPolicy::TakeOver));
+    let mut first = connect(vm.file("sock"));
+    first.write_all(b"1").unwrap();
+    assert_eq!(vm.guest_reads(1), b"1");
+    let mut second = connect(vm.file("sock"));
+    assert!(read_to(&mut first, "]\r\n").contains("was taken over by "));
+    assert_eq!(first.read(&mut [0]).unwrap(), 0);
+    second.write_all(b"2").unwrap();
+    assert_eq!(vm.guest_reads(1), b"2");
+}
+
+#[test]
+fn who_says_no_hello_is_told_so_and_sent_away() {
+    let vm = with(ServerOptions::default().with_handshake(Duration::from_millis(1)));
+    let mut mute = connect(vm.file("ctl"));
+    // Half a frame is none.
+    let mut half = connect(vm.file("ctl"));
+    half.write_all(&hello()[..7]).unwrap();
+    assert_eq!(last_code(&mut mute), Some(ErrorCode::Timeout));
+    assert_eq!(last_code(&mut half), Some(ErrorCode::Timeout));
+}
+
+#[test]
+fn who_has_said_hello_has_all_the_time_there_is() {
+    let vm = with(ServerOptions::default().with_handshake(Duration::from_millis(300)));
+    let mut client = Client::connect(&vm.file("ctl"), "alice").unwrap();
+    // The time of one who came later is over, so that of the first is.
+    assert_eq!(last_code(&mut connect(vm.file("ctl"))), Some(ErrorCode::Timeout));
+    client.status().unwrap();
+}
+
+/// The timer is armed for those alone who have not introduced themselves.
+#[test]
+fn a_time_that_is_over_wakes_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ctl");
+    let sockets = Sockets::default().with_control(UnixListener::bind(&path).unwrap());
+    let (_writer, scrollback) = Scrollback::new(1 << 14).unwrap();
+    let (console, _input) = Console::new(scrollback, || ());
+    let options = ServerOptions::default().with_handshake(Duration::from_millis(500));
+    let mut events = EventManager::<Server>::new().unwrap();
+    events.add_subscriber(Server::new("vm0", console, sockets, options).unwrap());
+    let mut client = connect(&path);
+    until("it is let in", || events.run_with_timeout(0).unwrap() > 0);
+    client.write_all(&hello()).unwrap();
+    until("it is welcome", || events.run_with_timeout(0).unwrap() > 0);
+    until("nothing is left to do", || events.run_with_timeout(0).unwrap() == 0);
+    assert_eq!(events.run_with_timeout(700).unwrap(), 0);
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    until("it is gone", || events.run_with_timeout(0).unwrap() > 0);
+    assert!(matches!(answers(&mut client)[..], [Event::Welcome(_)]));
+}
+
+#[test]
+fn no_time_out_at_all() {
+    let vm = with(ServerOptions::default().with_handshake(Duration::MAX));
+    let mut late = connect(vm.file("ctl"));
+    Client::connect(&vm.file("ctl"), "alice").unwrap().status().unwrap();
+    late.write_all(&hello()).unwrap();
+    late.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(matches!(answers(&mut late)[..], [Event::Welcome(_)]));
+}
+
+#[test]
+fn the_one_that_has_been_silent_longest_gives_way() {
+    let vm = with(ServerOptions::default().with_clients(4));
+    let ctl = vm.file("ctl");
+    let mut owner = Client::connect(&ctl, "owner").unwrap();
+    owner.attach(Mode::Exclusive, Replay::None).unwrap();
+    let mut early = Client::connect(&ctl, "early").unwrap();
+    let mut idle = Client::connect(&ctl, "idle").unwrap();
+    let mut late = Client::connect(&ctl, "late").unwrap();
+    early.status().unwrap();
+    // Four are there; the fifth takes the place of the one that has done nothing for longest.
+    let mut fifth = Client::connect(&ctl, "fifth").unwrap();
+    assert!(matches!(idle.status(), Err(ClientError::Server(error)) if error.code == ErrorCode::TooMany));
+    for client in [&mut owner, &mut early, &mut late, &mut fifth] {
+        client.status().unwrap();
+    }
+    // Where all have a session nobody gives way.
+    for client in [&mut early, &mut late, &mut fifth] {
+        client.attach(Mode::Spectate, Replay::None).unwrap();
+    }
+    match Client::connect(&ctl, "too many") {
+        Err(ClientError::Server(error)) => assert_eq!(error.code, ErrorCode::TooMany),
+        other => panic!("{other:?}"),
+    }
+    assert!(read_to(&mut connect(vm.file("sock")), "]\r\n").contains("too many clients"));
+}
+
+/// As a jailer does it: what is served on was opened elsewhere, and there is no path to it.
+#[test]
+fn handed_in_and_the_directory_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let bind = |name: &str| UnixListener::bind(dir.path().join(name)).unwrap();
+    let sockets = Sockets::default().with_raw(bind("a")).with_read_only(bind("b")).with_control(bind("c"));
+    let (mut writer, scrollback) = Scrollback::new(1 << 14).unwrap();
+    let (console, _input) = Console::new(scrollback, || ());
+    let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
+    assert!(server.claim().is_none());
+    let server = ServerThread::start(server).unwrap();
+    // The clients have a way in that the server has not.
+    let path = dir.path().join("c");
+    let mut client = Client::connect(&path, "alice").unwrap();
+    let queued = UnixStream::connect(dir.path().join("b")).unwrap();
+    drop(dir);
+    assert_eq!(client.welcome().console, "vm0");
+    client.attach(Mode::Exclusive, Replay::None).unwrap();
+    until("the watcher is there", || console.sessions().len() == 2);
+    writer.extend(b"login: ");
+    console.doorbell().ring_if_armed();
+    let mut queued = queued;
+    assert_eq!(read_to(&mut queued, ": "), "login: ");
+    console.end(&Cause::VmEnded);
+    drop((client, queued));
+    assert!(server.finish(HANG));
+}
+
+/// The process can open nothing at all: its root is an empty directory.
+#[test]
+fn in_a_jail_without_a_file_in_it() {
+    const TEST: &str = "in_a_jail_without_a_file_in_it";
+    if part().as_deref() == Some("jailed") {
+        let dir = tempfile::tempdir().unwrap();
+        let sockets = |claim| Sockets::bind(claim).unwrap();
+        let options = ServerOptions::default().with_program_names(false);
+        let stream = {
+            let vm = Served::start(options, sockets);
+            // Through a directory that is open already, as there is no path any more.
+            let (raw, control) = (vm.file("sock"), vm.file("ctl"));
+            let before = [UnixStream::connect(raw).unwrap(), UnixStream::connect(control).unwrap()];
+            std::os::unix::fs::chroot(dir.path()).unwrap();
+            std::env::set_current_dir("/").unwrap();
+            assert_eq!(std::fs::read_dir("/").unwrap().count(), 0);
+            let mut vm = vm;
+            let [mut raw, mut control] = before;
+            raw.write_all(b"typed").unwrap();
+            assert_eq!(vm.guest_reads(5), b"typed");
+            vm.guest_writes(b"answer");
+            assert_eq!(read_to(&mut raw, "answer"), "answer");
+            control.write_all(&hello()).unwrap();
+            control.shutdown(std::net::Shutdown::Write).unwrap();
+            assert!(matches!(answers(&mut control)[..], [Event::Welcome(_)]));
+            raw
+        };
+        drop(stream);
+        // The files outside can't be reached by their names any more.
+        std::mem::forget(dir);
+        return;
+    }
+    if !rustix::process::geteuid().is_root() {
+        return println!("not shown here: only root can change its root");
+    }
+    let output = play(TEST, "jailed", |command| command);
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// As systemd does it: descriptors from 3 on, and `LISTEN_FDS`.
+#[test]
+fn socket_activation() {
+    const TEST: &str = "socket_activation";
+    if part().as_deref() == Some("service") {
+        let mut handed_in = listenfd::ListenFd::from_env();
+        let control = handed_in.take_unix_listener(0).unwrap().expect("a socket is handed in");
+        let (_writer, scrollback) = Scrollback::new(1 << 14).unwrap();
+        let (console, _input) = Console::new(scrollback, || ());
+        let sockets = Sockets::default().with_control(control);
+        let server = Server::new("activated", console.clone(), sockets, ServerOptions::default()).unwrap();
+        let server = ServerThread::start(server).unwrap();
+        until("somebody has come and gone", || console.counters().attached == 1 && console.owner().is_none());
+        return drop(server);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("activated.ctl");
+    let listener = UnixListener::bind(&path).unwrap();
+    // Whoever comes before the service runs waits in the socket's queue.
+    let early = std::thread::spawn({
+        let path = path.clone();
+        move || {
+            let mut client = Client::connect(&path, "early").unwrap();
+            client.attach(Mode::Exclusive, Replay::None).unwrap();
+            client.welcome().console.clone()
+        }
+    });
+    let run = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" --exact \"$1\" --nocapture";
+    let output = Command::new("sh")
+        .args(["-c", run])
+        .arg(std::env::current_exe().unwrap())
+        .arg(TEST)
+        .env(PART, "service")
+        .stdin(Stdio::from(OwnedFd::from(listener)))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(early.join().unwrap(), "activated");
+}
+
+#[test]
+fn a_megabyte_of_garbage_on_each() {
+    let seed = seed();
+    let mut random = random(seed);
+    let garbage: Vec<u8> = (0..1 << 20).map(|_| random().to_le_bytes()[0]).collect();
+    let mut vm = all();
+    let mut watcher = connect(vm.file("ro.sock"));
+    watcher.write_all(&garbage).unwrap();
+    // As frames it is none soon; the rest may not be read any more.
+    let mut control = connect(vm.file("ctl"));
+    let _ = control.write_all(&garbage);
+    assert!(matches!(answers(&mut control).last(), Some(Event::Error(_))), "seed {seed}");
+    // And frames of a right length.
+    let mut framed = connect(vm.file("ctl"));
+    let sender = std::thread::spawn({
+        let (mut framed, garbage) = (framed.try_clone().unwrap(), garbage.clone());
+        move || {
+            for piece in garbage.chunks(257) {
+                let mut frame = u32::try_from(piece.len() - 1).unwrap().to_le_bytes().to_vec();
+                frame.extend_from_slice(piece);
+                framed.write_all(&frame).unwrap();
+            }
+            framed.shutdown(std::net::Shutdown::Write).unwrap();
+        }
+    });
+    let answers = answers(&mut framed);
+    sender.join().unwrap();
+    assert_eq!(answers.len(), garbage.len().div_ceil(257), "each is answered, seed {seed}");
+    // On the raw socket it is what somebody types.
+    let typist = std::thread::spawn({
+        let (mut raw, garbage) = (connect(vm.file("sock")), garbage.clone());
+        move || {
+            raw.write_all(&garbage).unwrap();
+            raw
+        }
+    });
+    assert!(vm.guest_reads(garbage.len()) == garbage);
+    drop(typist.join().unwrap());
+    vm.guest_writes(b"fine\n");
+    assert_eq!(read_to(&mut watcher, "fine\n"), "fine\n");
+}
+
+#[test]
+fn s14_resets_in_the_middle_of_a_replay() {
+    let mut vm = all();
+    vm.guest_writes(&vec![b'x'; 1 << 16]);
+    for round in 0..300 {
+        let mut client = connect(vm.file("ctl"));
+        let mut bytes = hello();
+        Request::Log(LogRequest { from: Replay::All, max: None }).encode(&mut bytes);
+        // Unread data on both sides, which makes the close a reset.
+        bytes.extend(hello().repeat(round % 3));
+        client.write_all(&bytes).unwrap();
+        if round % 2 == 0 {
+            client.read_exact(&mut [0; 100]).unwrap();
+        }
+    }
+    let mut client = Client::connect(&vm.file("ctl"), "alice").unwrap();
+    client.attach(Mode::Exclusive, Replay::Last(1)).unwrap();
+    assert!(matches!(client.recv().unwrap(), Event::Output { bytes, .. } if bytes == b"x"));
+}
+
+/// Whole lives of clients on all three sockets, some of which they leave half-way.
+#[test]
+fn ten_thousand_lives() {
+    // In a process of its own, whose files are not those of other tests.
+    if part().is_none() {
+        let output = play("ten_thousand_lives", "alone", |command| command);
+        println!("{}", String::from_utf8_lossy(&output.stdout));
+        return assert!(output.status.success(), "{output:?}");
+    }
+    let seed = seed();
+    println!("seed {seed}");
+    let mut random = random(seed);
+    let mut vm = all();
+    let files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let mut client = Client::connect(&vm.file("ctl"), "alice").unwrap();
+    client.attach(Mode::Spectate, Replay::None).unwrap();
+    let before = files();
+    vm.guest_writes(b"history\n");
+    let begin = Instant::now();
+    for life in 0..10_000 {
+        let mut stream = connect(vm.file(["sock", "ro.sock", "ctl"][life % 3]));
+        if life % 3 == 2 {
+            let mut bytes = hello();
+            for request in [
+                Request::Status,
+                Request::Log(LogRequest::default()),
+                Request::Break,
+                Request::Detach(DetachRequest::default()),
+            ] {
+                request.encode(&mut bytes);
+            }
+            bytes.truncate(usize::try_from(random() % (bytes.len() as u64 + 1)).unwrap());
+            let _ = stream.write_all(&bytes);
+        }
+        if random().is_multiple_of(4) {
+            vm.guest_writes(b".");
+        }
+    }
+    println!("10,000 lives in {:?}", begin.elapsed());
+    // One more is the server's timer.
+    until("the last of them is gone", || vm.console.sessions().len() == 1 && files() <= before + 1);
+    client.send(&Request::Detach(DetachRequest::default())).unwrap();
+}
+
+/// A console that the test makes itself: the files of a dead server don't stand in the way.
+#[test]
+fn files_of_a_dead_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RuntimeDir::create(dir.path().join("run")).unwrap();
+    for ending in ["sock", "ro.sock", "ctl"] {
+        drop(UnixListener::bind(run.path().join(format!("vm0.{ending}"))).unwrap());
+    }
+    std::os::unix::fs::symlink("/nowhere", run.path().join("vm0.pty")).unwrap();
+    let vm = Served::start_in(dir, 1 << 14, ServerOptions::default(), |claim| Sockets::bind(claim).unwrap());
+    Client::connect(&vm.file("ctl"), "alice").unwrap().status().unwrap();
+    assert!(!vm.file("pty").is_symlink());
+}
+
+fn seed() -> u64 {
+    let seed = std::env::var("VUART_SEED").ok().and_then(|seed| seed.parse().ok());
+    seed.unwrap_or_else(|| u64::from(std::process::id()) + 1)
+}
+
+/// Xorshift.
+fn random(seed: u64) -> impl FnMut() -> u64 {
+    let mut state = seed.max(1);
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    }
+}

@@ -1,0 +1,70 @@
+//! What those who are at a console are sent before others have their turn.
+
+use std::io::Read as _;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use event_manager::{EventManager, SubscriberOps as _};
+use vuart_endpoint::Console;
+use vuart_scrollback::Scrollback;
+use vuart_server::{Claim, Server};
+use vuart_wire::RuntimeDir;
+
+/// A hang becomes a failure.
+const HANG: Duration = Duration::from_secs(60);
+
+/// What they share.
+const TURN: usize = 256 << 10;
+
+/// Waits until the server's thread, which this is, has nothing to do.
+fn settle(events: &mut EventManager<Server>) {
+    while events.run_with_timeout(0).unwrap() > 0 {}
+}
+
+/// How much there is to be read at the moment.
+fn received(mut client: &UnixStream) -> usize {
+    let mut bytes = Vec::new();
+    // It ends with "would block".
+    let _ = client.read_to_end(&mut bytes);
+    bytes.len()
+}
+
+#[test]
+fn all_who_watch_share_a_turn() {
+    const WATCHERS: usize = 8;
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, scrollback) = Scrollback::new(1 << 20).unwrap();
+    let (console, _input) = Console::new(scrollback, || ());
+    let claim = Claim::new(&RuntimeDir::create(dir.path().join("run")).unwrap(), "vm0").unwrap();
+    let (socket, control) = (claim.read_only_socket().to_owned(), claim.control_socket().to_owned());
+    let mut events = EventManager::new().unwrap();
+    events.add_subscriber(Server::bind(claim, console.clone()).unwrap());
+    let watchers: Vec<_> = (0..WATCHERS).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+    // Who asks for nothing has no share.
+    let _others: Vec<_> = (0..WATCHERS).map(|_| UnixStream::connect(&control).unwrap()).collect();
+    let begin = Instant::now();
+    while console.sessions().len() < WATCHERS {
+        assert!(begin.elapsed() < HANG, "somebody is not let in");
+        events.run_with_timeout(100).unwrap();
+    }
+    settle(&mut events);
+    for watcher in &watchers {
+        watcher.set_nonblocking(true).unwrap();
+    }
+
+    writer.extend(&vec![b'x'; 2 * TURN]);
+    console.doorbell().ring_if_armed();
+    assert_eq!(events.run_with_timeout(1000).unwrap(), 1, "the guest has woken the server");
+    let first: Vec<_> = watchers.iter().map(received).collect();
+    assert_eq!(first, [TURN / WATCHERS; WATCHERS]);
+
+    let mut left = [2 * TURN - TURN / WATCHERS; WATCHERS];
+    let begin = Instant::now();
+    while left.iter().any(|left| *left > 0) {
+        assert!(begin.elapsed() < HANG, "{left:?} bytes have not come");
+        events.run_with_timeout(100).unwrap();
+        for (left, watcher) in left.iter_mut().zip(&watchers) {
+            *left -= received(watcher);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Our UART, with a host at the other end of its line.
+
+use std::collections::VecDeque;
+
+use vuart_16550::spec::{Lsr, Msr};
+use vuart_16550::{Instant, Timed, Uart};
+
+use crate::device::{Device, Unsupported};
+use crate::operation::{Mode, Settings};
+
+/// A [`Uart`] and the host's end of its line, to replay a [`Trace`](crate::Trace) on.
+#[derive(Debug)]
+pub struct Board {
+    uart: AnyTime,
+    /// What the host has sent and the receiver does not have yet.
+    incoming: VecDeque<Character>,
+    /// What has left.
+    transmitted: Vec<u8>,
+    /// Timed mode: when the line has had time for another character.
+    line_free_at: u64,
+}
+
+#[derive(Debug)]
+enum AnyTime {
+    Instant(Uart<Instant>),
+    Timed(Uart<Timed>),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Character {
+    data: u8,
+    errors: Lsr,
+}
+
+/// Does something to the UART, whatever its time.
+macro_rules! uart {
+    ($any:expr, $uart:ident => $do:expr) => {
+        match $any {
+            AnyTime::Instant($uart) => $do,
+            AnyTime::Timed($uart) => $do,
+        }
+    };
+}
+
+impl Board {
+    /// One with a UART after reset.
+    pub fn new(settings: Settings) -> Self {
+        let uart = match settings.mode {
+            Mode::Instant => AnyTime::Instant(Uart::new(settings.config)),
+            Mode::Timed => AnyTime::Timed(Uart::timed(settings.config)),
+        };
+        Self { uart, incoming: VecDeque::new(), transmitted: Vec::new(), line_free_at: 0 }
+    }
+
+    fn send(&mut self, data: u8, errors: Lsr) {
+        self.incoming.push_back(Character { data, errors });
+        self.deliver();
+    }
+
+    /// What the host has sent arrives, as far as it can now.
+    fn deliver(&mut self) {
+        match &mut self.uart {
+            AnyTime::Instant(uart) => {
+                while uart.room() > 0
+                    && let Some(Character { data, errors }) = self.incoming.pop_front()
+                {
+                    uart.receive_with_errors(data, errors);
+                }
+            }
+            AnyTime::Timed(uart) => {
+                while uart.now() >= self.line_free_at
+                    && !uart.holds_sender()
+                    && let Some(Character { data, errors }) = self.incoming.pop_front()
+                {
+                    uart.receive_with_errors(data, errors);
+                    self.line_free_at = uart.now().saturating_add(uart.character_time());
+                }
+            }
+        }
+    }
+
+    fn pass_until(&mut self, end: u64) {
+        loop {
+            let AnyTime::Timed(uart) = &mut self.uart else { return };
+            // Up to the next character that arrives, if one does; a sender that is held waits for the guest.
+            let arrives = !self.incoming.is_empty() && !uart.holds_sender();
+            let until = if arrives { self.line_free_at.max(uart.now()).min(end) } else { end };
+            if let Some(byte) = uart.advance(until) {
+                self.transmitted.push(byte);
+                continue;
+            }
+            self.deliver();
+            if until == end {
+                return;
+            }
+        }
+    }
+}
+
+impl Device for Board {
+    fn read(&mut self, register: u8) -> u8 {
+        let value = uart!(&mut self.uart, uart => uart.read(register));
+        self.deliver();
+        value
+    }
+
+    fn write(&mut self, register: u8, value: u8) {
+        let left = uart!(&mut self.uart, uart => uart.write(register, value));
+        self.transmitted.extend(left);
+        self.deliver();
+    }
+
+    fn receive(&mut self, data: u8) {
+        self.send(data, Lsr::empty());
+    }
+
+    fn receive_with_errors(&mut self, data: u8, errors: Lsr) -> Result<(), Unsupported> {
+        self.send(data, errors);
+        Ok(())
+    }
+
+    fn receive_break(&mut self) -> Result<(), Unsupported> {
+        self.send(0, Lsr::BI);
+        Ok(())
+    }
+
+    fn transmitted(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.transmitted)
+    }
+
+    fn break_out(&self) -> Result<bool, Unsupported> {
+        Ok(uart!(&self.uart, uart => uart.break_out()))
+    }
+
+    fn interrupt(&self) -> bool {
+        uart!(&self.uart, uart => uart.interrupt())
+    }
+
+    fn set_modem_inputs(&mut self, inputs: Msr) -> Result<(), Unsupported> {
+        uart!(&mut self.uart, uart => uart.set_modem_inputs(inputs));
+        Ok(())
+    }
+
+    fn pass(&mut self, nanoseconds: u64) -> Result<(), Unsupported> {
+        let AnyTime::Timed(uart) = &self.uart else { return Err(Unsupported("time in instant mode")) };
+        let end = uart.now().saturating_add(nanoseconds);
+        self.pass_until(end);
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! One line: words, and a comment.
+
+use vuart_16550::spec::{Lsr, Msr};
+
+use crate::operation::{MODEM_INPUTS, Mode, Operation, PROFILES, Settings};
+use crate::parse::{Reason, excerpt};
+
+/// What a line is, its comment aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Nothing.
+    Blank,
+    /// Something about the UART, which has been noted.
+    Setting(Setting),
+    /// Something that happens to it.
+    Operation(Operation),
+}
+
+/// Which setting a line makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Setting {
+    Mode,
+    Profile,
+    Out2Gate,
+}
+
+/// Reads a line without its comment. A setting is put into `settings`.
+pub(super) fn parse(code: &str, settings: &mut Settings) -> Result<Line, Reason> {
+    let mut words = Words(code.split_ascii_whitespace());
+    let Some(keyword) = words.0.next() else { return Ok(Line::Blank) };
+    let operation = match keyword {
+        "mode" => {
+            settings.mode = match words.one("instant or timed")? {
+                "instant" => Mode::Instant,
+                "timed" => Mode::Timed,
+                other => return Err(Reason::unknown(other, "instant or timed")),
+            };
+            words.end()?;
+            return Ok(Line::Setting(Setting::Mode));
+        }
+        "profile" => {
+            let name = words.one("16450, 16550a or 16750")?;
+            let found = PROFILES.iter().find(|(known, _)| *known == name);
+            let (_, profile) = found.ok_or_else(|| Reason::unknown(name, "16450, 16550a or 16750"))?;
+            settings.config = settings.config.with_profile(*profile);
+            words.end()?;
+            return Ok(Line::Setting(Setting::Profile));
+        }
+        "out2-gate" => {
+            let gate = match words.one("on or off")? {
+                "on" => true,
+                "off" => false,
+                other => return Err(Reason::unknown(other, "on or off")),
+            };
+            settings.config = settings.config.with_out2_gate(gate);
+            words.end()?;
+            return Ok(Line::Setting(Setting::Out2Gate));
+        }
+        "w" => Operation::Write { register: words.register()?, value: words.byte("a value")? },
+        "r" => Operation::Read { register: words.register()?, expected: words.optional_byte()? },
+        "rx" => match words.bytes()? {
+            bytes if bytes.is_empty() => return Err(Reason::Missing("at least one byte")),
+            bytes => Operation::Receive(bytes),
+        },
+        "rx-err" => {
+            let errors = match words.one("pe, fe or pe+fe")? {
+                "pe" => Lsr::PE,
+                "fe" => Lsr::FE,
+                "pe+fe" | "fe+pe" => Lsr::PE | Lsr::FE,
+                other => return Err(Reason::unknown(other, "pe, fe or pe+fe")),
+            };
+            Operation::ReceiveError { errors, data: words.byte("a byte")? }
+        }
+        "break" => Operation::ReceiveBreak,
+        "tx" => Operation::Transmitted(words.bytes()?),
+        "tx-break" => Operation::BreakOut(words.level()?),
+        "irq" => Operation::Interrupt(words.level()?),
+        "modem" => words.modem()?,
+        "t" if settings.mode == Mode::Instant => return Err(Reason::TimeInInstantMode),
+        "t" => {
+            let text = words.one("a number of nanoseconds")?;
+            let decimal = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+            Operation::Pass(decimal.ok_or_else(|| Reason::unknown(text, "nanoseconds, in decimal"))?)
+        }
+        "lost" => return Err(Reason::Lost),
+        other => return Err(Reason::UnknownOperation(excerpt(other))),
+    };
+    words.end()?;
+    Ok(Line::Operation(operation))
+}
+
+struct Words<'a>(std::str::SplitAsciiWhitespace<'a>);
+
+impl<'a> Words<'a> {
+    fn one(&mut self, what: &'static str) -> Result<&'a str, Reason> {
+        self.0.next().ok_or(Reason::Missing(what))
+    }
+
+    fn end(&mut self) -> Result<(), Reason> {
+        self.0.next().map_or(Ok(()), |word| Err(Reason::Surplus(excerpt(word))))
+    }
+
+    fn register(&mut self) -> Result<u8, Reason> {
+        let word = self.one("a register, 0 to 7")?;
+        byte(word)
+            .ok()
+            .filter(|register| *register < 8)
+            .ok_or_else(|| Reason::unknown(word, "a register, 0 to 7"))
+    }
+
+    fn byte(&mut self, what: &'static str) -> Result<u8, Reason> {
+        byte(self.one(what)?)
+    }
+
+    fn optional_byte(&mut self) -> Result<Option<u8>, Reason> {
+        self.0.next().map(byte).transpose()
+    }
+
+    fn bytes(&mut self) -> Result<Vec<u8>, Reason> {
+        self.0.by_ref().map(byte).collect()
+    }
+
+    fn level(&mut self) -> Result<bool, Reason> {
+        match self.one("0 or 1")? {
+            "0" => Ok(false),
+            "1" => Ok(true),
+            other => Err(Reason::unknown(other, "0 or 1")),
+        }
+    }
+
+    fn modem(&mut self) -> Result<Operation, Reason> {
+        const WHAT: &str = "+ or - and one of cts, dsr, ri, dcd";
+        let (mut on, mut off) = (Msr::empty(), Msr::empty());
+        for word in self.0.by_ref() {
+            let (set, name) = match (word.strip_prefix('+'), word.strip_prefix('-')) {
+                (Some(name), _) => (&mut on, name),
+                (_, Some(name)) => (&mut off, name),
+                _ => return Err(Reason::unknown(word, WHAT)),
+            };
+            let found = MODEM_INPUTS.iter().find(|(known, _)| *known == name);
+            set.insert(found.ok_or_else(|| Reason::unknown(word, WHAT))?.1);
+        }
+        if on.intersects(off) {
+            return Err(Reason::OnAndOff);
+        }
+        if (on | off).is_empty() {
+            return Err(Reason::Missing(WHAT));
+        }
+        Ok(Operation::Modem { on, off })
+    }
+}
+
+/// A number of one byte: hex, `0x` or not.
+fn byte(word: &str) -> Result<u8, Reason> {
+    let digits = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")).unwrap_or(word);
+    // `from_str_radix` would take a sign.
+    let hex = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    hex.then(|| u8::from_str_radix(digits, 16).ok())
+        .flatten()
+        .ok_or_else(|| Reason::unknown(word, "a byte in hex, 0 to ff"))
+}

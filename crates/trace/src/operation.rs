@@ -1,0 +1,131 @@
+//! What a line of a trace says.
+
+use std::fmt::{self, Display};
+
+use vuart_16550::spec::{Lsr, Msr};
+use vuart_16550::{Config, Profile};
+
+/// Which time the UART lives in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// [`Instant`](vuart_16550::Instant).
+    #[default]
+    Instant,
+    /// [`Timed`](vuart_16550::Timed).
+    Timed,
+}
+
+/// What a trace says of the UART before its first operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Its time.
+    pub mode: Mode,
+    /// The chip and the board.
+    pub config: Config,
+}
+
+impl Settings {
+    /// In that time, on that board.
+    pub fn new(mode: Mode, config: Config) -> Self {
+        Self { mode, config }
+    }
+}
+
+/// One operation. What is expected is `None` where anything will do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// The guest writes a register.
+    Write {
+        /// 0 to 7.
+        register: u8,
+        /// What it writes.
+        value: u8,
+    },
+    /// The guest reads a register.
+    Read {
+        /// 0 to 7.
+        register: u8,
+        /// What it is to find.
+        expected: Option<u8>,
+    },
+    /// The host sends characters.
+    Receive(Vec<u8>),
+    /// The host sends a character with [`Lsr::PE`], [`Lsr::FE`] or both.
+    ReceiveError {
+        /// What is wrong with it.
+        errors: Lsr,
+        /// The character.
+        data: u8,
+    },
+    /// The host sends a break.
+    ReceiveBreak,
+    /// All that has left the UART since the last of these.
+    Transmitted(Vec<u8>),
+    /// The level of the break-out line.
+    BreakOut(bool),
+    /// The level of the interrupt output.
+    Interrupt(bool),
+    /// Modem inputs go on and off.
+    Modem {
+        /// Those that go on.
+        on: Msr,
+        /// Those that go off.
+        off: Msr,
+    },
+    /// This many nanoseconds pass.
+    Pass(u64),
+}
+
+/// As a line of a trace.
+impl Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write { register, value } => write!(f, "w {register} {value:02x}"),
+            Self::Read { register, expected: None } => write!(f, "r {register}"),
+            Self::Read { register, expected: Some(value) } => write!(f, "r {register} {value:02x}"),
+            Self::Receive(bytes) => write!(f, "rx{}", Bytes(bytes)),
+            Self::ReceiveError { errors, data } => {
+                let name = match (errors.contains(Lsr::PE), errors.contains(Lsr::FE)) {
+                    (true, true) => "pe+fe",
+                    (true, false) => "pe",
+                    _ => "fe",
+                };
+                write!(f, "rx-err {name} {data:02x}")
+            }
+            Self::ReceiveBreak => f.write_str("break"),
+            Self::Transmitted(bytes) => write!(f, "tx{}", Bytes(bytes)),
+            Self::BreakOut(level) => write!(f, "tx-break {}", u8::from(*level)),
+            Self::Interrupt(level) => write!(f, "irq {}", u8::from(*level)),
+            Self::Modem { on, off } => {
+                f.write_str("modem")?;
+                for (name, input) in MODEM_INPUTS {
+                    if on.contains(input) {
+                        write!(f, " +{name}")?;
+                    }
+                    if off.contains(input) {
+                        write!(f, " -{name}")?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Pass(nanoseconds) => write!(f, "t {nanoseconds}"),
+        }
+    }
+}
+
+/// Each after a space.
+pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
+
+impl Display for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, " {byte:02x}"))
+    }
+}
+
+pub(super) const MODEM_INPUTS: [(&str, Msr); 4] =
+    [("cts", Msr::CTS), ("dsr", Msr::DSR), ("ri", Msr::RI), ("dcd", Msr::DCD)];
+
+pub(super) const PROFILES: [(&str, Profile); 3] =
+    [("16450", Profile::Uart16450), ("16550a", Profile::Uart16550a), ("16750", Profile::Uart16750)];
