@@ -1,9 +1,10 @@
 //! A port that several vCPUs access.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use vm_superio::Trigger;
-use vuart_lock::BiasedLock;
 
 use crate::mmio::MmioPort;
 use crate::port::SerialPort;
@@ -29,18 +30,19 @@ pub type SharedMmioPort<T> = Shared<MmioPort<T>>;
 /// # Ok::<(), vuart::NewPortError>(())
 /// ```
 ///
-/// The lock within is for the threads of vCPUs, and for moments in which these are paused; what others do at the port they do by its
-/// [console](vuart_endpoint::Console), which is no part of it. So nobody waits here but for another vCPU's access.
+/// The device is behind a [`std::sync::Mutex`]. Only vCPU threads take it, and other threads while the vCPUs are paused. All other
+/// work with the port goes through its [console](vuart_endpoint::Console), which is not behind the mutex. So a vCPU waits here only
+/// for another vCPU's access.
 ///
-/// As mostly one vCPU writes to a console for a while, the lock has a bias: a thread that has come 64 times in a row takes it
-/// from then on without a read-modify-write, until another comes. That one makes a `membarrier(2)`, waits for an access that has
-/// begun, and sleeps if the other is not about to end it; then the first wakes it, which is a system call (`futex`). A port whose
-/// [`Options`](crate::Options) are without `membarrier` has a lock that is a plain mutex.
+/// A panic inside an access does not poison the port: the guest goes on, because each register still holds a value that it can hold.
 ///
-/// A [`Trigger`] that accesses the port which triggers it panics; so does whatever comes to it within [`with`](Self::with).
-/// After a panic the port can be used on: each register holds something that it can hold.
+/// # Panics
+///
+/// An access panics if its own thread is inside the port already, because it would otherwise wait for itself for ever. Two mistakes
+/// lead there: a [`Trigger`] that accesses the port which it interrupts for, and an access from within [`with`](Self::with) by way
+/// of another handle.
 #[derive(Debug)]
-pub struct Shared<D>(Arc<BiasedLock<D>>);
+pub struct Shared<D>(Arc<Lock<D>>);
 
 impl<D> Clone for Shared<D> {
     fn clone(&self) -> Self {
@@ -49,29 +51,100 @@ impl<D> Clone for Shared<D> {
 }
 
 impl<D> Shared<D> {
-    fn of(device: D, membarrier: bool) -> Self {
-        let lock = if membarrier { BiasedLock::new } else { BiasedLock::without_membarrier };
-        Self(Arc::new(lock(device)))
+    fn of(device: D) -> Self {
+        Self(Arc::new(Lock { holder: AtomicUsize::new(NO_THREAD), device: Mutex::new(device) }))
     }
 
-    /// Does something with the device while no vCPU does: takes its state, drives a modem line.
+    /// Works with the device while no vCPU does: takes its state, drives a modem line.
     ///
-    /// The vCPUs wait meanwhile: it is for what does not take long, or for a time when they are paused.
+    /// The vCPUs wait meanwhile. Use it for short work, or while they are paused.
     ///
     /// # Panics
     ///
-    /// If it is called from within itself or from the [`Trigger`].
+    /// Panics if the calling thread is inside the port already: within another `with`, or in the [`Trigger`].
     #[inline]
     pub fn with<R>(&self, f: impl FnOnce(&mut D) -> R) -> R {
         self.0.with(f)
     }
 }
 
+/// A mutex that panics where a thread would wait for itself.
+struct Lock<D> {
+    /// The thread that holds `device`, by its [token](token), or [`NO_THREAD`].
+    holder: AtomicUsize,
+    device: Mutex<D>,
+}
+
+impl<D> Lock<D> {
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&mut D) -> R) -> R {
+        let mut device = match self.device.try_lock() {
+            Ok(device) => device,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                self.panic_if_held_here();
+                self.device.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+        };
+        // Cleared before the mutex is unlocked, also by a panic: `held` is dropped before `device`.
+        let held = Held::new(&self.holder);
+        let result = f(&mut device);
+        drop(held);
+        result
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn panic_if_held_here(&self) {
+        // Relaxed: only the thread itself stores its own token, so it sees that token exactly while it is inside.
+        assert!(
+            self.holder.load(Relaxed) != token(),
+            "a thread accesses a shared port that it is inside of already: do not access the port from its own `Trigger`, nor from \
+             within `Shared::with`; use the reference that `with` gives, or wake another thread"
+        );
+    }
+}
+
+impl<D> fmt::Debug for Lock<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the device: a vCPU may be inside.
+        f.debug_struct("Lock").finish_non_exhaustive()
+    }
+}
+
+/// Marks this thread as the holder until it is dropped.
+struct Held<'a>(&'a AtomicUsize);
+
+impl<'a> Held<'a> {
+    #[inline]
+    fn new(holder: &'a AtomicUsize) -> Self {
+        // Relaxed, here and in `drop`: see `panic_if_held_here`.
+        holder.store(token(), Relaxed);
+        Self(holder)
+    }
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.store(NO_THREAD, Relaxed);
+    }
+}
+
+/// No token: nothing has the address 0.
+const NO_THREAD: usize = 0;
+
+/// A number that no other running thread has: the address of a variable of this thread.
+#[inline]
+fn token() -> usize {
+    thread_local!(static HERE: u8 = const { 0 });
+    HERE.with(|here| std::ptr::from_ref(here).addr())
+}
+
 impl<T: Trigger> Shared<SerialPort<T>> {
-    /// The port, to be shared.
+    /// Shares the port.
     pub fn new(port: SerialPort<T>) -> Self {
-        let membarrier = port.console().doorbell().uses_membarrier();
-        Self::of(port, membarrier)
+        Self::of(port)
     }
 
     /// [`SerialPort::read`].
@@ -106,7 +179,7 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 }
 
 impl<T: Trigger> Shared<MmioPort<T>> {
-    /// The port, to be shared.
+    /// Shares the port.
     ///
     /// ```
     /// # use vuart::{MmioPort, SerialPort, SharedMmioPort};
@@ -118,8 +191,7 @@ impl<T: Trigger> Shared<MmioPort<T>> {
     /// # Ok::<(), vuart::NewPortError>(())
     /// ```
     pub fn new(port: MmioPort<T>) -> Self {
-        let membarrier = port.port().console().doorbell().uses_membarrier();
-        Self::of(port, membarrier)
+        Self::of(port)
     }
 
     /// [`MmioPort::read`].
