@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use vm_superio::Trigger;
+use vuart_scrollback::Doorbell;
 
 use crate::mmio::MmioPort;
-use crate::port::SerialPort;
+use crate::port::{Ring, SerialPort};
 
 /// A [`SerialPort`] that several vCPUs access.
 pub type SharedPort<T> = Shared<SerialPort<T>>;
@@ -34,6 +35,10 @@ pub type SharedMmioPort<T> = Shared<MmioPort<T>>;
 /// work with the port goes through its [console](vuart_endpoint::Console), which is not behind the mutex. So a vCPU waits here only
 /// for another vCPU's access.
 ///
+/// The guest's writes ring the doorbell of the console after the mutex is unlocked:
+/// [`Doorbell::ring_if_armed_after_unlock`] says why that needs no second barrier on x86-64. What is done within
+/// [`with`](Self::with) rings it in place, as a port does that is not shared.
+///
 /// A panic inside an access does not poison the port: the guest goes on, because each register still holds a value that it can hold.
 ///
 /// # Panics
@@ -51,8 +56,9 @@ impl<D> Clone for Shared<D> {
 }
 
 impl<D> Shared<D> {
-    fn of(device: D) -> Self {
-        Self(Arc::new(Lock { holder: AtomicUsize::new(NO_THREAD), device: Mutex::new(device) }))
+    fn of(device: D, doorbell: Doorbell) -> Self {
+        let holder = AtomicUsize::new(NO_THREAD);
+        Self(Arc::new(Lock { holder, device: Mutex::new(device), doorbell }))
     }
 
     /// Works with the device while no vCPU does: takes its state, drives a modem line.
@@ -66,6 +72,24 @@ impl<D> Shared<D> {
     pub fn with<R>(&self, f: impl FnOnce(&mut D) -> R) -> R {
         self.0.with(f)
     }
+
+    /// An access that may push output and does not ring for it.
+    #[inline]
+    fn write_with(&self, access: impl FnOnce(&mut D)) {
+        // Dropped after the mutex is unlocked, also when a trigger panics: what was pushed before that is told of.
+        let _rings = Rings(&self.0.doorbell);
+        self.0.with(access);
+    }
+}
+
+/// Rings when it is dropped.
+struct Rings<'a>(&'a Doorbell);
+
+impl Drop for Rings<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.ring_if_armed_after_unlock();
+    }
 }
 
 /// A mutex that panics where a thread would wait for itself.
@@ -73,6 +97,8 @@ struct Lock<D> {
     /// The thread that holds `device`, by its [token](token), or [`NO_THREAD`].
     holder: AtomicUsize,
     device: Mutex<D>,
+    /// The console's.
+    doorbell: Doorbell,
 }
 
 impl<D> Lock<D> {
@@ -144,7 +170,8 @@ fn token() -> usize {
 impl<T: Trigger> Shared<SerialPort<T>> {
     /// Shares the port.
     pub fn new(port: SerialPort<T>) -> Self {
-        Self::of(port)
+        let doorbell = port.console().doorbell().clone();
+        Self::of(port, doorbell)
     }
 
     /// [`SerialPort::read`].
@@ -154,7 +181,7 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write`].
     pub fn write(&self, offset: u64, data: &[u8]) {
-        self.with(|port| port.write(offset, data));
+        self.write_with(|port| port.write_and_ring(offset, data, Ring::Caller));
     }
 
     /// [`SerialPort::read_string`].
@@ -164,7 +191,7 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write_string`].
     pub fn write_string(&self, offset: u64, data: &[u8]) {
-        self.with(|port| port.write_string(offset, data));
+        self.write_with(|port| port.write_string_and_ring(offset, data, Ring::Caller));
     }
 
     /// [`SerialPort::read_register`].
@@ -174,7 +201,7 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write_register`].
     pub fn write_register(&self, register: u8, value: u8) {
-        self.with(|port| port.write_register(register, value));
+        self.write_with(|port| port.write_register_and_ring(register, value, Ring::Caller));
     }
 }
 
@@ -191,7 +218,8 @@ impl<T: Trigger> Shared<MmioPort<T>> {
     /// # Ok::<(), vuart::NewPortError>(())
     /// ```
     pub fn new(port: MmioPort<T>) -> Self {
-        Self::of(port)
+        let doorbell = port.port().console().doorbell().clone();
+        Self::of(port, doorbell)
     }
 
     /// [`MmioPort::read`].
@@ -201,6 +229,6 @@ impl<T: Trigger> Shared<MmioPort<T>> {
 
     /// [`MmioPort::write`].
     pub fn write(&self, offset: u64, data: &[u8]) {
-        self.with(|port| port.write(offset, data));
+        self.write_with(|port| port.write_and_ring(offset, data, Ring::Caller));
     }
 }
