@@ -6,7 +6,6 @@ mod consumers;
 mod drivers;
 mod exits;
 mod idle;
-mod null;
 mod register;
 mod ring;
 mod shared;
@@ -32,7 +31,6 @@ pub(crate) type Family = fn(Effort) -> Rows;
 /// All of them, in the order of the table.
 pub(crate) const FAMILIES: &[(&str, Family)] = &[
     ("one register access", register::rows),
-    ("a handler that does nothing", null::rows),
     ("several bytes in one access", string::rows),
     ("what drivers do besides", drivers::rows),
     ("a port that several vCPUs share", shared::rows),

@@ -23,6 +23,7 @@ use crate::figures::Kind;
 use crate::loops::Loop;
 use crate::measure::Effort;
 use crate::results::Begun;
+use crate::table::Row;
 
 #[derive(Parser)]
 #[command(name = "vuart-benches", about = "Every figure beside its peer, in one run")]
@@ -49,7 +50,12 @@ enum Command {
         save: Option<PathBuf>,
     },
     /// Prints the table of a file that `table --save` has written
-    TableOf { file: PathBuf },
+    TableOf {
+        file: PathBuf,
+        /// Print only the rows that the README shows, without the machine
+        #[arg(long)]
+        headline: bool,
+    },
     /// Does one thing so many times and nothing else, for a tool that counts instructions
     Loop { what: Loop, count: u64 },
     /// Makes so many in this process and prints what each took
@@ -63,7 +69,7 @@ fn main() -> ExitCode {
             let effort = if quick { Effort::QUICK } else { Effort::FULL };
             table(json, effort, only.as_deref(), save.as_deref())
         }
-        Command::TableOf { file } => table_of(&file),
+        Command::TableOf { file, headline } => table_of(&file, headline),
         Command::Loop { what, count } => what.run(count),
         Command::Crowd { kind, count } => figures::crowd(kind, count),
     };
@@ -104,8 +110,13 @@ fn table(json: bool, effort: Effort, only: Option<&str>, save: Option<&Path>) ->
     Ok(())
 }
 
-fn table_of(file: &Path) -> Result<(), Box<dyn Error>> {
-    let (machine, rows) = results::load(file).map_err(|error| format!("{}: {error}", file.display()))?;
+fn table_of(file: &Path, headline: bool) -> Result<(), Box<dyn Error>> {
+    let (machine, mut rows) = results::load(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    if headline {
+        rows.retain(Row::is_headline);
+        write!(io::stdout().lock(), "{}", table::markdown(&rows))?;
+        return Ok(());
+    }
     write!(io::stdout().lock(), "{machine}\n\n{}", table::markdown(&rows))?;
     Ok(())
 }

@@ -18,6 +18,9 @@ pub(crate) struct Row {
     /// The largest ratio that is good enough, where one was set.
     goal: Option<f64>,
     met: Option<bool>,
+    /// One of the few rows that the README shows.
+    #[serde(default)]
+    headline: bool,
     /// What it was made of, ours and the peer's, where that was kept.
     #[serde(skip)]
     distributions: Option<[Distribution; 2]>,
@@ -57,6 +60,7 @@ impl Row {
             ratio: rounded(ratio, 10_000_000.0),
             goal: None,
             met: None,
+            headline: false,
             distributions: None,
         }
     }
@@ -69,6 +73,15 @@ impl Row {
     pub(crate) fn samples(&self) -> Option<Samples<'_>> {
         let [ours, peer] = self.distributions.as_ref()?;
         Some(Samples { figure: &self.figure, ours, peer })
+    }
+
+    /// Marks one of the few rows that the README shows.
+    pub(crate) fn headline(self) -> Self {
+        Self { headline: true, ..self }
+    }
+
+    pub(crate) fn is_headline(&self) -> bool {
+        self.headline
     }
 
     /// The same, with the largest ratio that is good enough.

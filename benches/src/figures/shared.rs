@@ -26,7 +26,8 @@ pub(super) fn rows(effort: Effort) -> Rows {
             "THR write, shared by vCPUs, vs `Arc<Mutex<vm-superio>>` into a sink, ns",
             over_copies(effort, copies!(uncontended))?,
         )
-        .goal(0.95),
+        .goal(0.95)
+        .headline(),
     ];
     rows.extend(alternating(effort)?);
     Ok(rows)

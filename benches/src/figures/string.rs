@@ -17,10 +17,7 @@ const BURST: u32 = 16;
 pub(super) fn rows(effort: Effort) -> Rows {
     let at_once = over_copies(effort, copies!(string))?;
     let per_byte = Pair { ours: at_once.ours / f64::from(BURST), ..at_once };
-    Ok(vec![
-        Row::new("THR write of a 16-byte slice, per byte, vs a single write, ns", per_byte).goal(0.3),
-        Row::new("THR write of a 16-byte slice, all of it, vs a single write, ns", at_once),
-    ])
+    Ok(vec![Row::new("THR write of a 16-byte slice, per byte, vs a single write, ns", per_byte).goal(0.3)])
 }
 
 /// All of a slice, and a single write.

@@ -98,7 +98,7 @@ fn neighbours(len: usize) -> Result<Vec<Neighbour>, Box<dyn Error>> {
         Neighbour {
             name: "a full `Mutex<VecDeque<u8>>`",
             sink: Box::new(Locked::new(CAPACITY)),
-            goals: [Some(1.0 / 8.0), None],
+            goals: [Some(0.6), None],
         },
         Neighbour { name: "write(2) to /dev/null", sink: Box::new(Null::open()?), goals: [None; 2] },
         Neighbour {
