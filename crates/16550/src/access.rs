@@ -10,9 +10,9 @@ impl<T: Time> Uart<T> {
     #[inline]
     pub fn read(&mut self, offset: u8) -> u8 {
         match offset & 7 {
-            offset::RBR if self.registers.dlab() => self.registers.divisor.to_le_bytes()[0],
+            offset::DLL if self.registers.dlab() => self.registers.divisor.to_le_bytes()[0],
             offset::RBR => self.read_rbr(),
-            offset::IER if self.registers.dlab() => self.registers.divisor.to_le_bytes()[1],
+            offset::DLM if self.registers.dlab() => self.registers.divisor.to_le_bytes()[1],
             offset::IER => self.registers.ier.bits(),
             offset::IIR => self.read_iir(),
             offset::LCR => self.registers.lcr.bits(),
@@ -42,9 +42,9 @@ impl<T: Time> Uart<T> {
     pub fn peek(&self, offset: u8) -> Option<u8> {
         let registers = &self.registers;
         match offset & 7 {
-            offset::RBR if registers.dlab() => Some(registers.divisor.to_le_bytes()[0]),
+            offset::DLL if registers.dlab() => Some(registers.divisor.to_le_bytes()[0]),
             offset::RBR => registers.rx.is_empty().then_some(0),
-            offset::IER if registers.dlab() => Some(registers.divisor.to_le_bytes()[1]),
+            offset::DLM if registers.dlab() => Some(registers.divisor.to_le_bytes()[1]),
             offset::IER => Some(registers.ier.bits()),
             offset::IIR => {
                 let id = self.interrupt_id();
@@ -70,15 +70,17 @@ impl<T: Time> Uart<T> {
     pub fn write(&mut self, offset: u8, value: u8) -> Option<u8> {
         let registers = &mut self.registers;
         match offset & 7 {
-            offset::THR if registers.dlab() => {
-                registers.divisor = (registers.divisor & 0xFF00) | u16::from(value);
+            offset::DLL if registers.dlab() => {
+                let [_, high] = registers.divisor.to_le_bytes();
+                registers.divisor = u16::from_le_bytes([value, high]);
             }
             offset::THR => {
                 let data = self.time.transmit(registers, value)?;
                 return self.leave(data);
             }
-            offset::IER if registers.dlab() => {
-                registers.divisor = (registers.divisor & 0x00FF) | (u16::from(value) << 8);
+            offset::DLM if registers.dlab() => {
+                let [low, _] = registers.divisor.to_le_bytes();
+                registers.divisor = u16::from_le_bytes([low, value]);
             }
             offset::IER => self.write_ier(Ier::from_bits_retain(value)),
             offset::FCR => self.write_fcr(Fcr::from_bits_retain(value)),

@@ -77,3 +77,8 @@ pub use state::{
 pub use time::{Instant, Time};
 pub use timed::Timed;
 pub use uart::Uart;
+
+// The README's examples run as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
