@@ -1,5 +1,7 @@
-//! One function for each thing that a guest, a host or time does to a UART. `.ci/no-panic` builds this for a machine without
-//! an operating system, and looks whether the linker has found a use for the panic handler below, or for an allocator.
+//! A program that does to a UART everything that a guest, a host or time can do, with one function for each action.
+//!
+//! `.ci/no-panic` builds it for a machine without an operating system. If any code can panic or allocate, the linked program
+//! contains the panic handler below or an allocator.
 
 #![no_std]
 #![no_main]
@@ -66,7 +68,7 @@ fn everything<T: Time>(uart: &mut Uart<T>) {
     }
 }
 
-/// Where a machine would begin.
+/// The entry point of the machine.
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
     let mut instant = black_box(Uart::new(Config::new()));
