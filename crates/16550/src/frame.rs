@@ -40,7 +40,7 @@ fn half_bits(lcr: Lcr) -> u64 {
     2 + 2 * data + 2 * parity + stop
 }
 
-/// Returns what the clock is divided by. A counter that is loaded with 0 counts through all 65,536 states (S2).
+/// Returns the number that divides the clock. A counter that is loaded with 0 counts through all 65,536 states (S2).
 fn divisor(latch: u16) -> u64 {
     if latch == 0 { 1 << 16 } else { latch.into() }
 }

@@ -1,5 +1,5 @@
-//! The host's side: the characters and lines that it drives, the lines that the UART drives, and what a port may rely on
-//! before the guest's next access.
+//! The host's side: characters and modem inputs from the host, the lines that the UART drives, and the questions that a port
+//! asks between two accesses.
 
 use crate::receiver::Received;
 use crate::spec::{Ier, InterruptId, Lcr, Lsr, Mcr, Msr};

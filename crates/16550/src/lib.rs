@@ -43,7 +43,7 @@
 //! | `fifo`, `config` | a FIFO; the board's settings |
 //! | `modem`, `receiver`, `state` | the modem inputs; the receiver; the format of a saved state |
 //! | `registers` | the state that both kinds of time share |
-//! | `frame`, `time` | how long a character takes; what the registers ask of time, and instant time |
+//! | `frame`, `time` | the time of a character; the trait of the two kinds of time, and instant time |
 //! | `uart`, `timed` | the UART; virtual time |
 //! | `access`, `host` | the guest's side; the host's side |
 //! | `advance`, `timed_state`, `restore` | the passing of virtual time; saving and restoring |

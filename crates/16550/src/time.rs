@@ -1,4 +1,4 @@
-//! The two kinds of time: what a UART asks of them, and the instant one.
+//! The two kinds of time: the traits behind them, and instant time.
 
 use core::num::NonZeroU32;
 

@@ -8,7 +8,7 @@ use crate::time::{Time, Transmitter};
 /// Virtual time, for tests of drivers. The caller counts it in nanoseconds.
 ///
 /// Characters take the time that they take on a line. The transmitter has a holding register or FIFO and a shift register,
-/// and the receiver's time-out comes after four character times. A driver sees what it would see on a chip:
+/// and the receiver's time-out comes after four character times. A driver sees the same as on a real chip:
 ///
 /// ```
 /// use vuart_16550::{Config, Uart, spec::offset::*};

@@ -37,6 +37,7 @@ fn set_modem_inputs<T: Time>(uart: &mut Uart<T>, inputs: u8) {
 fn outputs<T: Time>(uart: &Uart<T>) {
     black_box((uart.interrupt(), uart.interrupt_id(), uart.room(), uart.received()));
     black_box((uart.modem_outputs(), uart.break_out(), uart.holds_sender(), uart.receiver_capacity()));
+    black_box((uart.peek(black_box(0)), uart.config()));
 }
 
 #[inline(never)]
@@ -77,6 +78,7 @@ extern "C" fn _start() -> ! {
         everything(&mut instant);
         black_box(instant.awaits_character());
         black_box((instant.awaits_modem_status(), instant.is_in_loopback()));
+        black_box((instant.transmits_unseen(), instant.is_transparent()));
         everything(&mut timed);
         advance(&mut timed, black_box(0));
         #[cfg(feature = "control")]
