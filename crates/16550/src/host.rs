@@ -83,7 +83,7 @@ impl<T> Uart<T> {
         if self.registers.mcr.contains(Mcr::LOOP) {
             return Mcr::empty();
         }
-        self.registers.mcr_as_it_acts() & (Mcr::DTR | Mcr::RTS | Mcr::OUT1 | Mcr::OUT2)
+        self.registers.mcr_as_it_acts() & Mcr::OUTPUTS
     }
 
     /// Tells whether the guest sends a break (LCR.BREAK): it holds the transmit line at space. In loopback the line stays

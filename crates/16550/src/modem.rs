@@ -16,7 +16,7 @@ impl Modem {
     }
 
     pub(crate) fn restored(pins: Msr, deltas: Msr, seen: Msr) -> Self {
-        Self { status: seen | deltas, pins }
+        Self { status: seen.union(deltas), pins }
     }
 
     pub(crate) const fn pins(&self) -> Msr {
@@ -61,6 +61,6 @@ impl Modem {
         deltas.set(Msr::DDCD, deltas.contains(Msr::DDCD) || changed.contains(Msr::DCD));
         // RI has a delta for its trailing edge only.
         deltas.set(Msr::TERI, deltas.contains(Msr::TERI) || (changed & before).contains(Msr::RI));
-        self.status = now | deltas;
+        self.status = now.union(deltas);
     }
 }

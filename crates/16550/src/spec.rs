@@ -155,8 +155,9 @@ impl Ier {
 
 impl Mcr {
     /// The bits that a 16450 and a 16550A have.
-    pub const STANDARD: Self =
-        Self::DTR.union(Self::RTS).union(Self::OUT1).union(Self::OUT2).union(Self::LOOP);
+    pub const STANDARD: Self = Self::OUTPUTS.union(Self::LOOP);
+    /// The bits that drive the modem outputs.
+    pub const OUTPUTS: Self = Self::DTR.union(Self::RTS).union(Self::OUT1).union(Self::OUT2);
 }
 
 impl Lsr {

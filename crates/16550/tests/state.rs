@@ -483,6 +483,14 @@ fn s4_impossible_times_are_refused() {
     for time_out in [Timeout::Idle, Timeout::At(now - 1), Timeout::At(u64::MAX)] {
         assert!(!restore(&uart, &|timed| timed.timeout = time_out), "{time_out:?}");
     }
+
+    // The slowest divisor and the longest frame bound the times, because they may have applied when a character began.
+    for (register, value) in [(LCR, 0x9F), (DLL, 0), (DLM, 0), (LCR, 0x1F)] {
+        uart.write(register, value);
+    }
+    let latest = now + 4 * uart.character_time();
+    assert!(restore(&uart, &|timed| timed.timeout = Timeout::At(latest)));
+    assert!(!restore(&uart, &|timed| timed.timeout = Timeout::At(latest + 1)));
 }
 
 /// A VMM may hold a thousand UARTs. The receiver has 64 places of two bytes, and in timed mode the transmitter has 64 of one.
