@@ -64,6 +64,8 @@ fn s11_every_access_after_every_other() {
 /// A port caches what `peek` returns, so it must return exactly what a read returns, and `None` if the read changes the state.
 #[test]
 fn peek_returns_what_a_read_that_changes_nothing_returns() {
+    // Miri is a thousand times slower.
+    let last = if cfg!(miri) { 7 } else { u8::MAX };
     let accesses =
         [(IER, 0x0F), (FCR, 0x01), (LCR, 0x83), (LCR, 0x03), (THR, b'x'), (MCR, 0x13), (SCR, 0x5A)];
     every_uart(|mut uart| {
@@ -77,7 +79,7 @@ fn peek_returns_what_a_read_that_changes_nothing_returns() {
             uart.receive(b'r');
             uart.receive_break();
             for _ in 0..8 {
-                for register in 0..=u8::MAX {
+                for register in 0..=last {
                     let (before, mut read) = (uart.state(), uart.clone());
                     let value = read.read(register);
                     let expected = (read.state() == before).then_some(value);
@@ -91,7 +93,7 @@ fn peek_returns_what_a_read_that_changes_nothing_returns() {
     });
 }
 
-/// A port forwards a write of THR without a look at the UART while the UART is transparent.
+/// While the UART is transparent, a port forwards writes of THR without calling the UART.
 #[test]
 fn a_transparent_uart_only_sends_what_is_written_to_thr() {
     every_uart(|uart| {
@@ -125,7 +127,7 @@ fn a_character_that_is_transmitted_unseen_changes_nothing_that_the_guest_sees() 
     });
 }
 
-/// All combinations of IER, MCR and LCR that matter for a write of THR, each before and after a read of IIR.
+/// Returns the combinations of IER, MCR and LCR that matter for a write of THR, each with and without a read of IIR before.
 fn each_setting() -> impl Iterator<Item = (u8, u8, u8, usize)> {
     (0..16).flat_map(|ier| {
         [0x08, 0x18].into_iter().flat_map(move |mcr| {
