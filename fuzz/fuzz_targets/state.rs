@@ -1,4 +1,4 @@
-//! Any bytes, as the snapshot of a port and of a UART.
+//! Restores any bytes as the snapshot of a port and of a UART.
 
 #![no_main]
 

@@ -1,9 +1,10 @@
-//! The registers beside their model.
+//! The comparison of the registers with their model.
 //!
-//! What drives the port drives a whole console; this drives the registers alone, all profiles of them, in both kinds of
-//! time, and compares every value read, every character that leaves and every line with `vuart-model`'s. An embedder with
-//! a UART of its own makes it a [`Device`], and gives it to a [`Comparison`] with the operations out of its own fuzzer's
-//! bytes. (A VMM's port, with a queue behind the receiver, is a [`crate::Target`].)
+//! The fuzz target of the port drives a whole console. This one drives only the registers, in every profile and in both kinds of
+//! time. It compares every value read, every character that leaves and every line with those of `vuart-model`.
+//!
+//! To fuzz your own UART, implement [`Device`] for it and pass it to a [`Comparison`], with operations from your fuzzer's bytes.
+//! (A VMM's port, with an input queue behind the receiver, implements [`crate::Target`] instead.)
 //!
 //! ```
 //! use vuart_fuzz::registers::{Comparison, Operation, Registers, Setup, config};
@@ -19,7 +20,7 @@
 //! # fuzz(&[Operation::Write { register: 0, value: b'A' }, Operation::Restart, Operation::Drain]);
 //! ```
 
-// One implementation for the tests and for the targets, which are in workspaces of their own.
+// The tests and the fuzz targets are in different workspaces and share one implementation.
 #[path = "../../tests/src/device.rs"]
 mod device;
 
@@ -28,11 +29,11 @@ pub use vuart_model::{Comparison, Device, Difference, Mode, Model, Operation, Pr
 
 use vuart_16550::Uart;
 
-/// Does operations to the registers beside a model.
+/// Applies operations to the registers and to the model.
 ///
 /// # Panics
 ///
-/// When they differ.
+/// Panics if they differ.
 pub fn check<'a>(setup: Setup, operations: impl IntoIterator<Item = &'a Operation>) {
     match setup.mode {
         Mode::Instant => run(setup, Registers(Uart::new(config(setup))), operations),

@@ -1,4 +1,4 @@
-//! A snapshot from anywhere.
+//! Snapshots from untrusted bytes.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use vuart::uart::spec::offset::{IIR, LCR, LSR, MCR, MSR, RBR};
@@ -10,14 +10,15 @@ use vuart::{Options, PortState, SerialPort};
 
 use crate::port::Irq;
 
-/// More steps than any handler needs to serve all that can be pending, and than a transmitter has characters.
+/// The most steps of a handler or a transmitter. No handler needs more to serve every interrupt, and no transmitter holds more
+/// characters.
 const STEPS_MAX: usize = 300;
 
-/// Restores whatever the bytes say, as text and as a structure, and uses what is not refused.
+/// Restores a state from the bytes, read as text and as a structure, and uses each UART that is not refused.
 ///
 /// # Panics
 ///
-/// When a state that was accepted does not come back as it was, or is one of a UART that hangs.
+/// Panics if an accepted state does not read back the same, or makes a UART that hangs.
 pub fn check_state(bytes: &[u8]) {
     if let Ok(state) = serde_json::from_slice::<PortState>(bytes)
         && let Ok(mut port) = SerialPort::restore(Irq, Options::default().with_scrollback(4096), &state)
@@ -25,7 +26,7 @@ pub fn check_state(bytes: &[u8]) {
         port.write_register(LCR, 0x03);
         port.read_register(LSR);
         SerialPort::restore(Irq, Options::default().with_scrollback(4096), &port.state())
-            .expect("a port's own state restores");
+            .expect("a port can restore its own state");
     }
     let Ok(state) = any_state(&mut Unstructured::new(bytes)) else { return };
     let state = UartState::V1(state);
@@ -35,7 +36,7 @@ pub fn check_state(bytes: &[u8]) {
     }
     if let Ok(mut uart) = Uart::<Timed>::restore(&state) {
         assert_eq!(uart.state(), state);
-        // Flow control may hold the transmitter for ever, but nothing else may (R9).
+        // Only flow control may hold the transmitter for ever (R9), so it is switched off.
         uart.write(MCR, 0x08);
         for _ in 0..STEPS_MAX {
             let Some(at) = uart.next_event() else { break };
@@ -47,7 +48,7 @@ pub fn check_state(bytes: &[u8]) {
     }
 }
 
-/// A driver gets the interrupt low.
+/// Serves the interrupts, as a driver does, until the line is low.
 fn serve<T: Time>(mut uart: Uart<T>) {
     uart.write(LCR, 0x03);
     for _ in 0..STEPS_MAX {
@@ -59,7 +60,7 @@ fn serve<T: Time>(mut uart: Uart<T>) {
         }
         assert_eq!(Uart::<T>::restore(&uart.state()).map(|uart| uart.state()), Ok(uart.state()));
     }
-    panic!("the interrupt stays: {:?}", uart.state());
+    panic!("the interrupt line never falls: {:?}", uart.state());
 }
 
 fn any_state(bytes: &mut Unstructured<'_>) -> Result<UartStateV1> {

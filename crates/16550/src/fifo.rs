@@ -1,7 +1,23 @@
-//! A first-in, first-out memory of the chip: 64 places, of which a profile uses one, 16 or all.
+//! The FIFOs of the chip: 64 places, of which a profile uses 1, 16 or 64.
 
-/// The most characters that a FIFO of any profile holds.
+use crate::spec::Fcr;
+
+/// The number of characters that a FIFO of a 16550A holds. A driver may write that many after it has seen THRE.
+pub const FIFO_SIZE: u8 = 16;
+
+/// The largest number of characters that a FIFO of any profile holds.
 pub const FIFO_SIZE_MAX: u8 = 64;
+
+/// Returns the capacity of each FIFO in characters, as FCR selects it. The transmitter has a shift register besides.
+pub(crate) const fn capacity(fcr: Fcr) -> u8 {
+    if !fcr.contains(Fcr::ENABLE) {
+        1
+    } else if fcr.contains(Fcr::FIFO_64) {
+        FIFO_SIZE_MAX
+    } else {
+        FIFO_SIZE
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Fifo<E> {
@@ -13,7 +29,7 @@ pub(crate) struct Fifo<E> {
 impl<E: Copy> Fifo<E> {
     const MASK: u8 = FIFO_SIZE_MAX - 1;
 
-    /// An empty one; `blank` is what its places hold until something is put there.
+    /// Makes an empty FIFO. Unused places hold `blank`.
     pub(crate) const fn new(blank: E) -> Self {
         Self { slots: [blank; FIFO_SIZE_MAX as usize], head: 0, len: 0 }
     }
@@ -27,7 +43,7 @@ impl<E: Copy> Fifo<E> {
         self.len = 0;
     }
 
-    /// Appends an element. The caller knows that there is room; a memory that is full stays as it is.
+    /// Appends an element. The caller must check that there is room: a full FIFO ignores the element.
     pub(crate) fn push(&mut self, element: E) {
         if self.len < FIFO_SIZE_MAX {
             self.slots[Self::slot(self.head, self.len)] = element;
@@ -42,17 +58,17 @@ impl<E: Copy> Fifo<E> {
         Some(element)
     }
 
-    /// The oldest element.
+    /// Returns the oldest element.
     pub(crate) fn top(&mut self) -> Option<&mut E> {
         (self.len != 0).then(|| &mut self.slots[Self::slot(self.head, 0)])
     }
 
-    /// From the oldest to the newest.
+    /// Returns the elements from the oldest to the newest.
     pub(crate) fn iter(&self) -> impl Iterator<Item = E> {
         (0..self.len).map(|index| self.slots[Self::slot(self.head, index)])
     }
 
-    /// Masked, so that the compiler sees that no access is out of bounds.
+    /// Returns the place of an element. The mask shows the compiler that no access is out of bounds.
     const fn slot(head: u8, index: u8) -> usize {
         (head.wrapping_add(index) & Self::MASK) as usize
     }

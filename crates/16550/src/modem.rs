@@ -1,12 +1,12 @@
-//! The modem inputs, and what MSR says of them.
+//! The modem inputs and MSR.
 
 use crate::spec::{Mcr, Msr};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Modem {
-    /// What MSR reads: inputs and deltas.
+    /// The value of MSR: the inputs and the deltas.
     status: Msr,
-    /// What the host drives, seen by the guest unless LOOP is on.
+    /// The inputs that the host drives. The guest sees them unless LOOP is on.
     pins: Msr,
 }
 
@@ -16,7 +16,7 @@ impl Modem {
     }
 
     pub(crate) fn restored(pins: Msr, deltas: Msr, seen: Msr) -> Self {
-        Self { status: seen | deltas, pins }
+        Self { status: seen.union(deltas), pins }
     }
 
     pub(crate) const fn pins(&self) -> Msr {
@@ -37,7 +37,7 @@ impl Modem {
         self.pins = pins & Msr::INPUTS;
     }
 
-    /// What the guest sees: the pins, or in loopback its own outputs (R10).
+    /// Returns the inputs that the guest sees: the pins, or in loopback its own outputs (R10).
     pub(crate) fn seen(pins: Msr, outputs: Mcr) -> Msr {
         if !outputs.contains(Mcr::LOOP) {
             return pins;
@@ -50,7 +50,7 @@ impl Modem {
         seen
     }
 
-    /// MSR follows, and keeps the changes. `outputs` is MCR as it acts.
+    /// Updates MSR from the inputs and records the changes as deltas. `outputs` is MCR as it takes effect.
     pub(crate) fn update(&mut self, outputs: Mcr) {
         let now = Self::seen(self.pins, outputs);
         let before = self.status & Msr::INPUTS;
@@ -59,8 +59,8 @@ impl Modem {
         deltas.set(Msr::DCTS, deltas.contains(Msr::DCTS) || changed.contains(Msr::CTS));
         deltas.set(Msr::DDSR, deltas.contains(Msr::DDSR) || changed.contains(Msr::DSR));
         deltas.set(Msr::DDCD, deltas.contains(Msr::DDCD) || changed.contains(Msr::DCD));
-        // Ring tells only its end.
+        // RI has a delta for its trailing edge only.
         deltas.set(Msr::TERI, deltas.contains(Msr::TERI) || (changed & before).contains(Msr::RI));
-        self.status = now | deltas;
+        self.status = now.union(deltas);
     }
 }

@@ -1,10 +1,9 @@
-//! The receiver: its FIFO, and what LSR says of it.
+//! The receiver: its FIFO and its bits of LSR.
 
-use crate::config::Profile;
-use crate::fifo::{FIFO_SIZE_MAX, Fifo};
+use crate::fifo::{Fifo, capacity};
 use crate::spec::{Fcr, Lsr};
 
-/// A character as it came over the line: its data and its [`Lsr::CHARACTER_ERRORS`].
+/// A character from the line: its data and its [`Lsr::CHARACTER_ERRORS`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Received {
     pub(crate) data: u8,
@@ -14,13 +13,13 @@ pub(crate) struct Received {
 #[derive(Debug, Clone)]
 pub(crate) struct Receiver {
     fifo: Fifo<Received>,
-    /// How many of the waiting characters have errors that LSR has not shown, so that its bit 7 needs no scan.
+    /// The number of waiting characters with errors that LSR has not shown. It saves a scan for LSR bit 7.
     with_errors: u8,
-    /// OE, PE, FE, BI: set by the receiver, cleared by an LSR read (R7).
+    /// OE, PE, FE and BI: the receiver sets them, and a read of LSR clears them (R7).
     errors: Lsr,
-    /// 1, 16 or 64 characters; [`configure`](Self::configure) derives it.
+    /// The capacity: 1, 16 or 64 characters. [`configure`](Self::configure) derives it from FCR.
     capacity: u8,
-    /// In characters; [`configure`](Self::configure) derives it.
+    /// The trigger level in characters. [`configure`](Self::configure) derives it from FCR.
     trigger: u8,
 }
 
@@ -35,7 +34,9 @@ impl Receiver {
         }
     }
 
-    /// One that has these characters and shows these errors. The caller has checked them, and configures it.
+    /// Makes a receiver that holds these characters and shows these errors.
+    ///
+    /// The caller has checked both, and must [configure](Self::configure) the receiver.
     pub(crate) fn restored(errors: Lsr, characters: impl Iterator<Item = Received>) -> Self {
         let mut receiver = Self { errors, ..Self::new() };
         for character in characters {
@@ -45,7 +46,7 @@ impl Receiver {
         receiver
     }
 
-    /// Takes over what FCR says. What waits is the caller's concern.
+    /// Sets capacity and trigger level from FCR. The caller handles the characters that wait.
     pub(crate) const fn configure(&mut self, fcr: Fcr) {
         self.capacity = capacity(fcr);
         self.trigger = fcr.trigger();
@@ -67,7 +68,7 @@ impl Receiver {
         self.fifo.len() >= self.capacity
     }
 
-    /// As many characters wait as the trigger level asks for.
+    /// Tells whether the number of waiting characters has reached the trigger level.
     pub(crate) const fn is_at_trigger(&self) -> bool {
         self.fifo.len() >= self.trigger
     }
@@ -76,20 +77,20 @@ impl Receiver {
         self.errors
     }
 
-    /// What waits, from the oldest to the newest, with the errors that LSR has not shown.
+    /// Returns the waiting characters from the oldest to the newest, with the errors that LSR has not shown.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = Received> {
         self.fifo.iter()
     }
 
-    /// The shift register is full and wants to pass its character on.
+    /// Takes a character from the full shift register.
     pub(crate) fn shift_in(&mut self, character: Received) {
         if self.is_full() {
             self.errors.insert(Lsr::OE);
             if self.capacity > 1 {
-                // The FIFO keeps what it has; the shift register is overwritten (R7).
+                // The FIFO keeps its characters, and the shift register is overwritten (R7).
                 return;
             }
-            // In 16450 mode it is RBR that is overwritten. LSR has shown its errors already.
+            // In 16450 mode RBR is overwritten. LSR has shown its errors already.
             self.fifo.clear();
         }
         self.with_errors += u8::from(!character.errors.is_empty());
@@ -97,21 +98,21 @@ impl Receiver {
         self.reveal();
     }
 
-    /// RBR.
+    /// Removes and returns the oldest character, for a read of RBR.
     pub(crate) fn pop(&mut self) -> Option<u8> {
         let character = self.fifo.pop()?;
         self.reveal();
         Some(character.data)
     }
 
-    /// The receiver's bits of LSR; reading them clears the errors.
+    /// Returns the receiver's bits of LSR and clears the errors, for a read of LSR.
     pub(crate) fn read_status(&mut self) -> Lsr {
         let status = self.status();
         self.errors = Lsr::empty();
         status
     }
 
-    /// The receiver's bits of LSR as a read would find them.
+    /// Returns the receiver's bits of LSR without clearing the errors.
     pub(crate) fn status(&self) -> Lsr {
         let mut status = self.errors;
         status.set(Lsr::DR, !self.is_empty());
@@ -120,14 +121,14 @@ impl Receiver {
         status
     }
 
-    /// The errors of characters go with them; an overrun is not one of them (R6).
+    /// Drops the characters and their errors. An overrun belongs to no character, so it stays (R6).
     pub(crate) const fn reset(&mut self) {
         self.fifo.clear();
         self.with_errors = 0;
         self.errors = self.errors.difference(Lsr::CHARACTER_ERRORS);
     }
 
-    /// Shows the errors of the character at the top, which is when they are revealed to the CPU (data sheet, 8.4).
+    /// Shows the errors of the oldest character. Errors are revealed to the CPU at that moment (data sheet, 8.4).
     fn reveal(&mut self) {
         if self.with_errors == 0 {
             return;
@@ -140,29 +141,4 @@ impl Receiver {
             self.with_errors -= 1;
         }
     }
-}
-
-/// How many characters the receiver holds, and the transmitter behind its shift register.
-pub(crate) const fn capacity(fcr: Fcr) -> u8 {
-    if !fcr.contains(Fcr::ENABLE) {
-        1
-    } else if fcr.contains(Fcr::FIFO_64) {
-        FIFO_SIZE_MAX
-    } else {
-        crate::FIFO_SIZE
-    }
-}
-
-/// What FCR holds after a write of `value`.
-pub(crate) const fn stored_fcr(profile: Profile, before: Fcr, value: Fcr, dlab: bool) -> Fcr {
-    let value = value.intersection(profile.fcr());
-    if !value.contains(Fcr::ENABLE) {
-        // The other bits are not programmed (data sheet, 8.5), and without FIFOs they mean nothing.
-        return Fcr::empty();
-    }
-    if dlab {
-        return value;
-    }
-    // LCR's bit 7 protects this one (TL16C750 data sheet, FCR): a driver that knows only the 16550A can't hit it.
-    value.difference(Fcr::FIFO_64).union(before.intersection(Fcr::FIFO_64))
 }

@@ -1,10 +1,10 @@
-//! The registers, to be laid beside the PC16550D data sheet (section 8, table II).
+//! The registers and their bits, in the order of the PC16550D data sheet (section 8, table II).
 //!
-//! Names and bits are the data sheet's, and the TL16C750's for what only a 16750 has.
+//! Names and bits are those of the data sheet. Bits that only a 16750 has are named as in the TL16C750 data sheet.
 
 use bitflags::bitflags;
 
-/// Register offsets. Three address lines exist, so there are eight.
+/// Register offsets. The chip has three address lines, so there are eight offsets.
 pub mod offset {
     /// Receiver buffer, read, DLAB = 0.
     pub const RBR: u8 = 0;
@@ -30,12 +30,12 @@ pub mod offset {
     pub const MSR: u8 = 6;
     /// Scratch.
     pub const SCR: u8 = 7;
-    /// How many registers there are: the length of the port or MMIO range at register shift 0, in bytes.
+    /// The number of registers, which is the length in bytes of the port or MMIO range at register shift 0.
     pub const COUNT: u8 = 8;
 }
 
 bitflags! {
-    /// Interrupt enable register. The bits that don't exist read 0 (R5).
+    /// Interrupt enable register. Bits that do not exist read 0 (R5).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Ier: u8 {
         /// Received data available, and character time-out in FIFO mode.
@@ -46,35 +46,35 @@ bitflags! {
         const ELSI = 0x04;
         /// Modem status.
         const EDSSI = 0x08;
-        /// Sleep mode, 16750 only; stored, without effect on a machine that draws no power.
+        /// Sleep mode, 16750 only. It is stored and has no effect, because a virtual chip draws no power.
         const SLEEP = 0x10;
-        /// Low-power mode, 16750 only; stored, without effect.
+        /// Low-power mode, 16750 only. It is stored and has no effect.
         const LOW_POWER = 0x20;
     }
 
     /// FIFO control register.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Fcr: u8 {
-        /// FIFO enable. The other bits act only in a write that has this one set.
+        /// FIFO enable. The other bits act only in a write that sets this bit.
         const ENABLE = 0x01;
-        /// Receiver FIFO reset; clears itself.
+        /// Receiver FIFO reset. The bit clears itself.
         const RX_RESET = 0x02;
-        /// Transmitter FIFO reset; clears itself.
+        /// Transmitter FIFO reset. The bit clears itself.
         const TX_RESET = 0x04;
-        /// DMA mode; changes only the RXRDY and TXRDY pins, which a virtual machine does not have.
+        /// DMA mode. It changes only the RXRDY and TXRDY pins, which a virtual machine does not have.
         const DMA = 0x08;
-        /// FIFOs of 64 bytes, 16750 only; changes only while DLAB is set.
+        /// FIFOs of 64 bytes, 16750 only. The bit changes only while DLAB is set.
         const FIFO_64 = 0x20;
-        /// Receiver trigger level, two bits: 1, 4, 8, 14 characters; 1, 16, 32, 56 of 64.
+        /// Receiver trigger level, two bits: 1, 4, 8 or 14 characters of 16; 1, 16, 32 or 56 characters of 64.
         const TRIGGER = 0xC0;
     }
 
     /// Line control register. All eight bits are stored.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Lcr: u8 {
-        /// Word length, two bits: 5 to 8 bits a character.
+        /// Word length, two bits: 5 to 8 data bits per character.
         const WORD_LENGTH = 0x03;
-        /// Two stop bits (1.5 with five-bit characters).
+        /// Two stop bits, or 1.5 with five data bits.
         const STOP = 0x04;
         /// Parity enable.
         const PARITY = 0x08;
@@ -82,13 +82,13 @@ bitflags! {
         const EVEN = 0x10;
         /// Stick parity.
         const STICK = 0x20;
-        /// Set break: the transmitter's line is held at space.
+        /// Set break: holds the transmit line at space.
         const BREAK = 0x40;
-        /// Divisor latch access: offsets 0 and 1 are DLL and DLM.
+        /// Divisor latch access: maps DLL and DLM to offsets 0 and 1.
         const DLAB = 0x80;
     }
 
-    /// Modem control register. The bits that don't exist read 0 (R5).
+    /// Modem control register. Bits that do not exist read 0 (R5).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Mcr: u8 {
         /// Data terminal ready.
@@ -97,11 +97,11 @@ bitflags! {
         const RTS = 0x02;
         /// Auxiliary output 1.
         const OUT1 = 0x04;
-        /// Auxiliary output 2; on PC hardware it gates the interrupt line.
+        /// Auxiliary output 2. On PC hardware it gates the interrupt line.
         const OUT2 = 0x08;
         /// Loopback.
         const LOOP = 0x10;
-        /// Automatic flow control, 16750 only: CTS holds the transmitter, and with RTS the receiver drives the RTS pin.
+        /// Automatic flow control, 16750 only: CTS holds the transmitter, and with RTS set the receiver drives the RTS pin.
         const AFE = 0x20;
     }
 
@@ -120,22 +120,22 @@ bitflags! {
         const BI = 0x10;
         /// Transmitter holding register empty.
         const THRE = 0x20;
-        /// Transmitter empty: holding register (or FIFO) and shift register.
+        /// Transmitter empty: both the holding register (or the FIFO) and the shift register are empty.
         const TEMT = 0x40;
-        /// At least one parity error, framing error or break in the receiver FIFO; 0 in 16450 mode.
+        /// The receiver FIFO holds at least one parity error, framing error or break. Always 0 in 16450 mode.
         const FIFO_ERROR = 0x80;
     }
 
     /// Modem status register.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Msr: u8 {
-        /// CTS has changed since the last read.
+        /// CTS has changed since the last read of MSR.
         const DCTS = 0x01;
-        /// DSR has changed since the last read.
+        /// DSR has changed since the last read of MSR.
         const DDSR = 0x02;
-        /// RI has gone from active to inactive since the last read (trailing edge).
+        /// RI has gone from active to inactive (its trailing edge) since the last read of MSR.
         const TERI = 0x04;
-        /// DCD has changed since the last read.
+        /// DCD has changed since the last read of MSR.
         const DDCD = 0x08;
         /// Clear to send.
         const CTS = 0x10;
@@ -149,34 +149,35 @@ bitflags! {
 }
 
 impl Ier {
-    /// The bits of a 16450 and a 16550A.
+    /// The bits that a 16450 and a 16550A have.
     pub const STANDARD: Self = Self::ERBFI.union(Self::ETBEI).union(Self::ELSI).union(Self::EDSSI);
 }
 
 impl Mcr {
-    /// The bits of a 16450 and a 16550A.
-    pub const STANDARD: Self =
-        Self::DTR.union(Self::RTS).union(Self::OUT1).union(Self::OUT2).union(Self::LOOP);
+    /// The bits that a 16450 and a 16550A have.
+    pub const STANDARD: Self = Self::OUTPUTS.union(Self::LOOP);
+    /// The bits that drive the modem outputs.
+    pub const OUTPUTS: Self = Self::DTR.union(Self::RTS).union(Self::OUT1).union(Self::OUT2);
 }
 
 impl Lsr {
-    /// What the receiver reports with one character: its parity error, its framing error, or that it is a break.
+    /// The errors that belong to one character: parity error, framing error and break.
     pub const CHARACTER_ERRORS: Self = Self::PE.union(Self::FE).union(Self::BI);
-    /// What raises the receiver-line-status interrupt and is cleared by reading LSR.
+    /// The bits that raise the receiver line status interrupt. Reading LSR clears them.
     pub const ERRORS: Self = Self::CHARACTER_ERRORS.union(Self::OE);
 }
 
 impl Msr {
-    /// The modem inputs themselves.
+    /// The levels of the modem inputs.
     pub const INPUTS: Self = Self::CTS.union(Self::DSR).union(Self::RI).union(Self::DCD);
-    /// The inputs after reset: carrier, and both sides ready.
+    /// The modem inputs after reset: carrier detected, data set ready and clear to send.
     pub const CONNECTED: Self = Self::CTS.union(Self::DSR).union(Self::DCD);
-    /// What raises the modem-status interrupt and is cleared by reading MSR.
+    /// The bits that raise the modem status interrupt. Reading MSR clears them.
     pub const DELTAS: Self = Self::DCTS.union(Self::DDSR).union(Self::TERI).union(Self::DDCD);
 }
 
 impl Fcr {
-    /// The receiver trigger level in characters; 1 without FIFOs.
+    /// Returns the receiver trigger level in characters. It is 1 while the FIFOs are off.
     pub const fn trigger(self) -> u8 {
         if !self.contains(Self::ENABLE) {
             return 1;
@@ -194,26 +195,26 @@ impl Fcr {
     }
 }
 
-/// The interrupt identification, IIR bits 3:0 (data sheet, table IV), in falling priority.
+/// The interrupt identification, IIR bits 3:0, from the highest to the lowest priority (data sheet, table IV).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum InterruptId {
-    /// Receiver line status: an overrun, parity or framing error, or a break.
+    /// Receiver line status: an overrun, a parity error, a framing error or a break.
     LineStatus = 0x06,
-    /// The receiver holds data, in FIFO mode at least as many characters as the trigger level.
+    /// Received data available. In FIFO mode the receiver holds at least as many characters as the trigger level.
     ReceivedData = 0x04,
-    /// FIFO mode: characters are waiting below the trigger level.
+    /// Character time-out, in FIFO mode only: characters wait, but fewer than the trigger level.
     CharacterTimeout = 0x0C,
     /// Transmitter holding register empty.
     Thre = 0x02,
     /// Modem status.
     ModemStatus = 0x00,
-    /// Bit 0 is set when *no* interrupt is pending.
+    /// No interrupt is pending. Bit 0 is set only in this case.
     None = 0x01,
 }
 
-/// IIR bits 7:6, set while the FIFOs are enabled.
+/// IIR bits 7:6, which are set while the FIFOs are enabled.
 pub const IIR_FIFOS_ENABLED: u8 = 0xC0;
 
-/// IIR bit 5, set while the FIFOs of a 16750 are 64 bytes long.
+/// IIR bit 5, which is set while the FIFOs of a 16750 hold 64 bytes.
 pub const IIR_FIFOS_64: u8 = 0x20;

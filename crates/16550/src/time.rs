@@ -1,45 +1,70 @@
-//! What a character costs: nothing, or the time that it takes on a line.
+//! The two kinds of time: the traits behind them, and instant time.
 
-use crate::restore::Saved;
-use crate::uart::Uart;
+use core::num::NonZeroU32;
 
-/// The time that a [`Uart`] lives in: [`Instant`] or [`Timed`](crate::Timed). It is a type, so that the instant one costs
-/// nothing at all. There are no others: the trait is sealed.
+use crate::config::Config;
+use crate::registers::Registers;
+use crate::spec::Fcr;
+use crate::state::{RestoreError, TimedStateV1, UartStateV1};
+
+/// The kind of time that a [`Uart`](crate::Uart) runs in: [`Instant`] or [`Timed`](crate::Timed).
+///
+/// The kind of time is a type, so instant time costs nothing. The trait is sealed: there are no other kinds.
 pub trait Time: Transmitter + Saved {}
 
-/// The transmitter and the receiver's time-out, as the registers see them. Not to be implemented elsewhere: this trait can't
-/// be named there.
+/// The transmitter and the receiver's time-out, as the registers use them.
+///
+/// Other crates cannot implement this trait, because they cannot name it.
 pub trait Transmitter: Sized {
-    /// The guest has written a character to THR. The answer is what leaves because of it at once.
-    fn transmit(uart: &mut Uart<Self>, data: u8) -> Option<u8>;
+    /// Takes a character that the guest writes to THR. Returns the character that leaves the transmitter at once, if any.
+    fn transmit(&mut self, registers: &mut Registers, data: u8) -> Option<u8>;
 
-    /// LSR.THRE.
+    /// Returns LSR.THRE.
     fn holding_register_empty(&self) -> bool;
 
-    /// LSR.TEMT.
+    /// Returns LSR.TEMT.
     fn transmitter_empty(&self) -> bool;
 
-    /// A transmitter reset: FCR's bit 2, or a change of the FIFOs. `toggled` says that they went on or off.
-    fn reset(uart: &mut Uart<Self>, toggled: bool);
+    /// Resets the transmitter, after a write of FCR bit 2 or a change of the FIFOs. `toggled` tells that the FIFOs went on
+    /// or off.
+    fn reset(&mut self, registers: &mut Registers, toggled: bool);
 
-    /// CTS or what depends on it may have changed.
-    fn clear_to_send(uart: &mut Uart<Self>);
+    /// Reacts to a possible change of CTS, or of a setting that depends on it.
+    fn clear_to_send(&mut self, registers: &mut Registers);
 
-    /// What waits in the receiver has waited for four character times.
+    /// Tells whether the characters in the receiver have waited for four character times.
     fn timed_out(&self) -> bool;
 
-    /// A character has arrived.
-    fn arrived(uart: &mut Uart<Self>);
+    /// Reacts to a character that has arrived in the receiver.
+    fn arrived(&mut self, registers: &Registers);
 
-    /// The guest has read RBR, or has reset the receiver.
-    fn taken(uart: &mut Uart<Self>);
+    /// Reacts to a read of RBR or a reset of the receiver.
+    fn taken(&mut self, registers: &Registers);
 }
 
-/// No time: a character that is written to THR has left before the write returns, and what waits in the receiver has
-/// always waited for four character times. There is no clock, and a virtual machine needs none.
+/// The part of a state that belongs to one kind of time.
 ///
-/// THRE and TEMT are always 1, so firmware that spins on them without a limit (Linux' earlycon, U-Boot, OpenSBI, EDK2,
-/// Windows' KD) never hangs (R9).
+/// Other crates cannot implement this trait, because they cannot name it.
+pub trait Saved: Sized {
+    /// Returns its part of the state.
+    fn save(&self, clock: NonZeroU32) -> Option<TimedStateV1>;
+
+    /// Checks its part of the state. Returns itself and the board's clock.
+    #[allow(clippy::missing_errors_doc, reason = "no other crate can call it")]
+    fn load(state: &UartStateV1, fcr: Fcr) -> Result<(Self, NonZeroU32), RestoreError>;
+
+    /// Tells whether characters wait for the transmitter and no event will ever start them. `held` tells that CTS holds
+    /// the transmitter.
+    fn is_stuck(&self, held: bool) -> bool;
+}
+
+/// Instant time, for virtual machines. There is no clock.
+///
+/// A character that the guest writes to THR leaves before the write returns. Characters in the receiver count as having
+/// waited for four character times as soon as they arrive.
+///
+/// THRE and TEMT are always 1, so firmware that waits for them without a limit never hangs (R9). Linux' earlycon, U-Boot,
+/// OpenSBI, EDK2 and Windows' KD wait like that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Instant;
 
@@ -47,10 +72,10 @@ impl Time for Instant {}
 
 impl Transmitter for Instant {
     #[inline]
-    fn transmit(uart: &mut Uart<Self>, data: u8) -> Option<u8> {
-        // The write empties the condition and the character that leaves at once sets it again (R2, R3).
-        uart.thre_pending = true;
-        uart.leave(data)
+    fn transmit(&mut self, registers: &mut Registers, data: u8) -> Option<u8> {
+        // The write clears the condition, and the character that leaves at once sets it again (R2, R3).
+        registers.thre_pending = true;
+        Some(data)
     }
 
     #[inline]
@@ -64,13 +89,13 @@ impl Transmitter for Instant {
     }
 
     #[inline]
-    fn reset(uart: &mut Uart<Self>, _toggled: bool) {
-        // What was written has left already, so nothing that the guest believes sent is dropped (R6).
-        uart.thre_pending = true;
+    fn reset(&mut self, registers: &mut Registers, _toggled: bool) {
+        // Every character has left already, so the reset drops nothing that the guest believes sent (R6).
+        registers.thre_pending = true;
     }
 
     #[inline]
-    fn clear_to_send(_uart: &mut Uart<Self>) {}
+    fn clear_to_send(&mut self, _registers: &mut Registers) {}
 
     #[inline]
     fn timed_out(&self) -> bool {
@@ -78,8 +103,25 @@ impl Transmitter for Instant {
     }
 
     #[inline]
-    fn arrived(_uart: &mut Uart<Self>) {}
+    fn arrived(&mut self, _registers: &Registers) {}
 
     #[inline]
-    fn taken(_uart: &mut Uart<Self>) {}
+    fn taken(&mut self, _registers: &Registers) {}
+}
+
+impl Saved for Instant {
+    fn save(&self, _clock: NonZeroU32) -> Option<TimedStateV1> {
+        None
+    }
+
+    fn load(state: &UartStateV1, _fcr: Fcr) -> Result<(Self, NonZeroU32), RestoreError> {
+        match state.timed {
+            None => Ok((Self, Config::PC_CLOCK)),
+            Some(_) => Err(RestoreError::OtherTime),
+        }
+    }
+
+    fn is_stuck(&self, _held: bool) -> bool {
+        false
+    }
 }

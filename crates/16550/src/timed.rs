@@ -1,20 +1,14 @@
-//! Virtual time: characters take as long as divisor and frame say.
+//! Virtual time: the transmitter and the receiver's time-out, with the times that divisor and frame give.
 
-use core::num::NonZeroU32;
-
-use crate::config::Config;
-use crate::fifo::Fifo;
-use crate::receiver::capacity;
-use crate::spec::{Fcr, Lcr};
+use crate::fifo::{Fifo, capacity};
+use crate::registers::Registers;
+use crate::spec::Fcr;
 use crate::time::{Time, Transmitter};
-use crate::uart::Uart;
 
-const NANOSECONDS: u64 = 1_000_000_000;
-
-/// Time as a line has it, in virtual nanoseconds that the caller counts: the transmitter has a holding register or FIFO and
-/// a shift register, and the receiver's time-out comes after four character times.
+/// Virtual time, for tests of drivers. The caller counts it in nanoseconds.
 ///
-/// It is for the tests of drivers, who see on it what they would see on a chip:
+/// Characters take the time that they take on a line. The transmitter has a holding register or FIFO and a shift register,
+/// and the receiver's time-out comes after four character times. A driver sees the same as on a real chip:
 ///
 /// ```
 /// use vuart_16550::{Config, Uart, spec::offset::*};
@@ -25,69 +19,68 @@ const NANOSECONDS: u64 = 1_000_000_000;
 /// }
 /// assert_eq!(uart.character_time(), 86_806);
 ///
-/// uart.write(THR, b'A'); // goes on to the shift register ...
+/// uart.write(THR, b'A'); // moves on to the shift register ...
 /// assert_eq!(uart.read(LSR), 0x20); // ... so there is room for another
 /// uart.write(THR, b'B');
 /// assert_eq!(uart.read(LSR), 0x00);
 ///
 /// assert_eq!(uart.advance(86_805), None);
-/// assert_eq!(uart.advance(86_806), Some(b'A')); // to be called until it is `None`
+/// assert_eq!(uart.advance(86_806), Some(b'A')); // call it until it returns `None`
 /// assert_eq!(uart.read(LSR), 0x20);
 /// assert_eq!(uart.next_event(), Some(2 * 86_806));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Timed {
+    /// The present time in nanoseconds.
     pub(crate) now: u64,
-    /// THR, or the transmitter's FIFO.
+    /// The transmitter's FIFO, or THR while the FIFOs are off.
     pub(crate) fifo: Fifo<u8>,
     pub(crate) shifting: Option<Shifting>,
     pub(crate) thre: Thre,
-    /// Two characters have been in the FIFO at once since THRE was last 1.
+    /// Whether the FIFO has held two characters at once since THRE was last 1.
     pub(crate) two_queued: bool,
-    /// The FIFOs went on or off, and the FIFO has not become empty since.
+    /// Whether the FIFOs went on or off and the FIFO has not become empty since.
     pub(crate) undelayed: bool,
     pub(crate) timeout: CharacterTimeout,
 }
 
-/// LSR.THRE.
+/// The state of LSR.THRE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Thre {
     /// THR, or the transmitter's FIFO, is empty.
     Set,
-    /// It is empty; THRE is delayed, and will be 1 at this time, in nanoseconds.
+    /// The FIFO is empty, and the delayed THRE becomes 1 at this time, in nanoseconds.
     SetAt(u64),
-    /// Something is in it.
+    /// THR, or the transmitter's FIFO, holds a character.
     Clear,
 }
 
-/// The receiver's time-out.
+/// The state of the receiver's time-out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CharacterTimeout {
-    /// Nothing waits in the receiver's FIFO.
+    /// No character waits in the receiver's FIFO.
     Idle,
-    /// What waits will have done so for four character times at this time, in nanoseconds.
+    /// Characters wait, and the time-out comes at this time, in nanoseconds.
     At(u64),
-    /// It has.
+    /// The time-out has come.
     Expired,
 }
 
-/// The shift register.
+/// The character in the shift register.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shifting {
     pub(crate) data: u8,
-    /// When its last bit is on the line.
+    /// The time at which its last bit is on the line, in nanoseconds.
     pub(crate) leaves_at: u64,
 }
 
-/// What time brings. In this order when it brings several at once.
+/// What happens as time passes. Events of the same moment happen in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Event {
+pub(crate) enum Event {
     HoldingRegisterEmpty,
     CharacterLeaves,
     TimeOut,
 }
-
-impl Time for Timed {}
 
 impl Timed {
     pub(crate) const fn new() -> Self {
@@ -102,12 +95,8 @@ impl Timed {
         }
     }
 
-    /// The longest character that any divisor and frame give, in nanoseconds.
-    pub(crate) fn longest_character(clock: NonZeroU32) -> u64 {
-        character_time(Lcr::all(), 0, clock)
-    }
-
-    fn next(&self) -> Option<(u64, Event)> {
+    /// Returns the next event and its time.
+    pub(crate) fn next(&self) -> Option<(u64, Event)> {
         let thre = match self.thre {
             Thre::SetAt(at) => Some(at),
             Thre::Set | Thre::Clear => None,
@@ -121,124 +110,65 @@ impl Timed {
             (self.shifting.map(|shifting| shifting.leaves_at), Event::CharacterLeaves),
             (timeout, Event::TimeOut),
         ];
-        // The first of several that are equal.
+        // Of equal times, `min_by_key` takes the first.
         events.into_iter().filter_map(|(at, event)| Some((at?, event))).min_by_key(|(at, _)| *at)
     }
-}
 
-impl Uart<Timed> {
-    /// A UART after master reset, at time 0. See [`new`](Uart::new) for its reset values.
-    pub const fn timed(config: Config) -> Self {
-        Self::with_time(config, Timed::new())
-    }
-
-    /// The present time in nanoseconds.
-    pub const fn now(&self) -> u64 {
-        self.time.now
-    }
-
-    /// Time goes on to `now`, in nanoseconds. The answer is a character that leaves on the way: the time is then the
-    /// moment at which its last bit was on the line, and the call is to be made again, until the answer is `None` and the
-    /// time is `now`.
-    ///
-    /// Time never goes back: a `now` that is past is the present.
-    ///
-    /// ```
-    /// # use vuart_16550::{Config, Uart, spec::offset::THR};
-    /// # let mut uart = Uart::timed(Config::new());
-    /// uart.write(THR, b'a');
-    /// uart.write(THR, b'b');
-    /// let mut line = Vec::new();
-    /// while let Some(byte) = uart.advance(1_000_000_000) {
-    ///     line.push((uart.now(), byte));
-    /// }
-    /// let time = uart.character_time();
-    /// assert_eq!(line, [(time, b'a'), (2 * time, b'b')]);
-    /// ```
-    #[must_use = "a character may have left, and then the time is not `now` yet"]
-    pub fn advance(&mut self, now: u64) -> Option<u8> {
-        while let Some((at, event)) = self.time.next()
-            && at <= now.max(self.time.now)
-        {
-            self.time.now = self.time.now.max(at);
-            match event {
-                Event::HoldingRegisterEmpty => self.holding_register_empties(),
-                Event::CharacterLeaves => {
-                    let left = self.time.shifting.take().and_then(|shifting| self.leave(shifting.data));
-                    self.start();
-                    if left.is_some() {
-                        return left;
-                    }
-                }
-                Event::TimeOut => self.time.timeout = CharacterTimeout::Expired,
-            }
-        }
-        self.time.now = self.time.now.max(now);
-        None
-    }
-
-    /// When something happens next without anybody doing anything: a register changes or a character leaves.
-    pub fn next_event(&self) -> Option<u64> {
-        self.time.next().map(|(at, _)| at)
-    }
-
-    /// How long a character takes now, in nanoseconds, as divisor, frame and clock say: start bit, 5 to 8 data bits, parity
-    /// bit, 1, 1.5 or 2 stop bits. A divisor of 0 counts as 65,536 (S2).
-    ///
-    /// Whoever sends to the UART calls [`receive`](Self::receive) when the last bit of a character has come.
-    pub fn character_time(&self) -> u64 {
-        character_time(self.lcr, self.divisor, self.config.clock)
-    }
-
-    /// How long a bit takes now, in nanoseconds.
-    pub fn bit_time(&self) -> u64 {
-        16 * divisor(self.divisor) * NANOSECONDS / clock(self.config.clock)
-    }
-
-    /// The next character goes from the FIFO, or THR, to the shift register, when it can.
-    fn start(&mut self) {
-        if self.cts_holds() || self.time.shifting.is_some() {
+    /// Moves the next character from the FIFO, or THR, to the shift register, if it can start.
+    pub(crate) fn start(&mut self, registers: &mut Registers) {
+        if registers.cts_holds() || self.shifting.is_some() {
             return;
         }
-        let Some(data) = self.time.fifo.pop() else { return };
-        let leaves_at = self.time.now.saturating_add(self.character_time());
-        self.time.shifting = Some(Shifting { data, leaves_at });
-        if self.time.fifo.len() != 0 {
+        let Some(data) = self.fifo.pop() else { return };
+        let leaves_at = self.now.saturating_add(registers.character_time());
+        self.shifting = Some(Shifting { data, leaves_at });
+        if self.fifo.len() != 0 {
             return;
         }
-        if self.fcr.contains(Fcr::ENABLE) && !self.time.two_queued && !self.time.undelayed {
-            // FIFO-empty indications are delayed by a character time less the last stop bit, unless two characters have
-            // been in the FIFO at once (data sheet, 8.11): a driver that sends single ones is not interrupted for each twice.
-            let at = leaves_at.saturating_sub(self.bit_time()).max(self.time.now);
-            self.time.thre = Thre::SetAt(at);
+        if registers.fcr.contains(Fcr::ENABLE) && !self.two_queued && !self.undelayed {
+            // FIFO-empty indications are delayed by a character time less the last stop bit, unless the FIFO has held two
+            // characters at once (data sheet, 8.11). So a driver that sends single characters gets one interrupt for each,
+            // not two.
+            self.thre = Thre::SetAt(leaves_at.saturating_sub(registers.bit_time()).max(self.now));
         } else {
-            self.holding_register_empties();
+            self.holding_register_empties(registers);
         }
     }
 
-    const fn holding_register_empties(&mut self) {
-        self.time.thre = Thre::Set;
-        self.time.two_queued = false;
-        self.time.undelayed = false;
-        self.thre_pending = true;
+    pub(crate) const fn holding_register_empties(&mut self, registers: &mut Registers) {
+        self.thre = Thre::Set;
+        self.two_queued = false;
+        self.undelayed = false;
+        registers.thre_pending = true;
+    }
+
+    /// Starts the time-out anew: four character times from now, if characters wait in a FIFO (data sheet, 8.11).
+    fn restart_time_out(&mut self, registers: &Registers) {
+        let runs = registers.fcr.contains(Fcr::ENABLE) && !registers.rx.is_empty();
+        self.timeout = if runs {
+            CharacterTimeout::At(self.now.saturating_add(4 * registers.character_time()))
+        } else {
+            CharacterTimeout::Idle
+        };
     }
 }
+
+impl Time for Timed {}
 
 impl Transmitter for Timed {
-    fn transmit(uart: &mut Uart<Self>, data: u8) -> Option<u8> {
-        let capacity = capacity(uart.fcr);
-        let time = &mut uart.time;
-        uart.thre_pending = false;
-        time.thre = Thre::Clear;
+    fn transmit(&mut self, registers: &mut Registers, data: u8) -> Option<u8> {
+        let capacity = capacity(registers.fcr);
+        registers.thre_pending = false;
+        self.thre = Thre::Clear;
         if capacity == 1 {
-            // Whoever writes THR before it is empty overwrites it.
-            time.fifo.clear();
+            // A write to THR before it is empty overwrites it.
+            self.fifo.clear();
         }
-        if time.fifo.len() < capacity {
-            time.fifo.push(data);
+        if self.fifo.len() < capacity {
+            self.fifo.push(data);
         }
-        time.two_queued |= time.fifo.len() >= 2;
-        uart.start();
+        self.two_queued |= self.fifo.len() >= 2;
+        self.start(registers);
         None
     }
 
@@ -250,63 +180,28 @@ impl Transmitter for Timed {
         self.fifo.len() == 0 && self.shifting.is_none()
     }
 
-    fn reset(uart: &mut Uart<Self>, toggled: bool) {
+    fn reset(&mut self, registers: &mut Registers, toggled: bool) {
         // The shift register is not cleared (data sheet, 8.5).
-        uart.time.fifo.clear();
-        uart.holding_register_empties();
-        uart.time.undelayed |= toggled;
+        self.fifo.clear();
+        self.holding_register_empties(registers);
+        self.undelayed |= toggled;
     }
 
-    fn clear_to_send(uart: &mut Uart<Self>) {
-        uart.start();
+    fn clear_to_send(&mut self, registers: &mut Registers) {
+        self.start(registers);
     }
 
     fn timed_out(&self) -> bool {
         self.timeout == CharacterTimeout::Expired
     }
 
-    fn arrived(uart: &mut Uart<Self>) {
-        if uart.time.timeout != CharacterTimeout::Expired {
-            restart_time_out(uart);
+    fn arrived(&mut self, registers: &Registers) {
+        if self.timeout != CharacterTimeout::Expired {
+            self.restart_time_out(registers);
         }
     }
 
-    fn taken(uart: &mut Uart<Self>) {
-        restart_time_out(uart);
+    fn taken(&mut self, registers: &Registers) {
+        self.restart_time_out(registers);
     }
-}
-
-/// Four character times from now, if something waits in a FIFO (data sheet, 8.11).
-fn restart_time_out(uart: &mut Uart<Timed>) {
-    let runs = uart.fcr.contains(Fcr::ENABLE) && !uart.rx.is_empty();
-    uart.time.timeout = if runs {
-        CharacterTimeout::At(uart.time.now.saturating_add(4 * uart.character_time()))
-    } else {
-        CharacterTimeout::Idle
-    };
-}
-
-fn character_time(lcr: Lcr, latch: u16, hertz: NonZeroU32) -> u64 {
-    (half_bits(lcr) * 8 * divisor(latch) * NANOSECONDS).div_ceil(clock(hertz))
-}
-
-/// The length of a frame in half bits: 14 to 24.
-fn half_bits(lcr: Lcr) -> u64 {
-    let data = 5 + u64::from((lcr & Lcr::WORD_LENGTH).bits());
-    let parity = u64::from(lcr.contains(Lcr::PARITY));
-    let stop = match (lcr.contains(Lcr::STOP), data) {
-        (false, _) => 2,
-        (true, 5) => 3,
-        (true, _) => 4,
-    };
-    2 + 2 * data + 2 * parity + stop
-}
-
-fn divisor(divisor: u16) -> u64 {
-    if divisor == 0 { 1 << 16 } else { divisor.into() }
-}
-
-fn clock(clock: NonZeroU32) -> u64 {
-    // At least 1 by its type; said once more where the compiler has lost sight of it, for a division by 0 would panic.
-    u64::from(clock.get()).max(1)
 }

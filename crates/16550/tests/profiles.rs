@@ -1,4 +1,4 @@
-//! Each chip tells its identity truthfully.
+//! Each chip identifies itself truthfully and has its own FIFOs, trigger levels and flow control.
 
 use vuart_16550::spec::{InterruptId, Mcr, Msr, offset::*};
 use vuart_16550::{Config, Profile, Uart};
@@ -7,7 +7,7 @@ fn uart(profile: Profile) -> Uart {
     Uart::new(Config::new().with_profile(profile))
 }
 
-/// How Linux' `autoconfig_16550a` tells them apart: IIR after FCR.
+/// Identifies a chip as Linux' `autoconfig_16550a` does: by IIR after a write of FCR.
 fn identify(uart: &mut Uart) -> &'static str {
     uart.write(LCR, 0x00);
     uart.write(FCR, 0x01);
@@ -29,7 +29,7 @@ fn identify(uart: &mut Uart) -> &'static str {
     }
 }
 
-/// How Linux' `size_fifo` does.
+/// Counts the characters that fit into the receiver, as Linux' `size_fifo` does.
 fn size(uart: &mut Uart) -> usize {
     uart.write(MCR, 0x10);
     for byte in 0..=255 {
@@ -39,13 +39,14 @@ fn size(uart: &mut Uart) -> usize {
     while uart.read(LSR) & 0x01 != 0 {
         uart.read(RBR);
         count += 1;
+        assert!(count <= 256, "DR never falls");
     }
     uart.write(MCR, 0x08);
     count
 }
 
 #[test]
-fn linux_knows_each() {
+fn linux_identifies_each_chip() {
     for (profile, name) in
         [(Profile::Uart16450, "16450"), (Profile::Uart16550a, "16550A"), (Profile::Uart16750, "16750")]
     {
@@ -54,7 +55,7 @@ fn linux_knows_each() {
 }
 
 #[test]
-fn linux_finds_each_ones_depth() {
+fn linux_finds_the_fifo_size_of_each_chip() {
     let sized = |profile, fcr: &[(u8, u8)]| {
         let mut uart = uart(profile);
         for (register, value) in fcr {
@@ -73,7 +74,7 @@ fn linux_finds_each_ones_depth() {
 }
 
 #[test]
-fn a_16450_has_no_fifo_and_nothing_that_comes_with_it() {
+fn a_16450_has_no_fifo() {
     let mut uart = uart(Profile::Uart16450);
     for value in 0..=255 {
         uart.write(FCR, value);
@@ -81,15 +82,15 @@ fn a_16450_has_no_fifo_and_nothing_that_comes_with_it() {
     }
     uart.write(IER, 0x01);
     uart.receive(b'a');
-    assert_eq!(uart.interrupt_id(), InterruptId::ReceivedData, "never a time-out");
+    assert_eq!(uart.interrupt_id(), InterruptId::ReceivedData, "a 16450 has no time-out");
     uart.receive_break();
-    assert_eq!(uart.read(LSR), 0x73, "bit 7 is 0");
+    assert_eq!(uart.read(LSR), 0x73, "bit 7 is always 0 in a 16450");
     uart.write(SCR, 0xA5);
-    assert_eq!(uart.read(SCR), 0xA5, "an 8250 has no scratch register, a 16450 has");
+    assert_eq!(uart.read(SCR), 0xA5, "a 16450 has a scratch register, an 8250 has none");
 }
 
 #[test]
-fn r5_each_has_its_bits() {
+fn r5_each_chip_stores_its_own_bits() {
     for (profile, ier, mcr) in [
         (Profile::Uart16450, 0x0F, 0x1F),
         (Profile::Uart16550a, 0x0F, 0x1F),
@@ -103,7 +104,7 @@ fn r5_each_has_its_bits() {
 }
 
 #[test]
-fn trigger_levels() {
+fn a_16750_has_trigger_levels_for_both_fifo_sizes() {
     for (dlab, levels) in [(0x00, [1, 4, 8, 14]), (0x80, [1, 16, 32, 56])] {
         for (setting, level) in (0_u8..).zip(levels) {
             let mut uart = uart(Profile::Uart16750);
@@ -131,20 +132,24 @@ fn the_64_byte_mode_is_protected_by_dlab() {
     uart.write(LCR, 0x00);
     uart.receive(b'x');
     uart.write(FCR, 0x01);
-    assert_eq!((uart.read(IIR) & 0xE0, uart.received()), (0xE0, 1), "it stays, and nothing is lost");
+    assert_eq!(
+        (uart.read(IIR) & 0xE0, uart.received()),
+        (0xE0, 1),
+        "without DLAB the bit stays and nothing is lost"
+    );
     uart.write(FCR, 0x00);
     assert_eq!(uart.read(IIR) & 0xE0, 0x00);
     uart.write(FCR, 0x01);
-    assert_eq!(uart.read(IIR) & 0xE0, 0xC0, "without FIFOs it is off as well");
+    assert_eq!(uart.read(IIR) & 0xE0, 0xC0, "switching the FIFOs off clears the bit");
     uart.write(LCR, 0x80);
     uart.receive(b'x');
     uart.write(FCR, 0x21);
-    assert_eq!(uart.received(), 0, "another depth is another FIFO");
+    assert_eq!(uart.received(), 0, "a change of the size clears the FIFO");
 }
 
-/// Its places are used in turn, wherever its first one is.
+/// A FIFO reuses its places in a circle, so the order must hold wherever the circle begins.
 #[test]
-fn s11_a_fifo_keeps_the_order() {
+fn s11_a_fifo_keeps_the_order_of_its_characters() {
     let mut uart = uart(Profile::Uart16750);
     uart.write(LCR, 0x80);
     uart.write(FCR, 0x21);
@@ -162,10 +167,10 @@ fn s11_a_fifo_keeps_the_order() {
     }
 }
 
-/// RTS stops the sender at the trigger level and lets it go on when all is read; at the highest level, when the FIFO is
-/// full and when there is room.
+/// RTS stops the sender at the trigger level and releases it when the receiver is empty. At the highest trigger level it stops
+/// the sender when the FIFO is full and releases it when there is room.
 #[test]
-fn automatic_rts() {
+fn automatic_rts_stops_and_releases_the_sender() {
     for (fcr, stop, go) in [(0x01, 1, 0), (0x41, 4, 0), (0x81, 8, 0), (0xC1, 16, 15)] {
         let mut uart = uart(Profile::Uart16750);
         uart.write(FCR, fcr);
@@ -181,12 +186,12 @@ fn automatic_rts() {
             assert_eq!(rts(&uart), left <= go, "{left} left, FCR {fcr:#x}");
         }
         uart.write(MCR, 0x20);
-        assert!(!rts(&uart) && !uart.holds_sender(), "RTS is the driver's to switch off");
+        assert!(!rts(&uart) && !uart.holds_sender(), "the driver can switch RTS off");
     }
 }
 
 #[test]
-fn automatic_rts_ends_with_what_it_needs() {
+fn automatic_rts_ends_when_a_condition_for_it_ends() {
     let held = || {
         let mut uart = uart(Profile::Uart16750);
         uart.write(FCR, 0x01);
@@ -198,23 +203,23 @@ fn automatic_rts_ends_with_what_it_needs() {
     for (register, value) in [(MCR, 0x02), (FCR, 0x00), (FCR, 0x03), (FCR, 0x41)] {
         let mut uart = held();
         uart.write(register, value);
-        // A higher trigger level alone does not end it: the FIFO must be emptied.
+        // A higher trigger level alone does not release the sender, because the FIFO must become empty.
         assert_eq!(uart.holds_sender(), (register, value) == (FCR, 0x41), "{register} {value:#x}");
         assert_eq!(uart.modem_outputs().contains(Mcr::RTS), !uart.holds_sender());
     }
 }
 
 #[test]
-fn with_automatic_flow_control_cts_interrupts_nobody() {
+fn with_automatic_flow_control_cts_raises_no_interrupt() {
     let mut uart = uart(Profile::Uart16750);
     uart.write(FCR, 0x01);
     uart.write(IER, 0x08);
     uart.write(MCR, 0x28);
     uart.set_modem_inputs(Msr::DSR | Msr::DCD);
     assert!(!uart.interrupt());
-    assert_eq!(uart.read(MSR), 0xA1, "whoever looks can see it");
+    assert_eq!(uart.read(MSR), 0xA1, "MSR shows the change");
     uart.set_modem_inputs(Msr::empty());
-    assert!(uart.interrupt(), "the other lines do");
+    assert!(uart.interrupt(), "the other inputs raise the interrupt");
 }
 
 #[test]
@@ -227,7 +232,7 @@ fn a_16550a_has_no_automatic_flow_control() {
     assert_eq!(uart.room(), 15);
 }
 
-/// A host that knows no flow control sends on: nothing breaks, and what does not fit is an overrun.
+/// A host without flow control keeps sending. The characters that do not fit are an overrun, and nothing else breaks.
 #[test]
 fn a_sender_that_ignores_rts_overruns() {
     let mut uart = uart(Profile::Uart16750);

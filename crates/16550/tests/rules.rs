@@ -1,14 +1,17 @@
-//! The rules that drivers rely on, one test each: R1 to R15, named as in `docs/rules.md`.
+//! The rules that drivers rely on: one test or more for each of R1 to R15 of `docs/rules.md`.
 
 use proptest::prelude::*;
 use vuart_16550::spec::{InterruptId, Lsr, Mcr, Msr, offset::*};
 use vuart_16550::{Config, Uart};
 
+/// More reads than any receiver of a 16550A has characters. A drain that takes more reads never ends.
+const READS_MAX: usize = 20;
+
 fn uart() -> Uart {
     Uart::new(Config::default())
 }
 
-/// FIFOs on, trigger level 1.
+/// Makes a UART with the FIFOs on and trigger level 1.
 fn with_fifo() -> Uart {
     let mut uart = uart();
     uart.write(FCR, 0x01);
@@ -19,6 +22,7 @@ fn drain(uart: &mut Uart) -> Vec<u8> {
     let mut read = Vec::new();
     while uart.read(LSR) & 0x01 != 0 {
         read.push(uart.read(RBR));
+        assert!(read.len() <= READS_MAX, "DR never falls");
     }
     read
 }
@@ -48,31 +52,32 @@ fn r1_iir_is_a_priority_encoder() {
     uart.write(FCR, 0x81); // trigger level 8
     while uart.interrupt() {
         let iir = uart.read(IIR);
-        assert_eq!(iir & 0xF0, 0xC0, "bits 7:6 with the FIFOs on, 5:4 never");
+        assert_eq!(iir & 0xF0, 0xC0, "bits 7:6 are 11 with the FIFOs on, and bits 5:4 are always 0");
         seen.push(iir & 0x0F);
+        assert!(seen.len() <= 2 * READS_MAX, "the line never falls");
         match iir & 0x0F {
             0x06 => drop(uart.read(LSR)),
             0x04 | 0x0C => drop(uart.read(RBR)),
             0x02 => {}
             0x00 => drop(uart.read(MSR)),
-            other => panic!("{other:#x} is no interrupt"),
+            other => panic!("{other:#x} is not an interrupt identification"),
         }
     }
     seen.dedup();
     assert_eq!(seen, [0x06, 0x04, 0x0C, 0x02, 0x00]);
     assert_eq!(uart.read(IIR), 0xC1);
     uart.write(FCR, 0);
-    assert_eq!(uart.read(IIR) & 0xC0, 0, "iff FCR.0");
+    assert_eq!(uart.read(IIR) & 0xC0, 0, "bits 7:6 are 00 with the FIFOs off");
 }
 
 #[test]
-fn r2_thre_is_cleared_by_the_iir_read_that_reports_it_and_by_no_other() {
+fn r2_thre_is_cleared_by_the_iir_read_that_reports_it_and_by_no_other_read() {
     let mut uart = with_fifo();
     uart.write(IER, 0x03);
     uart.receive(b'x');
-    assert_eq!(uart.read(IIR) & 0x0F, 0x04, "the receiver hides it");
+    assert_eq!(uart.read(IIR) & 0x0F, 0x04, "received data has priority over THRE");
     uart.read(RBR);
-    assert_eq!(uart.read(IIR) & 0x0F, 0x02, "still pending");
+    assert_eq!(uart.read(IIR) & 0x0F, 0x02, "THRE is still pending");
     assert_eq!(uart.read(IIR) & 0x0F, 0x01);
 }
 
@@ -108,7 +113,7 @@ fn r2_modem_status_is_cleared_by_an_msr_read() {
     let mut uart = uart();
     uart.write(IER, 0x08);
     uart.set_modem_inputs(Msr::CTS | Msr::DSR | Msr::DCD | Msr::RI);
-    assert!(!uart.interrupt(), "RI tells only its trailing edge");
+    assert!(!uart.interrupt(), "RI has a delta for its trailing edge only");
     uart.set_modem_inputs(Msr::CTS | Msr::DSR);
     assert_eq!(uart.read(IIR) & 0x0F, 0x00);
     assert_eq!(uart.read(MSR), 0x30 | 0x04 | 0x08);
@@ -120,19 +125,19 @@ fn r2_modem_status_is_cleared_by_an_msr_read() {
 fn r3_thre_is_pending_when_it_empties_and_at_each_rise_of_etbei() {
     let mut uart = uart();
     uart.write(IER, 0x02);
-    assert_eq!(uart.read(IIR), 0x02, "SeaBIOS finds its port by this");
+    assert_eq!(uart.read(IIR), 0x02, "SeaBIOS detects its port by this value");
     assert_eq!(uart.read(IIR), 0x01);
     uart.write(IER, 0x02);
-    assert_eq!(uart.read(IIR), 0x01, "no rise");
+    assert_eq!(uart.read(IIR), 0x01, "ETBEI has not risen");
     uart.write(IER, 0x00);
     uart.write(IER, 0x02);
-    assert_eq!(uart.read(IIR), 0x02, "Linux' THRE test");
+    assert_eq!(uart.read(IIR), 0x02, "Linux' THRE test reads this value");
     uart.write(THR, b'x');
-    assert_eq!(uart.read(IIR), 0x02, "it has emptied again");
+    assert_eq!(uart.read(IIR), 0x02, "the transmitter has become empty again");
 }
 
 #[test]
-fn s20_input_that_came_while_interrupts_were_off_is_announced_by_the_ier_write() {
+fn s20_input_that_arrived_while_interrupts_were_off_is_announced_by_the_ier_write() {
     let mut uart = with_fifo();
     uart.receive(b'x');
     assert!(!uart.interrupt());
@@ -146,22 +151,22 @@ fn r4_the_line_follows_every_access_and_every_event_of_the_host() {
     uart.write(IER, 0x0D);
     assert!(!uart.interrupt());
     uart.receive(b'x');
-    assert!(uart.interrupt(), "a character");
+    assert!(uart.interrupt(), "a character raises the line");
     uart.read(RBR);
     assert!(!uart.interrupt());
     uart.set_modem_inputs(Msr::CTS);
-    assert!(uart.interrupt(), "a modem line");
+    assert!(uart.interrupt(), "a modem input raises the line");
     uart.read(MSR);
     assert!(!uart.interrupt());
     uart.receive_break();
     uart.write(IER, 0);
     assert!(!uart.interrupt());
     uart.write(IER, 0x04);
-    assert!(uart.interrupt(), "an IER write");
+    assert!(uart.interrupt(), "a write of IER raises the line");
 }
 
 #[test]
-fn r9_the_transmitter_is_ready_whatever_was_done() {
+fn r9_the_transmitter_is_ready_after_any_write() {
     let mut uart = uart();
     for register in 0..8 {
         for value in 0..=255 {
@@ -182,17 +187,17 @@ fn r5_only_the_bits_that_exist_are_stored() {
 }
 
 #[test]
-fn r6_fcr() {
+fn r6_fcr_resets_and_stores_only_what_it_should() {
     let mut uart = with_fifo();
     let fill = |uart: &mut Uart| (0..3).for_each(|_| uart.receive(b'x'));
 
     fill(&mut uart);
     uart.write(FCR, 0x01);
-    assert_eq!(drain(&mut uart), b"xxx", "nothing asked for, nothing lost");
+    assert_eq!(drain(&mut uart), b"xxx", "a write without resets loses nothing");
 
     fill(&mut uart);
     uart.write(FCR, 0x03);
-    assert_eq!(drain(&mut uart), b"", "receiver reset");
+    assert_eq!(drain(&mut uart), b"", "the receiver reset drops the characters");
 
     fill(&mut uart);
     uart.write(FCR, 0x00);
@@ -201,28 +206,28 @@ fn r6_fcr() {
     uart.receive(b'x');
     uart.write(FCR, 0xC6);
     assert_eq!(drain(&mut uart), b"x", "with bit 0 clear the other bits do nothing");
-    assert_eq!(uart.state().latest().fcr, 0, "now or later");
+    assert_eq!(uart.state().latest().fcr, 0, "with bit 0 clear the other bits are not stored");
 
     uart.write(FCR, 0x01);
     uart.receive_break();
     uart.write(FCR, 0x03);
-    assert_eq!(uart.read(LSR), 0x60, "the errors go with their characters");
+    assert_eq!(uart.read(LSR), 0x60, "a reset drops the errors with their characters");
     uart.receive(b'x');
     uart.receive_break();
     uart.write(FCR, 0x03);
-    assert_eq!(uart.read(LSR), 0x60, "also those that LSR has not shown yet");
+    assert_eq!(uart.read(LSR), 0x60, "a reset drops the errors that LSR has not shown yet");
     (0..17).for_each(|byte| uart.receive(byte));
     uart.write(FCR, 0x03);
-    assert_eq!(uart.read(LSR), 0x62, "an overrun is no character's");
+    assert_eq!(uart.read(LSR), 0x62, "an overrun belongs to no character, so a reset keeps it");
 
     (0..17).for_each(|_| uart.receive(b'x'));
     uart.write(FCR, 0x03);
-    assert_eq!(uart.read(LSR), 0x62, "an overrun is not a character's");
+    assert_eq!(uart.read(LSR), 0x62, "a reset keeps an overrun again");
 
     uart.write(IER, 0x02);
     uart.read(IIR);
     uart.write(FCR, 0x05);
-    assert_eq!(uart.read(IIR), 0xC2, "transmitter reset: THRE, pending");
+    assert_eq!(uart.read(IIR), 0xC2, "a transmitter reset makes THRE pending");
     uart.write(FCR, 0x87);
     assert_eq!(uart.state().latest().fcr, 0x81, "the resets clear themselves");
     uart.write(LCR, 0x80);
@@ -231,20 +236,20 @@ fn r6_fcr() {
 }
 
 #[test]
-fn r6_what_was_written_has_left_before_a_transmitter_reset() {
+fn r6_a_transmitter_reset_drops_no_character_that_was_written() {
     let mut uart = with_fifo();
     assert_eq!(uart.write(THR, b'x'), Some(b'x'));
     assert_eq!(uart.write(FCR, 0x07), None);
 }
 
 #[test]
-fn r7_the_seventeenth_character_is_lost_and_the_overrun_seen() {
+fn r7_the_seventeenth_character_is_lost_and_lsr_shows_the_overrun() {
     let mut uart = with_fifo();
     for byte in 0..17 {
         uart.receive(byte);
     }
     assert_eq!(uart.read(LSR), 0x63);
-    assert_eq!(uart.read(LSR), 0x61, "OE is cleared by the read");
+    assert_eq!(uart.read(LSR), 0x61, "the read clears OE");
     assert_eq!(drain(&mut uart), (0..16).collect::<Vec<u8>>());
 }
 
@@ -263,16 +268,16 @@ fn r7_an_error_is_revealed_with_its_character() {
     uart.receive(b'a');
     uart.receive_break();
     uart.receive(b'b');
-    assert_eq!(uart.read(LSR), 0xE1, "somewhere in the FIFO");
-    assert_eq!(uart.read(LSR), 0xE1, "which a read does not change");
+    assert_eq!(uart.read(LSR), 0xE1, "the FIFO holds an error below the top");
+    assert_eq!(uart.read(LSR), 0xE1, "a read of LSR does not clear it");
     assert_eq!(uart.read(RBR), b'a');
-    assert_eq!(uart.read(LSR), 0xF1, "it is at the top");
+    assert_eq!(uart.read(LSR), 0xF1, "the break is at the top");
     assert_eq!(uart.read(LSR), 0x61);
     assert_eq!((uart.read(RBR), uart.read(RBR)), (0, b'b'));
 }
 
 #[test]
-fn r8_sixteen_characters_after_thre() {
+fn r8_sixteen_characters_are_taken_after_thre() {
     let mut uart = with_fifo();
     for byte in 0..16 {
         assert_eq!(uart.write(THR, byte), Some(byte));
@@ -280,38 +285,38 @@ fn r8_sixteen_characters_after_thre() {
 }
 
 #[test]
-fn r10_loopback_of_data() {
+fn r10_loopback_returns_the_data() {
     let mut uart = with_fifo();
     uart.write(MCR, 0x1B);
-    assert_eq!(uart.room(), 0, "host input is held");
+    assert_eq!(uart.room(), 0, "loopback holds the host's input back");
     uart.receive(b'h');
     for byte in 0..17 {
-        assert_eq!(uart.write(THR, byte), None, "the line is idle");
+        assert_eq!(uart.write(THR, byte), None, "the line outside is idle");
     }
-    assert_eq!(uart.read(LSR), 0x63, "FreeBSD sizes the FIFO by this");
-    assert_eq!(drain(&mut uart), (0..16).collect::<Vec<u8>>(), "S16; Linux' size_fifo counts them");
+    assert_eq!(uart.read(LSR), 0x63, "FreeBSD finds the FIFO's size by this value");
+    assert_eq!(drain(&mut uart), (0..16).collect::<Vec<u8>>(), "S16: Linux' size_fifo counts these");
     assert_eq!(uart.modem_outputs(), Mcr::empty());
 }
 
 #[test]
-fn r10_loopback_of_the_modem_lines() {
+fn r10_loopback_returns_the_modem_lines() {
     let mut uart = uart();
     uart.read(MSR);
-    // Linux and Xen; Windows' KD, twice.
+    // The first is the test of Linux and Xen, the next two are those of Windows' KD.
     for (mcr, msr) in [(0x1A, 0x90), (0x10, 0x00), (0x14, 0x40), (0x11, 0x20), (0x1F, 0xF0)] {
         uart.write(MCR, mcr);
         assert_eq!(uart.read(MSR) & 0xF0, msr, "MCR {mcr:#x}");
     }
     uart.write(IER, 0x08);
     uart.write(MCR, 0x1B);
-    assert!(uart.interrupt(), "OUT1 fell: RI's trailing edge");
+    assert!(uart.interrupt(), "OUT1 has fallen, which is RI's trailing edge");
     assert_eq!(uart.read(MSR), 0xB4);
     uart.write(MCR, 0x08);
-    assert_eq!(uart.read(MSR) & 0xF0, 0xB0, "the host's lines again");
+    assert_eq!(uart.read(MSR) & 0xF0, 0xB0, "outside loopback the guest sees the host's inputs");
 }
 
 #[test]
-fn r10_a_break_in_loopback_comes_back() {
+fn r10_a_break_in_loopback_is_received() {
     let mut uart = with_fifo();
     uart.write(MCR, 0x10);
     uart.write(LCR, 0x43);
@@ -325,13 +330,13 @@ fn r10_a_break_in_loopback_comes_back() {
 fn r11_every_divisor_is_taken() {
     let mut uart = uart();
     uart.write(LCR, 0x80);
-    assert_ne!((uart.read(DLL), uart.read(DLM)), (0, 0), "after reset");
+    assert_ne!((uart.read(DLL), uart.read(DLM)), (0, 0), "the divisor is not 0 after a reset");
     // Miri is a thousand times slower.
     for divisor in (0..=u16::MAX).step_by(if cfg!(miri) { 257 } else { 1 }) {
         let [low, high] = divisor.to_le_bytes();
         uart.write(DLL, low);
         uart.write(DLM, high);
-        assert_eq!((uart.read(DLL), uart.read(DLM)), (low, high), "S2");
+        assert_eq!((uart.read(DLL), uart.read(DLM)), (low, high), "S2: the divisor reads back");
     }
 }
 
@@ -341,7 +346,7 @@ fn r12_out2_gates_the_line_but_not_in_loopback_and_not_where_the_board_has_no_ga
     gated.write(IER, 0x02);
     gated.write(MCR, 0x03);
     assert!(!gated.interrupt());
-    assert_eq!(gated.interrupt_id(), InterruptId::Thre, "IIR does not know of the gate");
+    assert_eq!(gated.interrupt_id(), InterruptId::Thre, "the gate does not change IIR");
     gated.write(MCR, 0x10);
     assert!(gated.interrupt());
 
@@ -351,9 +356,9 @@ fn r12_out2_gates_the_line_but_not_in_loopback_and_not_where_the_board_has_no_ga
     assert!(ungated.interrupt());
 }
 
-/// What `awaits_modem_status` says of a driver, a change of DCD shows.
+/// `awaits_modem_status` predicts whether a change of DCD raises the line.
 #[test]
-fn r4_r10_r12_the_line_rises_for_a_modem_input_where_a_driver_awaits_it() {
+fn r4_r10_r12_a_modem_input_raises_the_line_exactly_when_a_driver_awaits_it() {
     for gated in [true, false] {
         for (ier, mcr) in (0..16).flat_map(|ier| [0x00, 0x08, 0x10, 0x18].map(|mcr| (ier, mcr))) {
             let mut uart = Uart::new(Config::default().with_out2_gate(gated));
@@ -378,11 +383,11 @@ fn r13_dlab_maps_offsets_0_and_1_only_and_there_is_no_efr() {
     uart.write(LCR, 0xBF);
     assert_eq!(uart.read(IIR), 0xC1);
     assert_eq!((uart.read(MCR), uart.read(LSR), uart.read(MSR), uart.read(SCR)), (0x08, 0x60, 0xB0, 0x5A));
-    assert_eq!(uart.write(DLL, 0x34), None, "no character");
+    assert_eq!(uart.write(DLL, 0x34), None, "a write of DLL sends no character");
     uart.write(DLM, 0x12);
     uart.receive(b'x');
     assert_eq!((uart.read(DLL), uart.read(DLM)), (0x34, 0x12));
-    assert_eq!(uart.read(LSR), 0x61, "which is not read there");
+    assert_eq!(uart.read(LSR), 0x61, "a read of DLL takes no character");
     uart.write(LCR, 0x03);
     assert_eq!((uart.read(RBR), uart.read(IER)), (b'x', 0));
 }
@@ -413,7 +418,7 @@ fn r15_status_registers_are_read_only() {
         uart.write(LSR, value);
         uart.write(MSR, value);
     }
-    assert_eq!((uart.read(LSR), uart.read(MSR)), (0x71, 0x1A), "nor do they clear anything");
+    assert_eq!((uart.read(LSR), uart.read(MSR)), (0x71, 0x1A), "a write clears no bit");
 }
 
 #[test]
@@ -427,9 +432,9 @@ fn each_modem_output_is_a_pin() {
     }
 }
 
-/// When a port has to announce what comes next, and when it would announce nothing.
+/// A port must announce the next character exactly when the driver may sleep until then.
 #[test]
-fn a_driver_may_be_sleeping_until_a_character_comes() {
+fn awaits_character_tells_whether_a_driver_may_sleep_until_one_arrives() {
     let awaits = |accesses: &[(u8, u8)]| {
         let mut uart = uart();
         for (register, value) in accesses {
@@ -438,17 +443,17 @@ fn a_driver_may_be_sleeping_until_a_character_comes() {
         uart.awaits_character()
     };
     assert!(awaits(&[(IER, 0x01)]) && awaits(&[(IER, 0x04)]) && awaits(&[(IER, 0x0F)]));
-    assert!(!awaits(&[]) && !awaits(&[(IER, 0x0A)]), "nobody has asked");
-    assert!(!awaits(&[(IER, 0x01), (MCR, 0x00)]), "the gate is shut");
+    assert!(!awaits(&[]) && !awaits(&[(IER, 0x0A)]), "the receiver's interrupts are off");
+    assert!(!awaits(&[(IER, 0x01), (MCR, 0x00)]), "the gate is closed");
     assert!(!awaits(&[(IER, 0x01), (MCR, 0x18)]), "nothing arrives in loopback");
     let mut uart = uart();
     uart.write(IER, 0x01);
     uart.receive(b'x');
-    assert!(!uart.awaits_character(), "it has been announced");
+    assert!(!uart.awaits_character(), "the character is announced already");
 }
 
 #[test]
-fn an_empty_receiver_gives_nothing_away() {
+fn an_empty_receiver_does_not_repeat_its_last_character() {
     let mut uart = with_fifo();
     uart.receive(b's');
     uart.read(RBR);
@@ -475,8 +480,8 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 proptest! {
-    /// S10, S12, invariants 5 and 6: whatever came before, the transmitter is ready, and a driver that serves each source
-    /// once gets the line low within a bounded number of steps.
+    /// S10, S12, invariants 5 and 6: after any accesses and events the transmitter is ready, and a driver that serves each
+    /// source once gets the line low in a bounded number of steps.
     #[test]
     fn a_driver_always_gets_the_line_low(operations in prop::collection::vec(operation(), 0..200)) {
         let mut uart = uart();

@@ -1,4 +1,4 @@
-//! Snapshots: S4, S19, invariant 7, and the states of all releases.
+//! Snapshots: rows S4 and S19, invariant 7, and the saved states of every release.
 
 use proptest::prelude::*;
 use vuart_16550::spec::{Lsr, Msr, offset::*};
@@ -7,8 +7,12 @@ use vuart_16550::{
     Time, Timed, TimedStateV1, Uart, UartState, UartStateV1,
 };
 
-/// Operations in a sequence. Miri is a thousand times slower, and a state goes through JSON between any two.
+/// The most operations in a sequence. The state goes through JSON between any two operations, and Miri is a thousand times
+/// slower.
 const LONGEST: usize = if cfg!(miri) { 8 } else { 100 };
+
+/// More than the events of a full transmitter and receiver. A UART that needs more never ends.
+const STEPS_MAX: usize = 1000;
 
 #[derive(Debug, Clone)]
 enum Operation {
@@ -34,7 +38,7 @@ fn profile() -> impl Strategy<Value = Profile> {
     prop_oneof![Just(Profile::Uart16450), Just(Profile::Uart16550a), Just(Profile::Uart16750)]
 }
 
-/// A UART whose state goes through JSON between any two operations, and one that is left alone, see the same.
+/// Checks that a UART whose state goes through JSON between any two operations behaves like one that is left alone.
 fn goes_on<T: Time + Clone>(
     mut alone: Uart<T>,
     operations: &[Operation],
@@ -67,21 +71,25 @@ fn goes_on<T: Time + Clone>(
     }
 }
 
+/// Advances time, and returns the characters that leave, each with its time.
 fn pass(uart: &mut Uart<Timed>, nanoseconds: u32) -> Vec<(u64, u8)> {
     let until = uart.now() + u64::from(nanoseconds);
-    std::iter::from_fn(|| uart.advance(until).map(|byte| (uart.now(), byte))).collect()
+    let left: Vec<_> =
+        std::iter::from_fn(|| uart.advance(until).map(|byte| (uart.now(), byte))).take(STEPS_MAX).collect();
+    assert!(left.len() < STEPS_MAX, "characters never stop leaving");
+    left
 }
 
 proptest! {
-    /// Invariant 7.
+    /// Invariant 7: a restored UART continues as if nothing had happened.
     #[test]
-    fn a_state_restored_goes_on(profile in profile(), gate: bool, operations in prop::collection::vec(operation(), 0..LONGEST)) {
+    fn a_restored_uart_continues_as_before(profile in profile(), gate: bool, operations in prop::collection::vec(operation(), 0..LONGEST)) {
         let config = Config::new().with_profile(profile).with_out2_gate(gate);
         goes_on(Uart::new(config), &operations, |_, _| Vec::new());
         goes_on(Uart::timed(config), &operations, pass);
     }
 
-    /// S4: what comes from a file is refused, or is a UART that does not hang.
+    /// S4: a state from a file is refused, or makes a UART that does not hang.
     #[test]
     fn s4_any_state_is_refused_or_works(state in any_state(), timed in prop::option::of(any_timed())) {
         let state = UartState::V1(UartStateV1 { timed: timed.clone(), ..state });
@@ -92,19 +100,22 @@ proptest! {
         } else {
             let Ok(mut uart) = Uart::<Timed>::restore(&state) else { return Ok(()) };
             prop_assert_eq!(&uart.state(), &state);
-            // R9: whatever it was doing, it comes to an end. (Flow control may hold it; that is switched off.)
+            // R9: the transmitter becomes empty. Flow control could hold it, so it is switched off.
             uart.write(MCR, 0x08);
+            let mut steps = 0;
             while let Some(at) = uart.next_event() {
                 let _ = uart.advance(at);
+                steps += 1;
+                prop_assert!(steps < STEPS_MAX, "events never end");
             }
             prop_assert_eq!(uart.read(LSR) & 0x60, 0x60);
             works(&mut uart);
         }
     }
 
-    /// S4, as bytes.
+    /// S4, with spoilt bytes instead of a spoilt structure.
     #[test]
-    #[cfg_attr(miri, ignore = "it is the reading of JSON that would be looked at")]
+    #[cfg_attr(miri, ignore = "Miri would mostly check the JSON reader")]
     fn s4_a_spoilt_snapshot_never_panics(index: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
         for (_, json) in corpus() {
             let mut bytes = json.into_bytes();
@@ -120,7 +131,7 @@ proptest! {
     }
 }
 
-/// A driver gets the line low, in a bounded number of steps.
+/// Checks that a driver gets the line low in a bounded number of steps.
 fn works<T: Time>(uart: &mut Uart<T>) {
     uart.write(LCR, 0x03);
     for _ in 0..200 {
@@ -139,7 +150,7 @@ prop_compose! {
     fn any_state()(
         profile in profile(),
         out2_gate: bool,
-        // Mostly what exists.
+        // Mostly values that the chip can have.
         ier in prop_oneof![0..0x10_u8, any::<u8>()],
         fcr in prop_oneof![Just(0x01_u8), Just(0xC1), Just(0x41), Just(0x21), Just(0), any::<u8>()],
         mcr in prop_oneof![0..0x20_u8, 0x20..0x40_u8, any::<u8>()],
@@ -185,7 +196,7 @@ prop_compose! {
     }
 }
 
-/// States of every release, and what restoring each must show: name and JSON.
+/// Returns the committed states of every release: name and JSON.
 fn corpus() -> Vec<(String, String)> {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/states");
     let mut corpus: Vec<_> = std::fs::read_dir(directory)
@@ -200,7 +211,7 @@ fn corpus() -> Vec<(String, String)> {
     corpus
 }
 
-/// What the states in `tests/states` are, made anew. The names begin with the version.
+/// Makes the states in `tests/states` anew. Each name begins with the version of the format.
 fn examples() -> Vec<(&'static str, UartState)> {
     let reset = Uart::default();
 
@@ -250,7 +261,7 @@ fn examples() -> Vec<(&'static str, UartState)> {
     for byte in b"transmit" {
         timed.write(THR, *byte);
     }
-    while timed.advance(200_000).is_some() {}
+    assert_eq!([(); 3].map(|()| timed.advance(200_000)), [Some(b't'), Some(b'r'), None]);
 
     vec![
         ("v1-16450-overrun", old.state()),
@@ -263,8 +274,10 @@ fn examples() -> Vec<(&'static str, UartState)> {
     ]
 }
 
-/// The committed states restore for ever, and to the same thing. To add one, or a version: put it into `examples` and run
-/// with `VUART_WRITE_STATES=1`, which writes those that are not there; none that is there is ever written again.
+/// The committed states must always restore, and to the same UART.
+///
+/// To add a state or a version, add it to `examples` and run this test with `VUART_WRITE_STATES=1`. That writes the missing
+/// files and never overwrites a file.
 #[test]
 fn states_of_every_release_restore() {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/states");
@@ -273,7 +286,7 @@ fn states_of_every_release_restore() {
         if std::env::var_os("VUART_WRITE_STATES").is_some() && !path.exists() {
             std::fs::write(&path, serde_json::to_string_pretty(&state).unwrap() + "\n").unwrap();
         }
-        // And in a format that knows no names, only positions.
+        // The second format has no names of fields, only positions.
         let positional = path.with_extension("postcard");
         if std::env::var_os("VUART_WRITE_STATES").is_some() && !positional.exists() {
             std::fs::write(&positional, postcard::to_stdvec(&state).unwrap()).unwrap();
@@ -283,7 +296,7 @@ fn states_of_every_release_restore() {
         let kept: UartState = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{name}: {error}"));
         let bytes = std::fs::read(&positional).unwrap();
         assert_eq!(postcard::from_bytes::<UartState>(&bytes), Ok(kept.clone()), "{name}");
-        // Of whatever version it is, it is the same UART.
+        // The UART is the same, whatever the version of the file.
         let same = |state: &UartState| match Uart::<Timed>::restore(state) {
             Ok(uart) => uart.state(),
             Err(_) => Uart::<vuart_16550::Instant>::restore(state)
@@ -294,11 +307,11 @@ fn states_of_every_release_restore() {
     }
     let known: Vec<_> = examples().iter().map(|(name, _)| (*name).to_owned()).collect();
     let kept: Vec<_> = corpus().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(kept, known, "each state in the corpus has its meaning in `examples`");
+    assert_eq!(kept, known, "`examples` makes each committed state");
 }
 
 #[test]
-fn what_states_of_every_release_show_the_guest() {
+fn states_of_every_release_show_the_guest_the_same_registers() {
     for (name, json) in corpus() {
         let state: UartState = serde_json::from_str(&json).unwrap();
         let read = |registers: &[u8]| -> Vec<u8> {
@@ -321,7 +334,7 @@ fn what_states_of_every_release_show_the_guest() {
             "v1-16450-overrun" => (&[LSR, RBR, LSR, MSR], &[0x63, b'b', 0x60, 0x4B]),
             "v1-16750-rts-held" => (&[IIR, RBR, LSR], &[0xE4, 0, 0x61]),
             "v1-timed-transmitting" => (&[LSR, IIR, RBR, IIR], &[0x01, 0xC1, b'r', 0xC1]),
-            other => panic!("{other} is not known here"),
+            other => panic!("this test has no expectation for {other}"),
         };
         assert_eq!(read(registers), expected, "{name}");
     }
@@ -329,7 +342,7 @@ fn what_states_of_every_release_show_the_guest() {
 
 #[test]
 fn s19_a_transfer_completes_whenever_the_snapshot_was_taken() {
-    // The driver: one character at each THRE interrupt, which is an edge that must come again after restoring.
+    // The driver sends one character at each THRE interrupt. The edge must come again after a restore.
     let text = b"a transfer of some length";
     for snapshot_at in (0..text.len() * 3).step_by(if cfg!(miri) { 10 } else { 1 }) {
         let mut uart = Uart::default();
@@ -345,7 +358,7 @@ fn s19_a_transfer_completes_whenever_the_snapshot_was_taken() {
         uart.write(IER, 0x02);
         loop {
             moved(&mut uart);
-            assert!(uart.interrupt(), "the driver waits for ever, snapshot at {snapshot_at}");
+            assert!(uart.interrupt(), "the driver waits for ever after a snapshot at step {snapshot_at}");
             assert_eq!(uart.read(IIR), 0x02);
             moved(&mut uart);
             let Some(byte) = next.next() else { break };
@@ -357,7 +370,7 @@ fn s19_a_transfer_completes_whenever_the_snapshot_was_taken() {
 }
 
 #[test]
-fn s4_what_no_uart_can_be_in_is_refused() {
+fn s4_a_state_that_no_uart_can_be_in_is_refused() {
     let good = Uart::default().state().latest();
     let refused = |change: &dyn Fn(&mut UartStateV1)| {
         let mut state = good.clone();
@@ -419,9 +432,9 @@ fn s4_a_transmitter_that_would_never_be_ready_is_refused() {
     refused(&|timed| timed.now = u64::MAX);
 }
 
-/// Only flow control may hold a character back, and only while CTS is off.
+/// Only flow control may hold a character back, and only while CTS is inactive.
 #[test]
-fn s4_a_transmitter_that_is_held_by_nothing_is_refused() {
+fn s4_a_transmitter_that_waits_for_nothing_is_refused() {
     let mut uart = Uart::timed(Config::new().with_profile(Profile::Uart16750));
     uart.write(FCR, 0x01);
     uart.write(MCR, 0x20);
@@ -434,18 +447,20 @@ fn s4_a_transmitter_that_is_held_by_nothing_is_refused() {
         Uart::<Timed>::restore(&UartState::V1(state)).is_ok()
     };
     assert!(restore(&|_| {}));
-    assert!(!restore(&|state| state.modem_inputs = 0x10), "CTS is on");
-    assert!(!restore(&|state| state.mcr = 0x00), "there is no flow control");
+    assert!(!restore(&|state| state.modem_inputs = 0x10), "CTS is active");
+    assert!(!restore(&|state| state.mcr = 0x00), "flow control is off");
 }
 
 #[test]
-fn s4_times_that_can_not_be_are_refused() {
+fn s4_impossible_times_are_refused() {
     let mut uart = Uart::timed(Config::new());
     uart.write(FCR, 0x01);
     uart.write(THR, b'a');
-    while let Some(at) = uart.next_event() {
+    for _ in 0..STEPS_MAX {
+        let Some(at) = uart.next_event() else { break };
         let _ = uart.advance(at);
     }
+    assert_eq!(uart.next_event(), None);
     uart.write(THR, b'b');
     let now = uart.now();
     let restore = |uart: &Uart<Timed>, change: &dyn Fn(&mut TimedStateV1)| {
@@ -459,7 +474,7 @@ fn s4_times_that_can_not_be_are_refused() {
     assert!(!restore(&uart, &|timed| timed.thre = Thre::SetAt(leaves_at + 1)));
     assert!(!restore(&uart, &|timed| timed.thre = Thre::SetAt(now - 1)));
     assert!(!restore(&uart, &|timed| timed.shifting = Some((0, now - 1))));
-    assert!(!restore(&uart, &|timed| timed.timeout = Timeout::At(now)), "nothing waits");
+    assert!(!restore(&uart, &|timed| timed.timeout = Timeout::At(now)), "no character waits");
 
     uart.receive(b'r');
     let time_out = now + 4 * uart.character_time();
@@ -468,15 +483,23 @@ fn s4_times_that_can_not_be_are_refused() {
     for time_out in [Timeout::Idle, Timeout::At(now - 1), Timeout::At(u64::MAX)] {
         assert!(!restore(&uart, &|timed| timed.timeout = time_out), "{time_out:?}");
     }
+
+    // The slowest divisor and the longest frame bound the times, because they may have applied when a character began.
+    for (register, value) in [(LCR, 0x9F), (DLL, 0), (DLM, 0), (LCR, 0x1F)] {
+        uart.write(register, value);
+    }
+    let latest = now + 4 * uart.character_time();
+    assert!(restore(&uart, &|timed| timed.timeout = Timeout::At(latest)));
+    assert!(!restore(&uart, &|timed| timed.timeout = Timeout::At(latest + 1)));
 }
 
-/// What a VMM with a thousand of them pays: the FIFOs are 64 places of two bytes, and in timed mode 64 of one.
+/// A VMM may hold a thousand UARTs. The receiver has 64 places of two bytes, and in timed mode the transmitter has 64 of one.
 #[test]
 fn the_state_is_small() {
     const RECEIVER: usize = 64 * 2;
     const TRANSMITTER: usize = 64;
     let instant = size_of::<Uart>() - RECEIVER;
     let timed = size_of::<Uart<Timed>>() - RECEIVER - TRANSMITTER;
-    eprintln!("without the FIFOs: {instant} bytes, {timed} in timed mode");
+    eprintln!("without the FIFOs: {instant} bytes, in timed mode {timed} bytes");
     assert!(instant <= 128 && timed <= 128, "{instant}, {timed}");
 }

@@ -1,4 +1,4 @@
-//! A device beside the model.
+//! The comparison of a device with the model.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Debug, Display};
@@ -9,13 +9,13 @@ use crate::register::{
 };
 use crate::{Device, Mode, Model, Operation, Setup};
 
-/// How many accesses a [`Difference`] tells.
+/// The number of accesses that a [`Difference`] reports.
 const TAIL: usize = 40;
 
-/// More than any receiver holds: a device that is never empty is found out.
+/// The most characters that a drain reads. It is more than any receiver holds, so a device that never becomes empty is found.
 const DRAIN_MAX: usize = 80;
 
-/// Does the same to a device and to the model, and compares all that can be seen of them.
+/// Applies the same operations to a device and to a model, and compares everything that can be observed.
 #[derive(Debug)]
 pub struct Comparison<D> {
     setup: Setup,
@@ -25,7 +25,7 @@ pub struct Comparison<D> {
     tail: VecDeque<Operation>,
 }
 
-/// Where a device first differs from the model.
+/// The first difference between a device and the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     setup: Setup,
@@ -37,7 +37,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// What differs: the name of the [`Device`]'s method.
+    /// Returns the name of the [`Device`]'s method whose result differs.
     pub fn field(&self) -> &'static str {
         self.field
     }
@@ -46,15 +46,15 @@ impl Difference {
 impl Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { setup, operations, tail, field, model, device } = self;
-        writeln!(f, "{field}: the model says {model}, the device {device}")?;
-        writeln!(f, "at operation {operations}, with {setup:?}; the last accesses are")?;
+        writeln!(f, "{field}: the model says {model}, the device says {device}")?;
+        writeln!(f, "at operation {operations}, with {setup:?}, after these accesses:")?;
         tail.iter().try_for_each(|access| writeln!(f, "  {}", Hexadecimal(access)))
     }
 }
 
 impl std::error::Error for Difference {}
 
-/// Registers and their values as a data sheet has them.
+/// Prints registers and values as a data sheet does.
 struct Hexadecimal<'a>(&'a Operation);
 
 impl Display for Hexadecimal<'_> {
@@ -68,11 +68,11 @@ impl Display for Hexadecimal<'_> {
 }
 
 impl<D: Device> Comparison<D> {
-    /// Beside `device`, which is as after its reset, puts a model of that setup.
+    /// Starts a comparison. `device` must be in the state after its reset and have the settings `setup`.
     ///
     /// # Panics
     ///
-    /// When they differ already.
+    /// Panics if the device differs from the model already.
     pub fn new(setup: Setup, device: D) -> Self {
         let mut comparison =
             Self { setup, model: Model::new(setup), device, operations: 0, tail: VecDeque::new() };
@@ -80,25 +80,25 @@ impl<D: Device> Comparison<D> {
         comparison
     }
 
-    /// The device.
+    /// Returns the device.
     pub fn device(&self) -> &D {
         &self.device
     }
 
-    /// Does an operation to both.
+    /// Applies an operation to both.
     ///
     /// # Panics
     ///
-    /// When they differ.
+    /// Panics if they differ.
     pub fn run(&mut self, operation: &Operation) {
         self.check(operation).unwrap_or_else(|difference| panic!("{difference}"));
     }
 
-    /// Does an operation to both, access by access, and says where they first differ.
+    /// Applies an operation to both, access by access, and compares them after each access.
     ///
     /// # Errors
     ///
-    /// When they differ. What follows then is of no meaning.
+    /// Returns the first difference. Later results have no meaning then.
     pub fn check(&mut self, operation: &Operation) -> Result<(), Box<Difference>> {
         self.operations += 1;
         match *operation {
@@ -155,12 +155,12 @@ impl<D: Device> Comparison<D> {
             IIR_LINE_STATUS => self.read(LSR).map(drop),
             IIR_RECEIVED_DATA | IIR_TIME_OUT => self.read(RBR_THR_DLL).map(drop),
             IIR_MODEM_STATUS => self.read(MSR).map(drop),
-            // THRE is served by reading IIR.
+            // The read of IIR has served THRE.
             _ => Ok(()),
         }
     }
 
-    /// Does one access to both, compares what it gives and all that can be seen after it, and gives what a read gives.
+    /// Applies one access to both, and compares its result and everything observable after it. Returns the value of a read.
     fn access(&mut self, access: Operation) -> Result<u8, Box<Difference>> {
         if self.tail.len() == TAIL {
             self.tail.pop_front();
@@ -200,7 +200,7 @@ impl<D: Device> Comparison<D> {
                 }
             }
             Operation::Restart => self.device.restart(),
-            // Time in instant time; and what consists of accesses is none.
+            // Time does nothing in instant time, and `check` has split the operations that consist of accesses.
             _ => {}
         }
         self.compare()?;
@@ -211,7 +211,7 @@ impl<D: Device> Comparison<D> {
         self.setup.mode == Mode::Timed
     }
 
-    /// Whether a character has left.
+    /// Advances time in both. Tells whether a character has left.
     fn advance(&mut self, until: u64) -> Result<bool, Box<Difference>> {
         let left = self.model.advance(until);
         let device = self.device.advance(until);

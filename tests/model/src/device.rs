@@ -1,58 +1,58 @@
-//! What can be compared with the model.
+//! The interface of a device that is compared with the model.
 
 use crate::Model;
 
-/// A UART. What each method means is said at the [`Model`]'s of the same name.
+/// A UART to compare. Each method means what the [`Model`]'s method of the same name means.
 pub trait Device {
-    /// The guest reads a register.
+    /// Reads a register for the guest.
     fn read(&mut self, register: u8) -> u8;
-    /// The guest writes a register. In instant time, gives the character that leaves.
+    /// Writes a register for the guest. In instant time, returns the character that leaves.
     fn write(&mut self, register: u8, value: u8) -> Option<u8>;
-    /// A character arrives from the host.
+    /// Delivers a character from the host.
     fn receive(&mut self, data: u8, parity_error: bool, framing_error: bool);
-    /// A break arrives from the host.
+    /// Delivers a break from the host.
     fn receive_break(&mut self);
-    /// The host sets CTS, DSR, RI, DCD: bits 4 to 7, as in MSR.
+    /// Sets CTS, DSR, RI and DCD: bits 4 to 7, as in MSR.
     fn set_modem_inputs(&mut self, inputs: u8);
-    /// The interrupt line.
+    /// Returns the level of the interrupt line.
     fn interrupt(&self) -> bool;
-    /// DTR, RTS, OUT1, OUT2: bits 0 to 3, as in MCR.
+    /// Returns DTR, RTS, OUT1 and OUT2: bits 0 to 3, as in MCR.
     fn modem_outputs(&self) -> u8;
-    /// Whether a break is being sent.
+    /// Tells whether the UART sends a break.
     fn break_out(&self) -> bool;
 
-    /// IIR bits 3:0, without the effect of reading it. `None` is not compared, here and below.
+    /// Returns IIR bits 3:0 without the effect of a read. The comparison skips `None`, here and below.
     fn interrupt_id(&self) -> Option<u8> {
         None
     }
 
-    /// How many characters the host may send.
+    /// Returns how many characters the host may send.
     fn room(&self) -> Option<usize> {
         None
     }
 
-    /// How many characters wait for the guest.
+    /// Returns how many characters wait for the guest.
     fn received(&self) -> Option<usize> {
         None
     }
 
-    /// Timed: goes on to `now`, in nanoseconds, or to the moment before that at which a character leaves.
+    /// In timed mode, advances time to `now`, in nanoseconds, or to the earlier moment at which a character leaves.
     fn advance(&mut self, now: u64) -> Option<u8> {
         let _ = now;
         None
     }
 
-    /// Timed: when something will happen without anybody's doing.
+    /// In timed mode, returns the time of the next event that neither the guest nor the host causes.
     fn next_event(&self) -> Option<u64> {
         None
     }
 
-    /// Timed: the device's time. One that does not say gives `None`, and is not asked when a character left.
+    /// In timed mode, returns the device's time. If it is `None`, the times of characters are not compared.
     fn now(&self) -> Option<u64> {
         None
     }
 
-    /// A device that can be saved replaces itself by a restored copy here.
+    /// Saves the device and replaces it by a restored copy, if it can be saved.
     fn restart(&mut self) {}
 }
 

@@ -1,14 +1,15 @@
-//! A second opinion on the 16450, 16550A and 16750: slow, literal, and written without a look at `vuart-16550`.
+//! An independent model of the 16450, 16550A and 16750. It is slow and literal, and its author did not look at
+//! `vuart-16550`.
 //!
-//! [`Model`] is the UART as the data sheets tell it, a function for a paragraph. It keeps what has happened and asks
-//! that whenever something is read, where a device that has to be fast keeps flags. [`Comparison`] does each
-//! [`Operation`] to a model and to a [`Device`], and says where they first differ: in a value read, in a character
-//! that leaves or in its time, in the interrupt, in any line.
+//! [`Model`] is the UART as the data sheets describe it, with one function per paragraph. It keeps a history of what happened
+//! and computes each answer from it, where a fast device keeps flags. [`Comparison`] applies each [`Operation`] to a model
+//! and to a [`Device`], and reports the first difference: in a value read, in a character that leaves or in its time, in the
+//! interrupt, or in a line.
 //!
-//! Where drivers need another answer than the data sheet's, or the data sheet leaves a choice, the comment says so.
+//! A comment says where drivers need another answer than the data sheet gives, and where the data sheet leaves a choice.
 //!
-//! Your own UART is a device with a dozen lines. (A whole port, with a queue of input behind its receiver, is what the
-//! harness of `vuart-fuzz` is for.)
+//! Your own UART becomes a [`Device`] with a dozen lines. (For a whole port, with an input queue behind its receiver, use the
+//! harness of `vuart-fuzz`.)
 //!
 //! ```
 //! use vuart_model::{Comparison, Device, Mode, Model, Operation, Profile, Setup};
@@ -19,7 +20,7 @@
 //!
 //! impl Device for Board {
 //!     fn read(&mut self, register: u8) -> u8 {
-//!         self.uart.read(register) // by way of your exit handler
+//!         self.uart.read(register) // call your exit handler here
 //!     }
 //!     fn write(&mut self, register: u8, value: u8) -> Option<u8> {
 //!         self.uart.write(register, value)
@@ -43,7 +44,7 @@
 //!         self.uart.break_out()
 //!     }
 //!     fn restart(&mut self) {
-//!         self.uart = self.uart.clone(); // saved and restored
+//!         self.uart = self.uart.clone(); // save and restore yours here
 //!     }
 //! }
 //!
@@ -54,8 +55,8 @@
 //! comparison.run(&Operation::Read { register: 5 });
 //! ```
 //!
-//! Where operations come from is up to you: [`Operation::from_bits`] takes random numbers; with the feature
-//! `arbitrary`, a `Vec<Operation>` comes out of a fuzzer's bytes.
+//! [`Operation::from_bits`] makes operations from random numbers. With the feature `arbitrary`, a fuzzer's bytes become a
+//! `Vec<Operation>`.
 
 #![forbid(unsafe_code)]
 

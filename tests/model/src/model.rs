@@ -1,7 +1,7 @@
-//! The UART as the data sheets tell it.
+//! The UART as the data sheets describe it.
 //!
-//! Numbers of sections and what is quoted are those of the PC16550D's (National, June 1995); TL16C750 where that has more. A
-//! choice that they leave open is said where it is made, and so is each departure that drivers need.
+//! Section numbers and quotations are from the PC16550D data sheet (National, June 1995), and from the TL16C750 data sheet
+//! where it has more. A comment marks each choice that the data sheets leave open, and each departure that drivers need.
 
 mod auto_flow;
 mod interrupts;
@@ -23,7 +23,7 @@ use crate::{Mode, Profile, Setup};
 use receiver::Character;
 use transmitter::Shift;
 
-/// The UART.
+/// A UART.
 #[derive(Debug, Clone)]
 pub struct Model {
     setup: Setup,
@@ -37,40 +37,42 @@ pub struct Model {
     divisor_low: u8,
     divisor_high: u8,
 
-    /// What waits to be read, the top first.
+    /// The characters that wait for the guest, the oldest first.
     received: VecDeque<Character>,
-    /// Every error that LSR has been told since it was last read.
+    /// Every error that was revealed since LSR was last read.
     line_errors: Vec<u8>,
-    /// When the character time-out comes, while it is awaited.
+    /// The time at which the character time-out comes, if one is expected.
     time_out_at: Option<u64>,
     timed_out: bool,
 
-    /// What waits to be sent: in THR or the transmitter FIFO.
+    /// The characters that wait to be sent, in THR or in the transmitter FIFO.
     waiting: VecDeque<u8>,
-    /// The transmitter shift register.
+    /// The transmitter's shift register.
     shift: Option<Shift>,
-    /// How many waited after each write of THR since THRE was last 1; so, nothing while it is 1.
+    /// The number of waiting characters after each write of THR since THRE was last 1. It is empty while THRE is 1.
     waited: Vec<usize>,
-    /// When a THRE that is delayed comes.
+    /// The time at which a delayed THRE comes.
     thre_at: Option<u64>,
     thre_condition: bool,
-    /// How often THRE has come since FCR bit 0 last changed.
+    /// The number of times that THRE came since FCR bit 0 last changed.
     thre_since_mode: u64,
 
-    /// CTS, DSR, RI, DCD as the host drives them.
+    /// CTS, DSR, RI and DCD, as the host drives them.
     pins: u8,
-    /// MSR bits 7:4 as they were when MSR was last read, and after each change since.
+    /// MSR bits 7:4 at the last read of MSR, and after each change since.
     inputs: Vec<u8>,
-    /// Whether auto-RTS holds the sender back.
+    /// Whether auto-RTS holds the sender.
     held: bool,
 }
 
 impl Model {
-    /// A UART after reset.
+    /// Makes a UART after a reset.
     ///
-    /// Table I of the data sheet, and three choices: OUT2 is set, because firmware that uses interrupts may not set
-    /// it; the divisor, undefined there, is 12 (9600 baud on a PC), because a driver divides by it; the cable is
-    /// connected to a modem that is ready.
+    /// It follows table I of the data sheet, with three choices:
+    ///
+    /// * OUT2 is set, because some firmware uses interrupts and does not set it.
+    /// * The divisor, which the data sheet leaves undefined, is 12 (9600 baud on a PC), because a driver divides by it.
+    /// * The cable is connected to a modem that is ready.
     pub fn new(setup: Setup) -> Self {
         let pins = MSR_CTS | MSR_DSR | MSR_DCD;
         Self {
@@ -99,7 +101,7 @@ impl Model {
         }
     }
 
-    /// The guest reads a register. There are three address lines.
+    /// Reads a register for the guest. The chip has three address lines.
     pub fn read(&mut self, register: u8) -> u8 {
         match (register & 7, self.dlab()) {
             (RBR_THR_DLL, true) => self.divisor_low,
@@ -115,7 +117,7 @@ impl Model {
         }
     }
 
-    /// The guest writes a register. In instant time, gives the character that leaves.
+    /// Writes a register for the guest. In instant time, returns the character that leaves.
     pub fn write(&mut self, register: u8, value: u8) -> Option<u8> {
         match (register & 7, self.dlab()) {
             (RBR_THR_DLL, true) => self.divisor_low = value,
@@ -126,7 +128,7 @@ impl Model {
             (LCR, _) => self.write_lcr(value),
             (MCR, _) => self.write_mcr(value),
             (SCR, _) => self.scr = value,
-            // LSR is "intended for read operations only" (8.4), and to write MSR does nothing either (R15).
+            // LSR is "intended for read operations only" (8.4), and a write of MSR does nothing either (R15).
             _ => {}
         }
         None
@@ -136,19 +138,19 @@ impl Model {
         self.lcr & LCR_DLAB != 0
     }
 
-    /// 8.7: four enables, and four bits that "are always logic 0". The TL16C750 has sleep and low-power mode, which here do
-    /// nothing.
+    /// 8.7: IER has four enables, and four bits that "are always logic 0". The TL16C750 has sleep mode and low-power mode, which
+    /// do nothing here.
     fn write_ier(&mut self, value: u8) {
         let before = self.ier;
         self.ier = value & if self.setup.profile == Profile::Uart16750 { 0x3F } else { 0x0F };
-        // Not in the data sheet, but in the chip: THRE that is enabled while THR is empty interrupts, and drivers that fill
-        // the FIFO first and enable then wait for that (R3).
+        // The data sheet does not say so, but the chip does it: enabling the THRE interrupt while THR is empty raises it.
+        // Drivers that fill the FIFO before they enable the interrupt wait for that (R3).
         if before & IER_THR_EMPTY == 0 && self.ier & IER_THR_EMPTY != 0 && self.thre() {
             self.thre_condition = true;
         }
     }
 
-    /// 8.6 and table IV. Reading it, "if source of interrupt", resets THRE's.
+    /// 8.6 and table IV. A read of IIR, "if source of interrupt", resets the THRE interrupt.
     fn read_iir(&mut self) -> u8 {
         let id = self.interrupt_id();
         if id == IIR_THR_EMPTY {
@@ -159,8 +161,8 @@ impl Model {
         id | size | fifos
     }
 
-    /// 8.5. Of a write without bit 0 nothing is kept: "this bit must be a 1 when other FCR bits are written to or they
-    /// will not be programmed".
+    /// 8.5. A write without bit 0 stores nothing: "this bit must be a 1 when other FCR bits are written to or they will not be
+    /// programmed".
     fn write_fcr(&mut self, value: u8) {
         if self.setup.profile == Profile::Uart16450 {
             return;
@@ -170,13 +172,13 @@ impl Model {
         self.fcr = 0;
         if enabled {
             self.fcr = value & (FCR_ENABLE | FCR_DMA | FCR_TRIGGER);
-            // TL16C750: bit 5 can be changed only while LCR bit 7 is set.
+            // TL16C750: bit 5 changes only while LCR bit 7 is set.
             if self.setup.profile == Profile::Uart16750 {
                 self.fcr |= FCR_64_BYTES & if self.dlab() { value } else { before };
             }
         }
-        // "When changing from the FIFO Mode to the 16450 Mode and vice versa, data is automatically cleared from the FIFOs";
-        // so it must be when their size changes.
+        // "When changing from the FIFO Mode to the 16450 Mode and vice versa, data is automatically cleared from the FIFOs".
+        // A choice: a change of their size clears them too.
         let changed = before ^ self.fcr;
         let clear = changed & (FCR_ENABLE | FCR_64_BYTES) != 0;
         if clear || (enabled && value & FCR_RESET_RECEIVER != 0) {
@@ -192,7 +194,8 @@ impl Model {
     }
 
     /// 8.1. A choice: in loopback, a break that is turned on is received. The data sheet says that the bit "acts only on SOUT",
-    /// which is cut off then, but has loopback test "the transmit-and received-data paths", of which breaks are a part.
+    /// which is cut off then. But it also says that loopback tests "the transmit-and received-data paths", and a break is
+    /// part of these.
     fn write_lcr(&mut self, value: u8) {
         let turned_on = value & !self.lcr & LCR_BREAK != 0;
         self.lcr = value;
@@ -201,13 +204,13 @@ impl Model {
         }
     }
 
-    /// 8.8: bits 5 through 7 "are permanently set to logic 0"; bit 5 is the TL16C750's auto flow control.
+    /// 8.8: bits 5 through 7 "are permanently set to logic 0". In the TL16C750, bit 5 is auto flow control.
     fn write_mcr(&mut self, value: u8) {
         self.mcr = value & if self.setup.profile == Profile::Uart16750 { 0x3F } else { 0x1F };
         self.settle();
     }
 
-    /// 8.4. The errors are reset "whenever the CPU reads the contents of the line status register".
+    /// 8.4: the errors are reset "whenever the CPU reads the contents of the line status register".
     fn read_lsr(&mut self) -> u8 {
         let mut lsr = self.line_errors() | self.data_ready();
         if self.thre() {
@@ -227,7 +230,7 @@ impl Model {
         self.fcr & FCR_ENABLE != 0
     }
 
-    /// How many characters the receiver and, its shift register apart, the transmitter hold.
+    /// Returns how many characters the receiver holds, and the transmitter beside its shift register.
     fn capacity(&self) -> usize {
         match (self.fifos(), self.fcr & FCR_64_BYTES != 0) {
             (false, _) => 1,
@@ -244,8 +247,8 @@ impl Model {
         self.setup.mode == Mode::Timed
     }
 
-    /// What follows from a change of MCR, FCR, the pins or the receiver, in this order: the RTS pin, then what MSR sees
-    /// of the pins, then whether the transmitter may go on. One write is one change: MSR sees where it ends.
+    /// Updates everything that depends on MCR, FCR, the pins or the receiver, in this order: the RTS pin, then MSR, then the
+    /// transmitter. One write is one change, so MSR sees only its result.
     fn settle(&mut self) {
         self.hold_or_release_the_sender();
         self.watch_the_modem();

@@ -1,94 +1,94 @@
-//! What a guest, a host and time can do to a UART.
+//! Everything that a guest, a host and time can do to a UART.
 
 use crate::register::{
     FCR_64_BYTES, FCR_ENABLE, FCR_TRIGGER, IER_DLM, IIR_FCR, LCR, LCR_BREAK, LCR_DLAB, LSR, MCR,
     MCR_AUTO_FLOW, MCR_LOOP, MSR, RBR_THR_DLL, SCR,
 };
 
-/// One thing that a guest, the host or time does to a UART.
+/// One action of the guest, of the host or of time.
 ///
-/// Some are what drivers do in several accesses; single ones at random would seldom get there.
+/// Some actions are the several accesses of a driver, because random single accesses would seldom reach the same states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// The guest reads a register.
     Read {
-        /// Of its bits, the lowest three count.
+        /// The register's offset. Only its lowest three bits count.
         register: u8,
     },
     /// The guest writes a register.
     Write {
-        /// Of its bits, the lowest three count.
+        /// The register's offset. Only its lowest three bits count.
         register: u8,
-        /// What is written.
+        /// The written value.
         value: u8,
     },
     /// A character arrives from the host.
     Receive {
         /// The character.
         data: u8,
-        /// It has the wrong parity.
+        /// Whether the character has the wrong parity.
         parity_error: bool,
-        /// It has no stop bit.
+        /// Whether the character lacks its stop bit.
         framing_error: bool,
     },
     /// A break arrives from the host.
     Break,
-    /// The host sets CTS, DSR, RI, DCD: bits 4 to 7, as in MSR.
+    /// The host sets CTS, DSR, RI and DCD.
     Modem {
-        /// The lines.
+        /// The inputs: bits 4 to 7, as in MSR.
         inputs: u8,
     },
-    /// Time passes, and all that leaves in it is taken. In instant time, nothing.
+    /// Time passes, and the host takes the characters that leave. It does nothing in instant time.
     Advance {
-        /// How much time, in nanoseconds.
+        /// The time that passes, in nanoseconds.
         ns: u64,
     },
-    /// Time passes until something happens. Other things that happen at that moment may be left for later, as when a
-    /// guest comes between. In instant time, nothing.
+    /// Time passes until the next event. Other events of the same moment may stay for later, as when a guest's access comes
+    /// between them. It does nothing in instant time.
     Await {
-        /// Stops this much before it.
+        /// The time by which to stop before the event, in nanoseconds.
         early_ns: u8,
     },
-    /// The device is saved and restored, if it can be.
+    /// The device is saved and restored, if it can be saved.
     Restart,
 
-    /// The guest sets the divisor, and leaves LCR as it was.
+    /// The guest sets the divisor and restores LCR.
     SetDivisor {
         /// The divisor.
         divisor: u16,
     },
-    /// The guest writes FCR as one that wants 64-byte FIFOs must: with DLAB set. It leaves LCR as it was.
+    /// The guest writes FCR with DLAB set, as a driver for 64-byte FIFOs must, and restores LCR.
     SetFifos {
-        /// What is written.
+        /// The written value.
         value: u8,
     },
-    /// The guest fills the transmitter: one write after another, each of the next higher value.
+    /// The guest fills the transmitter with successive values.
     Output {
-        /// The first.
+        /// The first value.
         data: u8,
-        /// How many.
+        /// The number of characters.
         count: u8,
     },
-    /// The host sends without a look at the room: one character after another, each of the next higher value.
+    /// The host sends successive values without regard to the room.
     Input {
-        /// The first.
+        /// The first value.
         data: u8,
-        /// How many.
+        /// The number of characters.
         count: u8,
     },
-    /// The guest reads until LSR says that nothing is left.
+    /// The guest reads characters until LSR reports that none is left.
     Drain,
-    /// The guest serves the interrupt that IIR names, with the one access that does.
+    /// The guest serves the interrupt that IIR names with the one access that clears it.
     Serve,
 }
 
-/// Lengths of [`Operation::Output`] and [`Operation::Input`]: about the trigger levels and the FIFOs' sizes.
+/// The lengths of [`Operation::Output`] and [`Operation::Input`], near the trigger levels and the FIFOs' sizes.
 const COUNTS: [u8; 12] = [2, 3, 4, 8, 14, 15, 16, 17, 18, 56, 64, 66];
 
 impl Operation {
-    /// Makes an operation: `below(n)` gives a number from 0 to n - 1, and decides. Zeros make the simplest ones.
+    /// Makes an operation. `below(n)` must return a number from 0 to n - 1, which decides. Zeros make the simplest operations.
     ///
-    /// What lets much happen is likely; what ends it, such as a change of the FIFOs, is not.
+    /// Operations that let much happen are likely. Operations that end it, such as a change of the FIFOs, are rare.
     pub fn generate(mut below: impl FnMut(u32) -> u32) -> Self {
         match below(64) {
             0..14 => Self::Read { register: register(&mut below) },
@@ -112,7 +112,7 @@ impl Operation {
         }
     }
 
-    /// Makes an operation of random bits. Of smaller numbers it makes simpler operations, as a test that shrinks likes it.
+    /// Makes an operation from random bits. Smaller numbers make simpler operations, which helps a test that shrinks.
     pub fn from_bits(mut bits: u64) -> Self {
         Self::generate(|n| {
             let n = u64::from(n);
@@ -127,13 +127,13 @@ fn byte(below: &mut impl FnMut(u32) -> u32) -> u8 {
     u8::try_from(below(256)).unwrap_or_default()
 }
 
-/// Seldom with address lines that there are not.
+/// Chooses a register, seldom with offset bits above the three address lines.
 fn register(below: &mut impl FnMut(u32) -> u32) -> u8 {
     let register = byte(below) & 7;
     if below(32) == 1 { register | byte(below) } else { register }
 }
 
-/// THR and the enables of interrupts most often.
+/// Chooses a write, most often of THR and of the interrupt enables.
 fn write(below: &mut impl FnMut(u32) -> u32) -> Operation {
     let (register, value) = match below(23) {
         0..8 => (RBR_THR_DLL, byte(below)),
@@ -148,7 +148,7 @@ fn write(below: &mut impl FnMut(u32) -> u32) -> Operation {
     Operation::Write { register, value }
 }
 
-/// FIFOs on, mostly, and rarely cleared.
+/// Chooses a value for FCR, mostly with the FIFOs on and rarely with a reset.
 fn fcr(below: &mut impl FnMut(u32) -> u32) -> u8 {
     let value = byte(below);
     let resets = if below(4) == 1 { 0x06 } else { 0 };
@@ -157,7 +157,7 @@ fn fcr(below: &mut impl FnMut(u32) -> u32) -> u8 {
     (value & kept) | enable
 }
 
-/// DLAB seldom: it hides the FIFOs and the enables of interrupts.
+/// Chooses a value for LCR, seldom with DLAB, because DLAB hides the FIFOs and the interrupt enables.
 fn lcr(below: &mut impl FnMut(u32) -> u32) -> u8 {
     let frame = byte(below) & 0x3F;
     let send_break = if below(3) == 1 { LCR_BREAK } else { 0 };
@@ -165,7 +165,7 @@ fn lcr(below: &mut impl FnMut(u32) -> u32) -> u8 {
     frame | send_break | dlab
 }
 
-/// Loopback seldom: nothing comes and nothing goes in it.
+/// Chooses a value for MCR, seldom with LOOP, because loopback cuts the UART from the line.
 fn mcr(below: &mut impl FnMut(u32) -> u32) -> u8 {
     let value = byte(below) & if below(16) == 1 { 0xFF } else { 0x0F };
     let loopback = if below(4) == 1 { MCR_LOOP } else { 0 };
@@ -173,13 +173,13 @@ fn mcr(below: &mut impl FnMut(u32) -> u32) -> u8 {
     value | loopback | auto_flow
 }
 
-/// Fast, mostly.
+/// Chooses a divisor, mostly a fast one.
 fn divisor(below: &mut impl FnMut(u32) -> u32) -> u16 {
     let divisor = if below(4) == 1 { below(0x1_0000) } else { below(13) };
     u16::try_from(divisor).unwrap_or_default()
 }
 
-/// A fraction of a bit, some bits, some characters, at the highest or a usual rate; or a while.
+/// Chooses a time: a fraction of a bit, some bits or some characters at the highest or a usual rate, or a longer time.
 fn time(below: &mut impl FnMut(u32) -> u32) -> u64 {
     let (unit, most) = match below(8) {
         0 => (1, 10_000),

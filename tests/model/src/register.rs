@@ -1,6 +1,6 @@
-//! Registers and their bits, once more, from the data sheet (PC16550D, table II; TL16C750, table 4).
+//! The registers and their bits, from the data sheets (PC16550D, table II; TL16C750, table 4).
 //!
-//! Not taken from `vuart-16550`, whose constants are among the things to be checked.
+//! They are written anew and not taken from `vuart-16550`, because the comparison checks its constants too.
 
 pub(crate) const RBR_THR_DLL: u8 = 0;
 pub(crate) const IER_DLM: u8 = 1;
@@ -53,7 +53,7 @@ pub(crate) const LSR_BREAK: u8 = 0x10;
 pub(crate) const LSR_THR_EMPTY: u8 = 0x20;
 pub(crate) const LSR_TRANSMITTER_EMPTY: u8 = 0x40;
 pub(crate) const LSR_ERROR_IN_FIFO: u8 = 0x80;
-/// What comes with a character; an overrun does not.
+/// The errors that belong to a character. An overrun belongs to none.
 pub(crate) const LSR_CHARACTER_ERRORS: u8 = LSR_PARITY | LSR_FRAMING | LSR_BREAK;
 
 pub(crate) const MSR_DELTA_CTS: u8 = 0x01;

@@ -1,44 +1,44 @@
-//! What is decided before a UART is switched on.
+//! The settings that are fixed before a UART is switched on.
 
 use std::num::NonZeroU32;
 
-/// Which UART it is.
+/// The kind of UART.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
-    /// No FIFOs.
+    /// A UART without FIFOs.
     Uart16450,
-    /// FIFOs of 16 characters.
+    /// A UART with FIFOs of 16 characters.
     Uart16550a,
-    /// FIFOs of 16 or 64 characters, and flow control by itself.
+    /// A UART with FIFOs of 16 or 64 characters and automatic flow control.
     Uart16750,
 }
 
-/// Whether sending a character takes time.
+/// The kind of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// A character has left before the write of THR ends, and a character time-out is there at once.
+    /// A character leaves before the write of THR ends, and a character time-out comes at once.
     Instant,
-    /// All takes the time that it takes on a line.
+    /// Everything takes the time that it takes on a line.
     Timed,
 }
 
-/// What a UART is made from.
+/// The settings of a UART.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setup {
-    /// Which UART it is.
+    /// The kind of UART.
     pub profile: Profile,
-    /// Whether sending a character takes time.
+    /// The kind of time.
     pub mode: Mode,
     /// Whether OUT2 gates the interrupt, as on a PC.
     pub out2_gate: bool,
-    /// What the divisor divides, in hertz; of no meaning in instant time.
+    /// The input frequency of the baud generator in hertz. It has no effect in instant time.
     pub clock_hz: NonZeroU32,
 }
 
-/// The crystal of a PC.
+/// The frequency of a PC's crystal.
 const PC_CLOCK: NonZeroU32 = NonZeroU32::new(1_843_200).expect("not zero");
 
-/// A PC's, that of fast serial cards, one that no bit time is a whole number of, and both ends of the range.
+/// The frequency of a PC, of fast serial cards, one for which no bit time is a whole number, and both ends of the range.
 const CLOCKS: [NonZeroU32; 5] = [
     PC_CLOCK,
     NonZeroU32::new(14_745_600).expect("not zero"),
@@ -48,12 +48,12 @@ const CLOCKS: [NonZeroU32; 5] = [
 ];
 
 impl Setup {
-    /// As on a PC, but for the gate.
+    /// Returns the settings of a PC, but without the OUT2 gate.
     pub const fn new(profile: Profile, mode: Mode) -> Self {
         Self { profile, mode, out2_gate: false, clock_hz: PC_CLOCK }
     }
 
-    /// Every profile in every mode, with and without the gate.
+    /// Returns every profile in every mode, with and without the gate.
     pub fn all() -> impl Iterator<Item = Self> {
         [Profile::Uart16450, Profile::Uart16550a, Profile::Uart16750].into_iter().flat_map(|profile| {
             [Mode::Instant, Mode::Timed].into_iter().flat_map(move |mode| {
@@ -62,7 +62,7 @@ impl Setup {
         })
     }
 
-    /// One of all the setups with one of a few clocks. `below(n)` gives a number from 0 to n - 1, and decides.
+    /// Chooses one of all setups and one of a few clocks. `below(n)` must return a number from 0 to n - 1, which decides.
     pub fn generate(mut below: impl FnMut(u32) -> u32) -> Self {
         let profile = match below(3) {
             0 => Profile::Uart16450,

@@ -1,8 +1,8 @@
-//! The comparison finds nothing where there is nothing, and each of a dozen faults where there is one.
+//! The comparison finds each of a dozen faults, and finds nothing in a device without a fault.
 
 use vuart_model::{Comparison, Device, Model, Operation, Setup};
 
-/// The generator that is known as `SplitMix64`.
+/// The random number generator `SplitMix64`.
 fn random(seed: u64) -> impl Iterator<Item = u64> {
     (1_u64..).map(move |index| {
         let z = seed.wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -12,33 +12,33 @@ fn random(seed: u64) -> impl Iterator<Item = u64> {
     })
 }
 
-/// What is wrong with a device.
+/// A fault of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     None,
-    /// Reading IIR leaves THRE's condition.
+    /// A read of IIR keeps the condition of THRE.
     IirKeepsThre,
-    /// Reading LSR leaves the errors.
+    /// A read of LSR keeps the errors.
     LsrKeepsErrors,
-    /// LSR bit 7 is missing.
+    /// LSR bit 7 is always 0.
     NoErrorInFifo,
     /// FCR bit 1 does nothing.
     NoReceiverReset,
-    /// FCR depends on DLAB.
+    /// DLAB hides FCR.
     FcrNeedsNoDlab,
-    /// IER has a fifth bit.
+    /// IER bit 4 is always 1.
     IerBit4,
-    /// Parity errors come as framing errors.
+    /// A parity error arrives as a framing error.
     WrongError,
     /// A break in loopback is not received.
     NoLoopbackBreak,
-    /// RI's delta is missing.
+    /// The delta of RI is always 0.
     NoTeri,
     /// Every character is a nanosecond late.
     Late,
-    /// Scratch is not saved.
+    /// A saved state lacks SCR.
     ForgetsScratch,
-    /// The line does not know the gate.
+    /// OUT2 does not gate the interrupt line.
     NoGate,
 }
 
@@ -139,7 +139,7 @@ impl Device for Faulty {
         self.model.advance(if self.fault == Fault::Late { now.saturating_sub(1) } else { now })
     }
 
-    // Says what the time should be, so that a late character shows by itself.
+    // It reports the right time, so only the late character differs.
     fn next_event(&self) -> Option<u64> {
         self.model.next_event()
     }
@@ -151,7 +151,7 @@ impl Device for Faulty {
     }
 }
 
-/// What is found in a sequence of `operations`.
+/// Returns the first difference in a sequence of `operations`.
 fn found(fault: Fault, setup: Setup, seed: u64, operations: usize) -> Result<(), String> {
     let mut comparison = Comparison::new(setup, Faulty { model: Model::new(setup), fault });
     for bits in random(seed).take(operations) {
@@ -176,14 +176,14 @@ fn every_fault_is_found() {
 }
 
 #[test]
-fn a_difference_tells_what_was_done() {
-    let setup = Setup::all().next().expect("there are some");
+fn a_difference_reports_the_last_accesses() {
+    let setup = Setup::all().next().expect("there is at least one setup");
     let mut comparison = Comparison::new(setup, Faulty { model: Model::new(setup), fault: Fault::IerBit4 });
     comparison.run(&Operation::Write { register: 1, value: 0x05 });
     let difference = comparison.check(&Operation::Read { register: 1 }).expect_err("a fault");
     assert_eq!(difference.field(), "read");
     let told = difference.to_string();
-    for part in ["the model says 0x05, the device 0x15", "operation 2", "write 1 = 0x05\n", "read 1\n"] {
+    for part in ["the model says 0x05, the device says 0x15", "operation 2", "write 1 = 0x05\n", "read 1\n"] {
         assert!(told.contains(part), "no {part:?} in {told}");
     }
 }

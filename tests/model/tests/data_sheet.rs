@@ -1,10 +1,10 @@
-//! Facts of the data sheets (PC16550D, TL16C750), each with the section that has it.
+//! Facts from the data sheets (PC16550D, TL16C750). Each test names its section.
 
 use vuart_model::{Mode, Model, Profile, Setup};
 
 const PROFILES: [Profile; 3] = [Profile::Uart16450, Profile::Uart16550a, Profile::Uart16750];
 
-/// With no gate, a divisor of 12 and the PC's clock: 9600 baud.
+/// Makes a UART without the gate, at 9600 baud: a divisor of 12 and a PC's clock.
 fn uart(profile: Profile, mode: Mode) -> Model {
     Model::new(Setup::new(profile, mode))
 }
@@ -29,13 +29,14 @@ fn receive(uart: &mut Model, characters: &[u8]) {
     }
 }
 
-/// All that leaves until `now`, and when.
+/// Advances time to `now`, and returns the characters that leave, each with its time.
 fn leaving(uart: &mut Model, now: u64) -> Vec<(u8, u64)> {
     std::iter::from_fn(|| uart.advance(now).map(|data| (data, uart.now()))).collect()
 }
 
-/// Eight data bits, no parity, one stop bit at 9600 baud.
+/// The time of a character with eight data bits, no parity and one stop bit at 9600 baud, in nanoseconds.
 const CHARACTER: u64 = 1_041_667;
+/// The time of a bit at 9600 baud, in nanoseconds.
 const BIT: u64 = 104_166;
 
 #[test]
@@ -51,7 +52,7 @@ fn table_1_reset() {
 }
 
 #[test]
-fn section_8_7_and_8_8_the_bits_that_are_not_there_read_0() {
+fn section_8_7_and_8_8_missing_bits_read_0() {
     for (profile, ier, mcr) in [
         (Profile::Uart16450, 0x0F, 0x1F),
         (Profile::Uart16550a, 0x0F, 0x1F),
@@ -84,15 +85,15 @@ fn section_8_4_an_overrun_loses_the_newest_in_fifo_mode() {
 }
 
 #[test]
-fn section_8_4_an_error_is_told_when_its_character_is_at_the_top() {
+fn section_8_4_an_error_is_revealed_when_its_character_is_at_the_top() {
     let mut uart = with_fifo(Mode::Instant, 0x01);
     receive(&mut uart, b"a");
     uart.receive(b'b', true, false);
     uart.receive_break();
-    assert_eq!(uart.read(5), 0xE1, "only bit 7 tells of those below");
+    assert_eq!(uart.read(5), 0xE1, "only bit 7 shows the errors below the top");
     assert_eq!((uart.read(0), uart.read(5)), (b'a', 0xE5));
     assert_eq!((uart.read(0), uart.read(5)), (b'b', 0xF1));
-    assert_eq!(uart.read(5), 0x61, "reading LSR clears bit 7 when no error is left");
+    assert_eq!(uart.read(5), 0x61, "a read of LSR clears bit 7 if no error is left");
     assert_eq!((uart.read(0), uart.read(5)), (0, 0x60));
 }
 
@@ -111,42 +112,42 @@ fn section_8_5_trigger_levels() {
             receive(&mut uart, b"x");
             assert_eq!(uart.read(2), fifos | 0x04);
             uart.read(0);
-            assert_eq!(uart.read(2), fifos | 0x01, "it drops below its trigger level");
+            assert_eq!(uart.read(2), fifos | 0x01, "the FIFO is below its trigger level");
         }
     }
 }
 
 #[test]
-fn section_8_5_other_bits_need_bit_0_and_a_change_of_it_clears_all() {
+fn section_8_5_the_other_bits_need_bit_0_and_a_change_of_bit_0_clears_the_fifos() {
     let mut uart = with_fifo(Mode::Instant, 0x01);
     receive(&mut uart, b"abc");
     uart.write(2, 0x09);
-    assert_eq!(uart.received(), 3, "no reset");
+    assert_eq!(uart.received(), 3, "a write without resets keeps the characters");
     uart.write(2, 0x03);
-    assert_eq!(uart.received(), 0, "bit 1");
+    assert_eq!(uart.received(), 0, "bit 1 resets the receiver");
     receive(&mut uart, b"abc");
     uart.write(2, 0x00);
     assert_eq!((uart.received(), uart.read(2)), (0, 0x01));
     receive(&mut uart, b"a");
     uart.write(2, 0xC6);
-    assert_eq!((uart.received(), uart.read(2)), (1, 0x01), "bits 1 and 2 without bit 0");
+    assert_eq!((uart.received(), uart.read(2)), (1, 0x01), "without bit 0, bits 1 and 2 do nothing");
 }
 
 #[test]
-fn table_4_priorities_and_what_resets_each() {
+fn table_4_priorities_and_resets_of_the_interrupts() {
     let mut uart = with_fifo(Mode::Instant, 0x41);
     uart.write(1, 0x0F);
     uart.set_modem_inputs(0x00);
     receive(&mut uart, b"abc");
     uart.receive(b'd', false, true);
     receive(&mut uart, b"0123456789abc");
-    assert_eq!(uart.read(2), 0xC6, "overrun");
+    assert_eq!(uart.read(2), 0xC6, "an overrun");
     uart.read(5);
     assert_eq!(uart.read(2), 0xC4);
     for _ in 0..3 {
         uart.read(0);
     }
-    assert_eq!(uart.read(2), 0xC6, "framing error at the top");
+    assert_eq!(uart.read(2), 0xC6, "a framing error at the top");
     uart.read(5);
     while uart.received() > 3 {
         uart.read(0);
@@ -155,18 +156,18 @@ fn table_4_priorities_and_what_resets_each() {
     while uart.received() > 0 {
         uart.read(0);
     }
-    assert_eq!((uart.read(2), uart.read(2)), (0xC2, 0xC0), "reading IIR resets THRE's");
+    assert_eq!((uart.read(2), uart.read(2)), (0xC2, 0xC0), "the read of IIR resets the THRE interrupt");
     uart.read(6);
     assert_eq!((uart.read(2), uart.interrupt()), (0xC1, false));
 }
 
 #[test]
-fn table_4_writing_thr_resets_its_interrupt() {
+fn table_4_a_write_of_thr_resets_its_interrupt() {
     let mut uart = uart(Profile::Uart16450, Mode::Timed);
     uart.write(1, 0x02);
-    assert_eq!(uart.interrupt_id(), 0x02, "R3: enabled while THR is empty");
+    assert_eq!(uart.interrupt_id(), 0x02, "R3: the interrupt was enabled while THR is empty");
     uart.write(0, b'a');
-    assert_eq!(uart.interrupt_id(), 0x02, "it went on into the shift register");
+    assert_eq!(uart.interrupt_id(), 0x02, "the character moved on to the shift register");
     uart.write(0, b'b');
     assert_eq!((uart.interrupt_id(), uart.read(5)), (0x01, 0x00));
     assert_eq!(leaving(&mut uart, 1_000_000_000).len(), 2);
@@ -188,7 +189,7 @@ fn section_8_1_a_frame_has_seven_to_twelve_bits() {
 }
 
 #[test]
-fn section_8_3_the_divisor_divides() {
+fn section_8_3_the_divisor_divides_the_clock() {
     for (low, high, divisor) in [(1, 0, 1), (12, 0, 12), (0, 9, 2304), (0xFF, 0xFF, 65535), (0, 0, 65536)] {
         let mut uart = uart(Profile::Uart16450, Mode::Timed);
         uart.write(3, 0x83);
@@ -206,13 +207,21 @@ fn section_8_11_fifo_mode_delays_thre_unless_two_characters_waited() {
     let mut uart = with_fifo(Mode::Timed, 0x01);
     uart.write(3, 0x03);
     uart.write(1, 0x02);
-    assert_eq!(uart.read(2), 0xC2, "of the change of FCR bit 0");
+    assert_eq!(uart.read(2), 0xC2, "the change of FCR bit 0 sets THRE");
     uart.write(0, b'a');
-    assert_eq!((uart.read(5), uart.read(2)), (0x20, 0xC2), "the first since the change is immediate");
+    assert_eq!(
+        (uart.read(5), uart.read(2)),
+        (0x20, 0xC2),
+        "the first interrupt after the change is immediate"
+    );
     assert_eq!(leaving(&mut uart, CHARACTER), [(b'a', CHARACTER)]);
 
     uart.write(0, b'b');
-    assert_eq!((uart.read(5), uart.next_event()), (0x00, Some(2 * CHARACTER - BIT)), "less the stop bit");
+    assert_eq!(
+        (uart.read(5), uart.next_event()),
+        (0x00, Some(2 * CHARACTER - BIT)),
+        "the delay is a character time less the stop bit"
+    );
     assert_eq!(leaving(&mut uart, 2 * CHARACTER - BIT), []);
     assert_eq!((uart.read(5), uart.read(2)), (0x20, 0xC2));
     assert_eq!(leaving(&mut uart, 2 * CHARACTER), [(b'b', 2 * CHARACTER)]);
@@ -224,11 +233,11 @@ fn section_8_11_fifo_mode_delays_thre_unless_two_characters_waited() {
     assert_eq!(leaving(&mut uart, 3 * CHARACTER), [(b'c', 3 * CHARACTER)]);
     assert_eq!(uart.read(5), 0x00);
     assert_eq!(leaving(&mut uart, 4 * CHARACTER), [(b'd', 4 * CHARACTER)]);
-    assert_eq!(uart.read(5), 0x20, "two waited: at once when the last goes on");
+    assert_eq!(uart.read(5), 0x20, "two characters waited, so THRE comes at once when the last moves on");
 }
 
 #[test]
-fn r8_the_transmitter_takes_sixteen_beside_the_one_that_is_sent() {
+fn r8_the_transmitter_takes_a_full_fifo_beside_the_shift_register() {
     for (mut uart, taken) in [(with_fifo(Mode::Timed, 0x01), 17), (with_64_bytes(Mode::Timed, 0x00), 65)] {
         for data in 0..80 {
             uart.write(0, data);
@@ -239,7 +248,7 @@ fn r8_the_transmitter_takes_sixteen_beside_the_one_that_is_sent() {
 }
 
 #[test]
-fn section_8_5_bit_2_leaves_the_shift_register_alone() {
+fn section_8_5_bit_2_keeps_the_shift_register() {
     let mut uart = with_fifo(Mode::Timed, 0x01);
     for data in *b"abc" {
         uart.write(0, data);
@@ -257,19 +266,19 @@ fn section_8_11_fifo_mode_times_out_after_four_characters_of_silence() {
     receive(&mut uart, b"a");
     uart.advance(1000);
     receive(&mut uart, b"b");
-    assert_eq!(uart.next_event(), Some(1000 + 4 * CHARACTER), "a character resets the timer");
+    assert_eq!(uart.next_event(), Some(1000 + 4 * CHARACTER), "a new character resets the timer");
     uart.advance(1000 + 4 * CHARACTER - 1);
     assert_eq!(uart.read(2), 0xC1);
     uart.advance(1000 + 4 * CHARACTER);
     assert_eq!((uart.read(2), uart.next_event()), (0xCC, None));
     receive(&mut uart, b"c");
-    assert_eq!(uart.read(2), 0xCC, "a character does not take it back");
+    assert_eq!(uart.read(2), 0xCC, "a new character does not clear the time-out");
     uart.read(0);
-    assert_eq!(uart.read(2), 0xC1, "a read does");
+    assert_eq!(uart.read(2), 0xC1, "a read clears the time-out");
     assert_eq!(uart.next_event(), Some(1000 + 8 * CHARACTER));
     uart.read(0);
     uart.read(0);
-    assert_eq!(uart.next_event(), None, "never of nothing");
+    assert_eq!(uart.next_event(), None, "an empty receiver has no time-out");
 }
 
 #[test]
@@ -284,7 +293,7 @@ fn section_8_8_loopback() {
             assert_eq!((uart.read(6) & 0xF0, uart.modem_outputs()), (inputs, 0));
         }
         receive(&mut uart, b"x");
-        assert_eq!((uart.room(), uart.received()), (0, 0), "the pin is disconnected");
+        assert_eq!((uart.room(), uart.received()), (0, 0), "the receiver is disconnected from the pin");
         assert_eq!(uart.write(0, b'y'), None);
         assert_eq!(leaving(&mut uart, 2 * CHARACTER), []);
         assert_eq!(uart.read(0), b'y');
@@ -294,15 +303,15 @@ fn section_8_8_loopback() {
 }
 
 #[test]
-fn section_8_9_deltas() {
+fn section_8_9_deltas_of_the_modem_inputs() {
     let mut uart = uart(Profile::Uart16450, Mode::Instant);
     uart.set_modem_inputs(0x40);
-    assert_eq!((uart.read(6), uart.read(6)), (0x4B, 0x40), "RI's leading edge is none of them");
+    assert_eq!((uart.read(6), uart.read(6)), (0x4B, 0x40), "the leading edge of RI has no delta");
     uart.set_modem_inputs(0x00);
     assert_eq!(uart.read(6), 0x04);
     uart.set_modem_inputs(0x10);
     uart.set_modem_inputs(0x00);
-    assert_eq!(uart.read(6), 0x01, "it has changed, if only there and back");
+    assert_eq!(uart.read(6), 0x01, "CTS has changed, even though it changed back");
 }
 
 #[test]
@@ -315,14 +324,14 @@ fn tl16c750_bit_5_of_fcr_needs_dlab() {
     uart.write(3, 0x00);
     assert_eq!((uart.read(2) & 0xE0, uart.room()), (0xE0, 64));
     uart.write(2, 0x01);
-    assert_eq!(uart.room(), 64, "without DLAB it is kept");
+    assert_eq!(uart.room(), 64, "without DLAB the bit is kept");
     uart.write(2, 0x00);
     assert_eq!((uart.read(2) & 0xE0, uart.room()), (0x00, 1));
 }
 
 #[test]
-fn tl16c750_auto_rts() {
-    // How many characters hold the sender, and how many must be read until it may go on.
+fn tl16c750_auto_rts_holds_and_releases_the_sender() {
+    // The number of characters that hold the sender, and how many reads release it.
     for (fcr, holds_at, released_by) in [(0x01, 1, 1), (0x41, 4, 4), (0x81, 8, 8), (0xC1, 16, 1)] {
         let mut uart = uart(Profile::Uart16750, Mode::Timed);
         uart.write(2, fcr);
@@ -339,15 +348,19 @@ fn tl16c750_auto_rts() {
 }
 
 #[test]
-fn tl16c750_auto_cts() {
+fn tl16c750_auto_cts_holds_the_transmitter() {
     let mut uart = with_64_bytes(Mode::Timed, 0x00);
     uart.write(4, 0x20);
     uart.write(1, 0x08);
     uart.write(0, b'a');
     uart.write(0, b'b');
     uart.set_modem_inputs(0xA0);
-    assert_eq!(uart.interrupt_id(), 0x01, "CTS is the hardware's");
-    assert_eq!(leaving(&mut uart, 10 * CHARACTER), [(b'a', CHARACTER)], "what is being sent goes on");
+    assert_eq!(uart.interrupt_id(), 0x01, "CTS raises no interrupt");
+    assert_eq!(
+        leaving(&mut uart, 10 * CHARACTER),
+        [(b'a', CHARACTER)],
+        "a character that has started continues"
+    );
     uart.set_modem_inputs(0xB0);
     assert_eq!(leaving(&mut uart, 20 * CHARACTER), [(b'b', 11 * CHARACTER)]);
 }

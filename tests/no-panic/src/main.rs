@@ -1,5 +1,7 @@
-//! One function for each thing that a guest, a host or time does to a UART. `.ci/no-panic` builds this for a machine without
-//! an operating system, and looks whether the linker has found a use for the panic handler below, or for an allocator.
+//! A program that does to a UART everything that a guest, a host or time can do, with one function for each action.
+//!
+//! `.ci/no-panic` builds it for a machine without an operating system. If any code can panic or allocate, the linked program
+//! contains the panic handler below or an allocator.
 
 #![no_std]
 #![no_main]
@@ -35,6 +37,7 @@ fn set_modem_inputs<T: Time>(uart: &mut Uart<T>, inputs: u8) {
 fn outputs<T: Time>(uart: &Uart<T>) {
     black_box((uart.interrupt(), uart.interrupt_id(), uart.room(), uart.received()));
     black_box((uart.modem_outputs(), uart.break_out(), uart.holds_sender(), uart.receiver_capacity()));
+    black_box((uart.peek(black_box(0)), uart.config()));
 }
 
 #[inline(never)]
@@ -66,7 +69,7 @@ fn everything<T: Time>(uart: &mut Uart<T>) {
     }
 }
 
-/// Where a machine would begin.
+/// The entry point of the machine.
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
     let mut instant = black_box(Uart::new(Config::new()));
@@ -75,6 +78,7 @@ extern "C" fn _start() -> ! {
         everything(&mut instant);
         black_box(instant.awaits_character());
         black_box((instant.awaits_modem_status(), instant.is_in_loopback()));
+        black_box((instant.transmits_unseen(), instant.is_transparent()));
         everything(&mut timed);
         advance(&mut timed, black_box(0));
         #[cfg(feature = "control")]

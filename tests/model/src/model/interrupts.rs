@@ -1,4 +1,4 @@
-//! Table IV, interrupt control functions.
+//! The interrupts: table IV, interrupt control functions.
 
 use super::Model;
 use crate::register::{
@@ -6,11 +6,11 @@ use crate::register::{
     IIR_NONE, IIR_RECEIVED_DATA, IIR_THR_EMPTY, IIR_TIME_OUT, MCR_OUT2, MSR_DELTA_CTS,
 };
 
-/// Whether what causes an interrupt is there, enabled or not.
+/// Tells whether the condition for an interrupt holds, enabled or not.
 type Condition = fn(&Model) -> bool;
 
 impl Model {
-    /// IIR bits 3:0: of the conditions that are there and enabled, the one of the highest priority.
+    /// Returns IIR bits 3:0: the enabled condition of the highest priority that holds.
     pub fn interrupt_id(&self) -> u8 {
         let table: [(u8, Condition, u8); 5] = [
             (IER_LINE_STATUS, |uart| uart.line_errors() != 0, IIR_LINE_STATUS),
@@ -25,15 +25,15 @@ impl Model {
             .map_or(IIR_NONE, |(_, _, id)| id)
     }
 
-    /// The interrupt line. On a PC's board OUT2 gates it; not in loopback, where drivers test interrupts while the pin is
-    /// inactive (R12).
+    /// Returns the level of the interrupt line. OUT2 gates it on a PC's board, but not in loopback: drivers test interrupts
+    /// there while the pin is inactive (R12).
     pub fn interrupt(&self) -> bool {
         let gate = !self.setup.out2_gate || self.mcr & MCR_OUT2 != 0 || self.loopback();
         self.interrupt_id() != IIR_NONE && gate
     }
 
-    /// 8.9: "whenever bit 0, 1, 2, or 3 is set to logic 1, a modem status interrupt is generated". TL16C750: not for CTS while
-    /// auto flow control is on.
+    /// 8.9: "whenever bit 0, 1, 2, or 3 is set to logic 1, a modem status interrupt is generated". TL16C750: CTS raises none
+    /// while auto flow control is on.
     fn modem_status(&self) -> bool {
         let deltas = self.deltas();
         if self.auto_flow() { deltas & !MSR_DELTA_CTS != 0 } else { deltas != 0 }

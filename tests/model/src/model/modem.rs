@@ -1,4 +1,4 @@
-//! The modem lines, in and out.
+//! The modem inputs and outputs.
 
 use super::Model;
 use crate::register::{
@@ -7,31 +7,31 @@ use crate::register::{
 };
 
 impl Model {
-    /// The host sets CTS, DSR, RI, DCD: bits 4 to 7, as in MSR.
+    /// Sets CTS, DSR, RI and DCD for the host: bits 4 to 7, as in MSR.
     pub fn set_modem_inputs(&mut self, inputs: u8) {
         self.pins = inputs & MSR_INPUTS;
         self.settle();
     }
 
-    /// DTR, RTS, OUT1, OUT2 on their pins: bits 0 to 3, as in MCR. 8.8, bit 4: in loopback they "are forced to their inactive
-    /// state".
+    /// Returns the pins DTR, RTS, OUT1 and OUT2: bits 0 to 3, as in MCR. 8.8, bit 4: in loopback they "are forced to their
+    /// inactive state".
     pub fn modem_outputs(&self) -> u8 {
         if self.loopback() { 0 } else { self.outputs() }
     }
 
-    /// Whether a break is being sent. In loopback SOUT "is set to the Marking (logic 1) state" (8.8, bit 4).
+    /// Tells whether the UART sends a break. In loopback SOUT "is set to the Marking (logic 1) state" (8.8, bit 4).
     pub fn break_out(&self) -> bool {
         self.lcr & LCR_BREAK != 0 && !self.loopback()
     }
 
-    /// What MCR asks for, but for the RTS that auto-RTS takes back.
+    /// Returns the outputs that MCR asks for, without RTS while auto-RTS holds the sender.
     fn outputs(&self) -> u8 {
         let outputs = self.mcr & (MCR_DTR | MCR_RTS | MCR_OUT1 | MCR_OUT2);
         if self.held { outputs & !MCR_RTS } else { outputs }
     }
 
-    /// 8.8, bit 4: in loopback "the four MODEM control outputs are internally connected to the four MODEM control inputs";
-    /// 8.9, bits 4 to 7, says which to which.
+    /// Returns the inputs that the guest sees. 8.8, bit 4: in loopback "the four MODEM control outputs are internally connected
+    /// to the four MODEM control inputs". 8.9, bits 4 to 7, says which output is connected to which input.
     fn inputs_now(&self) -> u8 {
         if !self.loopback() {
             return self.pins;
@@ -41,12 +41,12 @@ impl Model {
         wires.into_iter().filter(|&(output, _)| outputs & output != 0).map(|(_, input)| input).sum()
     }
 
-    /// MSR bits 7:4 as last seen.
+    /// Returns MSR bits 7:4, as last recorded.
     pub(super) fn inputs(&self) -> u8 {
         self.inputs.last().copied().unwrap_or_default()
     }
 
-    /// Remembers the inputs if they have changed.
+    /// Records the inputs if they have changed.
     pub(super) fn watch_the_modem(&mut self) {
         let now = self.inputs_now();
         if now != self.inputs() {
@@ -54,8 +54,8 @@ impl Model {
         }
     }
 
-    /// 8.9, bits 0 to 3: which inputs have changed since the last read; RI only "from a low to a high state", which at the
-    /// inverted pin is from active to inactive.
+    /// Returns the inputs that have changed since the last read (8.9, bits 0 to 3). RI counts only "from a low to a high state".
+    /// The pin is inverted, so that is from active to inactive.
     pub(super) fn deltas(&self) -> u8 {
         let history = || self.inputs.windows(2).map(|pair| (pair[0], pair[1]));
         let changed = |input: u8| history().any(|(before, after)| (before ^ after) & input != 0);

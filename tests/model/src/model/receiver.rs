@@ -1,11 +1,11 @@
-//! The receiver: its buffer or FIFO, and what it has to say about each character.
+//! The receiver: its buffer or FIFO, and the errors of each character.
 
 use super::Model;
 use crate::register::{
     FCR_TRIGGER, LSR_BREAK, LSR_CHARACTER_ERRORS, LSR_DATA_READY, LSR_FRAMING, LSR_OVERRUN, LSR_PARITY,
 };
 
-/// A character and its errors: the eleven bits of an entry of the receiver FIFO.
+/// A character and its errors: the eleven bits of an entry in the receiver FIFO.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Character {
     data: u8,
@@ -13,8 +13,8 @@ pub(super) struct Character {
 }
 
 impl Character {
-    /// "When break occurs only one zero character is loaded into the FIFO." (8.4) Its missing stop bit is part of it, not an
-    /// error of framing besides.
+    /// "When break occurs only one zero character is loaded into the FIFO." (8.4) The missing stop bit belongs to the break and
+    /// is not a framing error as well.
     pub(super) const BREAK: Self = Self { data: 0, errors: LSR_BREAK };
 
     pub(super) const fn without_errors(data: u8) -> Self {
@@ -23,7 +23,7 @@ impl Character {
 }
 
 impl Model {
-    /// A character arrives from the host. In loopback the receiver is disconnected from its pin (8.8, bit 4).
+    /// Delivers a character from the host. In loopback the receiver is disconnected from its pin (8.8, bit 4).
     pub fn receive(&mut self, data: u8, parity_error: bool, framing_error: bool) {
         let parity = if parity_error { LSR_PARITY } else { 0 };
         let framing = if framing_error { LSR_FRAMING } else { 0 };
@@ -32,25 +32,25 @@ impl Model {
         }
     }
 
-    /// A break arrives from the host.
+    /// Delivers a break from the host.
     pub fn receive_break(&mut self) {
         if !self.loopback() {
             self.arrive(Character::BREAK);
         }
     }
 
-    /// How many characters wait for the guest.
+    /// Returns how many characters wait for the guest.
     pub fn received(&self) -> usize {
         self.received.len()
     }
 
-    /// How many characters the host may send: none that would be lost, or that comes after RTS has become inactive.
+    /// Returns how many characters the host may send before one is lost or RTS becomes inactive.
     pub fn room(&self) -> usize {
         if self.loopback() || self.held { 0 } else { self.sender_limit().saturating_sub(self.received.len()) }
     }
 
-    /// 8.4, bit 1: in FIFO mode "the character in the shift register is overwritten, but it is not transferred to the FIFO";
-    /// without FIFOs "the next character was transferred into the receiver buffer register, thereby destroying the
+    /// Takes a character. 8.4, bit 1: in FIFO mode "the character in the shift register is overwritten, but it is not transferred to the FIFO".
+    /// Without FIFOs "the next character was transferred into the receiver buffer register, thereby destroying the
     /// previous character".
     pub(super) fn arrive(&mut self, character: Character) {
         let overrun = self.received.len() == self.capacity();
@@ -66,8 +66,8 @@ impl Model {
                 self.reveal();
             }
         }
-        // 8.11, time-outs, D: the timer is reset "after a new character is received", which one that is lost is too. What
-        // has come is not taken back by it.
+        // 8.11, time-outs, D: the timer is reset "after a new character is received", and a lost character is received too.
+        // It does not clear a time-out that has come.
         if !self.timed_out {
             self.await_time_out();
         }
@@ -83,8 +83,8 @@ impl Model {
         }
     }
 
-    /// An empty receiver gives 0. 8.11, time-outs, C and D: "when the CPU reads one character from the RCVR FIFO", a
-    /// time-out is cleared and the timer reset.
+    /// Reads RBR. An empty receiver returns 0. 8.11, time-outs, C and D: "when the CPU reads one character from the RCVR FIFO",
+    /// the time-out is cleared and the timer is reset.
     pub(super) fn read_rbr(&mut self) -> u8 {
         let Some(character) = self.received.pop_front() else { return 0 };
         self.reveal();
@@ -94,7 +94,7 @@ impl Model {
         character.data
     }
 
-    /// 8.5, bit 1: "clears all bytes in the RCVR FIFO". Their errors go with them; that one was lost remains true.
+    /// 8.5, bit 1: "clears all bytes in the RCVR FIFO". That drops their errors too, but not an overrun.
     pub(super) fn reset_receiver(&mut self) {
         self.received.clear();
         for errors in &mut self.line_errors {
@@ -104,21 +104,20 @@ impl Model {
         self.await_time_out();
     }
 
-    /// 8.11, time-outs, A: there is a time-out while "at least one character is in the FIFO" and both the most
-    /// recent character and the most recent read "was longer than 4 continuous character times ago". Without a clock that
-    /// is never awaited.
+    /// 8.11, time-outs, A: a time-out comes while "at least one character is in the FIFO" and both the most recent character and
+    /// the most recent read "was longer than 4 continuous character times ago". Without a clock, no time-out is expected.
     fn await_time_out(&mut self) {
         let awaited = self.timed() && self.fifos() && !self.received.is_empty();
         self.time_out_at = awaited.then(|| self.now.saturating_add(4 * self.character_time()));
     }
 
-    /// The time-out has come, or is there from the first character on in instant time. (OpenVMM and bhyve do the latter;
-    /// no driver minds, R14.)
+    /// Tells whether the time-out has come. In instant time it comes with the first character. (OpenVMM and bhyve do that too,
+    /// and every driver accepts it, R14.)
     pub(super) fn time_out(&self) -> bool {
         self.fifos() && !self.received.is_empty() && (self.timed_out || !self.timed())
     }
 
-    /// 8.5, bits 7:6; TL16C750 for 64 characters.
+    /// Returns the trigger level (8.5, bits 7:6, and TL16C750 for 64 characters).
     pub(super) fn trigger(&self) -> usize {
         match (self.capacity(), (self.fcr & FCR_TRIGGER) >> 6) {
             (1, _) | (16 | 64, 0) => 1,
@@ -135,18 +134,18 @@ impl Model {
         self.received.len() >= self.trigger()
     }
 
-    /// 8.4, bit 0.
+    /// Returns LSR bit 0 (8.4).
     pub(super) fn data_ready(&self) -> u8 {
         if self.received.is_empty() { 0 } else { LSR_DATA_READY }
     }
 
-    /// 8.4, bits 1 to 4.
+    /// Returns LSR bits 1 to 4 (8.4).
     pub(super) fn line_errors(&self) -> u8 {
         self.line_errors.iter().fold(0, |all, errors| all | errors)
     }
 
-    /// 8.4, bit 7: "at least one parity error, framing error or break indication in the FIFO", cleared by reading LSR "if
-    /// there are no subsequent errors in the FIFO". So the top's, once revealed, count as long as LSR has not been read.
+    /// 8.4, bit 7: "at least one parity error, framing error or break indication in the FIFO", cleared by reading LSR "if there
+    /// are no subsequent errors in the FIFO". So the revealed errors of the top count until LSR is read.
     pub(super) fn error_in_fifo(&self) -> bool {
         let unread = self.line_errors() & LSR_CHARACTER_ERRORS != 0;
         let below_the_top = self.received.iter().skip(1).any(|character| character.errors != 0);

@@ -1,8 +1,8 @@
-//! What happens without anybody's doing.
+//! The passing of time.
 
 use super::Model;
 
-/// At one moment, in this order.
+/// What happens as time passes. Events of the same moment happen in this order.
 #[derive(Debug, Clone, Copy)]
 enum Event {
     ThrEmpty,
@@ -11,8 +11,11 @@ enum Event {
 }
 
 impl Model {
-    /// Goes on to `now`, in nanoseconds; a moment that has passed is the present. A character that leaves before ends that:
-    /// it is given, the time is when it left, and this is to be called again, until it gives `None`.
+    /// Advances time to `now`, in nanoseconds, or to the moment at which a character leaves. A `now` in the past counts as the
+    /// present.
+    ///
+    /// If a character leaves, returns it. The time is then the moment at which it left, and the caller must call again until
+    /// this returns `None`.
     pub fn advance(&mut self, now: u64) -> Option<u8> {
         let until = now.max(self.now);
         while let Some((at, event)) = self.first_event()
@@ -36,12 +39,12 @@ impl Model {
         None
     }
 
-    /// When the next thing happens, if one is to.
+    /// Returns the time of the next event, if there is one.
     pub fn next_event(&self) -> Option<u64> {
         self.first_event().map(|(at, _)| at)
     }
 
-    /// The time.
+    /// Returns the present time in nanoseconds.
     pub fn now(&self) -> u64 {
         self.now
     }
@@ -52,7 +55,7 @@ impl Model {
             (self.shift.map(|shift| shift.leaves_at), Event::Shifted),
             (self.time_out_at, Event::TimeOut),
         ];
-        // Of equals, the first.
+        // Of equal times, `min_by_key` takes the first.
         events.into_iter().filter_map(|(at, event)| Some((at?, event))).min_by_key(|&(at, _)| at)
     }
 }

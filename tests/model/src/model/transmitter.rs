@@ -1,9 +1,9 @@
-//! The transmitter: THR or its FIFO, the shift register, and when THRE is told.
+//! The transmitter: THR or its FIFO, the shift register, and THRE.
 
 use super::Model;
 use super::receiver::Character;
 
-/// A character that is being sent.
+/// The character in the shift register.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shift {
     data: u8,
@@ -12,7 +12,7 @@ pub(super) struct Shift {
 
 impl Model {
     /// 8.4, bit 5: THRE "is reset to logic 0 concurrently with the loading of the transmitter holding register by the
-    /// CPU". A full THR is overwritten; a full FIFO takes nothing.
+    /// CPU". The write overwrites a full THR, and a full FIFO ignores it.
     pub(super) fn write_thr(&mut self, data: u8) -> Option<u8> {
         self.thre_condition = false;
         self.thre_at = None;
@@ -32,8 +32,8 @@ impl Model {
         None
     }
 
-    /// The first that waits goes into the shift register, if that is idle. TL16C750: with auto-CTS the next character is
-    /// not sent before CTS is active.
+    /// Moves the first waiting character to the shift register, if that is idle. TL16C750: with auto-CTS, the next character
+    /// waits until CTS is active.
     pub(super) fn start(&mut self) {
         if self.shift.is_some() || self.forbidden_by_cts() {
             return;
@@ -45,7 +45,7 @@ impl Model {
             return;
         }
         if self.thre_is_delayed() {
-            // At the end of time, where a character takes less than its time, not before now.
+            // At the largest time a character takes less than its time, so the result must not be in the past.
             self.thre_at = Some(leaves_at.saturating_sub(self.bit_time()).max(self.now));
         } else {
             self.empty();
@@ -61,7 +61,7 @@ impl Model {
         self.fifos() && !two_at_once && !first_of_the_mode
     }
 
-    /// THRE is told, and its interrupt condition is there.
+    /// Sets THRE and its interrupt condition.
     pub(super) fn empty(&mut self) {
         self.waited.clear();
         self.thre_at = None;
@@ -69,7 +69,7 @@ impl Model {
         self.thre_since_mode += 1;
     }
 
-    /// The shift register has sent its character, in loopback to the receiver; then the next one starts.
+    /// Sends the character of the shift register, in loopback to the receiver, and starts the next one.
     pub(super) fn shifted(&mut self) -> Option<u8> {
         let shift = self.shift.take()?;
         let left = self.leave(shift.data);
@@ -77,8 +77,8 @@ impl Model {
         left
     }
 
-    /// A character is out: on the line, or in loopback at the receiver (8.8, bit 4). It is whole, whatever LCR says of word
-    /// length and break: what a terminal shows, not what a wire does.
+    /// Passes a character on to the line, or in loopback to the receiver (8.8, bit 4). The character is always whole, whatever
+    /// word length and break LCR selects: the model describes what a terminal shows, not what a wire carries.
     fn leave(&mut self, data: u8) -> Option<u8> {
         if self.loopback() {
             self.arrive(Character::without_errors(data));
@@ -87,19 +87,20 @@ impl Model {
         Some(data)
     }
 
-    /// 8.5, bit 2: "clears all bytes in the XMIT FIFO [...]. The shift register is not cleared." A driver that was told
-    /// of no THRE waits for one, so it comes even if THR was empty (R6).
+    /// 8.5, bit 2: "clears all bytes in the XMIT FIFO [...]. The shift register is not cleared." THRE comes even if THR was
+    /// empty, because the driver may wait for it (R6).
     pub(super) fn reset_transmitter(&mut self) {
         self.waiting.clear();
         self.empty();
     }
 
-    /// 8.4, bit 5.
+    /// Returns LSR bit 5 (8.4).
     pub(super) fn thre(&self) -> bool {
         self.waited.is_empty()
     }
 
-    /// 8.4, bit 6: "whenever the transmitter FIFO and shift register are both empty", as THR and shift register without FIFOs.
+    /// 8.4, bit 6: set "whenever the transmitter FIFO and shift register are both empty". Without FIFOs, THR takes the place of
+    /// the FIFO.
     pub(super) fn transmitter_empty(&self) -> bool {
         self.waiting.is_empty() && self.shift.is_none()
     }

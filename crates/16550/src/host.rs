@@ -1,0 +1,137 @@
+//! The host's side: characters and modem inputs from the host, the lines that the UART drives, and the questions that a port
+//! asks between two accesses.
+
+use crate::receiver::Received;
+use crate::spec::{Ier, InterruptId, Lcr, Lsr, Mcr, Msr};
+use crate::time::Time;
+use crate::uart::Uart;
+
+impl<T: Time> Uart<T> {
+    /// Delivers a character from the line.
+    ///
+    /// Without [room](Self::room) the character is lost, and LSR.OE reports that. In loopback it is lost without a trace.
+    pub fn receive(&mut self, data: u8) {
+        self.receive_with_errors(data, Lsr::empty());
+    }
+
+    /// Delivers a character that has a parity error (PE), a framing error (FE) or both. Bits other than
+    /// [`Lsr::CHARACTER_ERRORS`] are ignored.
+    pub fn receive_with_errors(&mut self, data: u8, errors: Lsr) {
+        if !self.registers.mcr.contains(Mcr::LOOP) {
+            self.shift_in(Received { data, errors: errors & Lsr::CHARACTER_ERRORS });
+        }
+    }
+
+    /// Delivers a break from the line: one zero character with LSR.BI (data sheet, 8.4).
+    pub fn receive_break(&mut self) {
+        self.receive_with_errors(0, Lsr::BI);
+    }
+
+    /// Sets the modem inputs. Bits other than [`Msr::INPUTS`] are ignored.
+    pub fn set_modem_inputs(&mut self, inputs: Msr) {
+        self.registers.modem.drive(inputs);
+        self.update_modem_status();
+    }
+
+    /// Returns the level of the interrupt line (R4).
+    #[inline]
+    pub fn interrupt(&self) -> bool {
+        self.interrupt_id() != InterruptId::None && self.registers.gate_is_open()
+    }
+
+    /// Returns the enabled interrupt of the highest priority that is pending. It is a pure function of the state (R1).
+    #[inline]
+    pub fn interrupt_id(&self) -> InterruptId {
+        self.registers.interrupt_id(self.time.timed_out())
+    }
+}
+
+impl<T> Uart<T> {
+    /// Returns how many characters the host may send now without an overrun: 0 to
+    /// [`receiver_capacity`](Self::receiver_capacity).
+    ///
+    /// In loopback it is 0, because the receiver is cut from the line (R10). With automatic flow control it is how many
+    /// characters may arrive before RTS becomes inactive. While RTS is inactive it is 0, and the host keeps its characters.
+    #[inline]
+    pub const fn room(&self) -> u8 {
+        self.registers.room()
+    }
+
+    /// Tells whether automatic flow control (of a 16750) asks the sender to wait. The RTS pin is inactive then, because of
+    /// the characters in the receiver.
+    #[inline]
+    pub const fn holds_sender(&self) -> bool {
+        self.registers.rts_held
+    }
+
+    /// Returns how many characters the receiver can hold: [`FIFO_SIZE`](crate::FIFO_SIZE), 64 in a 16750, or 1 with the
+    /// FIFOs off.
+    #[inline]
+    pub const fn receiver_capacity(&self) -> u8 {
+        self.registers.rx.capacity()
+    }
+
+    /// Returns how many characters wait in the receiver for the guest.
+    #[inline]
+    pub const fn received(&self) -> u8 {
+        self.registers.rx.len()
+    }
+
+    /// Returns the modem outputs: DTR, RTS, OUT1 and OUT2. In loopback none is active (R10). With automatic flow control,
+    /// RTS is inactive while the receiver holds the sender.
+    pub fn modem_outputs(&self) -> Mcr {
+        if self.registers.mcr.contains(Mcr::LOOP) {
+            return Mcr::empty();
+        }
+        self.registers.mcr_as_it_acts() & Mcr::OUTPUTS
+    }
+
+    /// Tells whether the guest sends a break (LCR.BREAK): it holds the transmit line at space. In loopback the line stays
+    /// idle.
+    pub fn break_out(&self) -> bool {
+        self.registers.lcr.contains(Lcr::BREAK) && !self.registers.mcr.contains(Mcr::LOOP)
+    }
+
+    /// Tells whether LOOP is on. In loopback the UART neither sees nor drives the pins of the modem lines (R10).
+    #[inline]
+    pub const fn is_in_loopback(&self) -> bool {
+        self.registers.is_in_loopback()
+    }
+
+    /// Tells whether a change of a modem input (EDSSI) would raise the interrupt line, if no other source has raised it. A
+    /// driver may sleep until then.
+    #[inline]
+    pub const fn awaits_modem_status(&self) -> bool {
+        self.registers.ier.contains(Ier::EDSSI) && !self.is_in_loopback() && self.registers.gate_is_open()
+    }
+}
+
+impl Uart {
+    /// Tells whether a write to offset 0 sends a character whose time of leaving the guest cannot see before its next
+    /// access: it raises no interrupt (ETBEI is off) and nothing comes back (LOOP is off).
+    #[inline]
+    pub fn transmits_unseen(&self) -> bool {
+        !self.registers.ier.contains(Ier::ETBEI)
+            && !self.registers.mcr.contains(Mcr::LOOP)
+            && !self.registers.dlab()
+    }
+
+    /// Tells whether the receiver is empty and the next arrival raises the interrupt line: a character with ERBFI, or a
+    /// break with ELSI. A driver may sleep until then.
+    #[inline]
+    pub fn awaits_character(&self) -> bool {
+        self.registers.rx.is_empty()
+            && self.registers.ier.intersects(Ier::ERBFI.union(Ier::ELSI))
+            && !self.registers.mcr.contains(Mcr::LOOP)
+            && self.registers.gate_is_open()
+    }
+
+    /// Tells whether a write to THR only sends its character and changes no state.
+    ///
+    /// LSR shows an empty transmitter before and after the write, and the THRE interrupt stays pending, whether it is enabled
+    /// or not. The answer stays true until the guest writes another register or reads IIR with the THRE interrupt enabled.
+    #[inline]
+    pub const fn is_transparent(&self) -> bool {
+        self.registers.thre_pending && !self.registers.dlab() && !self.is_in_loopback()
+    }
+}
