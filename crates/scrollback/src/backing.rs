@@ -4,7 +4,6 @@ use std::{
     fs::{File, TryLockError},
     io,
     os::{fd::AsRawFd, unix::fs::FileExt},
-    sync::atomic::fence,
 };
 
 use rustix::fs::{
@@ -18,7 +17,7 @@ use crate::{
     layout::{BOOT, FIXED, INTENT, KEPT, TAIL},
     memory::{Memory, MemoryView},
     offsets::Offsets,
-    sync::Ordering,
+    sync::{Ordering, fence},
 };
 
 /// Shows that a writer has the ring, for as long as this is open: `flock(2)`, which the kernel takes back when a

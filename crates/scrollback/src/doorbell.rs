@@ -4,13 +4,12 @@ pub(crate) mod event;
 pub(crate) mod place;
 mod sleeper;
 pub(crate) mod sleepers;
-pub(crate) mod sync;
 
 pub use sleeper::{Sleeper, SleeperError};
 
 use event::EventFd;
 use sleepers::{PLACES, Sleepers};
-use sync::Arc;
+use std::sync::Arc;
 
 /// Wakes the threads that sleep: the producers' side. There may be any number of producers. A handle, cheap to clone.
 ///

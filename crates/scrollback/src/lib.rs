@@ -29,27 +29,16 @@
 //! to sleep until there is more has a [`Sleeper`] of it.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    test,
-    allow(
-        dead_code,
-        reason = "the unit tests are models of the protocol, in memory of their own: nothing makes files"
-    )
-)]
 
-#[cfg(not(test))]
 mod backing;
 mod doorbell;
 mod error;
 mod geometry;
-#[cfg(not(test))]
 pub mod layout;
-#[cfg(not(test))]
 mod memory;
-#[cfg(test)]
+#[cfg(all(test, any(loom, miri)))]
 mod models;
 mod offsets;
-#[cfg(not(test))]
 mod options;
 mod position;
 pub mod protocol;
@@ -61,7 +50,6 @@ mod writer;
 
 pub use doorbell::{Doorbell, Sleeper, SleeperError};
 pub use error::{CapacityError, FileError, LayoutError, OptionsError};
-#[cfg(not(test))]
 pub use options::RingOptions;
 pub use position::Position;
 pub use reader::Reader;

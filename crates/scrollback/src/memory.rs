@@ -1,6 +1,4 @@
 //! The memory that the writer and the readers share: the header's four words that change, and the cells.
-//!
-//! In unit tests `models::memory` takes its place, because a model's atomics are not plain memory.
 
 use std::{io, ops::Range};
 

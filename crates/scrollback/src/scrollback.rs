@@ -2,10 +2,13 @@
 
 use std::{fmt, fs::File, sync::Arc};
 
+use vuart_mapping::Word;
+
 use crate::{
     Reader,
     geometry::{Geometry, WORD, lane},
-    sync::{MemoryView, Ordering, Word, fence},
+    memory::MemoryView,
+    sync::{Ordering, fence},
     touch::Touched,
 };
 

@@ -2,17 +2,14 @@
 
 use std::fmt;
 
-#[cfg(not(test))]
-use crate::backing::Lock;
 use crate::{
     Scrollback,
+    backing::Lock,
     geometry::{Geometry, WORD, cell, lane},
+    memory::Memory,
     offsets::Offsets,
-    sync::{AtomicU64, Memory, Ordering, fence},
+    sync::{AtomicU64, Ordering, SHORT, fence},
 };
-
-/// The longest slice that is written the short way: two FIFOs of a 16550A. Models have hardly longer ones.
-const SHORT: usize = if cfg!(test) { 3 } else { 32 };
 
 /// The writing end of a ring. There is one of it, and it never waits.
 ///
@@ -38,18 +35,12 @@ pub struct Writer {
     kept: u64,
     scrollback: Scrollback,
     /// Shows other processes that somebody writes.
-    #[cfg(not(test))]
     _lock: Option<Lock>,
 }
 
 impl Writer {
     /// A writer that goes on where `offsets` say that another one has stopped, which may be at the very beginning.
-    pub(crate) fn new(
-        memory: Memory,
-        scrollback: Scrollback,
-        offsets: Offsets,
-        #[cfg(not(test))] lock: Option<Lock>,
-    ) -> Self {
+    pub(crate) fn new(memory: Memory, scrollback: Scrollback, offsets: Offsets, lock: Option<Lock>) -> Self {
         let geometry = scrollback.geometry;
         let Offsets { tail, intent, boot, kept } = offsets;
         // The bytes of the cell that are beyond `tail`, if any, were never readable.
@@ -58,18 +49,7 @@ impl Writer {
             // Relaxed: whoever stored it is before this writer in the order of all writes.
             lane => memory.cell(cell(tail)).load(Ordering::Relaxed) & ((1 << (8 * lane)) - 1),
         };
-        Self {
-            memory,
-            geometry,
-            end: tail,
-            limit: intent,
-            word,
-            boot,
-            kept,
-            scrollback,
-            #[cfg(not(test))]
-            _lock: lock,
-        }
+        Self { memory, geometry, end: tail, limit: intent, word, boot, kept, scrollback, _lock: lock }
     }
 
     /// Appends one byte, over the oldest one if the ring is full.

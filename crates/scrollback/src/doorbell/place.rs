@@ -2,10 +2,11 @@
 
 use std::{
     io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{event::Event, sleepers::Sleepers, sync::Arc};
+use super::{event::Event, sleepers::Sleepers};
 
 /// A bit, until it is dropped.
 #[derive(Debug)]

@@ -1,12 +1,12 @@
 //! The sleepers of a doorbell: a bit for each, so that wake-ups are coalesced and never lost.
 
-use std::sync::{OnceLock, atomic::compiler_fence};
+use std::sync::{Arc, OnceLock};
 
 use super::{
     event::Event,
     place::{Claim, Place},
-    sync::{Arc, AtomicU64, Ordering, fence},
 };
+use crate::sync::{AtomicU64, Ordering, fence, fence_after_unlock};
 
 /// The most sleepers: one for each bit of a word.
 pub(crate) const PLACES: usize = u64::BITS as usize;
@@ -49,13 +49,8 @@ impl<E: Event> Sleepers<E> {
     /// The same for a producer that has unlocked a mutex since it stored the data.
     #[inline]
     pub(crate) fn ring_if_armed_after_unlock(&self) -> bool {
-        // P2. The docs of `Doorbell::ring_if_armed_after_unlock` say why the compiler's fence is enough on x86-64. loom and Miri check
-        // the language's memory model, which does not know it.
-        if cfg!(all(target_arch = "x86_64", not(any(loom, miri)))) {
-            compiler_fence(Ordering::SeqCst);
-        } else {
-            fence(Ordering::SeqCst);
-        }
+        // P2. The docs of `Doorbell::ring_if_armed_after_unlock` say why this is enough.
+        fence_after_unlock();
         self.ring_after_barrier()
     }
 
