@@ -56,3 +56,8 @@ const HEADER: usize = PAGE / WORD;
 
 /// The first words of a mapping.
 pub type Page<W> = [W; HEADER];
+
+/// The README's example, so that it compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

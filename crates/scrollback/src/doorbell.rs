@@ -8,6 +8,7 @@ pub(crate) mod sleepers;
 pub use sleeper::{Sleeper, SleeperError};
 
 use event::EventFd;
+use place::Place;
 use sleepers::{PLACES, Sleepers};
 use std::sync::Arc;
 
@@ -127,7 +128,7 @@ impl Doorbell {
     ///
     /// When there are [`MAX_SLEEPERS`](Self::MAX_SLEEPERS) already, or the process has no file descriptor left.
     pub fn sleeper(&self) -> Result<Sleeper, SleeperError> {
-        let place = Sleepers::enter(&self.0, EventFd::new).map_err(SleeperError::Eventfd)?;
+        let place = Place::enter(&self.0, EventFd::new).map_err(SleeperError::Eventfd)?;
         place.map(Sleeper).ok_or(SleeperError::TooMany)
     }
 

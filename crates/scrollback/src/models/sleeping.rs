@@ -41,7 +41,7 @@ impl Bell {
     }
 
     fn enter(&self) -> Place<Flag> {
-        let Ok(place) = Sleepers::enter(&self.sleepers, || Ok::<_, Infallible>(Flag::default()));
+        let Ok(place) = Place::enter(&self.sleepers, || Ok::<_, Infallible>(Flag::default()));
         place.expect("a free place")
     }
 
