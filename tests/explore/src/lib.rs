@@ -6,7 +6,7 @@
 //!
 //! * `loom` runs several threads in all interleavings: [`explore`], and [`explore_words`] for models of the ring's and the doorbell's
 //!   own words.
-//! * [`messages`] runs one reader against a fixed history of the writer, and tries every message that each load may return. It
+//! * `messages` (with `--cfg loom`) runs one reader against a fixed history of the writer, and tries every message that each load may return. It
 //!   is complete for that, and much faster.
 //!
 //! Without `--cfg loom` a model runs a hundred times with `std`'s threads and atomics. In that way Miri tries some executions, at random.
