@@ -64,9 +64,12 @@ pub use port::{NewPortError, Options, PortCounters, RestorePortError, SerialPort
 pub use shared::{Shared, SharedMmioPort, SharedPort};
 pub use state::{PortState, PortStateV1, PortStateV2, ToSuperioError};
 
-/// The README's example, so that it compiles.
+/// The examples of the README and of the guide, so that they compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../../../docs/guide/embedding.md")]
+#[doc = include_str!("../../../docs/guide/operating.md")]
+#[doc = include_str!("../../../docs/guide/testing-drivers.md")]
 struct Readme;
 
 pub use vuart_16550 as uart;
