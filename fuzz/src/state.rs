@@ -6,7 +6,7 @@ use vuart::uart::{
     CharacterState, CharacterTimeoutV1, Instant, Profile, ThreV1, Time, Timed, TimedStateV1, Uart, UartState,
     UartStateV1,
 };
-use vuart::{Options, PortState, SerialPort};
+use vuart::{PortBuilder, PortState};
 
 use crate::port::Irq;
 
@@ -20,11 +20,13 @@ const STEPS_MAX: usize = 300;
 /// When a state that was accepted does not come back as it was, or is one of a UART that hangs.
 pub fn check_state(bytes: &[u8]) {
     if let Ok(state) = serde_json::from_slice::<PortState>(bytes)
-        && let Ok(mut port) = SerialPort::restore(Irq, Options::default().with_scrollback(4096), &state)
+        && let Ok(mut port) = PortBuilder::restore(&state).with_scrollback(4096).build(Irq)
     {
         port.write_register(LCR, 0x03);
         port.read_register(LSR);
-        SerialPort::restore(Irq, Options::default().with_scrollback(4096), &port.state())
+        PortBuilder::restore(&port.state())
+            .with_scrollback(4096)
+            .build(Irq)
             .expect("a port's own state restores");
     }
     let Ok(state) = any_state(&mut Unstructured::new(bytes)) else { return };

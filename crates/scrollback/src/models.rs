@@ -5,7 +5,6 @@
 //! * `concurrent` runs writers and readers beside each other, `sleeping` producers and sleepers: under `loom`, in all ways
 //!   that there are (`RUSTFLAGS="--cfg loom" cargo test --release --lib`), and under Miri, in some
 //!   (`cargo +nightly miri test --lib`).
-//! * `store_buffers` is a machine of its own, for what no checker knows: `membarrier(2)`.
 
 #[cfg(any(loom, miri))]
 mod concurrent;
@@ -18,8 +17,6 @@ pub(crate) mod memory;
 pub(crate) mod messages;
 #[cfg(any(loom, miri))]
 mod sleeping;
-#[cfg(not(any(loom, miri)))]
-mod store_buffers;
 
 use crate::{Read, Scrollback, Writer, geometry::Geometry, offsets::Offsets, sync::Memory};
 

@@ -191,8 +191,11 @@
 //! | `boot()` relaxed | found | – |
 //! | the boot head before what the ring still has | found | – |
 //! | doorbell: the sleeper's fence acquire-release | – | found |
+//! | doorbell: no fence of the sleeper | – | found |
 //! | doorbell: the producer's fence acquire-release | – | found |
 //! | doorbell: no fence of the producer | – | found |
+//! | doorbell: no fence of the producer after an unlock | – | found |
+//! | doorbell: the sleeper's fence before it arms | – | found |
 //! | doorbell: load and store for the swap | – | found |
 //! | doorbell: `ring` without its fence | – | found |
 //! | doorbell: the sleeper does not look again | – | found |

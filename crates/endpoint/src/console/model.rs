@@ -14,7 +14,7 @@ use crate::sync::Ordering::SeqCst;
 
 fn console() -> (Writer, Console, Input) {
     let (writer, scrollback) = Scrollback::new(4096).unwrap();
-    let (console, input, _) = Console::with_waiting(scrollback, || (), &[], Doorbell::without_membarrier());
+    let (console, input, _) = Console::with_waiting(scrollback, || (), &[], Doorbell::new());
     (writer, console, input)
 }
 

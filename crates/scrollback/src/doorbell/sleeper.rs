@@ -43,9 +43,7 @@ pub enum SleeperError {
 pub struct Sleeper(pub(super) Place<EventFd>);
 
 impl Sleeper {
-    /// Asks for a wake-up. Look at what you wait for *again* before you sleep.
-    ///
-    /// It costs a system call, `membarrier(2)`, unless the doorbell is [without it](Doorbell::without_membarrier).
+    /// Asks for a wake-up. Look for data *again* before you sleep.
     pub fn arm(&mut self) {
         self.0.arm();
     }

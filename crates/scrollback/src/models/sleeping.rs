@@ -1,5 +1,4 @@
-//! Producers and sleepers of a doorbell beside each other: the real code, but for the file descriptors, with fences. What
-//! `membarrier(2)` does instead, `store_buffers` tries.
+//! Producers and sleepers of a doorbell beside each other: the real code, with a flag in place of each file descriptor.
 
 use std::{convert::Infallible, io, time::Duration};
 
@@ -16,7 +15,6 @@ use std::{
 
 use super::explore::explore;
 use crate::doorbell::{
-    barrier::Barrier,
     event::Event,
     place::Place,
     sleepers::Sleepers,
@@ -58,7 +56,7 @@ struct Bell {
 
 impl Bell {
     fn new() -> Arc<Self> {
-        let sleepers = Arc::new(Sleepers::new(Barrier::symmetric()));
+        let sleepers = Arc::new(Sleepers::new());
         Arc::new(Self { sleepers, data: AtomicU64::new(0) })
     }
 
@@ -71,6 +69,14 @@ impl Bell {
     fn produce(&self, all: u64) -> bool {
         self.data.store(all, Ordering::Release);
         self.sleepers.ring_if_armed()
+    }
+
+    /// As a port does it that vCPUs share: it rings after the unlock.
+    fn produce_under(&self, mutex: &Mutex<()>, all: u64) -> bool {
+        let locked = mutex.lock().expect("no panic");
+        self.data.store(all, Ordering::Release);
+        drop(locked);
+        self.sleepers.ring_if_armed_after_unlock()
     }
 
     /// As two who produce at the same time have to.
@@ -96,6 +102,25 @@ fn a_sleeper_wakes() {
             move || {
                 bell.produce(1);
                 bell.produce(2);
+            }
+        });
+        bell.sleep_until(&mut place, 2);
+        producer.join().expect("a producer");
+    });
+}
+
+/// The same with a producer that rings after it has unlocked a mutex.
+#[test]
+fn a_sleeper_wakes_to_a_ring_after_an_unlock() {
+    explore(None, 1000, || {
+        let bell = Bell::new();
+        let mut place = bell.enter();
+        let producer = thread::spawn({
+            let bell = Arc::clone(&bell);
+            move || {
+                let mutex = Mutex::new(());
+                bell.produce_under(&mutex, 1);
+                bell.produce_under(&mutex, 2);
             }
         });
         bell.sleep_until(&mut place, 2);
