@@ -8,7 +8,7 @@ use vm_device::MutDevicePio;
 use vm_device::bus::{PioAddress, PioAddressOffset};
 use vm_superio::serial::NoEvents;
 use vm_superio::{Serial, Trigger};
-use vuart::{NewPortError, Options, SerialPort};
+use vuart::{NewPortError, PortBuilder, SerialPort};
 
 /// The interrupt of a guest that polls, as a kernel's console does: it is never raised.
 ///
@@ -38,25 +38,25 @@ pub(crate) type Port = SerialPort<Polled>;
 
 /// Ours: ring, wake-up check and counters are on, as always.
 pub(crate) fn port() -> Result<Port, NewPortError> {
-    port_with(Options::default())
+    port_with(PortBuilder::new())
 }
 
 /// The same with another ring, say.
-pub(crate) fn port_with(options: Options) -> Result<Port, NewPortError> {
-    port_copy_with(options)
+pub(crate) fn port_with(builder: PortBuilder) -> Result<Port, NewPortError> {
+    port_copy_with(builder)
 }
 
 /// One of several copies.
 pub(crate) fn port_copy<const COPY: u8>() -> Result<SerialPort<Polled<COPY>>, NewPortError> {
-    port_copy_with(Options::default())
+    port_copy_with(PortBuilder::new())
 }
 
-/// The same with options.
+/// The same with another ring or chip.
 pub(crate) fn port_copy_with<const COPY: u8>(
-    options: Options,
+    builder: PortBuilder,
 ) -> Result<SerialPort<Polled<COPY>>, NewPortError> {
     expose();
-    SerialPort::with_options(Polled, options)
+    builder.build(Polled)
 }
 
 pub(crate) type Peer<W, const COPY: u8 = 0> = Serial<Polled<COPY>, NoEvents, W>;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vuart::{Options, SerialPort};
+use vuart::PortBuilder;
 use vuart_fuzz::{Harness, Irq, Operation};
 
 /// Keeps one run short; a longer sequence finds nothing that this does not.
@@ -11,8 +11,7 @@ const OPERATIONS_MAX: usize = 256;
 
 fuzz_target!(|operations: Vec<Operation>| {
     // The smallest ring, so that it is lapped often.
-    let options = Options::default().with_scrollback(4096);
-    let port = SerialPort::with_options(Irq, options).expect("a file descriptor and 4 KiB");
+    let port = PortBuilder::new().with_scrollback(4096).build(Irq).expect("a file descriptor and 4 KiB");
     let mut harness = Harness::new(port);
     for operation in operations.iter().take(OPERATIONS_MAX) {
         harness.run(operation);

@@ -6,7 +6,7 @@ use vuart::uart::{
     CharacterState, CharacterTimeoutV1, Instant, Profile, ThreV1, Time, Timed, TimedStateV1, Uart, UartState,
     UartStateV1,
 };
-use vuart::{Options, PortState, SerialPort};
+use vuart::{PortBuilder, PortState};
 
 use crate::port::Irq;
 
@@ -21,12 +21,14 @@ const STEPS_MAX: usize = 300;
 /// Panics if an accepted state does not read back the same, or makes a UART that hangs.
 pub fn check_state(bytes: &[u8]) {
     if let Ok(state) = serde_json::from_slice::<PortState>(bytes)
-        && let Ok(mut port) = SerialPort::restore(Irq, Options::default().with_scrollback(4096), &state)
+        && let Ok(mut port) = PortBuilder::restore(&state).with_scrollback(4096).build(Irq)
     {
         port.write_register(LCR, 0x03);
         port.read_register(LSR);
-        SerialPort::restore(Irq, Options::default().with_scrollback(4096), &port.state())
-            .expect("a port can restore its own state");
+        PortBuilder::restore(&port.state())
+            .with_scrollback(4096)
+            .build(Irq)
+            .expect("a port's own state restores");
     }
     let Ok(state) = any_state(&mut Unstructured::new(bytes)) else { return };
     let state = UartState::V1(state);

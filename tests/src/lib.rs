@@ -9,6 +9,11 @@
 pub mod conformance;
 mod device;
 
+/// The guide's examples, so that they compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/fuzzing.md")]
+struct Fuzzing;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

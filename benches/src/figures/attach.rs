@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vuart::Options;
+use vuart::PortBuilder;
 use vuart::endpoint::{Mode, Replay};
 use vuart::uart::spec::offset;
 use vuart::wire::{Client, ClientError, DetachRequest, Event, Request};
@@ -26,7 +26,7 @@ pub(super) fn rows(effort: Effort) -> Rows {
 }
 
 fn attach(effort: Effort) -> Result<Pair, Box<dyn Error>> {
-    let mut port = devices::port_with(Options::default().with_scrollback(2 * REPLAY))?;
+    let mut port = devices::port_with(PortBuilder::new().with_scrollback(2 * REPLAY))?;
     for n in 0..2 * REPLAY as u64 {
         port.write_register(offset::THR, character(n));
     }

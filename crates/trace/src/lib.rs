@@ -34,18 +34,24 @@
 
 mod board;
 mod device;
+mod error;
 mod line;
 mod operation;
 mod parse;
-mod record;
+mod recorder;
+mod recording;
 mod replay;
+mod tracer;
 
 pub use board::Board;
 pub use device::{Device, Unsupported};
+pub use error::{ParseError, Reason};
 pub use operation::{Mode, Operation, Settings};
-pub use parse::{ParseError, Reason, Trace};
-pub use record::{RecordError, Recorder, Recording, Saving};
+pub use parse::Trace;
+pub use recorder::RecordError;
+pub use recording::{Recording, Saving};
 pub use replay::{FillError, Got, Mismatch};
+pub use tracer::Tracer;
 
 /// The line that a trace begins with.
 pub const HEADER: &str = "# vuart trace v1";

@@ -2,8 +2,8 @@
 
 use vuart_16550::spec::{Lsr, Msr};
 
+use crate::error::{Reason, excerpt};
 use crate::operation::{MODEM_INPUTS, Mode, Operation, PROFILES, Settings};
-use crate::parse::{Reason, excerpt};
 
 /// What a line is, its comment aside.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use crate::error::{ParseError, Reason, excerpt};
 use crate::line::{self, Line};
 use crate::operation::{Operation, Settings};
 
@@ -17,66 +18,6 @@ pub struct Trace {
 /// What precedes a line's comment, and the comment with its `#`.
 pub(super) fn split(line: &str) -> (&str, &str) {
     line.split_at(line.find('#').unwrap_or(line.len()))
-}
-
-/// Where a trace makes no sense, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{line}: {reason}")]
-#[non_exhaustive]
-pub struct ParseError {
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub reason: Reason,
-}
-
-/// Why a line makes no sense.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Reason {
-    /// The header names a version that this is not made for.
-    #[error("the trace is of version {0:?}, and this reads v1")]
-    Version(String),
-    /// No operation has that name.
-    #[error(
-        "{0:?} is no operation; there are w r rx rx-err break tx tx-break irq modem t mode profile out2-gate"
-    )]
-    UnknownOperation(String),
-    /// A word is not what belongs there.
-    #[error("{word:?} is not {expected}")]
-    Unknown {
-        /// The word.
-        word: String,
-        /// What belongs there.
-        expected: &'static str,
-    },
-    /// The line ends early.
-    #[error("{0} is missing")]
-    Missing(&'static str),
-    /// The line goes on after its end.
-    #[error("{0:?} is too much")]
-    Surplus(String),
-    /// A modem input goes on and off at once.
-    #[error("an input can't go on and off at once")]
-    OnAndOff,
-    /// The settings stand before the first operation.
-    #[error("{0} must stand before the first operation")]
-    LateSetting(String),
-    /// A setting stands there already.
-    #[error("{0} is said twice")]
-    TwiceSet(String),
-    /// Time in a mode that has none.
-    #[error("time passes only after `mode timed`")]
-    TimeInInstantMode,
-    /// The recorder could not keep everything.
-    #[error("operations were lost here when this was recorded: what follows can't be replayed")]
-    Lost,
-}
-
-impl Reason {
-    pub(super) fn unknown(word: &str, expected: &'static str) -> Self {
-        Self::Unknown { word: excerpt(word), expected }
-    }
 }
 
 impl Trace {
@@ -139,13 +80,4 @@ fn foreign_version(comment: &str) -> Option<&str> {
     let version = comment.strip_prefix("# vuart trace ")?.split_ascii_whitespace().next()?;
     let digits = version.strip_prefix('v')?;
     (version != "v1" && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(version)
-}
-
-/// The beginning of a word that may be as long as its file.
-pub(super) fn excerpt(word: &str) -> String {
-    const LONGEST: usize = 40;
-    if word.chars().nth(LONGEST).is_none() {
-        return word.to_owned();
-    }
-    word.chars().take(LONGEST).chain(['\u{2026}']).collect()
 }

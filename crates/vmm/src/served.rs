@@ -12,7 +12,7 @@ use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 use vuart::endpoint::{Cause, Console};
 use vuart::scrollback::{self, OptionsError, Writer};
 use vuart::server::{Claim, ServeError, Server, ServerOptions, ServerThread, Sockets};
-use vuart::{IrqFd, NewPortError, Options, SerialPort, SharedPort};
+use vuart::{IrqFd, PortBuilder, SerialPort, SharedPort};
 
 use crate::{Com1, Engine, Error, Exit, Machine};
 
@@ -26,10 +26,6 @@ pub enum BootError {
     /// The memory for the console's output could not be had.
     #[error(transparent)]
     Ring(#[from] OptionsError),
-
-    /// The port could not be made.
-    #[error(transparent)]
-    Port(#[from] NewPortError),
 
     /// The console could not be served.
     #[error(transparent)]
@@ -106,7 +102,7 @@ impl ServedMachine {
         let host = |operation| move |source| BootError::Host { operation, source };
         let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC).map_err(host("make the interrupt"))?;
         let raise = irq.try_clone().map_err(host("make the interrupt"))?;
-        let mut port = SerialPort::with_writer(IrqFd(raise), Options::default(), output);
+        let mut port = PortBuilder::new().with_writer(output).build(IrqFd(raise));
         let console = port.console().clone();
         let (name, raw_socket, control_socket) =
             (claim.name().to_owned(), claim.raw_socket().to_owned(), claim.control_socket().to_owned());

@@ -78,7 +78,7 @@
 //!   the zone was registered less than about 100 ms before, for then registering has begun a grace period that nobody hurries. An
 //!   exit takes one or two. Hence [`Coalescing::WORTH`] and [`Coalescing::SILENCE`].
 //! * What KVM has collected is the VM's: a VMM that is killed takes the last 10 ms of a guest that polls with it, 169 bytes at the
-//!   most, which without coalescing would be in a ring that [outlives it](crate::SerialPort::with_writer).
+//!   most, which without coalescing would be in a ring that [outlives it](crate::PortBuilder::with_writer).
 
 /// What is to be done about the zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -46,25 +46,36 @@
 
 #![forbid(unsafe_code)]
 
+mod builder;
 #[cfg(feature = "vm-device")]
 mod bus;
+mod cache;
+mod chip;
 pub mod coalescing;
-mod foreseen;
+mod edge;
 mod irqfd;
 mod mmio;
+mod modem;
 mod port;
+mod receive;
 mod shared;
 mod state;
+mod superio;
 
+pub use builder::{Capacity, NewPortError, PortBuilder, RestorePortError, ResumePortError};
 pub use irqfd::IrqFd;
 pub use mmio::MmioPort;
-pub use port::{NewPortError, Options, PortCounters, RestorePortError, SerialPort};
+pub use port::{PortCounters, SerialPort};
 pub use shared::{Shared, SharedMmioPort, SharedPort};
-pub use state::{PortState, PortStateV1, PortStateV2, ToSuperioError};
+pub use state::{PortState, PortStateV1, PortStateV2, StateError, TooMuchInput};
+pub use superio::ToSuperioError;
 
-/// The README's example, so that it compiles.
+/// The examples of the README and of the guide, so that they compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../../../docs/guide/embedding.md")]
+#[doc = include_str!("../../../docs/guide/operating.md")]
+#[doc = include_str!("../../../docs/guide/testing-drivers.md")]
 struct Readme;
 
 pub use vuart_16550 as uart;

@@ -8,7 +8,7 @@ use support::{Edges, owner};
 use vuart::endpoint::Session;
 use vuart::uart::spec::{Msr, offset::*};
 use vuart::uart::{Config, Profile};
-use vuart::{Options, SerialPort};
+use vuart::{PortBuilder, SerialPort};
 
 #[derive(Debug, Clone)]
 enum Operation {
@@ -64,8 +64,7 @@ struct Board {
 impl Board {
     fn new(uart: Config) -> Self {
         let edges = Edges::default();
-        let options = Options::default().with_scrollback(1 << 16).with_uart(uart);
-        let port = SerialPort::with_options(edges.clone(), options).unwrap();
+        let port = PortBuilder::new().with_scrollback(1 << 16).with_uart(uart).build(edges.clone()).unwrap();
         let owner = owner(&port);
         Self { port, edges, owner }
     }

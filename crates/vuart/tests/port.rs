@@ -6,7 +6,7 @@ use support::{Edges, owner, port};
 use vm_superio::Trigger;
 use vuart::endpoint::{Attach, Cause, Identity, Mode};
 use vuart::uart::spec::{Mcr, Msr, offset::*};
-use vuart::{MmioPort, Options, SerialPort};
+use vuart::{MmioPort, PortBuilder, SerialPort};
 
 fn output(port: &SerialPort<Edges>) -> Vec<u8> {
     let mut bytes = vec![0; 1 << 16];
@@ -404,8 +404,7 @@ fn r15_s12_a_wide_access_is_neighbouring_registers() {
 #[test]
 fn s5_a_client_that_never_reads_changes_nothing_for_the_guest() {
     let edges = Edges::default();
-    let mut port =
-        SerialPort::with_options(edges.clone(), Options::default().with_scrollback(1 << 14)).unwrap();
+    let mut port = PortBuilder::new().with_scrollback(1 << 14).build(edges.clone()).unwrap();
     let mut owner = owner(&port);
     for byte in (0..1u32 << 20).map(|i| i.to_le_bytes()[0]) {
         port.write_register(THR, byte);
@@ -468,7 +467,7 @@ fn s9_s11_every_access_in_every_state_of_life() {
     port.console().end(&Cause::VmEnded);
     access_all(&mut port);
     assert!(port.console().ended().is_some());
-    let mut port = SerialPort::restore(Edges::default(), Options::default(), &port.state()).unwrap();
+    let mut port = PortBuilder::restore(&port.state()).build(Edges::default()).unwrap();
     access_all(&mut port);
     port.write_register(LCR, 0x03);
     assert_eq!(port.read_register(LSR) & 0x60, 0x60);
@@ -506,7 +505,7 @@ fn a_16750_gets_as_much_as_its_fifo_holds() {
     for (fcr, trigger) in [(0x21, 1), (0x61, 16), (0xA1, 32), (0xE1, 56)] {
         let edges = Edges::default();
         let config = Config::new().with_profile(Profile::Uart16750);
-        let mut port = SerialPort::with_options(edges.clone(), Options::default().with_uart(config)).unwrap();
+        let mut port = PortBuilder::new().with_uart(config).build(edges.clone()).unwrap();
         port.write_register(LCR, 0x80);
         port.write_register(FCR, fcr);
         port.write_register(LCR, 0x03);
@@ -530,8 +529,7 @@ fn s3_a_hundred_thousand_ports_leave_nothing_behind() {
         (files, std::fs::read_dir("/proc/self/task").unwrap().count(), pages)
     }
     fn cycle() {
-        let options = Options::default().with_scrollback(4096);
-        let mut port = SerialPort::with_options(Edges::default(), options).unwrap();
+        let mut port = PortBuilder::new().with_scrollback(4096).build(Edges::default()).unwrap();
         let session = owner(&port);
         port.write_register(THR, b'x');
         let spectator = port

@@ -11,14 +11,17 @@ use vm_superio::{Serial, SerialState};
 use vuart::endpoint::{Attach, Identity, Input, Mode, Symbol};
 use vuart::uart::spec::offset::*;
 use vuart::uart::{Config, Profile};
-use vuart::{Options, PortState, PortStateV2, RestorePortError, SerialPort, ToSuperioError};
+use vuart::{
+    PortBuilder, PortState, PortStateV2, RestorePortError, SerialPort, StateError, ToSuperioError,
+    TooMuchInput,
+};
 
 /// The state through JSON, and a port of it elsewhere.
 fn moved(port: &SerialPort<Edges>) -> (SerialPort<Edges>, Edges) {
     let json = serde_json::to_string(&port.state()).unwrap();
     let state: PortState = serde_json::from_str(&json).unwrap();
     let edges = Edges::default();
-    (SerialPort::restore(edges.clone(), Options::default(), &state).unwrap(), edges)
+    (PortBuilder::restore(&state).build(edges.clone()).unwrap(), edges)
 }
 
 fn latest(port: &SerialPort<Edges>) -> PortStateV2 {
@@ -125,7 +128,7 @@ fn s13_restored_again_and_again_while_input_arrives() {
 fn breaks_and_other_chips_are_in_it() {
     let edges = Edges::default();
     let config = Config::new().with_profile(Profile::Uart16750).with_out2_gate(false);
-    let old = SerialPort::with_options(edges, Options::default().with_uart(config)).unwrap();
+    let old = PortBuilder::new().with_uart(config).build(edges).unwrap();
     let mut session = owner(&old);
     assert!(session.send_break().unwrap());
     assert_eq!(latest(&old).waiting, [Symbol::Break]);
@@ -141,14 +144,19 @@ fn s4_a_state_that_can_not_be_is_refused() {
     let restore = |change: &dyn Fn(&mut PortStateV2)| {
         let mut state = latest(&port);
         change(&mut state);
-        SerialPort::restore(Edges::default(), Options::default(), &PortState::V2(state)).map(drop)
+        PortBuilder::restore(&PortState::V2(state)).build(Edges::default()).map(drop)
     };
     assert!(restore(&|_| {}).is_ok());
     let waiting = Input::CAPACITY + 1;
     let result = restore(&|state| state.waiting = vec![Symbol::Break; waiting]);
-    assert!(matches!(result, Err(RestorePortError::TooMuchInput { waiting: refused }) if refused == waiting));
+    assert!(
+        matches!(result, Err(RestorePortError::State(StateError::TooMuchInput(refused))) if refused == TooMuchInput { waiting })
+    );
     assert!(matches!(restore(&|state| state.offset = u64::MAX), Err(RestorePortError::Ring(_))));
-    assert!(matches!(restore(&|state| state.dropped = true), Err(RestorePortError::Carrier)));
+    assert!(matches!(
+        restore(&|state| state.dropped = true),
+        Err(RestorePortError::State(StateError::Carrier))
+    ));
     let full = restore(&|state| state.waiting = vec![Symbol::Byte(0); Input::CAPACITY]);
     assert!(full.is_ok());
 }
@@ -169,7 +177,7 @@ fn vm_superio_in_loopback() {
     theirs.write(4, 0x10).unwrap();
     (0..40).for_each(|byte| theirs.write(0, byte).unwrap());
     let state = PortState::try_from(&theirs.state()).unwrap();
-    let mut port = SerialPort::restore(Edges::default(), Options::default(), &state).unwrap();
+    let mut port = PortBuilder::restore(&state).build(Edges::default()).unwrap();
     assert_eq!(port.read_register(LSR), 0x63, "an overrun");
     let looped: Vec<u8> = (0..16).map(|_| port.read_register(RBR)).collect();
     assert_eq!(looped, (0..16).collect::<Vec<u8>>());
@@ -189,7 +197,7 @@ fn a_guest_of_vm_superio_keeps_its_interrupts() {
     theirs.write(1, 0x01).unwrap();
     let state = PortState::try_from(&theirs.state()).unwrap();
     let edges = Edges::default();
-    let port = SerialPort::restore(edges.clone(), Options::default(), &state).unwrap();
+    let port = PortBuilder::restore(&state).build(edges.clone()).unwrap();
     owner(&port).write(b"k").unwrap();
     assert_eq!(edges.count(), 1);
 }
@@ -224,7 +232,7 @@ fn states_of_every_release_restore() {
     session.send_break().unwrap();
     example.read_register(LSR);
     for state in [kept("v1-typed", &example), example.state()] {
-        let mut port = SerialPort::restore(Edges::default(), Options::default(), &state).unwrap();
+        let mut port = PortBuilder::restore(&state).build(Edges::default()).unwrap();
         assert_eq!(port.console().scrollback().end(), 11);
         let (mut read, mut status) = (Vec::new(), Vec::new());
         loop {
@@ -253,7 +261,7 @@ fn s13_a_hang_up_that_the_guest_has_not_seen_is_in_it() {
     for state in [kept("v2-hang-up-due", &due), due.state()] {
         assert_eq!(state, due.state());
         let edges = Edges::default();
-        let mut port = SerialPort::restore(edges.clone(), Options::default(), &state).unwrap();
+        let mut port = PortBuilder::restore(&state).build(edges.clone()).unwrap();
         assert_eq!(port.state(), state);
         port.write_register(MCR, 0x0B);
         assert_eq!(edges.take(), 0, "nobody listens");
@@ -264,7 +272,7 @@ fn s13_a_hang_up_that_the_guest_has_not_seen_is_in_it() {
     for state in [kept("v2-hung-up", &dropped), dropped.state()] {
         assert_eq!(state, dropped.state());
         let edges = Edges::default();
-        let mut port = SerialPort::restore(edges.clone(), Options::default(), &state).unwrap();
+        let mut port = PortBuilder::restore(&state).build(edges.clone()).unwrap();
         assert_eq!((port.state(), edges.take()), (state, 1));
         assert_eq!([IIR, MSR, MSR].map(|register| port.read_register(register)), [0x00, 0x38, 0xB8]);
         assert_eq!(edges.take(), 1, "the carrier has come back");
@@ -304,7 +312,7 @@ fn vm_superio_there_and_back() {
 
     let ours = PortState::try_from(&state).unwrap();
     let edges = Edges::default();
-    let mut port = SerialPort::restore(edges.clone(), Options::default(), &ours).unwrap();
+    let mut port = PortBuilder::restore(&ours).build(edges.clone()).unwrap();
     assert_eq!(edges.count(), 1, "the guest had not read IIR");
 
     let back = SerialState::try_from(&port.state()).unwrap();
@@ -340,7 +348,7 @@ proptest! {
             return Ok(());
         };
         let edges = Edges::default();
-        let mut port = SerialPort::restore(edges.clone(), Options::default(), &state).unwrap();
+        let mut port = PortBuilder::restore(&state).build(edges.clone()).unwrap();
         prop_assert_eq!(port.read_register(SCR), scratch);
         prop_assert_eq!(port.read_register(MCR), modem_control & 0x1F);
         // What the guest had asked for comes, and a handler gets the line low.

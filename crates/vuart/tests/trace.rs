@@ -9,7 +9,7 @@ use vuart::endpoint::{Attach, Identity, Mode};
 use vuart::trace::{Board, Device, Mode as Time, Operation, ParseError, Trace, Unsupported};
 use vuart::uart::spec::{Lsr, Msr, offset::*};
 use vuart::uart::{Config, Profile};
-use vuart::{Options, SerialPort};
+use vuart::{PortBuilder, SerialPort};
 
 /// A hang becomes a failure after this long.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -249,7 +249,7 @@ proptest! {
     fn a_recording_replays(steps in prop::collection::vec(step(), 0..200), wide: bool, gate: bool) {
         let config = Config::new().with_out2_gate(gate);
         let config = if wide { config.with_profile(Profile::Uart16750) } else { config };
-        let mut port = SerialPort::with_options(Irq, Options::default().with_uart(config)).unwrap();
+        let mut port = PortBuilder::new().with_uart(config).build(Irq).unwrap();
         let mut recording = port.record(1 << 20).unwrap();
         let attach = || Attach::new(Identity::new("test", 0, None)).with_mode(Mode::TakeOver);
         let mut session = port.console().attach(attach()).unwrap();

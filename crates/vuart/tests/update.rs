@@ -13,7 +13,7 @@ use support::{Edges, owner};
 use vmm_sys_util::sock_ctrl_msg::ScmSocket as _;
 use vuart::scrollback::{self, FileError, Position, Reader, Scrollback};
 use vuart::uart::spec::offset::*;
-use vuart::{Options, PortState, RestorePortError, SerialPort};
+use vuart::{PortBuilder, PortState, ResumePortError, SerialPort};
 
 /// Where the new VMM finds the old one.
 const SOCKET: &str = "VUART_UPDATE_SOCKET";
@@ -29,7 +29,7 @@ fn ring() -> scrollback::RingOptions {
 fn port() -> (SerialPort<Edges>, Edges, File) {
     let (output, scrollback) = ring().create_memfd("com1").unwrap();
     let edges = Edges::default();
-    let port = SerialPort::with_writer(edges.clone(), Options::default(), output);
+    let port = PortBuilder::new().with_writer(output).build(edges.clone());
     (port, edges, scrollback.file().unwrap().try_clone().unwrap())
 }
 
@@ -83,7 +83,7 @@ fn the_new_vmm() {
     let (output, scrollback) = scrollback::RingOptions::default().adopt(file.unwrap()).unwrap();
     assert_eq!((scrollback.oldest(), scrollback.boot_head()), (0, 4096));
     let edges = Edges::default();
-    let mut port = SerialPort::restore_with_writer(edges.clone(), output, &state).unwrap();
+    let mut port = PortBuilder::restore(&state).with_writer(output).build(edges.clone()).unwrap();
     assert_eq!(port.state().offset(), state.offset());
     let output = text(OUTPUT, OUTPUT);
     socket.write_all(&guest(&mut port, &edges, &output)).unwrap();
@@ -141,7 +141,7 @@ fn another_process_goes_on_and_a_reader_sees_one_stream() {
 
     // The answers are those of a port that goes on here, without the ring.
     let edges = Edges::default();
-    let mut reference = SerialPort::restore(edges.clone(), Options::default(), &state).unwrap();
+    let mut reference = PortBuilder::restore(&state).build(edges.clone()).unwrap();
     let expected = guest(&mut reference, &edges, &text(OUTPUT, OUTPUT));
     let mut answers = vec![0; expected.len()];
     socket.read_exact(&mut answers).unwrap();
@@ -167,13 +167,13 @@ fn a_ring_with_another_offset_is_refused() {
     old.write(0, b"B");
     drop(old);
     let (output, _) = scrollback::RingOptions::default().adopt(file).unwrap();
-    let error = SerialPort::restore_with_writer(Edges::default(), output, &state).unwrap_err();
-    assert!(matches!(error, RestorePortError::OtherOffset { state: 1, ring: 2 }), "{error}");
+    let error = PortBuilder::restore(&state).with_writer(output).build(Edges::default()).unwrap_err();
+    assert!(matches!(error, ResumePortError::OtherOffset { state: 1, ring: 2 }), "{error}");
     assert_eq!(error.to_string(), "the state's next byte of output has the offset 1, and the ring's has 2");
 
     // A ring that begins there will do.
     let (output, _) = ring().with_start(state.offset()).create_memfd("com1").unwrap();
-    let mut port = SerialPort::restore_with_writer(Edges::default(), output, &state).unwrap();
+    let mut port = PortBuilder::restore(&state).with_writer(output).build(Edges::default()).unwrap();
     port.write(0, b"B");
     assert_eq!((port.console().scrollback().oldest(), port.console().scrollback().end()), (1, 2));
 }
@@ -181,7 +181,7 @@ fn a_ring_with_another_offset_is_refused() {
 #[test]
 fn a_boot_is_marked() {
     let (output, _) = scrollback::RingOptions::new(4096).with_boot_head(16).create().unwrap();
-    let mut port = SerialPort::with_writer(Edges::default(), Options::default(), output);
+    let mut port = PortBuilder::new().with_writer(output).build(Edges::default());
     let say =
         |port: &mut SerialPort<Edges>, text: &[u8]| text.iter().for_each(|byte| port.write(0, &[*byte]));
     say(&mut port, b"the first boot");

@@ -1,0 +1,266 @@
+//! The ways to make a port.
+
+use vm_superio::Trigger;
+use vuart_16550::spec::Msr;
+use vuart_16550::{Config, Uart};
+use vuart_scrollback::{CapacityError, OptionsError, Scrollback, Writer};
+
+use crate::port::SerialPort;
+use crate::state::{PortState, StateError};
+
+/// A port can't be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NewPortError {
+    /// The ring can't have that size.
+    #[error(transparent)]
+    Capacity(#[from] CapacityError),
+}
+
+/// A port can't go on from a state in a ring of its own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestorePortError {
+    /// No port can be in that state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The ring can't have that size, or begin at the state's offset.
+    #[error(transparent)]
+    Ring(#[from] OptionsError),
+}
+
+/// A port can't go on from a state in the ring that it had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResumePortError {
+    /// No port can be in that state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The ring is not the one that the port had when the state was taken, or the guest has written since.
+    #[error("the state's next byte of output has the offset {state}, and the ring's has {ring}")]
+    OtherOffset {
+        /// The next offset by the state.
+        state: u64,
+        /// The next offset of the ring's [`Writer`].
+        ring: u64,
+    },
+}
+
+/// Makes a [`SerialPort`].
+///
+/// Two choices are independent, and each is a type parameter, so that an option which would have no effect does not exist:
+///
+/// | | the chip | the ring |
+/// |---|---|---|
+/// | at first | [`new`](PortBuilder::new): fresh, with [`with_uart`](PortBuilder::with_uart) | 1 MiB of memory, with [`with_scrollback`](PortBuilder::with_scrollback) |
+/// | or | [`restore`](PortBuilder::restore): as a [`PortState`] says | [`with_writer`](PortBuilder::with_writer): a ring that you have made |
+///
+/// `build` takes the interrupt's trigger.
+///
+/// ```
+/// # use vuart::{PortBuilder, uart::{Config, Profile}};
+/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+/// let config = Config::new().with_profile(Profile::Uart16750);
+/// let port = PortBuilder::new().with_uart(config).with_scrollback(64 << 10).build(Irq)?;
+/// assert_eq!(port.console().scrollback().capacity(), 64 << 10);
+/// # Ok::<(), vuart::NewPortError>(())
+/// ```
+///
+/// # A snapshot that goes on elsewhere
+///
+/// The restored port has the same answers, interrupts and offsets. If its interrupt line is high, the guest is interrupted, whether or
+/// not it had been already (R4, S19). The history before the snapshot is declared lost, unless the ring comes along. Ownership of the
+/// console is decided anew. Input that waits has no owner, and is discarded when a session comes to own the console before the guest
+/// has read it.
+///
+/// ```
+/// # use vuart::{PortBuilder, PortState, SerialPort};
+/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+/// let mut port = SerialPort::new(Irq)?;
+/// port.write(0, b"A");
+/// port.write(1, &[0x02]); // THRE interrupt
+/// let state: PortState = port.state();
+/// drop(port); // ... and on another machine:
+///
+/// let mut port = PortBuilder::restore(&state).build(Irq)?;
+/// assert_eq!(port.counters().interrupts, 1);
+/// port.write(0, b"B");
+/// assert_eq!(port.console().scrollback().oldest(), 1);
+/// assert_eq!(port.console().scrollback().end(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # A ring that outlives the VMM
+///
+/// The ring in a `memfd` or a file ([`scrollback::RingOptions`](vuart_scrollback::RingOptions)) keeps the guest's last words, also when
+/// the VMM is killed.
+///
+/// ```
+/// # use vuart::{PortBuilder, scrollback};
+/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+/// let ring = scrollback::RingOptions::new(1 << 20).with_boot_head(64 << 10);
+/// let (output, scrollback) = ring.create_memfd("com1")?;
+/// let mut port = PortBuilder::new().with_writer(output).build(Irq);
+/// port.write(0, b"O");
+/// port.write(0, b"K");
+///
+/// // A supervisor that holds the file descriptor reads them.
+/// let file = scrollback.file().expect("a ring in a memfd").try_clone()?;
+/// drop((port, scrollback));
+/// let left = scrollback::Scrollback::load(&file)?;
+/// let mut buf = [0; 16];
+/// assert_eq!((left.read_at(0, &mut buf).len(), &buf[..2]), (2, &b"OK"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Live update
+///
+/// State and ring together replace a VMM under its guest. The old process pauses its vCPUs, takes the state, drops the port, and hands
+/// state and file descriptor to the new one, which [adopts](vuart_scrollback::RingOptions::adopt) the ring. Nothing of the history is
+/// lost, and readers of the file ([`Scrollback::map`]) read on as if nothing had happened.
+///
+/// ```
+/// # use vuart::{PortBuilder, scrollback};
+/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+/// let (output, scrollback) = scrollback::RingOptions::default().create_memfd("com1")?;
+/// let mut port = PortBuilder::new().with_writer(output).build(Irq);
+/// port.write(0, b"A");
+/// let (state, file) = (port.state(), scrollback.file().expect("a ring in a memfd").try_clone()?);
+/// drop(port); // ... and in another process, by inheritance or over a Unix socket:
+///
+/// let (output, _) = scrollback::RingOptions::default().adopt(file)?;
+/// let mut port = PortBuilder::restore(&state).with_writer(output).build(Irq)?;
+/// port.write(0, b"B");
+/// assert_eq!(port.console().scrollback().oldest(), 0);
+/// assert_eq!(port.console().scrollback().end(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A snapshot that is older than what the ring holds needs another ring, whose first byte has its [offset](PortState::offset):
+/// [`with_start`](vuart_scrollback::RingOptions::with_start).
+#[derive(Debug, Clone, Copy)]
+#[must_use = "a builder makes nothing until `build`"]
+pub struct PortBuilder<C = Config, R = Capacity> {
+    chip: C,
+    ring: R,
+}
+
+/// The size of a ring in memory that [`PortBuilder::build`] makes.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity(usize);
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self(1 << 20)
+    }
+}
+
+impl PortBuilder {
+    /// Begins with a 16550A after reset and 1 MiB of scrollback.
+    pub fn new() -> Self {
+        Self { chip: Config::default(), ring: Capacity::default() }
+    }
+}
+
+impl Default for PortBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a> PortBuilder<&'a PortState> {
+    /// Begins with the chip and the board of a [snapshot](SerialPort::state), and 1 MiB of scrollback.
+    pub fn restore(state: &'a PortState) -> Self {
+        Self { chip: state, ring: Capacity::default() }
+    }
+}
+
+impl<R> PortBuilder<Config, R> {
+    /// Sets the chip's profile and the board's wiring.
+    pub fn with_uart(self, config: Config) -> Self {
+        Self { chip: config, ..self }
+    }
+}
+
+impl<C> PortBuilder<C> {
+    /// Sets how many bytes of output the ring keeps: a power of two.
+    pub fn with_scrollback(self, bytes: usize) -> Self {
+        Self { ring: Capacity(bytes), ..self }
+    }
+
+    /// Uses a ring that you have made: one with a boot head, or one in a `memfd` or a file.
+    pub fn with_writer(self, output: Writer) -> PortBuilder<C, Writer> {
+        PortBuilder { chip: self.chip, ring: output }
+    }
+}
+
+impl PortBuilder {
+    /// Makes the port.
+    ///
+    /// # Errors
+    ///
+    /// When the ring can't have that size.
+    pub fn build<T: Trigger + Send + Sync + 'static>(
+        self,
+        trigger: T,
+    ) -> Result<SerialPort<T>, NewPortError> {
+        let (output, _) = Scrollback::new(self.ring.0)?;
+        Ok(self.with_writer(output).build(trigger))
+    }
+}
+
+impl PortBuilder<Config, Writer> {
+    /// Makes the port.
+    pub fn build<T: Trigger + Send + Sync + 'static>(self, trigger: T) -> SerialPort<T> {
+        SerialPort::wired(trigger, Uart::new(self.chip), self.ring, &[], Msr::CONNECTED, false)
+    }
+}
+
+impl PortBuilder<&PortState> {
+    /// Makes the port.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be in that state, or the ring can't have that size or begin at the state's offset.
+    pub fn build<T: Trigger + Send + Sync + 'static>(
+        self,
+        trigger: T,
+    ) -> Result<SerialPort<T>, RestorePortError> {
+        // Errors of the state come first, and cost no memory.
+        let state = self.chip.as_latest();
+        let uart = state.uart()?;
+        let (output, _) = Scrollback::starting_at(self.ring.0, state.offset)?;
+        Ok(SerialPort::restored(trigger, uart, output, &state))
+    }
+}
+
+impl PortBuilder<&PortState, Writer> {
+    /// Makes the port.
+    ///
+    /// # Errors
+    ///
+    /// [`OtherOffset`](ResumePortError::OtherOffset) when the ring's next offset is not the state's, or when no port can be in that
+    /// state.
+    pub fn build<T: Trigger + Send + Sync + 'static>(
+        self,
+        trigger: T,
+    ) -> Result<SerialPort<T>, ResumePortError> {
+        let (state, output) = (self.chip.as_latest(), self.ring);
+        let uart = state.uart()?;
+        if output.end() != state.offset {
+            return Err(ResumePortError::OtherOffset { state: state.offset, ring: output.end() });
+        }
+        Ok(SerialPort::restored(trigger, uart, output, &state))
+    }
+}
+
+impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
+    /// Makes a port with a 16550A after reset and 1 MiB of scrollback. [`PortBuilder`] makes any other.
+    ///
+    /// # Errors
+    ///
+    /// When there is not enough memory for the ring.
+    pub fn new(trigger: T) -> Result<Self, NewPortError> {
+        PortBuilder::new().build(trigger)
+    }
+}

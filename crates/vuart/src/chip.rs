@@ -1,0 +1,36 @@
+//! The chip as the port holds it.
+//!
+//! With the feature `trace` it is a [`Tracer`](vuart_trace::Tracer): the register machine, and around it what records each access
+//! while a recording goes on. Without the feature it is the plain register machine, and nothing of a recording is left.
+
+#[cfg(feature = "trace")]
+mod imp {
+    pub(crate) use vuart_trace::Tracer as Chip;
+
+    /// Whether a recording has to see each access.
+    #[inline]
+    pub(crate) fn is_recording(chip: &Chip) -> bool {
+        chip.is_recording()
+    }
+
+    /// Ends an access, or an action of the host.
+    #[inline]
+    pub(crate) fn settle(chip: &mut Chip) {
+        chip.settle();
+    }
+}
+
+#[cfg(not(feature = "trace"))]
+mod imp {
+    pub(crate) use vuart_16550::Uart as Chip;
+
+    #[inline]
+    pub(crate) fn is_recording(_: &Chip) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(crate) fn settle(_: &mut Chip) {}
+}
+
+pub(crate) use imp::{Chip, is_recording, settle};

@@ -1,0 +1,274 @@
+//! The guest's accesses: single registers, wide accesses, strings.
+//!
+//! A read or write that the [cache](crate::cache) answers takes the fast path. All others take the long way, which serves the host's
+//! events in the order that a driver expects, and ends with a look at the interrupt line.
+
+use vm_superio::Trigger;
+use vuart_16550::FIFO_SIZE_MAX;
+use vuart_16550::spec::{InterruptId, offset};
+
+use super::{Ring, SerialPort};
+use crate::chip;
+
+impl<T: Trigger> SerialPort<T> {
+    /// Serves a guest's read at `offset` bytes into the port's range.
+    ///
+    /// An access of several bytes reads as many neighbouring registers, as the bus of a PC splits it. Bytes beyond the last register
+    /// read 0xFF (R15). An access longer than eight bytes is no register access: it reads 0xFF and has no effect (S12).
+    #[inline]
+    pub fn read(&mut self, offset: u64, data: &mut [u8]) {
+        match (register(offset), data) {
+            (Some(register), [byte]) => *byte = self.read_register(register),
+            (_, data) => self.read_wide(offset, data),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_wide(&mut self, offset: u64, data: &mut [u8]) {
+        if data.len() > usize::from(offset::COUNT) {
+            self.bad_accesses += 1;
+            data.fill(0xFF);
+            return;
+        }
+        for (index, byte) in (0..).zip(data) {
+            *byte = match self.neighbour(offset, index) {
+                Some(register) => self.read_register(register),
+                None => 0xFF,
+            };
+        }
+    }
+
+    /// Serves a guest's repeated read of one register: `rep insb`, one byte each.
+    ///
+    /// Where there is no register, all bytes read 0xFF, and the string counts as one bad access.
+    pub fn read_string(&mut self, offset: u64, data: &mut [u8]) {
+        let Some(register) = register(offset) else {
+            self.bad_accesses += 1;
+            data.fill(0xFF);
+            return;
+        };
+        for byte in data {
+            *byte = self.read_register(register);
+        }
+    }
+
+    /// Serves a guest's write at `offset` bytes into the port's range.
+    ///
+    /// An access of several bytes writes as many neighbouring registers. Bytes beyond the last register have no effect, and neither has
+    /// an access longer than eight bytes (S12).
+    #[inline]
+    pub fn write(&mut self, offset: u64, data: &[u8]) {
+        self.write_and_ring(offset, data, Ring::Port);
+    }
+
+    #[inline]
+    pub(crate) fn write_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) {
+        match (register(offset), data) {
+            (Some(register), [byte]) => self.write_register_and_ring(register, *byte, ring),
+            _ => self.write_wide(offset, data, ring),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_wide(&mut self, offset: u64, data: &[u8], ring: Ring) {
+        if data.len() > usize::from(offset::COUNT) {
+            self.bad_accesses += 1;
+            return;
+        }
+        for (index, byte) in (0..).zip(data) {
+            if let Some(register) = self.neighbour(offset, index) {
+                self.write_register_and_ring(register, *byte, ring);
+            }
+        }
+    }
+
+    /// Serves a guest's repeated write of one register: `rep outsb`, one byte each, or writes that were
+    /// [coalesced](crate::coalescing).
+    ///
+    /// The effect is that of single writes, but a string to THR goes into the ring as a whole. Where there is no register, the string has
+    /// no effect and counts as one bad access.
+    ///
+    /// ```
+    /// # use vuart::SerialPort;
+    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+    /// let mut port = SerialPort::new(Irq)?;
+    /// port.write_string(0, b"Linux version 6.1");
+    /// assert_eq!(port.console().scrollback().end(), 17);
+    /// # Ok::<(), vuart::NewPortError>(())
+    /// ```
+    pub fn write_string(&mut self, offset: u64, data: &[u8]) {
+        self.write_string_and_ring(offset, data, Ring::Port);
+    }
+
+    pub(crate) fn write_string_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) {
+        let Some(register) = register(offset) else {
+            self.bad_accesses += 1;
+            return;
+        };
+        let mut rest = data;
+        while let Some((first, others)) = rest.split_first() {
+            if register == offset::THR && self.cache.sends() {
+                self.output.extend(rest);
+                return self.ring(ring);
+            }
+            // After the first write the others may do nothing but send.
+            self.write_register_and_ring(register, *first, ring);
+            rest = others;
+        }
+    }
+
+    /// The register of byte `index` of an access at `offset`.
+    fn neighbour(&mut self, offset: u64, index: u64) -> Option<u8> {
+        let register = offset.checked_add(index).and_then(register);
+        if register.is_none() {
+            self.bad_accesses += 1;
+        }
+        register
+    }
+
+    /// Serves a guest's read of one register. Only the low three bits of `register` count.
+    #[inline]
+    pub fn read_register(&mut self, register: u8) -> u8 {
+        match self.cache.read(register) {
+            Some(value) if !self.receive.host_has_acted() => value,
+            _ => self.read_the_long_way(register & 7),
+        }
+    }
+
+    #[inline(never)]
+    fn read_the_long_way(&mut self, register: u8) -> u8 {
+        if let Some(value) = self.peek(register) {
+            self.cache.keep_read(register, value);
+            return value;
+        }
+        self.cache.clear();
+        let (chip, edge) = (&mut self.chip, &mut self.edge);
+        let value = match register {
+            offset::RBR | offset::IIR | offset::LSR => {
+                if register == offset::IIR {
+                    self.modem.before_read(chip, edge);
+                }
+                if register != offset::RBR {
+                    edge.looks();
+                }
+                self.receive.before_read(register, chip, edge);
+                let value = chip.read(register);
+                // Also after a read that has taken nothing: a guest that was interrupted for input which a take-over has discarded
+                // must be told of the next.
+                self.receive.settle(FIFO_SIZE_MAX, chip, edge);
+                value
+            }
+            offset::MSR => {
+                self.modem.before_read(chip, edge);
+                let value = chip.read(register);
+                self.modem.after_msr_read(chip, edge);
+                value
+            }
+            _ => chip.read(register),
+        };
+        self.settle();
+        value
+    }
+
+    /// What the register reads, if the read changes nothing: not the chip, not what the guest has been told, not where input is.
+    #[inline]
+    fn peek(&self, register: u8) -> Option<u8> {
+        // A recording has to see the read.
+        if self.receive.host_has_acted() || chip::is_recording(&self.chip) {
+            return None;
+        }
+        let has_effect = match register {
+            offset::RBR => self.receive.has_more_for(&self.chip),
+            // The first look is remembered, and any look may move input up.
+            offset::LSR => !self.edge.has_looked() || self.receive.has_more_for(&self.chip),
+            offset::IIR => {
+                !self.edge.has_looked() || self.receive.has_more_for(&self.chip) || self.modem.drop_is_due()
+            }
+            offset::MSR => self.modem.drop_is_due() || self.modem.is_seen_in_msr(&self.chip),
+            _ => false,
+        };
+        if has_effect { None } else { self.chip.peek(register) }
+    }
+
+    /// Serves a guest's write of one register. Only the low three bits of `register` count.
+    #[inline]
+    pub fn write_register(&mut self, register: u8, value: u8) {
+        self.write_register_and_ring(register, value, Ring::Port);
+    }
+
+    #[inline]
+    pub(crate) fn write_register_and_ring(&mut self, register: u8, value: u8, ring: Ring) {
+        // Each of the other ways is a call at the end, so that this one has no registers to save.
+        if register & 7 != offset::THR || !self.cache.sends() {
+            self.write_the_long_way(register & 7, value, ring);
+        } else if self.output.push_announced(value) {
+            self.ring(ring);
+        } else {
+            self.send(value, ring);
+        }
+    }
+
+    #[inline(never)]
+    fn send(&mut self, byte: u8, ring: Ring) {
+        self.output.push(byte);
+        self.ring(ring);
+    }
+
+    #[inline]
+    fn ring(&self, ring: Ring) {
+        if ring == Ring::Port {
+            self.doorbell.ring_if_armed();
+        }
+    }
+
+    #[inline(never)]
+    fn write_the_long_way(&mut self, register: u8, value: u8, ring: Ring) {
+        self.cache.clear();
+        if let Some(byte) = self.chip.write(register, value) {
+            self.send(byte, ring);
+        }
+        if register == offset::THR {
+            self.write_thr();
+        } else {
+            self.write_other(register);
+        }
+    }
+
+    /// The rest of a THR write on the long way.
+    #[inline]
+    fn write_thr(&mut self) {
+        let is_thre = self.chip.interrupt_id() == InterruptId::Thre;
+        if is_thre {
+            self.edge.sends();
+        }
+        self.settle();
+        let is_edge = is_thre && self.edge.awaits_send();
+        let only_sends = self.chip.is_transparent() && !is_edge && !chip::is_recording(&self.chip);
+        self.cache.keep_sends(only_sends);
+    }
+
+    /// The rest of a write of another register.
+    #[inline]
+    fn write_other(&mut self, register: u8) {
+        let (chip, edge) = (&mut self.chip, &mut self.edge);
+        self.receive.catch_up();
+        // One character is enough to raise the line. The rest waits until the guest reads, because a driver that sets the port up
+        // enables the interrupt before it resets the FIFOs.
+        self.receive.settle(1, chip, edge);
+        if matches!(register, offset::LCR | offset::MCR) {
+            self.modem.tell_outputs(chip);
+        }
+        if matches!(register, offset::IER | offset::MCR) {
+            self.modem.listen(chip, edge);
+        }
+        self.settle();
+    }
+}
+
+/// The register at that many bytes into the port's range, if there is one.
+#[inline]
+fn register(offset: u64) -> Option<u8> {
+    u8::try_from(offset).ok().filter(|register| *register < offset::COUNT)
+}

@@ -1,0 +1,110 @@
+//! How input gets from the queue behind the port into the chip's receiver.
+//!
+//! Input waits in the console's [queue](Input) and moves up when the guest looks for it. So a guest that does not read costs nothing,
+//! a FIFO reset takes only what has moved up, and a take-over discards the rest.
+//!
+//! A guest that sleeps does not look. So while the receiver is empty and its interrupt is enabled, the port asks the queue for an
+//! announcement: the thread that types interrupts the guest ([`Input::want`]).
+
+use vuart_16550::FIFO_SIZE_MAX;
+use vuart_16550::spec::offset;
+use vuart_endpoint::{Input, Symbol};
+
+use crate::chip::Chip;
+use crate::edge::Edge;
+
+/// The guest's end of the input queue.
+#[derive(Debug)]
+pub(crate) struct Receive {
+    input: Input,
+    /// The count of the host's [changes](Input::changes) that the port has looked at.
+    seen: u64,
+}
+
+impl Receive {
+    pub(crate) fn new(input: Input) -> Self {
+        Self { input, seen: 0 }
+    }
+
+    /// Whether the host has done something that the port has not looked at: typed, announced, hung up.
+    #[inline]
+    pub(crate) fn host_has_acted(&self) -> bool {
+        self.input.changes() != self.seen
+    }
+
+    /// Counts what the host has done so far as seen. The caller looks at all of it *after* this.
+    #[inline]
+    pub(crate) fn catch_up(&mut self) {
+        self.seen = self.input.changes();
+    }
+
+    /// Whether a read of LSR or IIR may find the receiver empty while input waits.
+    #[inline]
+    pub(crate) fn has_more_for(&self, chip: &Chip) -> bool {
+        chip.received() == 0 && !self.input.is_empty()
+    }
+
+    /// The input that waits, in order. For a snapshot: it allocates.
+    pub(crate) fn waiting(&self) -> Vec<Symbol> {
+        self.input.waiting()
+    }
+
+    /// Before a read of RBR, IIR or LSR: moves up what the guest looks for.
+    ///
+    /// A guest that polls LSR must see what has come. A guest that was interrupted for input must find it in whatever register it reads
+    /// first.
+    #[inline]
+    pub(crate) fn before_read(&mut self, register: u8, chip: &mut Chip, edge: &mut Edge) {
+        self.catch_up();
+        let waits = chip.awaits_character();
+        // What is in the receiver is served first, so that a paste moves up by FIFOs and not by characters.
+        if !(waits || register == offset::LSR) || !self.has_more_for(chip) {
+            return;
+        }
+        let before = chip.interrupt();
+        // A guest that polls reads LSR before each character, and gets one at a time. A driver that starts up reads LSR and then empties
+        // the receiver with FCR: what a person typed too early is better off behind it.
+        let announced = self.refill(if waits { FIFO_SIZE_MAX } else { 1 }, chip);
+        // The guest is about to see this rise, and the sender has announced it, or does so now. (A read of RBR does not show it.)
+        if announced && register != offset::RBR {
+            edge.announced_elsewhere(before, chip.interrupt());
+        }
+    }
+
+    /// After an access that may have emptied the receiver, or changed whether input interrupts the guest: moves up to `most` characters
+    /// at a time, and asks for an announcement when the guest has to wait for more.
+    #[inline]
+    pub(crate) fn settle(&mut self, most: u8, chip: &mut Chip, edge: &mut Edge) {
+        while chip.awaits_character() {
+            if self.input.is_empty() && self.input.want() {
+                return;
+            }
+            // The line falls between the last character and the next: an edge for a driver that reads only so many. The fall is noted
+            // here and nowhere else, because a rise that another source made in this access is still to be announced.
+            //
+            // An announcement that was made for this input does not count: the guest may have served it already, when the input had
+            // gone to a take-over, and what it reads in this access does not tell it of this input.
+            edge.saw(chip.interrupt());
+            self.refill(most, chip);
+        }
+        // Input can't interrupt the guest now. An announcement would come to nothing, and must not be taken for one that counts when
+        // input can interrupt it again. Input stays behind the FIFO, where a guest that polls LSR gets it from.
+        self.input.announced();
+    }
+
+    /// Moves up to `most` waiting characters into the receiver. Returns whether an announcement that was asked for has been made, or is
+    /// about to be.
+    fn refill(&mut self, most: u8, chip: &mut Chip) -> bool {
+        let room = chip.room().min(most);
+        let announced = self.input.announced();
+        let mut symbols = [Symbol::Break; FIFO_SIZE_MAX as usize];
+        let taken = self.input.take(&mut symbols[..usize::from(room)]);
+        for symbol in &symbols[..taken] {
+            match symbol {
+                Symbol::Byte(byte) => chip.receive(*byte),
+                Symbol::Break => chip.receive_break(),
+            }
+        }
+        announced
+    }
+}
