@@ -106,7 +106,7 @@ impl Connection {
     fn send_output(&mut self, start: u64, bytes: &[u8]) -> Result<usize, Closed> {
         let headers: [_; BATCH.div_ceil(CHUNK)] = std::array::from_fn(|n| {
             let from = (n * CHUNK).min(bytes.len());
-            vuart_wire::output_header(start + from as u64, (bytes.len() - from).min(CHUNK))
+            vuart_wire::output_frame(start + from as u64, &bytes[from..(from + CHUNK).min(bytes.len())]).0
         });
         let mut pieces = [IoSlice::new(&[]); 2 * BATCH.div_ceil(CHUNK)];
         let count = match self.protocol {
