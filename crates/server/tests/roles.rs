@@ -128,7 +128,7 @@ fn roles_are_in_order() {
 fn a_group_s_socket_has_its_mode_and_the_others_have_not() {
     let gid = rustix::process::getegid().as_raw();
     let vm = Served::start(ServerOptions::default(), |claim| {
-        let sockets = Sockets::of(claim).bind_raw().unwrap().for_group(gid, Role::Spectator);
+        let sockets = Sockets::of(claim).bind_raw().unwrap().with_group(gid, Role::Spectator);
         sockets.bind_control().unwrap()
     });
     let mode = |ending| std::fs::metadata(vm.file(ending)).unwrap().permissions().mode() & 0o7777;
@@ -210,8 +210,8 @@ fn members_of_a_group_have_its_role_and_strangers_none() {
     let (dir, program) = grounds();
     RuntimeDir::create_shared(dir.path().join("run"), GROUP).unwrap();
     let vm = Served::start_in(dir, 1 << 14, ServerOptions::default(), |claim| {
-        let sockets = Sockets::of(claim).for_group(GROUP, Role::Owner).bind_control().unwrap();
-        sockets.for_group(GROUP, Role::Spectator).bind_read_only().unwrap().bind_raw().unwrap()
+        let sockets = Sockets::of(claim).with_group(GROUP, Role::Owner).bind_control().unwrap();
+        sockets.with_group(GROUP, Role::Spectator).bind_read_only().unwrap().bind_raw().unwrap()
     });
     let ctl = vm.file("ctl");
     assert_eq!(send(&program, &ctl, STRANGER, GROUP, &[]), "owns");
@@ -232,7 +232,7 @@ fn a_group_that_may_watch_may_not_own() {
     let (dir, program) = grounds();
     RuntimeDir::create_shared(dir.path().join("run"), GROUP).unwrap();
     let vm = Served::start_in(dir, 1 << 14, ServerOptions::default(), |claim| {
-        Sockets::of(claim).for_group(GROUP, Role::Spectator).bind_control().unwrap()
+        Sockets::of(claim).with_group(GROUP, Role::Spectator).bind_control().unwrap()
     });
     assert_eq!(send(&program, &vm.file("ctl"), STRANGER, GROUP, &[]), "watches");
 }
@@ -249,7 +249,7 @@ fn a_stranger_who_gets_to_a_socket_is_refused_all_the_same() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
     let (_writer, scrollback) = Scrollback::new(1 << 14).unwrap();
     let (console, _input) = Console::new(scrollback, || ());
-    let sockets = Sockets::default().for_group(GROUP, Role::Owner).with_control(listener);
+    let sockets = Sockets::default().with_group(GROUP, Role::Owner).with_control(listener);
     let server = Server::new("vm0", console, sockets, ServerOptions::default()).unwrap();
     let _server = ServerThread::start(server).unwrap();
     assert_eq!(send(&program, &path, STRANGER, STRANGER, &[]), "Forbidden");
