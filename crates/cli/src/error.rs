@@ -44,7 +44,7 @@ pub(crate) enum Error {
     #[error("the server of {console} has shut down; `vuart list` shows whether another has taken its place")]
     ShutDown { console: String },
 
-    #[error(transparent)]
+    #[error("{0}{}", Self::hint(.0))]
     Client(#[from] ClientError),
 
     #[error(transparent)]
@@ -144,6 +144,14 @@ impl From<ClaimError> for Error {
 }
 
 impl Error {
+    /// What the command adds to what its library says.
+    fn hint(error: &ClientError) -> &'static str {
+        match error {
+            ClientError::NotFound { .. } => "; `vuart list` shows those that there are",
+            _ => "",
+        }
+    }
+
     /// Why there is no session.
     pub(crate) fn refused(refused: Refused, console: String) -> Self {
         match refused {

@@ -1,4 +1,4 @@
-//! Who may connect, and what they may do: roles.
+//! Peers and roles: who may connect, and what each may do.
 
 use std::fmt;
 use std::io;
@@ -9,51 +9,51 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
 use vuart_endpoint::Identity;
 
-/// What a peer may do. Each may do what the ones before it may.
+/// What a peer may do. Each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// Watch, read the history, see who is there.
+    /// Watches, reads the history, sees who is there.
     Spectator,
-    /// Own the console, and take it over.
+    /// Owns the console, and takes it over.
     Owner,
-    /// Send others away.
+    /// Ends the sessions of others.
     Admin,
 }
 
-/// What a peer came through.
+/// The kind of socket that a peer has connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SocketKind {
-    /// `NAME.sock`: one byte is one byte.
+    /// `NAME.sock`: raw bytes.
     Raw,
-    /// `NAME.ro.sock`: output alone.
+    /// `NAME.ro.sock`: output only.
     ReadOnly,
     /// `NAME.ctl`: the [framed protocol](vuart_wire).
     Control,
-    /// `NAME.pty`: a pseudo-terminal. Whoever may open it is this process's user or root, and nobody knows which process it is.
+    /// `NAME.pty`: a pseudo-terminal. Only this process's user and root may open it. The process that opens it is not known.
     Pty,
 }
 
-/// Somebody who has connected, as the kernel knows them.
+/// A process that has connected, as the kernel describes it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Peer {
-    /// The user (effective).
+    /// The effective user.
     pub uid: u32,
-    /// The group (effective). The others that the process is in are not known; for these see [`group_role`](Self::group_role).
+    /// The effective group. Supplementary groups are not known; for these see [`group_role`](Self::group_role).
     pub gid: u32,
-    /// The process; `None` for one of another process namespace.
+    /// The process, or `None` if it is in another process namespace.
     pub pid: Option<u32>,
-    /// The name of its program, which proves nothing; empty when it can't be had.
+    /// The name of its program, which proves nothing. Empty when it can't be read.
     pub program: String,
-    /// What it came through.
+    /// The kind of socket.
     pub socket: SocketKind,
-    /// The role that comes with the socket, when that was [opened to a group](crate::Sockets::for_group): the kernel has let
-    /// the peer through, so it is in the group (also when that is one of its supplementary groups), or this user, or root.
+    /// The role of the socket's group, if the socket was [opened to one](crate::Sockets::with_group). The kernel has let the
+    /// peer connect, so it is in the group (perhaps by a supplementary group), or it is this user or root.
     pub group_role: Option<Role>,
 }
 
-/// Answers what a peer may do; `None` is nothing at all.
+/// Returns the role of a peer; `None` refuses it.
 pub(crate) type Authorise = Arc<dyn Fn(&Peer) -> Option<Role> + Send + Sync>;
 
 impl Peer {
@@ -64,7 +64,7 @@ impl Peer {
         programs: bool,
     ) -> io::Result<Self> {
         let credentials = getsockopt(stream, PeerCredentials)?;
-        // Of another process namespace it is 0.
+        // 0 stands for a process of another namespace.
         let pid = u32::try_from(credentials.pid()).ok().filter(|pid| *pid != 0);
         let program = pid
             .filter(|_| programs)
@@ -80,7 +80,7 @@ impl Peer {
         })
     }
 
-    /// Whoever has opened the pseudo-terminal.
+    /// The programs that have opened the pseudo-terminal.
     pub(crate) fn at_pty() -> Self {
         Self {
             uid: rustix::process::geteuid().as_raw(),
@@ -92,8 +92,8 @@ impl Peer {
         }
     }
 
-    /// The role, unless the embedder [says otherwise](crate::ServerOptions::with_authoriser): this process's user and root
-    /// are [`Admin`](Role::Admin); others have the role that their socket's group was given, or none.
+    /// The role that a peer has by default. This process's user and root are [`Admin`](Role::Admin). Others have the role of
+    /// their socket's group, or none. [`ServerOptions::with_authoriser`](crate::ServerOptions::with_authoriser) overrides it.
     pub fn default_role(&self) -> Option<Role> {
         if self.uid == rustix::process::geteuid().as_raw() || self.uid == 0 {
             Some(Role::Admin)

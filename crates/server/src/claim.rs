@@ -8,32 +8,32 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use vuart_wire::{RuntimeDir, RuntimeDirError};
 
-/// A console's name can't be claimed.
+/// Why a console's name can't be claimed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClaimError {
     /// The name or the directory can't be used.
     #[error(transparent)]
     Directory(#[from] RuntimeDirError),
-    /// Another process serves that name.
+    /// Another process serves a console of this name.
     #[error("console {name:?} is already served by process {pid}; choose another name")]
     Taken {
         /// The name.
         name: String,
-        /// Its server, as it says itself.
+        /// The process that serves it, by its own account.
         pid: String,
     },
-    /// The lock file can't be made or taken.
+    /// The lock file can't be created or locked.
     #[error("can't lock {}: {source}", path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
 }
 
-/// The right to serve a name. Dropping it removes the console's files.
+/// The right to serve a console under a name. Dropping it removes the console's files.
 #[derive(Debug)]
 pub struct Claim {
     name: String,
@@ -42,16 +42,16 @@ pub struct Claim {
     control: PathBuf,
     pty: PathBuf,
     path: PathBuf,
-    /// Holds the lock as long as it is open.
+    /// The open lock file, which holds the lock.
     lock: File,
 }
 
 impl Claim {
-    /// Claims a name for a console that this process will serve, and removes what a dead server left of it.
+    /// Claims a name for a console that this process will serve. Removes the files that a dead server has left.
     ///
     /// # Errors
     ///
-    /// When the name is no name, or another process serves it.
+    /// When the name can't be a console's, another process serves it, or the lock file can't be created.
     pub fn new(dir: &RuntimeDir, name: &str) -> Result<Self, ClaimError> {
         let raw = dir.raw_socket(name)?;
         let read_only = dir.read_only_socket(name)?;
@@ -66,7 +66,7 @@ impl Claim {
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
-                // A link would lock, and write to, a file that somebody else has chosen.
+                // A link would lock, and write to, a file that another user has chosen.
                 .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
                 .open(&path)
                 .map_err(fail)?;
@@ -74,7 +74,7 @@ impl Claim {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     let mut pid = String::new();
-                    // What stands there is for people; an unreadable one is no reason for another error.
+                    // The number is for people. If it can't be read, this is still the error to report.
                     let _ = lock.take(16).read_to_string(&mut pid);
                     let pid = pid.trim();
                     let pid = if pid.is_empty() { "(unknown)" } else { pid }.to_owned();
@@ -82,13 +82,13 @@ impl Claim {
                 }
                 Err(TryLockError::Error(source)) => return Err(fail(source)),
             }
-            // The last holder removes the file before it lets go of it. If that happened between our two steps, we
-            // hold a lock that nobody else will ever see.
+            // The last holder removes the file before it unlocks it. If that happened between opening and locking, this lock is
+            // on a file that no other process will open.
             if !is_at(&lock, &path).map_err(fail)? {
                 continue;
             }
-            // For people, in the message of whoever comes next. A disk that has no room for it may have some for sockets,
-            // and the console is worth more than the number.
+            // For people: the next process that wants the name shows it. A full disk may still have room for sockets, and the
+            // console is worth more than this number.
             let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
             let claim = Self { name: name.to_owned(), raw, read_only, control, pty, path, lock };
             claim.remove_files();
@@ -102,34 +102,34 @@ impl Claim {
         &self.name
     }
 
-    /// The path of the raw socket: one byte is one byte.
+    /// The path of the raw socket.
     pub fn raw_socket(&self) -> &Path {
         &self.raw
     }
 
-    /// The path of the read-only socket: what the guest writes from now on, and nothing is typed.
+    /// The path of the read-only socket.
     pub fn read_only_socket(&self) -> &Path {
         &self.read_only
     }
 
-    /// The path of the control socket: the [framed protocol](vuart_wire).
+    /// The path of the control socket, which speaks the [framed protocol](vuart_wire).
     pub fn control_socket(&self) -> &Path {
         &self.control
     }
 
-    /// The path of the link to the pseudo-terminal, if there is one.
+    /// The path of the link to the pseudo-terminal. The link is there if a pseudo-terminal is.
     pub fn pty_link(&self) -> &Path {
         &self.pty
     }
 
     fn remove_files(&self) {
         if fs::symlink_metadata(&self.pty).is_ok_and(|there| there.file_type().is_symlink()) {
-            // When it can't be removed, making it anew says so.
+            // If the link can't be removed, creating the new one reports that.
             let _ = fs::remove_file(&self.pty);
         }
         for socket in [&self.raw, &self.read_only, &self.control] {
             if fs::symlink_metadata(socket).is_ok_and(|there| there.file_type().is_socket()) {
-                // When it can't be removed, binding says so.
+                // If the socket can't be removed, binding the new one reports that.
                 let _ = fs::remove_file(socket);
             }
         }
@@ -138,7 +138,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // If somebody has removed our lock file, another server may have claimed the name since: its sockets are its own.
+        // If the lock file was removed meanwhile, another server may have claimed the name, and the sockets may be its own.
         if is_at(&self.lock, &self.path).unwrap_or(false) {
             self.remove_files();
             let _ = fs::remove_file(&self.path);
@@ -146,10 +146,10 @@ impl Drop for Claim {
     }
 }
 
-/// How often a claim is tried while others come and go under the same name.
+/// The most attempts to claim a name while other servers of the same name come and go.
 const CLAIM_TRIES: usize = 100;
 
-/// Whether an open file is what stands at a path.
+/// Whether an open file is the one at a path.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let open = file.metadata()?;
     match fs::symlink_metadata(path) {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_none() {
+    fn names_that_are_no_console_names_are_refused() {
         let (_temp, dir) = dir();
         for name in ["", ".", "..", ".hidden", "a/b", "-x", "é", "a b", "a\n", "vm0.ro", &"x".repeat(65)] {
             assert!(
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn one_server_a_name_and_its_files_go_with_it() {
+    fn one_server_has_a_name_and_its_files_are_removed_with_it() {
         let (_temp, dir) = dir();
         let claim = Claim::new(&dir, "vm0").unwrap();
         let pid = std::process::id().to_string();
@@ -197,9 +197,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_server_left_is_removed() {
+    fn the_files_of_a_killed_server_are_removed() {
         let (_temp, dir) = dir();
-        // A lock file that nobody locks, and a socket that nobody listens on.
+        // A lock file without a lock, and sockets without a listener.
         fs::write(dir.path().join("vm0.lock"), "1\n").unwrap();
         drop(UnixListener::bind(dir.path().join("vm0.ctl")).unwrap());
         drop(UnixListener::bind(dir.path().join("vm0.ro.sock")).unwrap());
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_has_lost_its_lock_file_leaves_its_successor_alone() {
+    fn a_claim_without_its_lock_file_leaves_its_successor_alone() {
         let (_temp, dir) = dir();
         let first = Claim::new(&dir, "vm0").unwrap();
         fs::remove_file(dir.path().join("vm0.lock")).unwrap();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_socket_is_left_alone() {
+    fn files_that_are_not_the_consoles_are_left_alone() {
         let (_temp, dir) = dir();
         for file in ["vm0.sock", "vm0.pty"] {
             fs::write(dir.path().join(file), "precious").unwrap();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_no_socket_can_have() {
+    fn a_path_that_is_too_long_for_a_socket_is_refused() {
         let temp = tempfile::tempdir().unwrap();
         let dir = RuntimeDir::create(temp.path().join("x".repeat(110))).unwrap();
         assert!(matches!(

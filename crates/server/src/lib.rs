@@ -1,23 +1,49 @@
-//! Serves a console on Unix sockets and a pseudo-terminal.
+//! Serves a console on Unix sockets and a pseudo-terminal, in an event loop or on a thread of its own.
+//!
+//! # Tour
+//!
+//! | to know | look at |
+//! |---|---|
+//! | how to serve a console | [`Server`], or [`ServerThread`] without an event loop |
+//! | on which sockets, and under which name | [`Sockets`], [`Claim`], [`RuntimeDir`] |
+//! | who may connect, and what each may do | [`Role`], [`Peer`], [`ServerOptions::with_authoriser`] |
+//! | what happens for one event of the event loop, and when | `server.rs`: one pass, the deadlines |
+//! | how clients are accepted, refused and closed | `server/admission.rs`, `server/acceptor.rs`, `server/clients.rs` |
+//! | how one client's bytes are received, served and sent | `connection.rs` |
+//! | how a request is served | `connection/requests.rs` |
+//! | how a session at the pseudo-terminal begins and ends | `pty.rs`, `server/terminal.rs` |
+//! | what it needs of an event loop | `poller.rs`; `subscriber.rs` is the adapter for rust-vmm's |
+//!
+//! `vuart-wire` has the framed protocol, its client, and the runtime directory where clients find the sockets.
 #![forbid(unsafe_code)]
 
 mod access;
 mod claim;
 mod connection;
+mod error;
 mod options;
 mod pace;
+mod pass;
+mod poller;
 mod pty;
 mod server;
 mod server_thread;
 mod sockets;
-mod timer;
+mod subscriber;
+mod timer_fd;
 mod transport;
 
 pub use access::{Peer, Role, SocketKind};
 pub use claim::{Claim, ClaimError};
+pub use error::ServeError;
 pub use options::{RawPolicy, ServerOptions};
 pub use pty::PtyError;
-pub use server::{ServeError, Server};
+pub use server::Server;
 pub use server_thread::ServerThread;
 pub use sockets::Sockets;
 pub use vuart_wire::{RuntimeDir, RuntimeDirError};
+
+/// The example of the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-//! What a server does as its embedder says.
+//! The options of a server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use std::time::Duration;
 use crate::access::{Authorise, Peer, Role};
 use vuart_endpoint::Mode;
 
-/// What becomes of somebody who comes to a console that another owns, by a way on which they can't say what they want:
-/// `NAME.sock` or `NAME.pty`.
+/// What happens when a client connects to `NAME.sock` or opens `NAME.pty` while another session owns the console. Such a client
+/// can't say what it wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RawPolicy {
-    /// They are told who owns it, and sent away.
+    /// The new client is told who owns the console, and is sent away.
     #[default]
     Refuse,
-    /// They own it; who did is evicted and told so. Programs that reconnect by themselves then evict each other for ever:
-    /// have none.
+    /// The new client takes the console over, and the owner is evicted. Do not use it with programs that reconnect by
+    /// themselves: they would evict each other for ever.
     TakeOver,
 }
 
@@ -29,7 +29,7 @@ impl RawPolicy {
     }
 }
 
-/// How a [`Server`](crate::Server) serves.
+/// The options of a [`Server`](crate::Server).
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ServerOptions {
@@ -41,44 +41,46 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// How many clients there may be at once, unless [said otherwise](Self::with_clients).
+    /// The default of [`with_clients`](Self::with_clients).
     pub const CLIENTS: usize = 64;
 
-    /// How long a client of the control socket may take to introduce itself, unless [said otherwise](Self::with_handshake).
+    /// The default of [`with_handshake`](Self::with_handshake).
     pub const HANDSHAKE: Duration = Duration::from_secs(10);
 
-    /// The most clients at once. When there are as many and another comes, one that has neither a session nor asked for
-    /// anything gives way, the one that has been silent longest; if there is none, the newcomer is sent away.
+    /// Sets the most clients at once (default: [`CLIENTS`](Self::CLIENTS)). When there are as many and another connects, an
+    /// idle client gives way: one without a session and without a request under way, the one that has been silent longest. If
+    /// there is none, a client of a lower role that does not own the console gives way. Otherwise the new client is sent away.
     #[must_use]
     pub fn with_clients(self, clients: usize) -> Self {
         Self { clients, ..self }
     }
 
-    /// How long a client of the control socket may take to introduce itself.
+    /// Sets how long a client of the control socket may take to introduce itself (default: [`HANDSHAKE`](Self::HANDSHAKE)).
     #[must_use]
     pub fn with_handshake(self, handshake: Duration) -> Self {
         Self { handshake, ..self }
     }
 
-    /// What becomes of those who come to `NAME.sock` or `NAME.pty` while somebody owns the console.
+    /// Sets what happens when a client comes to `NAME.sock` or `NAME.pty` while another session owns the console.
     #[must_use]
     pub fn with_raw(self, raw: RawPolicy) -> Self {
         Self { raw, ..self }
     }
 
-    /// Whether the name of a peer's program is read from `/proc`, for want of a better one. It is the only file that a server
-    /// opens for a client: a process that may open none says no. It is read unless said.
+    /// Sets whether the name of a peer's program is read from `/proc` (default: yes). It is shown for clients that do not name
+    /// themselves. It is the only file that a server opens for a client: switch it off in a process that may open none.
     #[must_use]
     pub fn with_program_names(self, programs: bool) -> Self {
         Self { programs, ..self }
     }
 
-    /// Says what each peer may do, in place of [`Peer::default_role`]. It is called on the server's thread and must not block.
+    /// Sets the function that gives each peer its role, in place of [`Peer::default_role`]. It is called on the server's thread
+    /// and must not block.
     ///
     /// ```
     /// use vuart_server::{Role, ServerOptions, SocketKind};
     ///
-    /// // Root watches here, like everybody else who may connect; only this user owns.
+    /// // Root may only watch. All others have their default role.
     /// let options = ServerOptions::default().with_authoriser(|peer| match peer.uid {
     ///     0 => Some(Role::Spectator),
     ///     _ => peer.default_role(),

@@ -1,27 +1,27 @@
 //! A pseudo-terminal for programs that open a device: screen, picocom, minicom.
 //!
-//! Whoever has it open is at the console. The master's hang-up says that nobody has; that somebody opens it is learnt from
-//! inotify, since the master does not tell. While nobody is there, nothing is written into it: the ring is the queue.
+//! The programs that have it open are at the console. The master hangs up when none has it open. The master does not tell when
+//! a program opens it, so inotify does. While no program has it open, nothing is written into it: the ring is the queue.
 //!
 //! ```text
-//!            IN_OPEN                refused, evicted, ended: a line is written
+//!            IN_OPEN                refused, evicted, ended: a message is written
 //!   Vacant ──────────▶ Occupied ──────────────────────────▶ Leaving
-//!     ▲                   │ hang-up: flushed                  │ the line has been read, or its time is up:
-//!     └───────────────────┴───────────────────────────────────┘ the master is closed, which hangs up on the rest,
+//!     ▲                   │ hang-up: flushed                  │ the message has been read, or its time is up:
+//!     └───────────────────┴───────────────────────────────────┘ the master is closed, which hangs up on all programs,
 //!                                                               and another pseudo-terminal takes its place
 //! ```
 //!
-//! Closing the master takes what has not been read from those who have not read it, so the line is waited for.
+//! Closing the master discards what the programs have not read. So the server waits until they have read the message.
 
 use std::fs::{self, Permissions};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
@@ -30,54 +30,51 @@ use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, OptionalActions, QueueSelector, tcflush, tcgetattr, tcsetattr};
 
-/// Why there is no pseudo-terminal.
+/// Why a pseudo-terminal can't be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PtyError {
-    /// There are none here.
+    /// The system has no pseudo-terminals.
     #[error("this system has no pseudo-terminals (/dev/ptmx: {0}); are /dev/ptmx and devpts there?")]
     Unavailable(#[source] io::Error),
-    /// One was made, and its device is not to be found.
+    /// A pseudo-terminal was opened, but its device can't be found.
     #[error(
         "the pseudo-terminal's device {} can't be used: {source}; is devpts mounted on /dev/pts?",
         path.display()
     )]
     Device {
-        /// The device.
+        /// The path of the device.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
-    /// There is no file descriptor or pseudo-terminal left, for now.
+    /// No file descriptor or pseudo-terminal is left at the moment.
     #[error("no pseudo-terminal is left (see /proc/sys/kernel/pty/max and `ulimit -n`): {0}")]
     Exhausted(#[source] io::Error),
-    /// Nobody would be noticed who opens it.
+    /// inotify can't watch the device, so a program that opens it would not be noticed.
     #[error("can't watch a pseudo-terminal (see /proc/sys/fs/inotify/max_user_instances): {0}")]
     Watch(#[source] io::Error),
-    /// It can't be set up.
+    /// The pseudo-terminal can't be set up.
     #[error("can't set up a pseudo-terminal: {0}")]
     Setup(#[source] io::Error),
-    /// The link to it can't be made.
+    /// The link to the pseudo-terminal can't be created.
     #[error("can't make the link {}: {source}", path.display())]
     Link {
-        /// The link.
+        /// The path of the link.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
 }
 
 impl PtyError {
-    /// It is worth another try.
+    /// Whether another attempt may succeed.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::Exhausted(_))
     }
 }
 
-/// How long those who are sent away have for reading why.
-const LINGER: Duration = Duration::from_secs(2);
-
-/// The stable path, over the generations of pseudo-terminals.
+/// The pseudo-terminal of a console: a stable link to one device after another.
 #[derive(Debug)]
 pub(crate) struct Pty {
     link: Option<PathBuf>,
@@ -90,7 +87,7 @@ pub(crate) struct Pty {
 struct Device {
     master: Arc<OwnedFd>,
     path: PathBuf,
-    /// What the watch calls it.
+    /// The number of the device in the watch.
     watched: i32,
     state: State,
 }
@@ -99,10 +96,10 @@ struct Device {
 enum State {
     Vacant,
     Occupied,
-    Leaving(Instant),
+    Leaving,
 }
 
-/// What has been seen at the device, or may have happened.
+/// What programs have done at the device, or may have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Seen {
     opened: bool,
@@ -110,12 +107,15 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Nobody has looked for a while.
+    /// The watch was not looked at: anything may have happened.
     pub(crate) const UNKNOWN: Self = Self { opened: true, read: true };
 }
 
 impl Pty {
-    /// Makes one, and has the link point at it.
+    /// How long the programs that must leave have for reading why.
+    pub(crate) const LEAVING_TIME: Duration = Duration::from_secs(2);
+
+    /// Opens a pseudo-terminal, and makes the link point to it.
     pub(crate) fn open(link: Option<PathBuf>) -> Result<Self, PtyError> {
         let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
             .map_err(|error| PtyError::Watch(error.into()))?;
@@ -124,40 +124,34 @@ impl Pty {
         Ok(pty)
     }
 
-    /// The device, while there is one.
+    /// The path of the device, while there is one.
     pub(crate) fn path(&self) -> Option<&Path> {
         self.device.as_ref().map(|device| device.path.as_path())
     }
 
-    /// Readable when something has been [seen](Self::look).
-    pub(crate) fn watch_fd(&self) -> RawFd {
-        self.watch.as_raw_fd()
+    /// The watch. It is readable when it has [seen](Self::look) something.
+    pub(crate) fn watch(&self) -> BorrowedFd<'_> {
+        self.watch.as_fd()
     }
 
+    /// Whether there is no device, because it could not be [renewed](Self::renew).
     pub(crate) fn is_missing(&self) -> bool {
         self.device.is_none()
     }
 
+    /// Whether the programs that have it open must leave.
     pub(crate) fn is_leaving(&self) -> bool {
-        self.deadline().is_some()
+        self.device.as_ref().is_some_and(|device| device.state == State::Leaving)
     }
 
-    /// When those who have not read why they are sent away are sent away all the same.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        match self.device.as_ref()?.state {
-            State::Leaving(until) => Some(until),
-            State::Vacant | State::Occupied => None,
-        }
-    }
-
-    /// The end of ours. To be taken out of an event loop before [`renew`](Self::renew).
+    /// The server's end of the device. Take it out of the event loop before [`renew`](Self::renew).
     pub(crate) fn master(&self) -> Option<&Arc<OwnedFd>> {
         self.device.as_ref().map(|device| &device.master)
     }
 
-    /// Closes the present one, which hangs up on everybody who has it open, and puts another in its place.
+    /// Closes the device, which hangs up on all programs that have it open, and opens another in its place.
     pub(crate) fn renew(&mut self) -> Result<(), PtyError> {
-        // The new one may have the same number, and its watch must not be the one that goes with the old device.
+        // The old device goes first: the new one may have the same number, and must not get the old one's watch.
         self.device = None;
         self.look();
         let device = Device::open(&self.watch)?;
@@ -168,14 +162,14 @@ impl Pty {
         Ok(())
     }
 
-    /// What the watch has seen since the last look.
+    /// Returns what the watch has seen since the last look.
     pub(crate) fn look(&mut self) -> Seen {
         let mut seen = Seen::default();
         let mut buffer = [MaybeUninit::uninit(); 512];
         let mut reader = inotify::Reader::new(&self.watch, &mut buffer);
         while let Ok(event) = reader.next() {
             let (events, watched) = (event.events(), event.wd());
-            // Of what has overflowed nothing is known: look.
+            // After an overflow anything may have happened.
             let all = events.contains(ReadFlags::QUEUE_OVERFLOW);
             if all || self.device.as_ref().is_some_and(|device| device.watched == watched) {
                 seen.opened |= all || events.contains(ReadFlags::OPEN);
@@ -185,7 +179,7 @@ impl Pty {
         seen
     }
 
-    /// Somebody has come: the master, to begin a session with.
+    /// If a program has come, returns the master to begin a session with.
     pub(crate) fn occupy(&mut self, seen: Seen) -> Option<Arc<OwnedFd>> {
         let device = self.device.as_mut()?;
         if !seen.opened || device.state != State::Vacant || device.is_deserted() {
@@ -195,7 +189,7 @@ impl Pty {
         Some(Arc::clone(&device.master))
     }
 
-    /// The session is over because nobody is left: the next one finds nothing of it.
+    /// The session is over because no program has the device open. The next session finds nothing of it.
     pub(crate) fn vacate(&mut self) {
         if let Some(device) = &mut self.device {
             device.flush();
@@ -203,22 +197,20 @@ impl Pty {
         }
     }
 
-    /// The session is over, and whoever is there has been told why; they have until then to read it.
-    pub(crate) fn leave(&mut self, now: Instant) {
+    /// The session is over, and its programs have been told why. They have [a while](Self::LEAVING_TIME) to read it.
+    pub(crate) fn leave(&mut self) {
         if let Some(device) = &mut self.device {
-            device.state = State::Leaving(now.checked_add(LINGER).unwrap_or(now));
-            // Failing that, the time runs out.
+            device.state = State::Leaving;
+            // If reading can't be watched, the time runs out.
             let _ = inotify::add_watch(&self.watch, &device.path, WatchFlags::OPEN | WatchFlags::ACCESS);
         }
     }
 
-    /// Whether those who are sent away have read why, or have no more time for it.
-    pub(crate) fn has_left(&self, seen: Seen, now: Instant) -> bool {
-        let Some(device) = &self.device else { return false };
-        match device.state {
-            State::Leaving(until) => now >= until || (seen.read && device.is_read()),
-            State::Vacant | State::Occupied => false,
-        }
+    /// Whether the programs that must leave have read why.
+    pub(crate) fn has_told(&self, seen: Seen) -> bool {
+        self.device
+            .as_ref()
+            .is_some_and(|device| device.state == State::Leaving && seen.read && device.is_read())
     }
 }
 
@@ -235,7 +227,7 @@ impl Drop for Pty {
 impl Device {
     fn open(watch: &OwnedFd) -> Result<Self, PtyError> {
         let exhausted = |error| {
-            // ENOSPC is what the limit on pseudo-terminals gives.
+            // ENOSPC is the error of the limit on pseudo-terminals.
             matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOSPC | Errno::NOMEM | Errno::AGAIN)
         };
         let master =
@@ -252,7 +244,7 @@ impl Device {
         let name = ptsname(&master, Vec::new()).map_err(setup)?;
         let path = PathBuf::from(std::ffi::OsStr::from_bytes(name.as_bytes()));
         let device = Self { master: Arc::new(master), path, watched: -1, state: State::Vacant };
-        // All this before it is unlocked, which is before anybody can open it.
+        // All this happens before the device is unlocked, so before a program can open it.
         device.make_raw(OptionalActions::Now).map_err(setup)?;
         let fail = |source| PtyError::Device { path: device.path.clone(), source };
         fs::set_permissions(&device.path, Permissions::from_mode(0o600)).map_err(fail)?;
@@ -262,7 +254,7 @@ impl Device {
                 _ => fail(error.into()),
             })?;
         unlockpt(&device.master).map_err(setup)?;
-        // Of one that was never open the master says no hang-up: as if somebody were there.
+        // The master of a device that was never open reports no hang-up, as if a program had it open. So open and close it.
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         drop(ioctl_tiocgptpeer(&device.master, flags).map_err(|error| {
             if exhausted(error) { PtyError::Exhausted(error.into()) } else { setup(error) }
@@ -270,8 +262,8 @@ impl Device {
         Ok(Self { watched, ..device })
     }
 
-    /// One byte is one byte, in both directions, and what the guest writes does not come back as its input. `EXTPROC` keeps the
-    /// kernel from echoing even if a program that has it open asks for echo.
+    /// Makes the device raw: bytes are not changed in either direction, and output does not come back as input. `EXTPROC` keeps
+    /// the kernel from echoing, even if a program asks for echo.
     fn make_raw(&self, when: OptionalActions) -> rustix::io::Result<()> {
         let mut termios = tcgetattr(&self.master)?;
         termios.make_raw();
@@ -279,29 +271,30 @@ impl Device {
         tcsetattr(&self.master, when, &termios)
     }
 
-    /// Nobody has it open, and of those who had it nothing waits.
+    /// Whether no program has it open, and no input of an earlier program waits.
     fn is_deserted(&self) -> bool {
         let seen = ready(&self.master, PollFlags::IN);
         seen.contains(PollFlags::HUP) && !seen.contains(PollFlags::IN)
     }
 
-    /// Whether everything that was written to the slave has been read there.
+    /// Whether the programs have read everything that was written to them.
     fn is_read(&self) -> bool {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        // Only the slave's end knows. If it can't be had, the time runs out.
+        // Only the other end knows. If it can't be opened, the time runs out.
         ioctl_tiocgptpeer(&self.master, flags)
             .is_ok_and(|slave| !ready(&slave, PollFlags::IN).contains(PollFlags::IN))
     }
 
-    /// Drops what nobody has read, and makes it raw again, as programs leave it otherwise.
+    /// Drops unread output, and makes the device raw again: programs leave it in other modes.
     fn flush(&self) {
-        // On its way, and where it had arrived. If it fails, somebody may see the end of another's session twice.
+        // Output is dropped in both places: on its way, and where it has arrived. If this fails, the next program may see the
+        // end of another session's output.
         let _ = tcflush(&self.master, QueueSelector::OFlush);
         let _ = self.make_raw(OptionalActions::Flush);
     }
 }
 
-/// What of `events` is so at this moment.
+/// Which of `events` are ready at this moment. A hang-up is always reported.
 fn ready(fd: &OwnedFd, events: PollFlags) -> PollFlags {
     let mut fds = [PollFd::from_borrowed_fd(fd.as_fd(), events)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -311,9 +304,9 @@ fn ready(fd: &OwnedFd, events: PollFlags) -> PollFlags {
     }
 }
 
-/// Has a link point at a device, in one step: nobody finds none.
+/// Makes a link point to a device, in one step: the link is never missing.
 fn point(link: &Path, device: &Path) -> io::Result<()> {
-    // No console's name has a tilde in it.
+    // A console's name has no tilde in it.
     let mut new = link.as_os_str().to_owned();
     new.push("~");
     let _ = fs::remove_file(&new);

@@ -1,4 +1,4 @@
-//! A thread that serves a console, for an embedder who has no event loop of its own.
+//! A thread that serves a console, for a VMM without an event loop of its own.
 
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use event_manager::{EventManager, EventOps, EventSet, Events, MutEventSubscriber, SubscriberOps as _};
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 
-use crate::server::{ServeError, Server};
+use crate::error::ServeError;
+use crate::server::Server;
 
-/// Whatever shares the thread's event loop.
+/// A subscriber of the thread's event loop.
 type Subscriber = Box<dyn MutEventSubscriber + Send>;
 
 /// A [`Server`] on a thread of its own.
@@ -28,30 +29,30 @@ type Subscriber = Box<dyn MutEventSubscriber + Send>;
 /// let claim = Claim::new(&RuntimeDir::create(directory)?, "vm0")?;
 /// let server = ServerThread::start(Server::bind(claim, console.clone())?)?;
 ///
-/// // When the guest is over:
+/// // After the guest's end:
 /// console.end(&Cause::VmEnded);
-/// assert!(server.finish(Duration::from_secs(1)), "a client has not read its last words");
+/// assert!(server.finish(Duration::from_secs(1)), "a client has not read the end of the output");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Dropping it ends the service at once and removes the sockets.
+/// Dropping it ends the service at once, and removes the sockets.
 #[derive(Debug)]
 pub struct ServerThread {
     stop: Arc<Stop>,
-    /// Taken only by what ends the service. `true` when every client has got all that it was owed.
+    /// The thread, until the service ends. It returns whether every client has received everything.
     thread: Option<JoinHandle<bool>>,
 }
 
-/// The request that the thread leave. Once made it stays.
+/// The request to stop. It can't be withdrawn.
 #[derive(Debug)]
 struct Stop {
     event: EventFd,
-    /// Until when clients may still be given what they are owed; `None` when that is beyond all time.
+    /// When the thread stops waiting for clients to read; `None` if that is too far away for an [`Instant`].
     deadline: OnceLock<Option<Instant>>,
 }
 
 impl ServerThread {
-    /// Serves until [`finish`](Self::finish) or a drop.
+    /// Starts a thread that serves until [`finish`](Self::finish), or until this value is dropped.
     ///
     /// # Errors
     ///
@@ -60,8 +61,8 @@ impl ServerThread {
         Self::start_with(server, Vec::new())
     }
 
-    /// The same, with `others` in the event loop: the embedder's own, such as one that waits for the end of the guest.
-    /// They must not block.
+    /// Starts a thread with further subscribers in its event loop, such as one that waits for the guest's end. They must not
+    /// block.
     ///
     /// # Errors
     ///
@@ -70,10 +71,10 @@ impl ServerThread {
         server: Server,
         others: Vec<Box<dyn MutEventSubscriber + Send>>,
     ) -> Result<Self, ServeError> {
-        let event = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC).map_err(ServeError::Thread)?;
+        let event = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC).map_err(ServeError::EventLoop)?;
         let stop = Arc::new(Stop { event, deadline: OnceLock::new() });
         let mut events = EventManager::<Subscriber>::new()
-            .map_err(|error| ServeError::Thread(io::Error::other(error.to_string())))?;
+            .map_err(|error| ServeError::EventLoop(io::Error::other(error.to_string())))?;
         let server = Arc::new(Mutex::new(server));
         events.add_subscriber(Box::new(Arc::clone(&server)));
         events.add_subscriber(Box::new(Waker(Arc::clone(&stop))));
@@ -90,22 +91,21 @@ impl ServerThread {
         Ok(Self { stop, thread: Some(thread) })
     }
 
-    /// Ends the service: lets clients read what they are owed, for at most as long as `patience`, closes every
-    /// connection and removes the sockets. `true` when each client got everything.
+    /// Ends the service: lets clients read what they are owed, for at most `patience`, then closes every connection and removes
+    /// the sockets. Returns whether every client has received everything.
     ///
-    /// [End the console](vuart_endpoint::Console::end) first: as long as a session goes on, it is owed what the guest writes
-    /// next.
+    /// [End the console](vuart_endpoint::Console::end) first: a session that goes on is owed further output.
     pub fn finish(mut self, patience: Duration) -> bool {
         self.end(patience)
     }
 
     fn end(&mut self, patience: Duration) -> bool {
         let Some(thread) = self.thread.take() else { return true };
-        // Only what takes the thread sets it, so it is not set yet.
+        // Only the code that takes the thread sets it, so it is not set yet.
         let _ = self.stop.deadline.set(Instant::now().checked_add(patience));
-        // It fails only when the counter is full, and then the event is as readable as can be.
+        // This fails only when the counter is full, and then the event is readable anyway.
         let _ = self.stop.event.write(1);
-        // A panic of the thread has been reported by the panic hook, and its unwinding has dropped the server.
+        // The panic hook has reported a panic of the thread, and unwinding has dropped the server.
         thread.join().unwrap_or(false)
     }
 }
@@ -121,7 +121,7 @@ fn serve(mut events: EventManager<Subscriber>, server: &Mutex<Server>, stop: &St
     loop {
         let timeout = match stop.deadline.get() {
             None => -1,
-            // Whoever has connected by now gets an answer.
+            // Clients that have connected by now get an answer.
             Some(_) if !std::mem::replace(&mut last_look, true) => 0,
             Some(deadline) => {
                 if server.lock().unwrap_or_else(PoisonError::into_inner).is_settled() {
@@ -131,7 +131,7 @@ fn serve(mut events: EventManager<Subscriber>, server: &Mutex<Server>, stop: &St
                 if left.is_some_and(|left| left.is_zero()) {
                     return false;
                 }
-                // Rounded up: a rest of less than a millisecond is no reason to spin.
+                // Rounded up: the loop must not spin for less than a millisecond.
                 left.and_then(|left| i32::try_from(left.as_millis()).ok())
                     .map_or(-1, |millis| millis.saturating_add(1))
             }
@@ -143,7 +143,7 @@ fn serve(mut events: EventManager<Subscriber>, server: &Mutex<Server>, stop: &St
     }
 }
 
-/// Wakes the event loop when it is to stop.
+/// Wakes the event loop when it must stop.
 struct Waker(Arc<Stop>);
 
 impl MutEventSubscriber for Waker {
@@ -154,7 +154,7 @@ impl MutEventSubscriber for Waker {
     }
 
     fn process(&mut self, _events: Events, _ops: &mut EventOps<'_>) {
-        // Read, so that the loop does not spin while clients read their last words.
+        // Reading it keeps the loop from spinning while clients read the end of the output.
         let _ = self.0.event.read();
     }
 }
@@ -172,7 +172,7 @@ mod tests {
 
     use crate::claim::Claim;
 
-    /// Longer than any of this takes: a guard against hanging, not a measure.
+    /// A guard against hanging: longer than any of this takes.
     const LONG: Duration = Duration::from_secs(60);
 
     struct Rig {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_gets_its_last_words_and_the_sockets_go() {
+    fn clients_get_the_last_output_and_the_sockets_are_removed() {
         let mut rig = rig();
         let mut client = Client::connect(&rig.socket("vm0.ctl"), "alice").unwrap();
         client.attach(Mode::Exclusive, Replay::All).unwrap();
@@ -224,25 +224,25 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_does_not_read_is_not_waited_for_longer_than_that() {
+    fn finish_waits_no_longer_than_its_patience_for_a_client_that_does_not_read() {
         let mut rig = rig();
         let mut client = Client::connect(&rig.socket("vm0.ctl"), "alice").unwrap();
         client.attach(Mode::Exclusive, Replay::All).unwrap();
-        // More than any socket's buffer takes.
+        // More than a socket's buffer holds.
         rig.writer.extend(&vec![b'x'; 1 << 20]);
         rig.console.end(&Cause::VmEnded);
         assert!(!rig.server.finish(Duration::from_millis(10)));
     }
 
     #[test]
-    fn all_the_patience_there_is() {
+    fn finish_with_the_longest_patience_returns_when_clients_are_settled() {
         let rig = rig();
         rig.console.end(&Cause::ShutDown);
         assert!(rig.server.finish(Duration::MAX));
     }
 
     #[test]
-    fn dropped_it_leaves_nothing_behind() {
+    fn dropping_the_thread_removes_all_files() {
         let rig = rig();
         let _client = Client::connect(&rig.socket("vm0.ctl"), "alice").unwrap();
         let Rig { dir, server, .. } = rig;

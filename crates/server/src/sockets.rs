@@ -1,8 +1,7 @@
-//! What a console is served on.
+//! The sockets and the pseudo-terminal that a console is served on.
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -12,10 +11,10 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket
 
 use crate::access::{Role, SocketKind};
 use crate::claim::Claim;
+use crate::error::ServeError;
 use crate::pty::{Pty, PtyError};
-use crate::server::ServeError;
 
-/// A socket that listens, and what it means to come through it.
+/// A listening socket, and what it gives to its clients.
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) socket: UnixListener,
@@ -23,14 +22,8 @@ pub(crate) struct Listener {
     pub(crate) group_role: Option<Role>,
 }
 
-impl AsRawFd for Listener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
-    }
-}
-
-/// What a console is served on: sockets that are made here, or that somebody else has made and handed in, and a
-/// pseudo-terminal. All of it is there before [`Server::new`](crate::Server::new), which opens nothing any more.
+/// The sockets and the pseudo-terminal that a console is served on. The sockets are created here, or handed in by another
+/// program. Everything is open before [`Server::new`](crate::Server::new), which opens nothing.
 ///
 /// ```
 /// use vuart_endpoint::Console;
@@ -41,16 +34,16 @@ impl AsRawFd for Listener {
 /// # let (_writer, scrollback) = vuart_scrollback::Scrollback::new(4096)?;
 /// # let (console, _input) = Console::new(scrollback, || ());
 /// let claim = Claim::new(&RuntimeDir::create(directory)?, "vm0")?;
-/// // Only those two, and no `vm0.sock`.
+/// // These two sockets only, and no `vm0.sock`.
 /// let sockets = Sockets::of(claim).bind_control()?.bind_read_only()?;
 /// let server = Server::new("vm0", console, sockets, ServerOptions::default())?;
 /// # drop(server);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # Handed in
+/// # Sockets that are handed in
 ///
-/// systemd opens sockets for a service that has a `.socket` unit. In this one the order is raw, read-only, control:
+/// systemd opens the sockets of a service that has a `.socket` unit. Here the order is raw, read-only, control:
 ///
 /// ```ini
 /// [Socket]
@@ -63,7 +56,7 @@ impl AsRawFd for Listener {
 /// ```
 /// use vuart_server::Sockets;
 ///
-/// // The crate `listenfd`, before the process has opened anything else.
+/// // Use the crate `listenfd`, before the process opens anything else.
 /// let mut handed_in = listenfd::ListenFd::from_env();
 /// let mut sockets = Sockets::default();
 /// if let Some(raw) = handed_in.take_unix_listener(0)? {
@@ -78,12 +71,12 @@ impl AsRawFd for Listener {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// A jailer does the same: it binds the sockets outside, and the VMM inherits them. Nothing is known of the permissions of
-/// such a socket, so a peer of another user is refused, whatever its groups, unless an
+/// A jailer does the same: it binds the sockets outside the jail, and the VMM inherits them. The server knows nothing about the
+/// permissions of such a socket. So it refuses a peer of another user, whatever its groups, unless an
 /// [authoriser](crate::ServerOptions::with_authoriser) gives it a role.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    // The pseudo-terminal before the claim: dropped in this order, its link is removed while the name is still ours.
+    // Dropped before the claim: the link must be removed while the name is still ours.
     pub(crate) pty: Option<Pty>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) claim: Option<Claim>,
@@ -91,22 +84,22 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// All three sockets of a claimed name, for this user and root alone.
+    /// Creates all three sockets of a claimed name, for this user and root alone.
     ///
     /// # Errors
     ///
-    /// When a socket can't be made.
+    /// When a socket can't be created.
     pub fn bind(claim: Claim) -> Result<Self, ServeError> {
         Self::of(claim).bind_raw()?.bind_read_only()?.bind_control()
     }
 
-    /// None yet. The claimed name's files go when the server does.
+    /// Begins without sockets. Add some with the other methods. The files of the claimed name are removed with the server.
     pub fn of(claim: Claim) -> Self {
         Self { claim: Some(claim), ..Self::default() }
     }
 
-    /// Opens the sockets that are bound after this to a group, by its number: they get that group and mode 0660 instead of
-    /// 0600, and who comes through one has that role at least. Call it between them to give each its own:
+    /// Opens the sockets that are bound *after* this call to a group. They get the group `gid` and mode 0660 instead of 0600,
+    /// and their clients have at least this role. Call it before each socket that has another group or role:
     ///
     /// ```no_run
     /// # fn sockets(claim: vuart_server::Claim) -> Result<vuart_server::Sockets, vuart_server::ServeError> {
@@ -114,43 +107,43 @@ impl Sockets {
     ///
     /// let (watchers, operators) = (2000, 2001);
     /// Sockets::of(claim)
-    ///     .for_group(watchers, Role::Spectator)
+    ///     .with_group(watchers, Role::Spectator)
     ///     .bind_read_only()?
-    ///     .for_group(operators, Role::Owner)
+    ///     .with_group(operators, Role::Owner)
     ///     .bind_control()
     /// # }
     /// ```
     ///
-    /// Whether a peer is in the group is for the kernel to say, when it connects, so that supplementary groups count. The
-    /// members must be able to enter the directory as well; see [`RuntimeDir::create_shared`](crate::RuntimeDir::create_shared).
+    /// The kernel checks the group when a peer connects, so supplementary groups count. The members must be able to enter the
+    /// directory as well: see [`RuntimeDir::create_shared`](crate::RuntimeDir::create_shared).
     #[must_use]
-    pub fn for_group(self, gid: u32, role: Role) -> Self {
+    pub fn with_group(self, gid: u32, role: Role) -> Self {
         Self { group: Some((gid, role)), ..self }
     }
 
-    /// Adds `NAME.sock`.
+    /// Creates the raw socket `NAME.sock`.
     ///
     /// # Errors
     ///
-    /// When it can't be made, or no name is claimed.
+    /// When the socket can't be created, or no name is claimed.
     pub fn bind_raw(self) -> Result<Self, ServeError> {
         self.bind_at(SocketKind::Raw, Claim::raw_socket)
     }
 
-    /// Adds `NAME.ro.sock`.
+    /// Creates the read-only socket `NAME.ro.sock`.
     ///
     /// # Errors
     ///
-    /// When it can't be made, or no name is claimed.
+    /// When the socket can't be created, or no name is claimed.
     pub fn bind_read_only(self) -> Result<Self, ServeError> {
         self.bind_at(SocketKind::ReadOnly, Claim::read_only_socket)
     }
 
-    /// Adds `NAME.ctl`.
+    /// Creates the control socket `NAME.ctl`.
     ///
     /// # Errors
     ///
-    /// When it can't be made, or no name is claimed.
+    /// When the socket can't be created, or no name is claimed.
     pub fn bind_control(self) -> Result<Self, ServeError> {
         self.bind_at(SocketKind::Control, Claim::control_socket)
     }
@@ -163,26 +156,26 @@ impl Sockets {
         Ok(self)
     }
 
-    /// Adds a pseudo-terminal, at which `NAME.pty` points. Without a claimed name there is no such link;
-    /// [`Server::pty`](crate::Server::pty) says which device it is.
+    /// Opens a pseudo-terminal, and the link `NAME.pty` to it. Without a claimed name there is no link;
+    /// [`Server::pty`](crate::Server::pty) returns the device.
     ///
     /// # Errors
     ///
-    /// When the system has no pseudo-terminals, or none is left. Everything else is as it was, for whoever can do without.
+    /// When the system has no pseudo-terminals, or none is left. The sockets are still there, so a VMM can serve without it.
     pub fn open_pty(&mut self) -> Result<(), PtyError> {
         let link = self.claim.as_ref().map(|claim| claim.pty_link().to_owned());
         self.pty = Some(Pty::open(link)?);
         Ok(())
     }
 
-    /// Serves the raw protocol on a socket that listens already.
+    /// Serves raw bytes on a socket that listens already.
     #[must_use]
     pub fn with_raw(mut self, listener: UnixListener) -> Self {
         self.add(SocketKind::Raw, listener, None);
         self
     }
 
-    /// Serves output alone on a socket that listens already.
+    /// Serves output only, on a socket that listens already.
     #[must_use]
     pub fn with_read_only(mut self, listener: UnixListener) -> Self {
         self.add(SocketKind::ReadOnly, listener, None);
@@ -196,21 +189,21 @@ impl Sockets {
         self
     }
 
-    /// One of a kind: a later one takes the place of an earlier one.
+    /// Adds a listener, in place of an earlier one of the same kind.
     fn add(&mut self, kind: SocketKind, socket: UnixListener, group_role: Option<Role>) {
         self.listeners.retain(|listener| listener.kind != kind);
         self.listeners.push(Listener { socket, kind, group_role });
     }
 }
 
-/// The longest queue of clients that have not been accepted; the system has a limit of its own.
+/// The longest queue of clients that have not been accepted. The system has a limit of its own.
 const BACKLOG: i32 = 4096;
 
 fn bind(path: &Path, group: Option<u32>) -> io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
-    // Nobody can connect before it listens: there is no moment at which the umask decides who may.
+    // A client can't connect before the socket listens. So the umask never decides who may connect.
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
     if let Some(gid) = group {
         rustix::fs::chown(path, None, Some(Gid::from_raw(gid)))?;

@@ -1,7 +1,7 @@
-//! What a connection's bytes go through: a socket or the master of a pseudo-terminal.
+//! The file descriptor that a connection's bytes go through: a socket, or the master of a pseudo-terminal.
 
 use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
@@ -11,36 +11,74 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 #[derive(Debug)]
 pub(crate) enum Transport {
     Socket(UnixStream),
-    /// Non-blocking, and shared with the [`Pty`](crate::pty::Pty) that goes on after the session.
+    /// Non-blocking, and shared with the [`Pty`](crate::pty::Pty), which outlives the session.
     Pty(Arc<OwnedFd>),
 }
 
+/// What came of an attempt to receive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// At least one byte.
+    Bytes(usize),
+    /// Nothing has arrived.
+    Nothing,
+    /// The peer sends nothing more.
+    End,
+}
+
+/// The connection is over.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
 impl Transport {
-    /// What has been received; 0 at its end. Of a pseudo-terminal that all have closed the end is `EIO`: it is no half of a
-    /// connection, as there is nobody left to read either.
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
-        match self {
+    /// Receives into `buffer`, without blocking.
+    ///
+    /// A pseudo-terminal that no program has open has failed ([`Closed`]) rather than ended: it is not a half of a connection,
+    /// since no program is left to read either.
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Result<Received, Closed> {
+        let received = until_uninterrupted(|| match self {
             Self::Socket(stream) => {
-                rustix::net::recv(stream, buffer, RecvFlags::DONTWAIT).map(|(_, received)| received)
+                rustix::net::recv(stream, &mut *buffer, RecvFlags::DONTWAIT).map(|(_, received)| received)
             }
-            Self::Pty(master) => rustix::io::read(master, buffer),
+            Self::Pty(master) => rustix::io::read(master, &mut *buffer),
+        });
+        match received {
+            Ok(0) => Ok(Received::End),
+            Ok(count) => Ok(Received::Bytes(count)),
+            Err(Errno::AGAIN) => Ok(Received::Nothing),
+            // The client is gone (S14). That is its own affair.
+            Err(_) => Err(Closed),
         }
     }
 
-    /// How much of it has been taken, from the first piece on.
-    pub(crate) fn send(&self, pieces: &[IoSlice<'_>]) -> Result<usize, Errno> {
-        match self {
-            // NOSIGNAL: the VMM that embeds us may not ignore SIGPIPE.
+    /// Sends as much as there is room for, without blocking. Returns the number of bytes, 0 when there is no room.
+    pub(crate) fn send(&self, pieces: &[IoSlice<'_>]) -> Result<usize, Closed> {
+        let sent = until_uninterrupted(|| match self {
+            // NOSIGNAL: the VMM that embeds this may not ignore SIGPIPE.
             Self::Socket(stream) => {
                 let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
                 rustix::net::sendmsg(stream, pieces, &mut SendAncillaryBuffer::default(), flags)
             }
             Self::Pty(master) => rustix::io::writev(master, pieces),
+        });
+        match sent {
+            Ok(count) => Ok(count),
+            Err(Errno::AGAIN) => Ok(0),
+            Err(_) => Err(Closed),
         }
     }
 
     pub(crate) fn is_pty(&self) -> bool {
         matches!(self, Self::Pty(_))
+    }
+}
+
+fn until_uninterrupted(mut call: impl FnMut() -> Result<usize, Errno>) -> Result<usize, Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return result,
+        }
     }
 }
 
@@ -50,11 +88,5 @@ impl AsFd for Transport {
             Self::Socket(stream) => stream.as_fd(),
             Self::Pty(master) => master.as_fd(),
         }
-    }
-}
-
-impl AsRawFd for Transport {
-    fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
     }
 }

@@ -1,9 +1,9 @@
-//! A process without a file descriptor left. In a test program of its own, whose limit it is.
+//! A process without a file descriptor left. A test program of its own, because it sets its own limit.
 
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use event_manager::{EventManager, SubscriberOps as _};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
@@ -11,16 +11,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use vuart_endpoint::Console;
 use vuart_scrollback::Scrollback;
 use vuart_server::{Claim, Server};
+use vuart_test_support::HANG;
 use vuart_wire::{Decoder, Event, Frame as _, Hello, Request, RuntimeDir, VERSION};
 
-/// A hang becomes a failure; nothing is ever measured with it.
-const HANG: Duration = Duration::from_secs(60);
-
-/// A limit that is soon reached.
+/// The limit on open files: soon reached.
 const FILES: u64 = 256;
 
-/// Clients come while there is none, and another thread takes each that becomes free. As soon as there are some again, whoever
-/// comes is let in, though nothing else happens at the console.
+/// Clients come while there is no descriptor, and another thread takes each one that becomes free. When there are some again, the
+/// next client is let in, although nothing else happens at the console.
 #[test]
 fn e1_without_a_file_descriptor_clients_wait_and_are_let_in_when_there_is_one() {
     let hard = getrlimit(Resource::Nofile).maximum;
@@ -33,7 +31,7 @@ fn e1_without_a_file_descriptor_clients_wait_and_are_let_in_when_there_is_one() 
     let mut events = EventManager::new().unwrap();
     events.add_subscriber(Server::bind(claim, console).unwrap());
 
-    // Made beforehand: to connect them takes none.
+    // Created beforehand: connecting takes no descriptor.
     let sockets: Vec<_> =
         (0..64).map(|_| socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap()).collect();
     let hungry = Arc::new(AtomicBool::new(true));
@@ -48,7 +46,7 @@ fn e1_without_a_file_descriptor_clients_wait_and_are_let_in_when_there_is_one() 
             stolen.len()
         }
     });
-    // The thief has them all when nobody else gets one.
+    // The thief has all descriptors when this thread gets none.
     let deadline = Instant::now() + HANG;
     while let Ok(one) = sockets[0].try_clone() {
         drop(one);
@@ -58,7 +56,7 @@ fn e1_without_a_file_descriptor_clients_wait_and_are_let_in_when_there_is_one() 
     for socket in sockets.by_ref().take(32) {
         connect(&socket, &address).unwrap();
         events.run_with_timeout(0).unwrap();
-        // What it is told, if anything: its own end is dropped here, and with it a file descriptor is there to be stolen.
+        // Its end is dropped here, which frees a descriptor for the thief.
     }
     hungry.store(false, SeqCst);
     assert!(thief.join().unwrap() > 100);

@@ -1,23 +1,21 @@
-//! What clients that do not read cost. In a test program of its own, whose memory it is.
+//! The memory that clients cost which do not read. A test program of its own, because it measures its own memory.
 
-mod support;
-
-use support::resident_kib;
 use vuart_endpoint::{Attach, Console, Evicted, Identity, Mode, Policy};
 use vuart_scrollback::Scrollback;
 use vuart_server::{Claim, Server, ServerThread};
+use vuart_test_support::resident_kib;
 use vuart_wire::{AttachRequest, Client, RuntimeDir};
 
-/// Clients that wait in line and do not read.
+/// The number of clients that wait in the queue and do not read.
 const DEAF: usize = 40;
 
-/// How often their places change, twice each.
+/// The number of take-overs. Each moves every place in the queue twice.
 const TAKE_OVERS: usize = 4000;
 
-/// The owner is evicted and goes to the head of the line, and has the console back: all others move down and up again, and are told so
-/// as far as they read. To keep it all for them would take 15 MiB.
+/// The owner is evicted, goes to the head of the queue, and gets the console back. All others move down and up again, and would
+/// be told so if they read. Keeping it all for them would take 15 MiB.
 #[test]
-fn those_who_wait_and_do_not_read_cost_no_memory() {
+fn waiting_clients_that_do_not_read_cost_no_memory() {
     let dir = tempfile::tempdir().unwrap();
     let (_writer, scrollback) = Scrollback::new(4096).unwrap();
     let (console, _input) = Console::new(scrollback, || ());
@@ -39,7 +37,7 @@ fn those_who_wait_and_do_not_read_cost_no_memory() {
     let mut take_over = |times| {
         for _ in 0..times {
             let bob = console.attach(who("bob").with_mode(Mode::TakeOver)).unwrap();
-            // The server has looked by then.
+            // The server has looked when it answers.
             other.status().unwrap();
             drop(bob);
             other.status().unwrap();

@@ -1,4 +1,4 @@
-//! Who may connect, and as what.
+//! Roles: who may connect, and what each role may do.
 
 mod support;
 
@@ -10,20 +10,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use support::{HANG, PART, Served, part, read_to, with_pty};
+use support::with_pty;
 use vuart_endpoint::{Cause, Console, Mode, Refused, Replay};
 use vuart_scrollback::Scrollback;
 use vuart_server::{Role, Server, ServerOptions, ServerThread, SocketKind, Sockets};
+use vuart_test_support::{HANG, PART, Vm, part, read_to, until};
 use vuart_wire::{Client, ClientError, DetachRequest, ErrorCode, Event, Request, RuntimeDir};
 
-/// Nobody's, and not in use where tests run.
+/// Numbers of users and groups that no account has.
 const STRANGER: u32 = 64_123;
 const GROUP: u32 = 64_200;
 const OTHER_GROUP: u32 = 64_201;
 
-fn as_role(role: Option<Role>) -> Served {
+fn as_role(role: Option<Role>) -> Vm {
     let options = ServerOptions::default().with_authoriser(move |_| role);
-    Served::start(options, |claim| with_pty(Sockets::bind(claim).unwrap()))
+    Vm::with(options, |claim| with_pty(Sockets::bind(claim).unwrap()))
 }
 
 fn connect(path: impl AsRef<Path>) -> UnixStream {
@@ -33,9 +34,9 @@ fn connect(path: impl AsRef<Path>) -> UnixStream {
 }
 
 #[test]
-fn a_spectator_watches_and_reads_and_nothing_else() {
+fn a_spectator_may_watch_and_read_and_nothing_else() {
     let mut vm = as_role(Some(Role::Spectator));
-    vm.guest_writes(b"history");
+    vm.guest.writes(b"history");
     let mut eve = Client::connect(&vm.file("ctl"), "eve").unwrap();
     for mode in [Mode::Exclusive, Mode::TakeOver] {
         let refused = eve.attach(mode, Replay::None).unwrap_err();
@@ -48,18 +49,18 @@ fn a_spectator_watches_and_reads_and_nothing_else() {
     assert!(matches!(eve.recv().unwrap(), Event::Ended(end) if end.cause == Cause::Detached));
     eve.log(Replay::Last(3), None).unwrap();
     assert!(matches!(eve.recv().unwrap(), Event::Output { bytes, .. } if bytes == b"ory"));
-    // Where nobody can ask to watch, they are told that they may not own.
+    // The raw socket has no way to ask to watch, so the client is told that it may not own.
     let line = read_to(&mut connect(vm.file("sock")), "]\r\n");
     assert_eq!(line, "\r\n[vuart: you may watch this console, and not own it]\r\n");
     assert!(vm.console.owner().is_none());
     let mut watcher = connect(vm.file("ro.sock"));
     vm.until("the watcher is there", |console| console.sessions().len() == 1);
-    vm.guest_writes(b"live");
+    vm.guest.writes(b"live");
     assert_eq!(read_to(&mut watcher, "e"), "live");
 }
 
 #[test]
-fn an_owner_owns_and_takes_over() {
+fn the_role_of_an_owner_allows_owning_and_taking_over() {
     let vm = as_role(Some(Role::Owner));
     let mut alice = Client::connect(&vm.file("ctl"), "alice").unwrap();
     assert!(alice.attach(Mode::Exclusive, Replay::None).unwrap().owner);
@@ -68,7 +69,7 @@ fn an_owner_owns_and_takes_over() {
 }
 
 #[test]
-fn without_a_role_there_is_nothing_on_any_socket() {
+fn a_peer_without_a_role_is_refused_on_every_socket() {
     let vm = as_role(None);
     match Client::connect(&vm.file("ctl"), "eve") {
         Err(ClientError::Server(error)) => assert_eq!(error.code, ErrorCode::Forbidden),
@@ -88,7 +89,7 @@ fn without_a_role_there_is_nothing_on_any_socket() {
 }
 
 #[test]
-fn the_authoriser_is_told_what_the_kernel_knows() {
+fn the_authoriser_gets_what_the_kernel_knows() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let options = ServerOptions::default().with_authoriser({
         let seen = Arc::clone(&seen);
@@ -97,7 +98,7 @@ fn the_authoriser_is_told_what_the_kernel_knows() {
             peer.default_role()
         }
     });
-    let vm = Served::start(options, |claim| Sockets::bind(claim).unwrap());
+    let vm = Vm::with(options, |claim| Sockets::bind(claim).unwrap());
     let _client = Client::connect(&vm.file("ctl"), "a label").unwrap();
     let mut raw = connect(vm.file("sock"));
     let mut read_only = connect(vm.file("ro.sock"));
@@ -125,20 +126,20 @@ fn roles_are_in_order() {
 }
 
 #[test]
-fn a_group_s_socket_has_its_mode_and_the_others_have_not() {
+fn only_the_socket_of_a_group_has_its_mode() {
     let gid = rustix::process::getegid().as_raw();
-    let vm = Served::start(ServerOptions::default(), |claim| {
-        let sockets = Sockets::of(claim).bind_raw().unwrap().for_group(gid, Role::Spectator);
+    let vm = Vm::with(ServerOptions::default(), |claim| {
+        let sockets = Sockets::of(claim).bind_raw().unwrap().with_group(gid, Role::Spectator);
         sockets.bind_control().unwrap()
     });
     let mode = |ending| std::fs::metadata(vm.file(ending)).unwrap().permissions().mode() & 0o7777;
     assert_eq!((mode("sock"), mode("ctl")), (0o600, 0o660));
     assert_eq!(std::fs::metadata(vm.file("ctl")).unwrap().gid(), gid);
-    // Its own user is not less for it.
+    // The server's own user keeps its role.
     assert!(Client::connect(&vm.file("ctl"), "us").unwrap().attach(Mode::Exclusive, Replay::None).is_ok());
 }
 
-/// What somebody finds who is not us: as text, for the test that has sent them.
+/// What another user's client meets at a socket, as text for the test that has sent it.
 fn visit(path: &Path) -> String {
     let mut client = match Client::connect(path, "visitor") {
         Ok(client) => client,
@@ -156,7 +157,7 @@ fn visit(path: &Path) -> String {
     }
 }
 
-/// The visitor's process.
+/// The client's process.
 #[test]
 fn visitor() {
     if let Some(path) = part() {
@@ -164,7 +165,7 @@ fn visitor() {
     }
 }
 
-/// A copy of this program that anybody may run, and a directory that anybody may enter.
+/// A copy of this program that every user may run, in a directory that every user may enter.
 fn grounds() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -173,7 +174,7 @@ fn grounds() -> (tempfile::TempDir, PathBuf) {
     (dir, program)
 }
 
-/// Sends somebody there; `groups` are the supplementary ones.
+/// Sends another user's client to a socket. `groups` are its supplementary groups.
 fn send(program: &Path, path: &Path, uid: u32, gid: u32, groups: &[u32]) -> String {
     let arguments = ["--exact", "visitor", "--nocapture"];
     let mut command = if groups.is_empty() {
@@ -203,15 +204,15 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn members_of_a_group_have_its_role_and_strangers_none() {
+fn members_of_a_group_have_its_role_and_others_have_none() {
     if !is_root() {
         return;
     }
     let (dir, program) = grounds();
     RuntimeDir::create_shared(dir.path().join("run"), GROUP).unwrap();
-    let vm = Served::start_in(dir, 1 << 14, ServerOptions::default(), |claim| {
-        let sockets = Sockets::of(claim).for_group(GROUP, Role::Owner).bind_control().unwrap();
-        sockets.for_group(GROUP, Role::Spectator).bind_read_only().unwrap().bind_raw().unwrap()
+    let vm = Vm::within(dir, 1 << 14, ServerOptions::default(), |claim| {
+        let sockets = Sockets::of(claim).with_group(GROUP, Role::Owner).bind_control().unwrap();
+        sockets.with_group(GROUP, Role::Spectator).bind_read_only().unwrap().bind_raw().unwrap()
     });
     let ctl = vm.file("ctl");
     assert_eq!(send(&program, &ctl, STRANGER, GROUP, &[]), "owns");
@@ -225,21 +226,21 @@ fn members_of_a_group_have_its_role_and_strangers_none() {
 }
 
 #[test]
-fn a_group_that_may_watch_may_not_own() {
+fn members_of_a_group_that_may_watch_may_not_own() {
     if !is_root() {
         return;
     }
     let (dir, program) = grounds();
     RuntimeDir::create_shared(dir.path().join("run"), GROUP).unwrap();
-    let vm = Served::start_in(dir, 1 << 14, ServerOptions::default(), |claim| {
-        Sockets::of(claim).for_group(GROUP, Role::Spectator).bind_control().unwrap()
+    let vm = Vm::within(dir, 1 << 14, ServerOptions::default(), |claim| {
+        Sockets::of(claim).with_group(GROUP, Role::Spectator).bind_control().unwrap()
     });
     assert_eq!(send(&program, &vm.file("ctl"), STRANGER, GROUP, &[]), "watches");
 }
 
-/// The server asks the kernel who it is, also where the files let anybody in.
+/// The server asks the kernel who the peer is, even if the file's mode lets every user in.
 #[test]
-fn a_stranger_who_gets_to_a_socket_is_refused_all_the_same() {
+fn another_user_at_a_socket_open_to_all_is_refused() {
     if !is_root() {
         return;
     }
@@ -249,16 +250,16 @@ fn a_stranger_who_gets_to_a_socket_is_refused_all_the_same() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
     let (_writer, scrollback) = Scrollback::new(1 << 14).unwrap();
     let (console, _input) = Console::new(scrollback, || ());
-    let sockets = Sockets::default().for_group(GROUP, Role::Owner).with_control(listener);
+    let sockets = Sockets::default().with_group(GROUP, Role::Owner).with_control(listener);
     let server = Server::new("vm0", console, sockets, ServerOptions::default()).unwrap();
     let _server = ServerThread::start(server).unwrap();
     assert_eq!(send(&program, &path, STRANGER, STRANGER, &[]), "Forbidden");
-    // Of a socket that was handed in nobody knows whom it lets in: its group gives nothing.
+    // The server can't know the group of a socket that was handed in, so it gives no role.
     assert_eq!(send(&program, &path, STRANGER, GROUP, &[]), "Forbidden");
     assert_eq!(send(&program, &path, 0, 0, &[]), "owns");
 }
 
-/// For those the kernel says that their process is 0.
+/// The kernel reports process 0 for such a peer.
 #[test]
 fn a_peer_of_another_process_namespace_has_no_pid() {
     if !is_root() {
@@ -266,14 +267,14 @@ fn a_peer_of_another_process_namespace_has_no_pid() {
     }
     let (dir, program) = grounds();
     let path = dir.path().join("socket");
-    // The server is the one that is inside: it can't see processes outside.
+    // The server is inside, and can't see processes outside.
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork"]).arg(&program).args(["--exact", "inside", "--nocapture"]);
     let inside = match command.env(PART, &path).stdout(std::process::Stdio::piped()).spawn() {
         Ok(inside) => inside,
         Err(error) => return println!("not shown here: unshare: {error}"),
     };
-    support::until("it serves, or can't", || path.with_extension("ctl").exists());
+    until("it serves, or can't", || path.with_extension("ctl").exists());
     let mut client = Client::connect(&path.with_extension("ctl"), "outside").unwrap();
     client.attach(Mode::Exclusive, Replay::None).unwrap();
     let status = client.status().unwrap();
@@ -294,22 +295,20 @@ fn inside() {
     let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
     let _server = ServerThread::start(server).unwrap();
     std::fs::rename(&temporary, Path::new(&path).with_extension("ctl")).unwrap();
-    support::until("somebody has come and gone", || {
-        console.counters().attached == 1 && console.owner().is_none()
-    });
+    until("somebody has come and gone", || console.counters().attached == 1 && console.owner().is_none());
 }
 
 #[test]
-fn those_who_may_only_watch_keep_nobody_out_who_may_do_more() {
+fn spectators_give_way_to_a_higher_role() {
     let options = ServerOptions::default().with_clients(4).with_authoriser(|peer| {
         Some(if peer.socket == SocketKind::ReadOnly { Role::Spectator } else { Role::Admin })
     });
-    let vm = Served::start(options, |claim| Sockets::bind(claim).unwrap());
+    let vm = Vm::with(options, |claim| Sockets::bind(claim).unwrap());
     let mut owner = Client::connect(&vm.file("ctl"), "owner").unwrap();
     owner.attach(Mode::Exclusive, Replay::None).unwrap();
     let watchers: Vec<_> = (0..3).map(|_| connect(vm.file("ro.sock"))).collect();
     vm.until("all places are taken", |console| console.sessions().len() == 4);
-    // One more of their kind has to wait for another time; the admin has not.
+    // One more spectator is refused. The admin is not.
     let line = read_to(&mut connect(vm.file("ro.sock")), "]\r\n");
     assert!(line.contains("too many clients"), "{line}");
     let mut admin = Client::connect(&vm.file("ctl"), "admin").unwrap();

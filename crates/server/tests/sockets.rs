@@ -1,4 +1,4 @@
-//! What a console is served on, limits and time-outs.
+//! The sockets of a console, and the limits and time-outs of its clients.
 
 mod support;
 
@@ -10,21 +10,22 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use event_manager::{EventManager, SubscriberOps as _};
-use support::{HANG, PART, Served, part, play, read_to, until};
+use support::hello;
 use vuart_endpoint::{Cause, Console, Mode, Replay};
 use vuart_scrollback::Scrollback;
 use vuart_server::{RawPolicy, ServeError, Server, ServerOptions, ServerThread, Sockets};
+use vuart_test_support::{HANG, PART, Vm, open_files, part, play, read_to, until};
 use vuart_wire::{
-    Client, ClientError, Decoder, DetachRequest, ErrorCode, Event, Frame as _, Hello, LogRequest, Request,
-    RuntimeDir, VERSION,
+    Client, ClientError, Decoder, DetachRequest, ErrorCode, Event, Frame as _, LogRequest, Request,
+    RuntimeDir,
 };
 
-fn all() -> Served {
+fn all() -> Vm {
     with(ServerOptions::default())
 }
 
-fn with(options: ServerOptions) -> Served {
-    Served::start(options, |claim| Sockets::bind(claim).unwrap())
+fn with(options: ServerOptions) -> Vm {
+    Vm::with(options, |claim| Sockets::bind(claim).unwrap())
 }
 
 fn connect(path: impl AsRef<std::path::Path>) -> UnixStream {
@@ -33,16 +34,10 @@ fn connect(path: impl AsRef<std::path::Path>) -> UnixStream {
     stream
 }
 
-fn hello() -> Vec<u8> {
-    let mut bytes = Vec::new();
-    Request::Hello(Hello { version: VERSION, label: "rude".to_owned() }).encode(&mut bytes);
-    bytes
-}
-
-/// Everything that is sent up to the end of the connection.
+/// Reads every frame up to the end of the connection.
 fn answers(stream: &mut UnixStream) -> Vec<Event> {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
-    // The end may be a reset, when something was sent that nobody has read.
+    // The end may be a reset, if the server has not read everything.
     while let Ok(received @ 1..) = stream.read(&mut buffer) {
         bytes.extend_from_slice(&buffer[..received]);
     }
@@ -59,7 +54,7 @@ fn last_code(stream: &mut UnixStream) -> Option<ErrorCode> {
 }
 
 #[test]
-fn all_three_and_private() {
+fn all_three_sockets_are_private() {
     let vm = all();
     for ending in ["sock", "ro.sock", "ctl"] {
         let mode = std::fs::metadata(vm.file(ending)).unwrap().permissions().mode();
@@ -68,52 +63,52 @@ fn all_three_and_private() {
 }
 
 #[test]
-fn only_those_that_are_asked_for() {
-    let vm = Served::start(ServerOptions::default(), |claim| Sockets::of(claim).bind_control().unwrap());
+fn only_the_requested_sockets_are_created() {
+    let vm = Vm::with(ServerOptions::default(), |claim| Sockets::of(claim).bind_control().unwrap());
     assert!(vm.file("ctl").exists());
     assert!(!vm.file("sock").exists() && !vm.file("ro.sock").exists());
     assert!(matches!(Sockets::default().bind_raw(), Err(ServeError::NoName)));
 }
 
 #[test]
-fn read_only_sees_what_comes_and_types_nothing() {
+fn the_read_only_socket_sends_output_and_takes_no_input() {
     let mut vm = all();
-    vm.guest_writes(b"before");
+    vm.guest.writes(b"before");
     let mut watcher = connect(vm.file("ro.sock"));
     vm.until("the watcher is there", |console| console.sessions().len() == 1);
     watcher.write_all(b"rm -rf /").unwrap();
     let mut owner = connect(vm.file("sock"));
     owner.write_all(b"ls").unwrap();
-    assert_eq!(vm.guest_reads(2), b"ls");
-    vm.guest_writes(b"bin etc\n");
+    assert_eq!(vm.guest.reads(2), b"ls");
+    vm.guest.writes(b"bin etc\n");
     assert_eq!(read_to(&mut watcher, "etc\n"), "bin etc\n");
     assert_eq!(read_to(&mut owner, "etc\n"), "bin etc\n");
     let accepted = vm.console.counters().input_accepted;
     assert_eq!(accepted, 2);
-    // Not even an end of its own input matters to it.
+    // It goes on when its client sends nothing more.
     watcher.shutdown(std::net::Shutdown::Write).unwrap();
-    vm.guest_writes(b"on\n");
+    vm.guest.writes(b"on\n");
     assert_eq!(read_to(&mut watcher, "on\n"), "on\n");
 }
 
 #[test]
-fn raw_takes_over_where_that_is_the_policy() {
+fn a_raw_client_takes_over_if_that_is_the_policy() {
     let mut vm = with(ServerOptions::default().with_raw(RawPolicy::TakeOver));
     let mut first = connect(vm.file("sock"));
     first.write_all(b"1").unwrap();
-    assert_eq!(vm.guest_reads(1), b"1");
+    assert_eq!(vm.guest.reads(1), b"1");
     let mut second = connect(vm.file("sock"));
     assert!(read_to(&mut first, "]\r\n").contains("was taken over by "));
     assert_eq!(first.read(&mut [0]).unwrap(), 0);
     second.write_all(b"2").unwrap();
-    assert_eq!(vm.guest_reads(1), b"2");
+    assert_eq!(vm.guest.reads(1), b"2");
 }
 
 #[test]
-fn who_says_no_hello_is_told_so_and_sent_away() {
+fn a_client_that_sends_no_hello_is_told_so_and_sent_away() {
     let vm = with(ServerOptions::default().with_handshake(Duration::from_millis(1)));
     let mut mute = connect(vm.file("ctl"));
-    // Half a frame is none.
+    // Half a frame is not enough.
     let mut half = connect(vm.file("ctl"));
     half.write_all(&hello()[..7]).unwrap();
     assert_eq!(last_code(&mut mute), Some(ErrorCode::Timeout));
@@ -121,17 +116,17 @@ fn who_says_no_hello_is_told_so_and_sent_away() {
 }
 
 #[test]
-fn who_has_said_hello_has_all_the_time_there_is() {
+fn a_client_that_has_sent_hello_has_no_deadline() {
     let vm = with(ServerOptions::default().with_handshake(Duration::from_millis(300)));
     let mut client = Client::connect(&vm.file("ctl"), "alice").unwrap();
-    // The time of one who came later is over, so that of the first is.
+    // The deadline of a later client has come, so an earlier one would have come too.
     assert_eq!(last_code(&mut connect(vm.file("ctl"))), Some(ErrorCode::Timeout));
     client.status().unwrap();
 }
 
-/// The timer is armed for those alone who have not introduced themselves.
+/// The timer is armed only for clients that have not introduced themselves.
 #[test]
-fn a_time_that_is_over_wakes_nobody() {
+fn the_deadline_of_a_client_that_has_sent_hello_does_not_wake_the_server() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ctl");
     let sockets = Sockets::default().with_control(UnixListener::bind(&path).unwrap());
@@ -152,7 +147,7 @@ fn a_time_that_is_over_wakes_nobody() {
 }
 
 #[test]
-fn no_time_out_at_all() {
+fn the_longest_handshake_is_no_time_out() {
     let vm = with(ServerOptions::default().with_handshake(Duration::MAX));
     let mut late = connect(vm.file("ctl"));
     Client::connect(&vm.file("ctl"), "alice").unwrap().status().unwrap();
@@ -162,7 +157,7 @@ fn no_time_out_at_all() {
 }
 
 #[test]
-fn the_one_that_has_been_silent_longest_gives_way() {
+fn the_idle_client_that_has_been_silent_longest_gives_way() {
     let vm = with(ServerOptions::default().with_clients(4));
     let ctl = vm.file("ctl");
     let mut owner = Client::connect(&ctl, "owner").unwrap();
@@ -171,13 +166,13 @@ fn the_one_that_has_been_silent_longest_gives_way() {
     let mut idle = Client::connect(&ctl, "idle").unwrap();
     let mut late = Client::connect(&ctl, "late").unwrap();
     early.status().unwrap();
-    // Four are there; the fifth takes the place of the one that has done nothing for longest.
+    // Four are connected. The fifth takes the place of the one that has been silent longest.
     let mut fifth = Client::connect(&ctl, "fifth").unwrap();
     assert!(matches!(idle.status(), Err(ClientError::Server(error)) if error.code == ErrorCode::TooMany));
     for client in [&mut owner, &mut early, &mut late, &mut fifth] {
         client.status().unwrap();
     }
-    // Where all have a session nobody gives way.
+    // When all have a session, none gives way.
     for client in [&mut early, &mut late, &mut fifth] {
         client.attach(Mode::Spectate, Replay::None).unwrap();
     }
@@ -188,9 +183,9 @@ fn the_one_that_has_been_silent_longest_gives_way() {
     assert!(read_to(&mut connect(vm.file("sock")), "]\r\n").contains("too many clients"));
 }
 
-/// As a jailer does it: what is served on was opened elsewhere, and there is no path to it.
+/// As with a jailer: the sockets were opened elsewhere, and the server has no path to them.
 #[test]
-fn handed_in_and_the_directory_gone() {
+fn sockets_that_were_handed_in_are_served_without_their_directory() {
     let dir = tempfile::tempdir().unwrap();
     let bind = |name: &str| UnixListener::bind(dir.path().join(name)).unwrap();
     let sockets = Sockets::default().with_raw(bind("a")).with_read_only(bind("b")).with_control(bind("c"));
@@ -199,7 +194,7 @@ fn handed_in_and_the_directory_gone() {
     let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
     assert!(server.claim().is_none());
     let server = ServerThread::start(server).unwrap();
-    // The clients have a way in that the server has not.
+    // The clients can use the path, the server can't.
     let path = dir.path().join("c");
     let mut client = Client::connect(&path, "alice").unwrap();
     let queued = UnixStream::connect(dir.path().join("b")).unwrap();
@@ -216,17 +211,17 @@ fn handed_in_and_the_directory_gone() {
     assert!(server.finish(HANG));
 }
 
-/// The process can open nothing at all: its root is an empty directory.
+/// The process can open no file: its root is an empty directory.
 #[test]
-fn in_a_jail_without_a_file_in_it() {
-    const TEST: &str = "in_a_jail_without_a_file_in_it";
+fn a_server_in_an_empty_jail_goes_on() {
+    const TEST: &str = "a_server_in_an_empty_jail_goes_on";
     if part().as_deref() == Some("jailed") {
         let dir = tempfile::tempdir().unwrap();
         let sockets = |claim| Sockets::bind(claim).unwrap();
         let options = ServerOptions::default().with_program_names(false);
         let stream = {
-            let vm = Served::start(options, sockets);
-            // Through a directory that is open already, as there is no path any more.
+            let vm = Vm::with(options, sockets);
+            // The clients connect before, as there is no path afterwards.
             let (raw, control) = (vm.file("sock"), vm.file("ctl"));
             let before = [UnixStream::connect(raw).unwrap(), UnixStream::connect(control).unwrap()];
             std::os::unix::fs::chroot(dir.path()).unwrap();
@@ -235,8 +230,8 @@ fn in_a_jail_without_a_file_in_it() {
             let mut vm = vm;
             let [mut raw, mut control] = before;
             raw.write_all(b"typed").unwrap();
-            assert_eq!(vm.guest_reads(5), b"typed");
-            vm.guest_writes(b"answer");
+            assert_eq!(vm.guest.reads(5), b"typed");
+            vm.guest.writes(b"answer");
             assert_eq!(read_to(&mut raw, "answer"), "answer");
             control.write_all(&hello()).unwrap();
             control.shutdown(std::net::Shutdown::Write).unwrap();
@@ -244,7 +239,7 @@ fn in_a_jail_without_a_file_in_it() {
             raw
         };
         drop(stream);
-        // The files outside can't be reached by their names any more.
+        // Its files can't be removed: they have no path here.
         std::mem::forget(dir);
         return;
     }
@@ -255,10 +250,10 @@ fn in_a_jail_without_a_file_in_it() {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// As systemd does it: descriptors from 3 on, and `LISTEN_FDS`.
+/// As with systemd: descriptors from 3 on, and `LISTEN_FDS`.
 #[test]
-fn socket_activation() {
-    const TEST: &str = "socket_activation";
+fn sockets_of_systemd_are_served() {
+    const TEST: &str = "sockets_of_systemd_are_served";
     if part().as_deref() == Some("service") {
         let mut handed_in = listenfd::ListenFd::from_env();
         let control = handed_in.take_unix_listener(0).unwrap().expect("a socket is handed in");
@@ -273,7 +268,7 @@ fn socket_activation() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("activated.ctl");
     let listener = UnixListener::bind(&path).unwrap();
-    // Whoever comes before the service runs waits in the socket's queue.
+    // A client that comes before the service runs waits in the socket's queue.
     let early = std::thread::spawn({
         let path = path.clone();
         move || {
@@ -296,18 +291,18 @@ fn socket_activation() {
 }
 
 #[test]
-fn a_megabyte_of_garbage_on_each() {
+fn a_megabyte_of_garbage_on_each_socket_harms_nobody() {
     let seed = seed();
     let mut random = random(seed);
     let garbage: Vec<u8> = (0..1 << 20).map(|_| random().to_le_bytes()[0]).collect();
     let mut vm = all();
     let mut watcher = connect(vm.file("ro.sock"));
     watcher.write_all(&garbage).unwrap();
-    // As frames it is none soon; the rest may not be read any more.
+    // The garbage soon stops being frames, and the server may not read the rest.
     let mut control = connect(vm.file("ctl"));
     let _ = control.write_all(&garbage);
     assert!(matches!(answers(&mut control).last(), Some(Event::Error(_))), "seed {seed}");
-    // And frames of a right length.
+    // Garbage in frames of the right length.
     let mut framed = connect(vm.file("ctl"));
     let sender = std::thread::spawn({
         let (mut framed, garbage) = (framed.try_clone().unwrap(), garbage.clone());
@@ -323,7 +318,7 @@ fn a_megabyte_of_garbage_on_each() {
     let answers = answers(&mut framed);
     sender.join().unwrap();
     assert_eq!(answers.len(), garbage.len().div_ceil(257), "each is answered, seed {seed}");
-    // On the raw socket it is what somebody types.
+    // On the raw socket it is input.
     let typist = std::thread::spawn({
         let (mut raw, garbage) = (connect(vm.file("sock")), garbage.clone());
         move || {
@@ -331,21 +326,21 @@ fn a_megabyte_of_garbage_on_each() {
             raw
         }
     });
-    assert!(vm.guest_reads(garbage.len()) == garbage);
+    assert!(vm.guest.reads(garbage.len()) == garbage);
     drop(typist.join().unwrap());
-    vm.guest_writes(b"fine\n");
+    vm.guest.writes(b"fine\n");
     assert_eq!(read_to(&mut watcher, "fine\n"), "fine\n");
 }
 
 #[test]
 fn s14_resets_in_the_middle_of_a_replay() {
     let mut vm = all();
-    vm.guest_writes(&vec![b'x'; 1 << 16]);
+    vm.guest.writes(&vec![b'x'; 1 << 16]);
     for round in 0..300 {
         let mut client = connect(vm.file("ctl"));
         let mut bytes = hello();
         Request::Log(LogRequest { from: Replay::All, max: None }).encode(&mut bytes);
-        // Unread data on both sides, which makes the close a reset.
+        // Unread data on both sides makes the close a reset.
         bytes.extend(hello().repeat(round % 3));
         client.write_all(&bytes).unwrap();
         if round % 2 == 0 {
@@ -357,12 +352,13 @@ fn s14_resets_in_the_middle_of_a_replay() {
     assert!(matches!(client.recv().unwrap(), Event::Output { bytes, .. } if bytes == b"x"));
 }
 
-/// Whole lives of clients on all three sockets, some of which they leave half-way.
+/// Clients connect to all three sockets, and some leave in the middle of a request.
 #[test]
-fn ten_thousand_lives() {
-    // In a process of its own, whose files are not those of other tests.
+fn ten_thousand_clients_that_come_and_go_leave_nothing_behind() {
+    // In a process of its own, because it counts open files.
     if part().is_none() {
-        let output = play("ten_thousand_lives", "alone", |command| command);
+        let output =
+            play("ten_thousand_clients_that_come_and_go_leave_nothing_behind", "alone", |command| command);
         println!("{}", String::from_utf8_lossy(&output.stdout));
         return assert!(output.status.success(), "{output:?}");
     }
@@ -370,11 +366,10 @@ fn ten_thousand_lives() {
     println!("seed {seed}");
     let mut random = random(seed);
     let mut vm = all();
-    let files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     let mut client = Client::connect(&vm.file("ctl"), "alice").unwrap();
     client.attach(Mode::Spectate, Replay::None).unwrap();
-    let before = files();
-    vm.guest_writes(b"history\n");
+    let before = open_files();
+    vm.guest.writes(b"history\n");
     let begin = Instant::now();
     for life in 0..10_000 {
         let mut stream = connect(vm.file(["sock", "ro.sock", "ctl"][life % 3]));
@@ -392,25 +387,24 @@ fn ten_thousand_lives() {
             let _ = stream.write_all(&bytes);
         }
         if random().is_multiple_of(4) {
-            vm.guest_writes(b".");
+            vm.guest.writes(b".");
         }
     }
     println!("10,000 lives in {:?}", begin.elapsed());
-    // One more is the server's timer.
-    until("the last of them is gone", || vm.console.sessions().len() == 1 && files() <= before + 1);
+    // One more may be the server's timer.
+    until("the last of them is gone", || vm.console.sessions().len() == 1 && open_files() <= before + 1);
     client.send(&Request::Detach(DetachRequest::default())).unwrap();
 }
 
-/// A console that the test makes itself: the files of a dead server don't stand in the way.
 #[test]
-fn files_of_a_dead_server() {
+fn the_files_of_a_dead_server_are_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let run = RuntimeDir::create(dir.path().join("run")).unwrap();
     for ending in ["sock", "ro.sock", "ctl"] {
         drop(UnixListener::bind(run.path().join(format!("vm0.{ending}"))).unwrap());
     }
     std::os::unix::fs::symlink("/nowhere", run.path().join("vm0.pty")).unwrap();
-    let vm = Served::start_in(dir, 1 << 14, ServerOptions::default(), |claim| Sockets::bind(claim).unwrap());
+    let vm = Vm::within(dir, 1 << 14, ServerOptions::default(), |claim| Sockets::bind(claim).unwrap());
     Client::connect(&vm.file("ctl"), "alice").unwrap().status().unwrap();
     assert!(!vm.file("pty").is_symlink());
 }

@@ -1,7 +1,5 @@
 //! A thousand consoles in one process, on one thread, with a client each.
 
-mod support;
-
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -10,21 +8,21 @@ use std::time::{Duration, Instant};
 
 use event_manager::{EventManager, SubscriberOps as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use support::{resident_kib, take};
 use vuart_endpoint::{Console, Input, Mode, Replay};
 use vuart_scrollback::{Scrollback, Writer};
 use vuart_server::{Claim, Server};
+use vuart_test_support::{open_files, resident_kib, take};
 use vuart_wire::{Client, Event, Request, RuntimeDir};
 
 const CONSOLES: usize = 1000;
 
-/// The lock, three sockets, one to give up, the doorbell; the timer; both ends of the client's connection.
+/// The lock, three sockets, the spare descriptor and the doorbell; the timer; both ends of the client's connection.
 const FILES_EACH: u64 = 6 + 1 + 2;
 
-/// For the test program itself, and whatever the harness has open.
+/// Open files of the test program itself and of its harness.
 const FILES_ELSE: u64 = 64;
 
-/// A hang becomes a failure.
+/// The limit of every wait: longer than elsewhere, because there are a thousand consoles.
 const HANG: Duration = Duration::from_secs(120);
 
 struct Guest {
@@ -34,7 +32,7 @@ struct Guest {
     input: Input,
 }
 
-/// Has as many files as may be, and says for how many consoles that is enough.
+/// Raises the limit on open files, and returns how many consoles that is enough for.
 fn raise_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum;
@@ -47,16 +45,12 @@ fn raise_limit() -> usize {
     fit.min(CONSOLES)
 }
 
-fn files() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
 #[test]
-fn a_thousand_consoles_on_one_thread() {
+fn a_thousand_consoles_are_served_on_one_thread() {
     let count = raise_limit();
     let dir = tempfile::tempdir().unwrap();
     let run = RuntimeDir::create(dir.path().join("run")).unwrap();
-    let (memory, open) = (resident_kib(), files());
+    let (memory, open) = (resident_kib(), open_files());
     let begin = Instant::now();
     let mut events = EventManager::<Server>::new().unwrap();
     let mut guests: Vec<Guest> = (0..count)
@@ -73,7 +67,7 @@ fn a_thousand_consoles_on_one_thread() {
         "{count} consoles with rings of 64 KiB in {:?}: {} KiB and {} files each",
         begin.elapsed(),
         (resident_kib() - memory) / count as u64,
-        (files() - open) / count,
+        (open_files() - open) / count,
     );
     let stop = Arc::new(AtomicBool::new(false));
     let thread = std::thread::spawn({
@@ -85,7 +79,7 @@ fn a_thousand_consoles_on_one_thread() {
         }
     });
 
-    let (memory, open, begin) = (resident_kib(), files(), Instant::now());
+    let (memory, open, begin) = (resident_kib(), open_files(), Instant::now());
     let mut clients: Vec<Client> = guests
         .iter()
         .map(|guest| {
@@ -100,7 +94,7 @@ fn a_thousand_consoles_on_one_thread() {
         "a client each, attached, in {:?}: {} KiB and {} files each, both ends",
         begin.elapsed(),
         (resident_kib() - memory) / count as u64,
-        (files() - open) / count,
+        (open_files() - open) / count,
     );
 
     let begin = Instant::now();
@@ -125,7 +119,7 @@ fn a_thousand_consoles_on_one_thread() {
     }
     println!("a line out and a line in, for all: {:?}", begin.elapsed());
 
-    // Another one, raw, finds each held by its own.
+    // A second client finds each console held by its own client.
     for guest in guests.iter().step_by(97) {
         let mut raw = UnixStream::connect(run.path().join(format!("{}.sock", guest.name))).unwrap();
         let mut told = String::new();

@@ -1,4 +1,4 @@
-//! A client of the control socket, for programs that are told when to read and write (`poll`) and for those that wait.
+//! A client of the control socket, for programs that block and for programs with an event loop.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -9,35 +9,36 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
-use crate::wire::{
-    self, AttachRequest, Attached, Decoder, ErrorMessage, Event, Frame as _, Hello, KickRequest, LogRequest,
-    Request, Status, Welcome, WireError,
-};
+use crate::decoder::Decoder;
+use crate::error::{ErrorMessage, WireError};
+use crate::event::{Attached, Event, Status, Welcome};
+use crate::frame::{Frame as _, VERSION};
+use crate::request::{AttachRequest, Hello, KickRequest, LogRequest, Request};
 use vuart_endpoint::{Identity, Mode, Refused, Replay, SessionId};
 
-/// What can go wrong between a client and a server.
+/// Why a client can't connect, or why its request failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// There is no such socket.
-    #[error("there is no console at {}; `vuart list` shows those that there are", path.display())]
+    /// There is no such socket. [`RuntimeDir::names`](crate::RuntimeDir::names) lists the consoles that are there.
+    #[error("there is no console at {}", path.display())]
     NotFound {
-        /// Where it was sought.
+        /// The path of the missing socket.
         path: PathBuf,
     },
-    /// There is a socket, and nobody listens.
+    /// There is a socket, and no process listens on it: its server has died.
     #[error("nobody serves {}: what served it has died", path.display())]
     NotServed {
         /// The socket.
         path: PathBuf,
     },
-    /// The socket may not be used.
+    /// The user may not connect to the socket.
     #[error("no permission for {}: it belongs to another user", path.display())]
     Forbidden {
         /// The socket.
         path: PathBuf,
     },
-    /// So many clients wait to be let in that there is no place to wait in: the server hangs, or is very busy.
+    /// The socket's queue of clients is full, and stays full: the server hangs, is stopped, or is very busy.
     #[error("{} does not let anybody in; the process that serves it may be stopped", path.display())]
     Busy {
         /// The socket.
@@ -48,31 +49,31 @@ pub enum ClientError {
     Connect {
         /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
-    /// The connection was lost.
+    /// The connection broke, or the server closed it.
     #[error("the connection to the console was lost: {0}")]
     Lost(#[source] io::Error),
-    /// The peer is no console, or speaks another version.
+    /// The peer does not speak this protocol, or speaks another version of it.
     #[error("the server is not understood: {0}")]
     NotUnderstood(#[from] WireError),
-    /// The server did not do what was asked.
+    /// The server answered with an error.
     #[error("the server says: {}", .0.message)]
     Server(ErrorMessage),
-    /// The session was not begun.
+    /// The session has not begun.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The server answered something that is no answer to the question.
+    /// The server answered with a frame that does not fit the request.
     #[error("the server answered out of order: {0}")]
     Unexpected(String),
 }
 
 /// A connection to a console's control socket.
 ///
-/// [`send`](Self::send) and [`recv`](Self::recv) wait. A program with an event loop of its own uses
-/// [`queue`](Self::queue), [`flush`](Self::flush), [`fill`](Self::fill) and [`next_event`](Self::next_event) instead, after
-/// [`set_nonblocking`](Self::set_nonblocking).
+/// [`send`](Self::send) and [`recv`](Self::recv) block. A program with an event loop calls
+/// [`set_nonblocking`](Self::set_nonblocking), waits on the client's file descriptor ([`AsFd`]), and then uses
+/// [`queue`](Self::queue), [`flush`](Self::flush), [`fill`](Self::fill) and [`next_event`](Self::next_event).
 #[derive(Debug)]
 pub struct Client {
     stream: UnixStream,
@@ -82,13 +83,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// How much is received at once, in bytes.
+    /// The most bytes received at once.
     pub const BUFFER: usize = 64 << 10;
 
-    /// How long the server may take to answer while a connection is made.
+    /// The longest wait for the server while a connection is made.
     const HANDSHAKE: Duration = Duration::from_secs(5);
 
-    /// Connects and introduces itself as `label`.
+    /// Connects to the control socket at `path`, and introduces the client as `label`. Waits at most 5 s for each step.
     ///
     /// # Errors
     ///
@@ -108,9 +109,9 @@ impl Client {
         let welcome = Welcome { version: 0, console: String::new(), pid: 0 };
         let mut client = Self { stream, decoder: Decoder::default(), output: VecDeque::new(), welcome };
         let label = label.chars().take(Identity::LABEL_MAX).collect();
-        client.send(&Request::Hello(Hello { version: wire::VERSION, label }))?;
+        client.send(&Request::Hello(Hello { version: VERSION, label }))?;
         match client.recv()? {
-            Event::Welcome(welcome) if welcome.version == wire::VERSION => client.welcome = welcome,
+            Event::Welcome(welcome) if welcome.version == VERSION => client.welcome = welcome,
             Event::Error(error) => return Err(ClientError::Server(error)),
             other => return Err(ClientError::Unexpected(format!("{other:?}"))),
         }
@@ -118,28 +119,28 @@ impl Client {
         Ok(client)
     }
 
-    /// What the server said of itself.
+    /// The server's introduction: version, console name, process.
     pub fn welcome(&self) -> &Welcome {
         &self.welcome
     }
 
-    /// Begins a session.
+    /// Begins a session. See [`attach_with`](Self::attach_with) for further options.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Refused`] when it is not begun; see [`ClientError`] for the rest.
+    /// [`ClientError::Refused`] when the console is held, disabled or over; see [`ClientError`] for the rest.
     pub fn attach(&mut self, mode: Mode, replay: Replay) -> Result<Attached, ClientError> {
         self.attach_with(AttachRequest { mode, replay, ..AttachRequest::default() })
     }
 
-    /// Begins a session, with all that can be asked for.
+    /// Begins a session with all options.
     ///
-    /// One that comes to own the console later is told so by [`Event::Standing`], and [accepts](Request::Accept) that before it
-    /// types.
+    /// A session that comes to own the console later receives [`Event::Standing`]. It must answer with
+    /// [`Request::Accept`] before it types.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Refused`] when it is not begun; see [`ClientError`] for the rest.
+    /// [`ClientError::Refused`] when the console is held, disabled or over; see [`ClientError`] for the rest.
     pub fn attach_with(&mut self, request: AttachRequest) -> Result<Attached, ClientError> {
         self.send(&Request::Attach(request))?;
         match self.recv()? {
@@ -150,7 +151,8 @@ impl Client {
         }
     }
 
-    /// Asks who is at the console. Not during a session: output would come between.
+    /// Asks who is at the console. Do not call it during a session: output could come before the answer. Send
+    /// [`Request::Status`] there instead.
     ///
     /// # Errors
     ///
@@ -164,7 +166,8 @@ impl Client {
         }
     }
 
-    /// Ends somebody's session. Not during a session of one's own: output would come between.
+    /// Ends another session. Do not call it during a session: output could come before the answer. Send
+    /// [`Request::Kick`] there instead.
     ///
     /// # Errors
     ///
@@ -178,7 +181,7 @@ impl Client {
         }
     }
 
-    /// Asks for a part of the history; the answer comes as [`Event::Hole`]s and [`Event::Output`]s up to an
+    /// Asks for a part of the history. The answer is any number of [`Event::Hole`] and [`Event::Output`], and then
     /// [`Event::LogEnd`].
     ///
     /// # Errors
@@ -188,26 +191,26 @@ impl Client {
         self.send(&Request::Log(LogRequest { from, max }))
     }
 
-    /// Sends a request and waits until the socket has taken it.
+    /// Sends a request, and blocks until the socket has taken it.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Lost`].
+    /// [`ClientError::Lost`] when the connection is broken.
     pub fn send(&mut self, request: &Request) -> Result<(), ClientError> {
         let mut bytes = Vec::new();
         request.encode(&mut bytes);
-        // An error that the server has sent before it closed is better than EPIPE: `recv` finds it.
+        // Not EPIPE: the server may have sent an error before it closed, which says more. `recv` finds it.
         match self.stream.write_all(&bytes) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             result => result.map_err(ClientError::Lost),
         }
     }
 
-    /// Waits for the next event.
+    /// Blocks until the next event.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Lost`] when the server is gone, [`ClientError::NotUnderstood`].
+    /// [`ClientError::Lost`] when the server is gone; [`ClientError::NotUnderstood`] when it sends no valid frame.
     pub fn recv(&mut self) -> Result<Event, ClientError> {
         loop {
             if let Some(event) = self.next_event()? {
@@ -217,11 +220,12 @@ impl Client {
         }
     }
 
-    /// The next event that has been received in full.
+    /// The next event, if all of it has been received. Frames of an unknown kind come from a newer server, and are
+    /// skipped.
     ///
     /// # Errors
     ///
-    /// [`ClientError::NotUnderstood`]; frames of an unknown kind are from a newer server and are skipped.
+    /// [`ClientError::NotUnderstood`] when the server sends no valid frame.
     pub fn next_event(&mut self) -> Result<Option<Event>, ClientError> {
         loop {
             match self.decoder.next_frame() {
@@ -233,7 +237,7 @@ impl Client {
         }
     }
 
-    /// Receives once; `false` when a non-blocking socket has nothing.
+    /// Receives once. Returns `false` when a non-blocking socket has no data.
     ///
     /// # Errors
     ///
@@ -255,28 +259,28 @@ impl Client {
         }
     }
 
-    /// Makes the socket non-blocking, for a program with an event loop.
+    /// Makes the socket non-blocking (or blocking again), for a program with an event loop.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Lost`].
+    /// [`ClientError::Lost`] when the socket does not allow it.
     pub fn set_nonblocking(&mut self, nonblocking: bool) -> Result<(), ClientError> {
         self.stream.set_nonblocking(nonblocking).map_err(ClientError::Lost)
     }
 
-    /// Puts a request behind those that the socket has not taken yet; [`flush`](Self::flush) sends them.
+    /// Appends a request to the output queue. [`flush`](Self::flush) sends it.
     pub fn queue(&mut self, request: &Request) {
         let mut bytes = Vec::new();
         request.encode(&mut bytes);
         self.output.extend(bytes);
     }
 
-    /// Bytes that are queued.
+    /// The number of bytes in the output queue.
     pub fn queued(&self) -> usize {
         self.output.len()
     }
 
-    /// Sends what is queued, as far as the socket takes it.
+    /// Sends from the output queue, as much as the socket takes.
     ///
     /// # Errors
     ///
@@ -287,7 +291,7 @@ impl Client {
                 Ok(sent) => drop(self.output.drain(..sent)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                // What the server said before it closed can still be received.
+                // What the server sent before it closed can still be received.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.output.clear(),
                 Err(error) => return Err(ClientError::Lost(error)),
             }
@@ -296,12 +300,12 @@ impl Client {
     }
 }
 
-/// Connects, and waits no longer than that for a place in the queue of those who are to be let in: without a limit, a server
-/// that was stopped would hold everybody who comes.
+/// Connects, and waits at most `patience` for a place in the socket's queue. Without a limit, a stopped server would block
+/// every client for ever.
 fn connect(path: &Path, patience: Duration) -> io::Result<UnixStream> {
     let socket =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // For connect(2) too (unix(7) does not say so, socket(7) does).
+    // The send timeout limits connect(2) too: socket(7) says so, unix(7) does not.
     sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(patience))?;
     rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
     sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, None)?;

@@ -1,10 +1,39 @@
-//! The framed protocol of a console's control socket.
+//! The framed protocol of a console's control socket: its frames, a client, and the directory where clients find consoles.
+//!
+//! # Tour
+//!
+//! | to know | look at |
+//! |---|---|
+//! | what a client can send | [`Request`] (`request.rs`) |
+//! | what a server can send | [`Event`] (`event.rs`) |
+//! | the bytes of a frame, and **how to add a frame** | [`Frame`] (`frame.rs`) |
+//! | how a stream is cut into frames | [`Decoder`] (`decoder.rs`) |
+//! | the errors on the wire, and of received bytes | [`ErrorMessage`], [`WireError`] (`error.rs`) |
+//! | how to connect, blocking or with an event loop | [`Client`] (`client.rs`) |
+//! | where the sockets are | [`RuntimeDir`] (`runtime_dir.rs`) |
+//!
+//! `docs/protocol.md` describes the protocol for implementations in other languages. `vuart-server` is the other side.
+//!
+//! This crate knows nothing of the server: a program that only attaches links this crate alone.
 #![forbid(unsafe_code)]
 
 mod client;
+mod decoder;
+mod error;
+mod event;
+mod frame;
+mod request;
 mod runtime_dir;
-mod wire;
 
 pub use client::{Client, ClientError};
+pub use decoder::Decoder;
+pub use error::{ErrorCode, ErrorMessage, WireError};
+pub use event::{Attached, Event, Hole, LogEnd, Status, Welcome};
+pub use frame::{Frame, HEADER, MAX_PAYLOAD, OUTPUT_HEADER, OUTPUT_MAX, VERSION, output_frame};
+pub use request::{AcceptRequest, AttachRequest, DetachRequest, Hello, KickRequest, LogRequest, Request};
 pub use runtime_dir::{RuntimeDir, RuntimeDirError};
-pub use wire::*;
+
+/// The example of the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,8 +1,20 @@
-//! The private directory in which servers and clients meet.
+//! The private directory where servers put their sockets and clients find them.
 //!
-//! A served console `NAME` has files there: `NAME.sock` (a raw stream), `NAME.ro.sock` (the same, to watch), `NAME.ctl` (the
-//! framed protocol), `NAME.pty` (a link to a pseudo-terminal) as far as it is served on them, and `NAME.lock`. The lock decides whether a console is served, not the sockets: the kernel drops it when its holder
-//! dies, however it dies, so what a killed server left behind is removed by the next one and by nobody else.
+//! A served console `NAME` has these files there, as far as its server was told to make them:
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `NAME.ctl` | the control socket, which speaks the framed protocol |
+//! | `NAME.sock` | a raw stream of bytes |
+//! | `NAME.ro.sock` | the same stream, for watching only |
+//! | `NAME.pty` | a link to a pseudo-terminal |
+//! | `NAME.lock` | the lock of the server |
+//!
+//! The lock decides whether a console is served, not the sockets. The kernel drops the lock when its holder dies, however
+//! it dies. So the next server of that name removes what a killed server has left, and no other process does.
+//!
+//! This module is here and not in `vuart-server`, because clients look names up in the directory, and must not link the
+//! server for that.
 
 use std::env;
 use std::fs::{self, DirBuilder, Permissions};
@@ -12,11 +24,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Gid;
 
-/// What can be wrong with the directory or a name in it. Each says what to do.
+/// What is wrong with the directory or with a name in it. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuntimeDirError {
-    /// It is not there and can't be made.
+    /// The directory is missing and can't be created.
     #[error("can't create {}: {source}; set VUART_RUNTIME_DIR to a directory that you can write", path.display())]
     Create {
         /// The directory.
@@ -24,7 +36,7 @@ pub enum RuntimeDirError {
         /// Why.
         source: io::Error,
     },
-    /// It can't be read.
+    /// The directory can't be read.
     #[error("can't read {}: {source}", path.display())]
     Read {
         /// The directory.
@@ -32,7 +44,7 @@ pub enum RuntimeDirError {
         /// Why.
         source: io::Error,
     },
-    /// It can't be given to a group.
+    /// The directory can't be given to the group.
     #[error("can't share {} with group {gid}: {source}; are you in that group?", path.display())]
     Share {
         /// The directory.
@@ -42,29 +54,29 @@ pub enum RuntimeDirError {
         /// Why.
         source: io::Error,
     },
-    /// Something else has its name.
+    /// The path is a link or a file, not a directory.
     #[error("{} is not a directory; remove it or set VUART_RUNTIME_DIR", path.display())]
     NotADirectory {
-        /// What is in the way.
+        /// The path.
         path: PathBuf,
     },
-    /// Somebody else made it, perhaps to be attached to in your place.
+    /// Another user owns the directory, and could put an imitation of a console into it.
     #[error("{} belongs to uid {uid}, not to you; set VUART_RUNTIME_DIR to a directory of your own", path.display())]
     NotYours {
         /// The directory.
         path: PathBuf,
-        /// Its owner.
+        /// The directory's owner.
         uid: u32,
     },
-    /// Others may enter it, or a group may put files into it.
+    /// Others may enter the directory, or its group may put files into it.
     #[error("{0} is open to others (mode {mode:04o}); run: chmod 700 {0}", path.display())]
     NotPrivate {
         /// The directory.
         path: PathBuf,
-        /// Its permissions.
+        /// The directory's permissions.
         mode: u32,
     },
-    /// A name that is no file name, or one that hides.
+    /// The name can't be a console's.
     #[error(
         "{name:?} is no console name: letters, digits, '.', '_' and '-', at most 64, a letter or digit first, and no .ro at its end"
     )]
@@ -72,7 +84,7 @@ pub enum RuntimeDirError {
         /// The name.
         name: String,
     },
-    /// Unix sockets have short paths.
+    /// The path is longer than the system allows for a Unix socket.
     #[error("{} is too long for a socket ({} bytes of at most 107); set VUART_RUNTIME_DIR to a shorter path", path.display(), path.as_os_str().len())]
     TooLong {
         /// The path.
@@ -80,18 +92,18 @@ pub enum RuntimeDirError {
     },
 }
 
-/// The longest path of a Unix socket, in bytes (`sun_path` less its terminator).
+/// The longest path of a Unix socket, in bytes: `sun_path` without its terminator.
 const SOCKET_PATH_MAX: usize = 107;
 
-/// A directory of mode 0700 that belongs to this user, or 0750 if it is [shared](RuntimeDir::create_shared).
+/// The directory of a user's consoles: mode 0700, or 0750 if it is [shared with a group](RuntimeDir::create_shared).
 #[derive(Debug, Clone)]
 pub struct RuntimeDir {
     path: PathBuf,
 }
 
 impl RuntimeDir {
-    /// Where consoles of this user are: `$VUART_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/vuart`, else `/run/vuart` for root
-    /// and `/tmp/vuart-UID` for everybody else.
+    /// The default directory of this user: `$VUART_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/vuart`, else `/run/vuart` for root
+    /// and `/tmp/vuart-UID` for others. An empty variable counts as unset.
     pub fn default_path() -> PathBuf {
         let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let uid = rustix::process::geteuid();
@@ -106,11 +118,11 @@ impl RuntimeDir {
             })
     }
 
-    /// Opens the directory to serve consoles in it; makes it, but not its parents, when it is missing.
+    /// Opens the directory to serve consoles in it. Creates it if it is missing, but not its parents.
     ///
     /// # Errors
     ///
-    /// When it can't be made, or is not a private directory of this user's.
+    /// When the directory can't be created, or is not a private directory of this user.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, RuntimeDirError> {
         let path = path.into();
         match DirBuilder::new().mode(0o700).create(&path) {
@@ -121,12 +133,12 @@ impl RuntimeDir {
         }
     }
 
-    /// The same, for a directory that the members of a group (by its number) may enter and list, mode 0750. Which of the sockets
-    /// in it they may connect to is said when the server binds them.
+    /// Opens or creates a directory that the members of a group may enter and list (mode 0750). The server decides which
+    /// sockets they may connect to, when it binds them.
     ///
     /// # Errors
     ///
-    /// When it can't be made or given to the group, or is not a directory of this user's that nobody else can write.
+    /// When the directory can't be created or given to the group, or another user could write to it.
     pub fn create_shared(path: impl Into<PathBuf>, gid: u32) -> Result<Self, RuntimeDirError> {
         let dir = Self::create(path)?;
         let fail = |source| RuntimeDirError::Share { path: dir.path.clone(), gid, source };
@@ -135,15 +147,15 @@ impl RuntimeDir {
         Ok(dir)
     }
 
-    /// Opens the directory to look for consoles; it must be there.
+    /// Opens an existing directory to look for consoles.
     ///
     /// # Errors
     ///
-    /// When it is not there, or is not a private directory of this user's: what is in it may then be somebody else's
-    /// imitation of a console.
+    /// When the directory is missing, or is not a private directory of this user: its sockets could then be another
+    /// user's imitation of a console.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, RuntimeDirError> {
         let path = path.into();
-        // Not following a link: whoever can place one in /tmp must not choose where we go.
+        // Links are not followed: a user who can place one in /tmp must not choose the directory.
         let metadata = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
             Err(source) => return Err(RuntimeDirError::Read { path, source }),
@@ -155,19 +167,20 @@ impl RuntimeDir {
             return Err(RuntimeDirError::NotYours { path, uid: metadata.uid() });
         }
         let mode = metadata.mode() & 0o7777;
-        // A group that may enter has been let in by us; who may write could put an imitation in a console's place.
+        // A group may enter if the server has let it in. A group or another user that may write could put an imitation in
+        // a console's place.
         if mode & 0o027 != 0 {
             return Err(RuntimeDirError::NotPrivate { path, mode });
         }
         Ok(Self { path })
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The names that have a control socket here, served or not, in order.
+    /// The names that have a control socket here, whether it is served or not, in alphabetical order.
     ///
     /// # Errors
     ///
@@ -184,11 +197,11 @@ impl RuntimeDir {
         Ok(names)
     }
 
-    /// The control socket of a console.
+    /// The path of a console's control socket, `NAME.ctl`.
     ///
     /// # Errors
     ///
-    /// When `name` can't be a console's.
+    /// When `name` is not a console name, or the path is too long for a socket.
     pub fn control_socket(&self, name: &str) -> Result<PathBuf, RuntimeDirError> {
         self.socket(name, "ctl")
     }
@@ -225,7 +238,7 @@ fn check_name(name: &str) -> Result<(), RuntimeDirError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     let ends = name.as_bytes().ends_with(b".ro");
-    // The raw socket of vm0.ro would be the read-only one of vm0.
+    // The raw socket of "vm0.ro" would be the read-only socket of "vm0".
     if name.len() <= 64 && begins && name.chars().all(plain) && !ends {
         Ok(())
     } else {
@@ -246,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn made_private_and_refused_otherwise() {
+    fn a_directory_is_created_private_and_refused_if_others_may_use_it() {
         let (_temp, dir) = dir();
         assert_eq!(fs::metadata(dir.path()).unwrap().mode() & 0o777, 0o700);
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
@@ -256,13 +269,13 @@ mod tests {
     }
 
     #[test]
-    fn shared_with_a_group_that_can_not_write() {
+    fn a_shared_directory_can_be_read_by_its_group_and_not_written() {
         let (_temp, dir) = dir();
         let gid = rustix::process::getegid().as_raw();
         RuntimeDir::create_shared(dir.path(), gid).unwrap();
         let metadata = fs::metadata(dir.path()).unwrap();
         assert_eq!((metadata.mode() & 0o7777, metadata.gid()), (0o750, gid));
-        // Its own user and the server that comes back find it in order.
+        // Its own user, and a server that comes back, accept it.
         assert!(RuntimeDir::create(dir.path()).is_ok());
     }
 

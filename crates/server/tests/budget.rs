@@ -1,36 +1,34 @@
-//! What those who are at a console are sent before others have their turn.
+//! The budget of output that the clients of a console share in one pass.
 
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use event_manager::{EventManager, SubscriberOps as _};
 use vuart_endpoint::Console;
 use vuart_scrollback::Scrollback;
 use vuart_server::{Claim, Server};
+use vuart_test_support::HANG;
 use vuart_wire::RuntimeDir;
 
-/// A hang becomes a failure.
-const HANG: Duration = Duration::from_secs(60);
+/// The budget of a pass, in bytes.
+const BUDGET: usize = 256 << 10;
 
-/// What they share.
-const TURN: usize = 256 << 10;
-
-/// Waits until the server's thread, which this is, has nothing to do.
+/// Runs the server until it has nothing to do.
 fn settle(events: &mut EventManager<Server>) {
     while events.run_with_timeout(0).unwrap() > 0 {}
 }
 
-/// How much there is to be read at the moment.
+/// The number of bytes that can be read at the moment.
 fn received(mut client: &UnixStream) -> usize {
     let mut bytes = Vec::new();
-    // It ends with "would block".
+    // This ends with "would block".
     let _ = client.read_to_end(&mut bytes);
     bytes.len()
 }
 
 #[test]
-fn all_who_watch_share_a_turn() {
+fn clients_with_a_session_share_the_budget() {
     const WATCHERS: usize = 8;
     let dir = tempfile::tempdir().unwrap();
     let (mut writer, scrollback) = Scrollback::new(1 << 20).unwrap();
@@ -40,7 +38,7 @@ fn all_who_watch_share_a_turn() {
     let mut events = EventManager::new().unwrap();
     events.add_subscriber(Server::bind(claim, console.clone()).unwrap());
     let watchers: Vec<_> = (0..WATCHERS).map(|_| UnixStream::connect(&socket).unwrap()).collect();
-    // Who asks for nothing has no share.
+    // Clients without a session have no share.
     let _others: Vec<_> = (0..WATCHERS).map(|_| UnixStream::connect(&control).unwrap()).collect();
     let begin = Instant::now();
     while console.sessions().len() < WATCHERS {
@@ -52,13 +50,13 @@ fn all_who_watch_share_a_turn() {
         watcher.set_nonblocking(true).unwrap();
     }
 
-    writer.extend(&vec![b'x'; 2 * TURN]);
+    writer.extend(&vec![b'x'; 2 * BUDGET]);
     console.doorbell().ring_if_armed();
     assert_eq!(events.run_with_timeout(1000).unwrap(), 1, "the guest has woken the server");
     let first: Vec<_> = watchers.iter().map(received).collect();
-    assert_eq!(first, [TURN / WATCHERS; WATCHERS]);
+    assert_eq!(first, [BUDGET / WATCHERS; WATCHERS]);
 
-    let mut left = [2 * TURN - TURN / WATCHERS; WATCHERS];
+    let mut left = [2 * BUDGET - BUDGET / WATCHERS; WATCHERS];
     let begin = Instant::now();
     while left.iter().any(|left| *left > 0) {
         assert!(begin.elapsed() < HANG, "{left:?} bytes have not come");

@@ -1,32 +1,34 @@
-//! One timer for all that a server waits for by time: a file descriptor in its event loop, armed while there is a deadline.
+//! The timer of a server: one file descriptor in its event loop for all deadlines.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
+/// A timer that is a file descriptor: readable when its deadline has come.
 #[derive(Debug)]
-pub(crate) struct Timer {
+pub(crate) struct TimerFd {
     fd: OwnedFd,
-    armed: Option<Instant>,
+    deadline: Option<Instant>,
 }
 
-impl Timer {
+impl TimerFd {
     pub(crate) fn new() -> io::Result<Self> {
         let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
-        Ok(Self { fd, armed: None })
+        Ok(Self { fd, deadline: None })
     }
 
-    /// Has the file descriptor readable at `deadline`, and not before; never for `None`.
+    /// Makes the file descriptor readable at `deadline` and not before, or never for `None`. Costs no system call when the
+    /// deadline is the same as before.
     pub(crate) fn arm(&mut self, deadline: Option<Instant>) -> io::Result<()> {
-        if self.armed == deadline {
+        if self.deadline == deadline {
             return Ok(());
         }
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // A zero would disarm it; what is over is due now.
+        // Zero would disarm the timer, and a deadline that is over is due now.
         let left =
             deadline.map(|at| at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1)));
         let value = left.map_or(zero, |left| Timespec {
@@ -38,21 +40,21 @@ impl Timer {
             TimerfdTimerFlags::empty(),
             &Itimerspec { it_interval: zero, it_value: value },
         )?;
-        self.armed = deadline;
+        self.deadline = deadline;
         Ok(())
     }
 
-    /// It has been readable: it isn't any more, and it is not armed.
+    /// Makes the file descriptor unreadable again, without a deadline.
     pub(crate) fn acknowledge(&mut self) {
-        // It is non-blocking; whoever was armed anew meanwhile finds nothing to read.
+        // Non-blocking: if the timer has been armed again since it was readable, there is nothing to read.
         let _ = rustix::io::read(&self.fd, &mut [0; 8]);
-        self.armed = None;
+        self.deadline = None;
     }
 }
 
-impl AsRawFd for Timer {
-    fn as_raw_fd(&self) -> RawFd {
-        self.fd.as_raw_fd()
+impl AsFd for TimerFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 
@@ -62,19 +64,19 @@ mod tests {
 
     use super::*;
 
-    fn is_ready(timer: &Timer, patience: Option<&Timespec>) -> bool {
+    fn is_ready(timer: &TimerFd, patience: Option<&Timespec>) -> bool {
         poll(&mut [PollFd::new(&timer.fd, PollFlags::IN)], patience).unwrap() == 1
     }
 
     #[test]
-    fn readable_when_it_is_due_and_not_when_nothing_is() {
-        let mut timer = Timer::new().unwrap();
+    fn a_timer_is_readable_after_its_deadline_and_only_then() {
+        let mut timer = TimerFd::new().unwrap();
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         let now = Instant::now();
         assert!(!is_ready(&timer, Some(&zero)));
         timer.arm(now.checked_add(Duration::from_secs(3600))).unwrap();
         assert!(!is_ready(&timer, Some(&zero)));
-        // It was due before.
+        // A deadline in the past.
         timer.arm(Some(now)).unwrap();
         assert!(is_ready(&timer, None));
         timer.acknowledge();

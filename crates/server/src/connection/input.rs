@@ -1,0 +1,165 @@
+//! The input side of a connection: receiving, and offering input to the console.
+
+use vuart_endpoint::{End, Session};
+use vuart_wire::Request;
+
+use super::protocol::Protocol;
+use super::{Connection, Context, State};
+use crate::pass::{BATCH, Pass};
+use crate::poller::Ready;
+use crate::transport::{Closed, Received};
+
+/// The most bytes received at once.
+const RECEIVE: usize = 16 << 10;
+
+const _: () = assert!(RECEIVE <= BATCH);
+
+/// The most bytes, of what a client had sent before it hung up, that are counted. More than a socket holds.
+const COUNTED: usize = 1 << 20;
+
+/// Input that the console has not taken yet.
+#[derive(Debug, Default)]
+pub(super) struct Typed {
+    bytes: Vec<u8>,
+    /// The number of `bytes` that the console has taken.
+    taken: usize,
+    /// A break comes after the bytes.
+    break_waits: bool,
+}
+
+impl Typed {
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.taken..).unwrap_or_default()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest().is_empty() && !self.break_waits
+    }
+
+    /// Takes input. Call it only when all earlier input has been taken.
+    pub(super) fn put(&mut self, bytes: Vec<u8>) {
+        self.bytes = bytes;
+        self.taken = 0;
+    }
+
+    /// Takes input by copying it, and uses the same memory again.
+    fn copy(&mut self, bytes: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+        self.taken = 0;
+    }
+
+    pub(super) fn put_break(&mut self) {
+        self.break_waits = true;
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.taken = 0;
+        self.break_waits = false;
+    }
+
+    /// Offers the input to the console. Fails when the session has ended.
+    fn offer(&mut self, session: &mut Session) -> Result<(), End> {
+        if !self.rest().is_empty() {
+            self.taken += session.write(self.rest())?;
+        }
+        if self.break_waits && self.rest().is_empty() {
+            self.break_waits = session.send_break().is_ok_and(|taken| !taken);
+        }
+        Ok(())
+    }
+}
+
+impl Connection {
+    /// Receives once. Returns whether there was something.
+    pub(super) fn receive(&mut self, pass: &mut Pass) -> Result<bool, Closed> {
+        if !self.may_receive() {
+            return Ok(false);
+        }
+        let count = match self.transport.receive(pass.room(RECEIVE))? {
+            Received::Bytes(count) => count,
+            Received::Nothing => return Ok(false),
+            Received::End => {
+                self.read_closed = true;
+                return Ok(false);
+            }
+        };
+        match &mut self.protocol {
+            Protocol::Raw => self.typed.copy(pass.filled(count)),
+            Protocol::Framed(framed) => framed.decoder.extend(pass.filled(count)),
+        }
+        Ok(true)
+    }
+
+    /// Offers the waiting input to the console.
+    pub(super) fn offer_input(&mut self, context: &Context) {
+        let may_type = self.may_type();
+        let Some(session) = &mut self.session else {
+            // What a client sends after its eviction, and before it knows of it, is dropped.
+            return self.drop_input(context);
+        };
+        if !may_type {
+            // A spectator's input goes nowhere, and does not hold its connection up.
+            return self.typed.clear();
+        }
+        if self.typed.offer(session).is_err() {
+            // The client is told of the end by `send_output`.
+            self.drop_input(context);
+        }
+    }
+
+    /// Whether the client types for the ownership that its session has. What it sent before it could know of that ownership
+    /// is dropped.
+    fn may_type(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_owner() && session.epoch() == self.accepted)
+    }
+
+    /// Drops the waiting input, and counts it.
+    fn drop_input(&mut self, context: &Context) {
+        context.console.abandon(self.typed.rest().len() as u64);
+        self.typed.clear();
+    }
+
+    /// Ends a session that waits until the guest has taken its input, if it has.
+    pub(super) fn end_if_drained(&mut self) {
+        if self.state == State::Draining
+            && self.session.as_mut().is_none_or(|session| session.input_left() == 0)
+        {
+            self.state = State::Open;
+            self.detach();
+        }
+    }
+
+    /// The client has hung up. Serves what it had sent before, as far as there is room, and counts the rest.
+    pub(crate) fn drain(&mut self, context: &Context, pass: &mut Pass) {
+        while !self.read_closed && !self.is_busy() {
+            let waits = self.protocol.has_request();
+            // This fails, and the session does not end here, at a pseudo-terminal that another program has opened meanwhile.
+            let Ok(received) = self.receive(pass) else { break };
+            if self.drive(Ready::WRITE, context, pass).is_err() || !(received || waits) {
+                break;
+            }
+        }
+        self.drop_input(context);
+        let (mut received, mut abandoned) = (0, 0);
+        while received < COUNTED {
+            let Ok(Received::Bytes(count)) = self.transport.receive(pass.room(BATCH)) else { break };
+            received += count;
+            match &mut self.protocol {
+                Protocol::Raw => abandoned += count,
+                Protocol::Framed(framed) => {
+                    framed.decoder.extend(pass.filled(count));
+                    while let Some(Ok(request)) = framed.decoder.next_frame() {
+                        if let Request::Input(bytes) = request {
+                            abandoned += bytes.len();
+                        }
+                    }
+                }
+            }
+        }
+        if self.owns() {
+            context.console.abandon(abandoned as u64);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The requests of a framed client.
+
+use std::time::SystemTime;
+
+use vuart_endpoint::{Attach, Cause, End, Mode, Refused, Session};
+use vuart_wire::{
+    AcceptRequest, AttachRequest, Attached, DetachRequest, ErrorCode, Event, Hole, KickRequest, LogRequest,
+    Request, Status, Welcome, WireError,
+};
+
+use super::protocol::{History, Protocol};
+use super::{Connection, Context, State};
+use crate::access::Role;
+use crate::pass::{BUDGET, Budget};
+
+impl Connection {
+    /// Serves the client's requests until one has to wait, or the budget is spent.
+    pub(super) fn serve(&mut self, budget: &mut Budget, context: &Context) {
+        while !self.is_busy() && !budget.is_spent() {
+            let Protocol::Framed(framed) = &mut self.protocol else { return };
+            match framed.decoder.next_frame::<Request>() {
+                None => return,
+                Some(Ok(request)) => {
+                    budget.spend(cost(&request, context));
+                    self.request(request, context);
+                }
+                Some(Err(error)) => {
+                    self.error(error.code(), &error.to_string());
+                    if matches!(error, WireError::TooLong(_)) {
+                        self.state = State::Closing;
+                    }
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, request: Request, context: &Context) {
+        let Protocol::Framed(framed) = &mut self.protocol else { return };
+        match request {
+            Request::Hello(hello) if !framed.greeted => {
+                if hello.version < vuart_wire::VERSION {
+                    let message = format!("this server speaks version {}", vuart_wire::VERSION);
+                    return self.refuse(ErrorCode::Version, &message);
+                }
+                framed.greeted = true;
+                self.peer = self.peer.clone().with_label(&hello.label);
+                self.tell(&Event::Welcome(Welcome {
+                    version: vuart_wire::VERSION,
+                    console: context.name.clone(),
+                    pid: std::process::id(),
+                }));
+            }
+            Request::Hello(_) => self.error(ErrorCode::OutOfOrder, "hello has been said"),
+            _ if !framed.greeted => self.error(ErrorCode::OutOfOrder, "say hello first"),
+            Request::Attach(_) | Request::Log(_) if self.session.is_some() => {
+                self.error(ErrorCode::OutOfOrder, "this connection has a session; detach first");
+            }
+            Request::Attach(request) => self.attach(request, context),
+            Request::Input(bytes) => {
+                self.typed.put(bytes);
+                self.offer_input(context);
+            }
+            Request::Break => {
+                self.typed.put_break();
+                self.offer_input(context);
+            }
+            Request::Detach(_) if self.session.is_none() => {
+                self.error(ErrorCode::OutOfOrder, "there is no session to detach");
+            }
+            Request::Detach(DetachRequest { drained: true }) => {
+                self.state = State::Draining;
+                self.end_if_drained();
+            }
+            Request::Detach(_) => self.detach(),
+            Request::Window(window) => match &mut self.session {
+                Some(session) => session.set_window(window),
+                None => self.error(ErrorCode::OutOfOrder, "there is no session whose terminal that could be"),
+            },
+            Request::Accept(AcceptRequest { epoch }) => {
+                // Another ownership than the present one is over, and needs no answer.
+                if self.session.as_ref().and_then(Session::epoch) == Some(epoch) {
+                    self.accepted = Some(epoch);
+                }
+            }
+            Request::Kick(_) if self.role < Role::Admin => {
+                self.error(ErrorCode::Forbidden, "you may not end other people's sessions");
+            }
+            Request::Kick(KickRequest { session }) => {
+                if context.console.kick(session, &self.peer) {
+                    self.tell(&Event::Done);
+                } else {
+                    self.error(ErrorCode::NoSession, &format!("there is no session {session}"));
+                }
+            }
+            Request::Status => self.tell(&Event::Status(status(context))),
+            Request::Log(LogRequest { from, max }) => {
+                let scrollback = context.console.scrollback();
+                let from = from.offset(scrollback);
+                let (oldest, until) = (scrollback.oldest(), scrollback.end());
+                // What is lost is declared, even if nothing else is asked for.
+                let start = from.max(oldest);
+                let left = max.unwrap_or(u64::MAX);
+                framed.history = Some(History { reader: scrollback.reader_at(start), until, left });
+                if from < start {
+                    self.tell(&Event::Hole(Hole { from, to: start }));
+                }
+            }
+        }
+    }
+
+    fn attach(&mut self, request: AttachRequest, context: &Context) {
+        let attach = Attach::new(self.peer.clone())
+            .with_mode(request.mode)
+            .with_replay(request.replay)
+            .with_on_lag(request.on_lag)
+            .with_returning(request.returning);
+        match self.admit(attach, context) {
+            Ok(session) => {
+                let attached = Attached {
+                    session: session.info().id,
+                    owner: session.info().owner,
+                    epoch: session.epoch(),
+                    ahead: session.ahead(),
+                    offset: session.output().cursor(),
+                    evicted: session.evicted().cloned(),
+                    held_by: context.console.owner().map(|owner| owner.identity),
+                };
+                self.begin(session);
+                self.tell(&Event::Attached(attached));
+            }
+            Err(refused) => self.tell(&Event::Refused(refused)),
+        }
+    }
+
+    /// Begins a session, if the client's role allows it.
+    pub(super) fn admit(&self, attach: Attach, context: &Context) -> Result<Session, Refused> {
+        if attach.mode() != Mode::Spectate && self.role < Role::Owner {
+            context.console.refuse(&self.peer, attach.mode(), &Refused::Forbidden);
+            return Err(Refused::Forbidden);
+        }
+        context.console.attach(attach)
+    }
+
+    /// Ends the session as the client has asked, and tells it so.
+    pub(super) fn detach(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        let end = session
+            .end()
+            .cloned()
+            .unwrap_or_else(|| End { cause: Cause::Detached, at: SystemTime::now().into() });
+        drop(session);
+        self.tell(&Event::Ended(end));
+    }
+}
+
+/// The cost of a request: the bytes of output that are as much work, or less.
+fn cost(request: &Request, context: &Context) -> usize {
+    let searches = match request {
+        Request::Attach(request) => request.replay.searches(),
+        Request::Log(request) => request.from.searches(),
+        _ => false,
+    };
+    match request {
+        // All of the ring may be looked at.
+        _ if searches => context.console.scrollback().capacity(),
+        // Every session is copied and serialised.
+        Request::Status => BUDGET / 8,
+        _ => BUDGET / 1024,
+    }
+}
+
+fn status(context: &Context) -> Status {
+    let console = &context.console;
+    let scrollback = console.scrollback();
+    let mut sessions = console.sessions();
+    sessions.sort_by_key(|session| !session.owner);
+    Status {
+        console: context.name.clone(),
+        pid: std::process::id(),
+        more_sessions: (sessions.len().saturating_sub(Status::SESSIONS_MAX)) as u64,
+        sessions: sessions.into_iter().take(Status::SESSIONS_MAX).collect(),
+        oldest: scrollback.oldest(),
+        end: scrollback.end(),
+        capacity: scrollback.capacity() as u64,
+        input_waiting: console.input_waiting(),
+        counters: console.counters(),
+        disabled: console.disabled(),
+        ended: console.ended(),
+    }
+}

@@ -1,0 +1,49 @@
+//! Why a console can't be served.
+
+use std::io;
+use std::path::PathBuf;
+
+use vuart_scrollback::SleeperError;
+
+use crate::pty::PtyError;
+
+/// Why a [`Server`](crate::Server) or its [thread](crate::ServerThread) can't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// A socket can't be created.
+    #[error("can't listen on {}: {source}", path.display())]
+    Bind {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The underlying error.
+        source: io::Error,
+    },
+    /// A socket was to be created, but there is no [`Claim`](crate::Claim) that gives it a path.
+    #[error("no name is claimed for a socket to be made")]
+    NoName,
+    /// A socket that was handed in can't be used.
+    #[error("can't use the socket that was handed in: {0}")]
+    HandedIn(#[source] io::Error),
+    /// The server can't sleep on the console's doorbell.
+    #[error(transparent)]
+    Sleeper(#[from] SleeperError),
+    /// The pseudo-terminal can't be opened.
+    #[error(transparent)]
+    Pty(#[from] PtyError),
+    /// The server's timer can't be created.
+    #[error(
+        "can't create a timer for the console's server (is the limit on open files reached? see `ulimit -n`): {0}"
+    )]
+    Timer(#[source] io::Error),
+    /// The event loop of the server's thread can't be created.
+    #[error(
+        "can't create the event loop of the console's server (is the limit on open files reached? see `ulimit -n`): {0}"
+    )]
+    EventLoop(#[source] io::Error),
+    /// The server's thread can't be started.
+    #[error(
+        "can't start the thread of the console's server (is the limit on processes reached? see `ulimit -u`): {0}"
+    )]
+    Thread(#[source] io::Error),
+}

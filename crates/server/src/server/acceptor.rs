@@ -1,0 +1,110 @@
+//! The listening sockets, and accepting while file descriptors run out.
+
+use std::os::fd::AsFd as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, accept_with};
+
+use super::token;
+use crate::access::{Role, SocketKind};
+use crate::poller::{Poller, Ready};
+use crate::sockets::Listener;
+
+/// The listening sockets of a server.
+///
+/// When the process has no file descriptor left, a waiting client would wake the event loop for ever. Then the acceptor gives
+/// up a spare descriptor, accepts the client with it and closes the connection, which tells the client more than silence. If
+/// the spare can't be had again, it stops listening until [`resume`](Self::resume) finds a descriptor.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    listeners: Vec<Listener>,
+    /// A duplicate of a listener, to give up when there is no other descriptor.
+    spare: Option<UnixListener>,
+    /// There is no descriptor at all: no listener is waited on.
+    paused: bool,
+}
+
+/// The result of accepting once.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    /// A client has come.
+    Client {
+        stream: UnixStream,
+        /// The socket it has come through.
+        kind: SocketKind,
+        /// The role that the socket's group has.
+        group_role: Option<Role>,
+    },
+    /// No client waits, or the one that did is gone.
+    Nobody,
+    /// There is no file descriptor or memory: the acceptor must [pause](Acceptor::pause).
+    Exhausted,
+}
+
+impl Acceptor {
+    pub(super) fn new(listeners: Vec<Listener>) -> Self {
+        let mut acceptor = Self { listeners, spare: None, paused: false };
+        acceptor.take_spare();
+        acceptor
+    }
+
+    /// The sockets with their tokens.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = (u32, &UnixListener)> {
+        (token::FIRST_LISTENER..).zip(self.listeners.iter().map(|listener| &listener.socket))
+    }
+
+    fn take_spare(&mut self) {
+        self.spare = self.listeners.first().and_then(|listener| listener.socket.try_clone().ok());
+    }
+
+    /// Accepts one client of a listener.
+    pub(super) fn accept(&mut self, index: usize) -> Accepted {
+        let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
+        match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            Ok(stream) => Accepted::Client {
+                stream: stream.into(),
+                kind: listener.kind,
+                group_role: listener.group_role,
+            },
+            Err(Errno::MFILE | Errno::NFILE) => {
+                if self.spare.take().is_some() {
+                    drop(accept_with(&listener.socket, SocketFlags::CLOEXEC));
+                    // Another thread may have taken the descriptor meanwhile.
+                    self.take_spare();
+                }
+                if self.spare.is_some() { Accepted::Nobody } else { Accepted::Exhausted }
+            }
+            Err(Errno::NOMEM | Errno::NOBUFS) => Accepted::Exhausted,
+            // EAGAIN: no other client waits. Any other error is that of one client, which is gone.
+            Err(_) => Accepted::Nobody,
+        }
+    }
+
+    /// Stops waiting for clients.
+    pub(super) fn pause(&mut self, name: &str, poller: &mut dyn Poller) {
+        log::warn!("console {name}: no file descriptor is left, new clients have to wait");
+        self.paused = true;
+        self.watch(Ready::NEITHER, name, poller);
+    }
+
+    /// Waits for clients again, if it had stopped and a file descriptor is there. Returns whether clients are accepted.
+    pub(super) fn resume(&mut self, name: &str, poller: &mut dyn Poller) -> bool {
+        if self.paused {
+            self.take_spare();
+            self.paused = self.spare.is_none();
+            if !self.paused {
+                self.watch(Ready::READ, name, poller);
+            }
+        }
+        !self.paused
+    }
+
+    fn watch(&self, until: Ready, name: &str, poller: &mut dyn Poller) {
+        for (token, socket) in self.sockets() {
+            if let Err(error) = poller.modify(socket.as_fd(), token, until) {
+                log::error!("console {name}: can't watch its sockets: {error}");
+            }
+        }
+    }
+}

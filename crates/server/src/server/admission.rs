@@ -1,0 +1,202 @@
+//! How clients come and go: accepting, refusing, making room, closing.
+
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+use super::acceptor::Accepted;
+use super::clients::Client;
+use super::deadlines::Timer;
+use super::{Server, token};
+use crate::access::{Peer, Role, SocketKind};
+use crate::connection::Connection;
+use crate::pass::Pass;
+use crate::poller::{Poller, Ready};
+use crate::transport::Transport;
+use vuart_endpoint::Mode;
+use vuart_wire::ErrorCode;
+
+/// The most clients that are accepted before the connected ones are served.
+const ACCEPTED_AT_ONCE: usize = 16;
+
+/// How often a server without a file descriptor looks for one.
+const RETRY: Duration = Duration::from_millis(500);
+
+impl Server {
+    /// Accepts clients of a listener.
+    pub(super) fn accept(&mut self, index: usize, pass: &mut Pass, poller: &mut dyn Poller) {
+        for _ in 0..ACCEPTED_AT_ONCE {
+            match self.acceptor.accept(index) {
+                Accepted::Client { stream, kind, group_role } => {
+                    // A client whose credentials can't be had is gone.
+                    if let Ok(peer) = Peer::of(&stream, kind, group_role, self.options.programs) {
+                        self.admit(Transport::Socket(stream), &peer, pass, poller);
+                    }
+                }
+                Accepted::Nobody => return,
+                Accepted::Exhausted => {
+                    self.acceptor.pause(&self.context.name, poller);
+                    self.deadlines.set(Timer::Accept, Instant::now().checked_add(RETRY));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Accepts clients again, if that was not possible and is now.
+    pub(super) fn resume(&mut self, poller: &mut dyn Poller) {
+        let accepts = self.acceptor.resume(&self.context.name, poller);
+        let retry = if accepts { None } else { Instant::now().checked_add(RETRY) };
+        self.deadlines.set(Timer::Accept, retry);
+    }
+
+    /// Gives a new client its role and its place, or refuses it and says why.
+    pub(super) fn admit(
+        &mut self,
+        transport: Transport,
+        peer: &Peer,
+        pass: &mut Pass,
+        poller: &mut dyn Poller,
+    ) {
+        let role = (self.options.authorise)(peer);
+        if let Some(role) = role {
+            self.make_room(role, pass, poller);
+        }
+        let full = self.clients.len() >= self.options.clients;
+        let identity = peer.identity();
+        let framed = peer.socket == SocketKind::Control;
+        let (mut connection, welcome) = match role {
+            None => {
+                let message = "this console belongs to another user";
+                (Connection::refused(transport, identity, framed, ErrorCode::Forbidden, message), false)
+            }
+            Some(_) if full => {
+                let message = "too many clients; try again when one has left";
+                (Connection::refused(transport, identity, framed, ErrorCode::TooMany, message), false)
+            }
+            Some(role) if framed => (Connection::framed(transport, identity, role), true),
+            Some(role) => {
+                let mode = match peer.socket {
+                    SocketKind::ReadOnly => Mode::Spectate,
+                    _ => self.options.raw.mode(),
+                };
+                (Connection::raw(transport, identity, role, mode, &self.context), true)
+            }
+        };
+        pass.share(self.clients.at_console() + 1);
+        let ready = if welcome { Ready::BOTH } else { Ready::WRITE };
+        // A client that is refused gets one attempt to be told so, and no place to wait in.
+        let goes_on = connection.drive(ready, &self.context, pass).is_ok() && welcome;
+        if goes_on && self.watch(&connection, poller) {
+            self.clients.insert(connection, self.options.handshake);
+        } else if connection.transport().is_pty() {
+            self.pty_over(!connection.is_closing(), pass, poller);
+        }
+    }
+
+    /// Makes the event loop wait on the connection of the next client.
+    fn watch(&self, connection: &Connection, poller: &mut dyn Poller) -> bool {
+        let Some(token) = self.clients.free_token() else { return false };
+        let watched = poller.add(connection.transport().as_fd(), token, connection.interest());
+        if let Err(error) = &watched {
+            log::warn!("console {}: can't watch a client: {error}", self.context.name);
+        }
+        watched.is_ok()
+    }
+
+    /// If there are as many clients as allowed, sends one away that may have to give way to this role.
+    fn make_room(&mut self, role: Role, pass: &mut Pass, poller: &mut dyn Poller) {
+        if self.clients.len() >= self.options.clients
+            && let Some(token) = self.clients.gives_way_to(role)
+        {
+            self.dismiss(token, ErrorCode::TooMany, "somebody else needs the place", pass, poller);
+        }
+    }
+
+    /// Drives a connection as far as it can go, and closes it if it is over.
+    pub(super) fn drive(&mut self, token: u32, ready: Ready, pass: &mut Pass, poller: &mut dyn Poller) {
+        if ready.read {
+            self.clients.acted(token);
+        }
+        let Some(client) = self.clients.get_mut(token) else { return };
+        let connection = &mut client.connection;
+        let before = connection.interest();
+        if connection.drive(ready, &self.context, pass).is_err() {
+            let hung_up = !connection.is_closing();
+            return self.close(token, hung_up, pass, poller);
+        }
+        client.update_deadline();
+        let connection = &client.connection;
+        let interest = connection.interest();
+        if interest != before && poller.modify(connection.transport().as_fd(), token, interest).is_err() {
+            self.close(token, false, pass, poller);
+        }
+    }
+
+    pub(super) fn drive_all(&mut self, pass: &mut Pass, poller: &mut dyn Poller) {
+        for token in self.clients.tokens() {
+            self.drive(token, Ready::NEITHER, pass, poller);
+        }
+    }
+
+    /// Closes the connection of a client whose own end is closed. What it had sent before is served.
+    pub(super) fn hung_up(&mut self, token: u32, pass: &mut Pass, poller: &mut dyn Poller) {
+        if let Some(client) = self.clients.get_mut(token) {
+            client.connection.drain(&self.context, pass);
+        }
+        self.close(token, true, pass, poller);
+    }
+
+    /// Sends clients away whose deadline has come.
+    pub(super) fn dismiss_late(&mut self, now: Instant, pass: &mut Pass, poller: &mut dyn Poller) {
+        for token in self.clients.late(now) {
+            let Some(client) = self.clients.get_mut(token) else { continue };
+            if client.connection.is_closing() {
+                self.close(token, false, pass, poller);
+            } else {
+                self.dismiss(token, ErrorCode::Timeout, "no hello has come", pass, poller);
+            }
+        }
+    }
+
+    /// Sends a client away, after one attempt to tell it why.
+    fn dismiss(
+        &mut self,
+        token: u32,
+        code: ErrorCode,
+        message: &str,
+        pass: &mut Pass,
+        poller: &mut dyn Poller,
+    ) {
+        if let Some(client) = self.clients.get_mut(token) {
+            client.connection.refuse(code, message);
+            let _ = client.connection.drive(Ready::WRITE, &self.context, pass);
+            self.close(token, false, pass, poller);
+        }
+    }
+
+    /// Closes a connection. `hung_up` says that the client has closed it, and not the server.
+    fn close(&mut self, token: u32, hung_up: bool, pass: &mut Pass, poller: &mut dyn Poller) {
+        let Some(Client { connection, .. }) = self.clients.remove(token) else { return };
+        // Closing the file descriptor would remove it too. This keeps the event loop's own table right, and a
+        // pseudo-terminal stays open.
+        poller.remove(connection.transport().as_fd());
+        let pty = connection.transport().is_pty();
+        drop(connection);
+        if pty {
+            self.pty_over(hung_up, pass, poller);
+        }
+        self.resume(poller);
+    }
+
+    /// Makes the event loop wait on the server's own file descriptors.
+    pub(super) fn register(&self, poller: &mut dyn Poller) {
+        let own = [(token::DOORBELL, self.sleeper.as_fd()), (token::TIMER, self.timer.as_fd())];
+        let pty = self.pty.as_ref().map(|pty| (token::PTY, pty.watch()));
+        let sockets = self.acceptor.sockets().map(|(token, socket)| (token, socket.as_fd()));
+        for (token, fd) in own.into_iter().chain(pty).chain(sockets) {
+            if let Err(error) = poller.add(fd, token, Ready::READ) {
+                log::error!("console {}: can't be served: {error}", self.context.name);
+            }
+        }
+    }
+}

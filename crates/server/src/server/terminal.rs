@@ -1,0 +1,97 @@
+//! The pseudo-terminal's sessions: one begins when a program opens the terminal, and another terminal takes its place when
+//! programs are sent away from it. [`Pty`] has the states.
+
+use std::os::fd::AsFd as _;
+use std::time::Instant;
+
+use super::deadlines::Timer;
+use super::{Server, token};
+use crate::access::Peer;
+use crate::pass::Pass;
+use crate::poller::{Poller, Ready};
+use crate::pty::{Pty, Seen};
+use crate::transport::Transport;
+
+impl Server {
+    /// The pseudo-terminal's session is over, or has not begun. Either no program has the terminal open (`deserted`), or the
+    /// programs that have it open must leave.
+    pub(super) fn pty_over(&mut self, deserted: bool, pass: &mut Pass, poller: &mut dyn Poller) {
+        if deserted {
+            return self.vacate_pty();
+        }
+        let Some(pty) = &mut self.pty else { return };
+        pty.leave();
+        self.deadlines.set(Timer::Pty, Instant::now().checked_add(Pty::LEAVING_TIME));
+        if let Some(master) = pty.master() {
+            // For the hang-up, which is always reported. If it can't be watched, the time runs out.
+            let _ = poller.add(master.as_fd(), token::PTY_LEAVING, Ready::NEITHER);
+        }
+        // The programs may have read the message before they were watched.
+        self.pty_seen(Seen::UNKNOWN, pass, poller);
+    }
+
+    /// The programs that must leave have all closed the pseudo-terminal.
+    pub(super) fn pty_left(&mut self, poller: &mut dyn Poller) {
+        if let Some(master) = self.pty.as_ref().and_then(Pty::master) {
+            poller.remove(master.as_fd());
+        }
+        self.vacate_pty();
+    }
+
+    /// No program has the pseudo-terminal open. One may have opened it since.
+    fn vacate_pty(&mut self) {
+        if let Some(pty) = &mut self.pty {
+            pty.vacate();
+            self.deadlines.set(Timer::Pty, None);
+            self.pty_due = true;
+        }
+    }
+
+    /// Acts on what the watch has seen.
+    pub(super) fn pty_watched(&mut self, pass: &mut Pass, poller: &mut dyn Poller) {
+        let seen = self.pty.as_mut().map(Pty::look).unwrap_or_default();
+        self.pty_seen(seen, pass, poller);
+    }
+
+    fn pty_seen(&mut self, seen: Seen, pass: &mut Pass, poller: &mut dyn Poller) {
+        let Some(pty) = &mut self.pty else { return };
+        if pty.has_told(seen) {
+            self.replace_pty(poller);
+        } else if let Some(master) = pty.occupy(seen) {
+            self.admit(Transport::Pty(master), &Peer::at_pty(), pass, poller);
+        }
+    }
+
+    /// Closes the pseudo-terminal, which hangs up on the programs that have it open, and opens another.
+    pub(super) fn replace_pty(&mut self, poller: &mut dyn Poller) {
+        if let Some(master) = self.pty.as_ref().and_then(Pty::master) {
+            poller.remove(master.as_fd());
+        }
+        self.renew_pty(poller);
+    }
+
+    fn renew_pty(&mut self, poller: &mut dyn Poller) {
+        let Some(pty) = &mut self.pty else { return };
+        self.deadlines.set(Timer::Pty, None);
+        match pty.renew() {
+            Ok(()) => self.pty_due = true,
+            // The next pass tries again.
+            Err(error) if error.is_passing() => {}
+            Err(error) => {
+                log::error!("console {}: its pseudo-terminal is lost: {error}", self.context.name);
+                poller.remove(pty.watch());
+                self.pty = None;
+            }
+        }
+    }
+
+    /// Serves a program that has opened the pseudo-terminal while others were sent away.
+    pub(super) fn look_at_pty(&mut self, pass: &mut Pass, poller: &mut dyn Poller) {
+        if self.pty.as_ref().is_some_and(Pty::is_missing) {
+            self.renew_pty(poller);
+        }
+        while std::mem::take(&mut self.pty_due) {
+            self.pty_seen(Seen::UNKNOWN, pass, poller);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Programs that open the pseudo-terminal's device.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read as _;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use vuart_server::{ServerOptions, Sockets};
+use vuart_test_support::{HANG, Vm};
+
+use super::with_pty;
+
+/// A console on all sockets and a pseudo-terminal.
+pub(crate) fn served() -> Vm {
+    with(ServerOptions::default())
+}
+
+/// The same with these options.
+pub(crate) fn with(options: ServerOptions) -> Vm {
+    Vm::with(options, |claim| with_pty(Sockets::bind(claim).unwrap()))
+}
+
+/// A program that opens the device and sets nothing.
+pub(crate) fn open(path: impl AsRef<Path>) -> File {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(OFlags::NOCTTY.bits().cast_signed())
+        .open(path)
+        .unwrap()
+}
+
+pub(crate) fn occupied(vm: &Vm) {
+    vm.until("the session has begun", |console| console.owner().is_some());
+}
+
+pub(crate) fn vacant(vm: &Vm) {
+    vm.until("the session is over", |console| console.owner().is_none());
+}
+
+/// Waits for events at a terminal. A hang-up is always one.
+pub(crate) fn wait_for(terminal: &File, events: PollFlags) -> PollFlags {
+    let mut fds = [PollFd::from_borrowed_fd(terminal.as_fd(), events)];
+    let patience = Timespec::try_from(HANG).unwrap();
+    assert_eq!(poll(&mut fds, Some(&patience)).unwrap(), 1, "waited in vain");
+    fds[0].revents()
+}
+
+/// Reads everything up to the hang-up.
+pub(crate) fn last_words(terminal: &mut File) -> String {
+    let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        match terminal.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => all.extend_from_slice(&buffer[..read]),
+            // The end or EIO: which one depends on the moment.
+            Err(error) => break assert_eq!(error.raw_os_error(), Some(5), "{error}"),
+        }
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}

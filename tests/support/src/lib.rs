@@ -1,0 +1,23 @@
+//! What the tests of several crates share. It is a dev-dependency only (`.ci/arrows` checks that), and is not published.
+//!
+//! | to | use |
+//! |---|---|
+//! | wait for something without a hang | [`until`], [`read_to`], [`HANG`] |
+//! | be the guest at a console | [`Guest`], [`take`] |
+//! | serve a console, and connect to it | [`Served`], [`Vm`] |
+//! | play a part in another process | [`play`], [`part`] |
+//! | measure this process | [`resident_kib`], [`open_files`] |
+#![forbid(unsafe_code)]
+#![allow(clippy::missing_panics_doc, reason = "a test fails by a panic")]
+
+mod guest;
+mod process;
+#[cfg(feature = "served")]
+mod served;
+mod wait;
+
+pub use guest::{Guest, take};
+pub use process::{PART, open_files, part, play, resident_kib};
+#[cfg(feature = "served")]
+pub use served::{Served, Vm};
+pub use wait::{HANG, read_to, until};
