@@ -113,7 +113,7 @@ fn e15_a_killed_ssh_gives_the_console_back() {
 }
 
 #[test]
-fn a_key_that_is_one_console() {
+fn an_ssh_key_can_be_limited_to_one_console() {
     if !can_be_tried() {
         return;
     }
@@ -138,7 +138,7 @@ fn a_key_that_is_one_console() {
 }
 
 #[test]
-fn a_group_that_has_consoles_and_no_shell() {
+fn an_ssh_group_can_have_consoles_and_no_shell() {
     if !can_be_tried() {
         return;
     }

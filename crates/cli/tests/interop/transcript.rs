@@ -120,7 +120,7 @@ fn replaced_behind(text: &str, word: &str, instead: &str, long: impl Fn(&str) ->
 }
 
 #[test]
-fn what_differs_from_run_to_run_is_not_in_it() {
+fn a_transcript_does_not_contain_what_differs_from_run_to_run() {
     let mut transcript = Transcript::new("");
     transcript.replace("/tmp/x", "DIR");
     assert_eq!(
