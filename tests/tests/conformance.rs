@@ -1,4 +1,4 @@
-//! What real drivers do, replayed: this UART must do all of it, and the document must say how the other one does.
+//! Replays what real drivers do: all traces must hold on this UART, and the document must show how the peer does.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,13 +11,13 @@ fn behaviours(driver: Driver) -> Vec<Behaviour> {
 }
 
 #[test]
-fn every_folder_is_a_drivers() {
+fn every_folder_belongs_to_a_driver() {
     let known: BTreeSet<_> = DRIVERS.iter().map(|driver| driver.folder.to_owned()).collect();
     assert_eq!(folders().unwrap_or_else(|error| panic!("{error}")), known);
 }
 
 #[test]
-fn every_driver_gets_what_it_wants() {
+fn every_trace_holds() {
     let mut wrong = String::new();
     for driver in DRIVERS {
         let behaviours = behaviours(driver);
@@ -32,7 +32,7 @@ fn every_driver_gets_what_it_wants() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
-/// A trace without expectations would hold on anything.
+/// A trace without expectations would hold on any device.
 #[test]
 fn every_trace_expects_something() {
     use vuart::trace::Operation::{BreakOut, Interrupt, Read, Transmitted};
@@ -45,14 +45,14 @@ fn every_trace_expects_something() {
     }
 }
 
-/// Otherwise the comparison would say nothing: the adapter is alive, and the masks don't forgive everything.
+/// This shows that the comparison means something: the peer's adapter works, and the masks do not hide everything.
 #[test]
-fn the_peer_runs_some_drivers_and_falls_short_of_others() {
+fn the_peer_passes_some_traces_and_fails_others() {
     let common: Vec<_> = DRIVERS.into_iter().flat_map(behaviours).filter(Behaviour::is_common).collect();
     let short: Vec<_> =
         common.iter().filter_map(|behaviour| Some((behaviour, behaviour.on_peer()?))).collect();
     assert!(!short.is_empty() && short.len() < common.len(), "{} of {}", short.len(), common.len());
-    // It has 64 characters in its FIFO, as its source says; so this one must be among them.
+    // The peer's FIFO holds 64 characters, as its source says, so this trace must fail on it.
     let size = short.iter().find(|(behaviour, _)| behaviour.path.ends_with("linux/size-fifo.trace"));
     let (_, mismatch) = size.expect("Linux sees another FIFO than a 16550A's");
     assert!(mismatch.to_string().ends_with("r 5: expected 60, got 61"), "{mismatch}");

@@ -1,4 +1,4 @@
-//! A real guest, on every engine that there is, and people at its console, over real sockets.
+//! A real guest on each available engine, with clients at its console over real sockets.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -16,7 +16,7 @@ fn on_each(test: impl Fn(Vm)) {
 }
 
 #[test]
-fn attach_take_over_read_back_halt() {
+fn attach_take_over_and_read_history_until_the_guest_halts() {
     on_each(|vm| {
         let mut alice = vm.attach("alice", Mode::Exclusive, Replay::All);
         let boot = alice.until("> ");
@@ -34,7 +34,7 @@ fn attach_take_over_read_back_halt() {
         assert_eq!(bob.end(), Cause::VmEnded);
         assert_eq!(bob.rest(), b"", "nothing after the last words");
 
-        // What the two saw is one stream, and it is the history.
+        // The output that the two clients saw is one stream, and equals the history.
         let mut history = vec![0; 1 << 20];
         let read = console.scrollback().read_at(0, &mut history);
         let seen = [boot, hello, bobs, halt].concat();
@@ -47,7 +47,7 @@ fn a_paste_of_4_kib_comes_back_whole() {
     on_each(|vm| {
         let mut alice = vm.attach("alice", Mode::Exclusive, Replay::All);
         alice.until("> ");
-        // One line, and many.
+        // In one line, and in many.
         let line: String = ('a'..='z').cycle().take(4096).collect();
         alice.types(&format!("echo {line}\r"));
         assert_eq!(alice.until("\r\n> "), format!("echo {line}\r\n{line}\r\n> "));
@@ -63,12 +63,12 @@ fn a_paste_of_4_kib_comes_back_whole() {
 }
 
 #[test]
-fn s15_eight_watchers_that_never_read_disturb_neither_the_guest_nor_the_owner() {
+fn s15_eight_spectators_that_never_read_disturb_neither_the_guest_nor_the_owner() {
     on_each(|vm| {
         let mut alice = vm.attach("alice", Mode::Exclusive, Replay::All);
         let watchers: Vec<_> = (0..8).map(|_| vm.attach("watcher", Mode::Spectate, Replay::All)).collect();
         alice.until("> ");
-        // More than a socket holds for each of them.
+        // More than the socket of each spectator holds.
         alice.types("print 4000\r");
         let printed = alice.until("\r\n> ");
         assert_eq!(printed.lines().filter(|line| line.starts_with("line ")).count(), 4000);
@@ -77,11 +77,11 @@ fn s15_eight_watchers_that_never_read_disturb_neither_the_guest_nor_the_owner() 
 }
 
 #[test]
-fn e4_what_an_evicted_owner_had_queued_never_runs() {
+fn e4_queued_input_of_an_evicted_owner_never_runs() {
     on_each(|vm| {
         let mut alice = vm.attach("alice", Mode::Exclusive, Replay::All);
         alice.until("> ");
-        // The guest is busy for longer than a take-over takes, and its own buffer holds only so much.
+        // The guest is busy for longer than a take-over takes, and its own buffer is small.
         let lines = if vm.engine() == Engine::Kvm { 2_000 } else { 10_000 };
         alice.types(&format!("print {lines}\r"));
         alice.until("line 00010");
@@ -91,7 +91,7 @@ fn e4_what_an_evicted_owner_had_queued_never_runs() {
             std::thread::yield_now();
         }
         let mut bob = vm.attach("bob", Mode::TakeOver, Replay::None);
-        // What the guest had read of Alice's it may still run; then comes what Bob types, and nothing between.
+        // The guest may still run the input of Alice's that it had read. Bob's input follows, with nothing in between.
         bob.types("\recho BOB IS HERE\r");
         bob.until("\r\nBOB IS HERE\r\n> ");
         let counters = vm.console().counters();
@@ -102,7 +102,7 @@ fn e4_what_an_evicted_owner_had_queued_never_runs() {
 }
 
 #[test]
-fn raw_sockets_are_enough() {
+fn a_raw_socket_client_can_use_the_console() {
     on_each(|vm| {
         vm.attach("watcher", Mode::Spectate, Replay::All).until("> ");
         let mut socket = UnixStream::connect(vm.raw()).unwrap();
@@ -117,7 +117,7 @@ fn raw_sockets_are_enough() {
 }
 
 #[test]
-fn a_guest_that_nobody_watches_runs_and_its_history_is_there_afterwards() {
+fn the_history_of_an_unwatched_guest_can_be_read_afterwards() {
     on_each(|vm| {
         vm.attach("watcher", Mode::Spectate, Replay::All).until("> ");
         let mut socket = UnixStream::connect(vm.raw()).unwrap();

@@ -1,11 +1,11 @@
-//! The registers do what the model does, whatever is done to them.
+//! The registers behave as the model does, for any sequence of operations.
 
 use proptest::prelude::*;
 use vuart_16550::Uart;
 use vuart_model::{Comparison, Difference, Mode, Operation, Setup};
 use vuart_tests::{Registers, config};
 
-/// Does the operations to a UART beside a model, up to where they differ.
+/// Applies the operations to a UART and to the model, up to the first difference.
 fn compare(setup: Setup, operations: impl IntoIterator<Item = Operation>) -> Result<(), Box<Difference>> {
     match setup.mode {
         Mode::Instant => {
@@ -19,11 +19,11 @@ fn compare(setup: Setup, operations: impl IntoIterator<Item = Operation>) -> Res
     }
 }
 
-/// The generator that is known as `SplitMix64`.
+/// The random number generator `SplitMix64`.
 struct Random(u64);
 
 impl Random {
-    /// The same in every run, unless `VUART_SEED` says otherwise; a failure tells it.
+    /// A generator with the seed from `VUART_SEED`, or else with a fixed seed. The seed is printed.
     fn seeded() -> Self {
         let seed = match std::env::var("VUART_SEED") {
             Ok(seed) => seed.parse().expect("VUART_SEED is a decimal number"),
@@ -45,7 +45,7 @@ impl Random {
     }
 }
 
-/// Short sequences, which shrink: what one of them finds is told with the fewest operations.
+/// Short sequences, which proptest shrinks to the fewest operations that fail.
 #[test]
 fn short_sequences_agree() {
     let operations = prop::collection::vec(any::<u64>().prop_map(Operation::from_bits), 1..200);
@@ -57,7 +57,7 @@ fn short_sequences_agree() {
     }
 }
 
-/// Long sequences, for what a short one does not reach; with any clock.
+/// Long sequences, which reach states that short ones do not, with any clock.
 #[test]
 fn a_million_operations_agree() {
     const OPERATIONS: usize = 4_000;
@@ -70,7 +70,7 @@ fn a_million_operations_agree() {
             let clock_hz = Setup::generate(|n| random.below(n)).clock_hz;
             let setup = Setup { clock_hz, ..setup };
             let some: Vec<_> = (0..OPERATIONS).map(|_| Operation::from_bits(random.next())).collect();
-            // Without time its passing is no operation.
+            // In instant mode the passing of time is not counted as an operation.
             let passes = |operation: &&Operation| {
                 matches!(operation, Operation::Advance { .. } | Operation::Await { .. })
             };
@@ -83,13 +83,13 @@ fn a_million_operations_agree() {
     assert!(operations >= 1_000_000);
 }
 
-/// Five centuries from the start, nothing overflows: what would come later comes then.
+/// At the largest time, five centuries from the start, nothing overflows: later events happen then.
 #[test]
-fn the_end_of_time_agrees() {
+fn the_maximum_time_agrees() {
     let mut random = Random::seeded();
     for setup in Setup::all() {
         let operations = (0..4_000).map(|index| match index {
-            // Some seconds before it: slow characters don't fit any more, fast ones do.
+            // Some seconds before the largest time, where fast characters still fit and slow ones do not.
             1_000 => Operation::Advance { ns: u64::MAX - 60_000_000_000 },
             3_000 => Operation::Advance { ns: u64::MAX },
             _ => Operation::from_bits(random.next()),

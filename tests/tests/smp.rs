@@ -1,4 +1,4 @@
-//! Two processors of one virtual machine at one port, each on a thread of its own.
+//! Two vCPUs of one virtual machine at one port, each on a thread of its own.
 #![cfg(target_arch = "x86_64")]
 
 use std::convert::Infallible;
@@ -14,17 +14,17 @@ use vuart::endpoint::{Attach, Identity};
 use vuart::{SerialPort, SharedPort};
 
 const COM1: u16 = 0x3f8;
-/// Where the first processor's program is, and the second's.
+/// The segments of the first and the second vCPU's program.
 const SEGMENTS: [u16; 2] = [0x1000, 0x1800];
-/// Where the second puts what it reads.
+/// The address to which the second vCPU writes what it reads.
 const READ: u16 = 0x4000;
 const MEMORY: usize = 0x2_0000;
-/// Against hangs only: nothing is expected to take this long.
+/// The limit for any wait. It only guards against hanging.
 const HANG: Duration = Duration::from_mins(2);
-/// How many bytes each writes or reads.
+/// How many bytes each vCPU writes or reads.
 const COUNT: u16 = 5000;
 
-/// Writes CX bytes, each when LSR says that there is room: the low seven bits count from BL on, the eighth is that of BH.
+/// A program that writes CX bytes, each when LSR shows room. The low seven bits count from BL on; the eighth is that of BH.
 const WRITER: [u8; 22] = [
     0xba, 0xfd, 0x03, // next: mov dx, 0x3fd
     0xec, // wait: in al, dx
@@ -40,7 +40,7 @@ const WRITER: [u8; 22] = [
     0xf4, // hlt
 ];
 
-/// Reads CX bytes to ES:DI, each when LSR says that there is one.
+/// A program that reads CX bytes to ES:DI, each when LSR shows one.
 const READER: [u8; 15] = [
     0xba, 0xfd, 0x03, // next: mov dx, 0x3fd
     0xec, // wait: in al, dx
@@ -53,7 +53,7 @@ const READER: [u8; 15] = [
     0xf4, // hlt
 ];
 
-/// An interrupt for nobody: the guests poll.
+/// An interrupt that is not connected, because the guests poll.
 struct Unheard;
 
 impl Trigger for Unheard {
@@ -64,21 +64,21 @@ impl Trigger for Unheard {
     }
 }
 
-/// A virtual machine without interrupt controllers, which needs no more than that.
+/// A virtual machine without interrupt controllers.
 struct Machine {
-    // In the order in which they are to be dropped: the memory last.
+    // Fields are dropped in their order: the memory last.
     processors: [VcpuFd; 2],
     _vm: VmFd,
     memory: GuestMemoryMmap,
 }
 
 impl Machine {
-    /// With a program for each processor, if there can be one.
+    /// A machine with a program for each vCPU, or `None` if KVM can't be used.
     fn new(programs: [&[u8]; 2]) -> Option<Self> {
         let vm = match Kvm::new().and_then(|kvm| kvm.create_vm()) {
             Ok(vm) => vm,
             Err(error) => {
-                // Not by a macro of std, which the test harness would swallow.
+                // Not with a macro of std, whose output the test harness captures.
                 drop(writeln!(io::stderr(), "NOT TESTED with two processors of KVM: {error}"));
                 return None;
             }
@@ -94,14 +94,14 @@ impl Machine {
             memory_size: MEMORY as u64,
             userspace_addr: memory.get_host_address(GuestAddress(0)).unwrap() as u64,
         };
-        // SAFETY: the region is all of a mapping that `memory` owns, which is dropped after the machine and its processors. Nothing
-        // on this side has a reference into it.
+        // SAFETY: the region is all of a mapping that `memory` owns, which is dropped after the machine and its vCPUs. This
+        // process holds no reference into the mapping.
         unsafe { vm.set_user_memory_region(region) }.unwrap();
         let processors = [0, 1].map(|number| processor(&vm, number));
         Some(Self { processors, _vm: vm, memory })
     }
 
-    /// Runs both until they halt, and something else meanwhile, which can ask whether one still runs.
+    /// Runs both vCPUs until they halt, and `meanwhile` at the same time. Its argument tells whether a vCPU still runs.
     fn run(self, port: &SharedPort<Unheard>, meanwhile: impl FnOnce(&dyn Fn() -> bool)) -> GuestMemoryMmap {
         let Self { processors, _vm, memory } = self;
         thread::scope(|scope| {
@@ -112,7 +112,7 @@ impl Machine {
     }
 }
 
-/// At the first byte of its program, which writes or reads [`COUNT`] bytes.
+/// Makes a vCPU at the first byte of its program, which writes or reads [`COUNT`] bytes.
 fn processor(vm: &VmFd, number: u8) -> VcpuFd {
     let segment = SEGMENTS[usize::from(number)];
     let vcpu = vm.create_vcpu(number.into()).unwrap();
@@ -121,30 +121,30 @@ fn processor(vm: &VmFd, number: u8) -> VcpuFd {
     vcpu.set_sregs(&special).unwrap();
     let mut registers = vcpu.get_regs().unwrap();
     (registers.rip, registers.rflags, registers.rcx) = (0, 2, COUNT.into());
-    // BH tells the writers apart.
+    // BH distinguishes the writers.
     (registers.rbx, registers.rdi) = (u64::from(number) << 15, READ.into());
     vcpu.set_regs(&registers).unwrap();
     vcpu
 }
 
-/// Runs it until it halts.
+/// Runs a vCPU until it halts.
 fn run(mut vcpu: VcpuFd, port: &SharedPort<Unheard>) {
     let begin = Instant::now();
     loop {
-        // A guest that waits for ever looks at LSR for ever.
+        // A guest that waits for ever reads LSR for ever.
         assert!(begin.elapsed() < HANG, "it waits for a byte, or for room");
         match vcpu.run() {
             Ok(VcpuExit::IoOut(address, data)) => port.write(u64::from(address - COM1), data),
             Ok(VcpuExit::IoIn(address, data)) => port.read(u64::from(address - COM1), data),
             Ok(VcpuExit::Hlt) => return,
-            // A signal, of a debugger for example.
+            // Interrupted by a signal, for example from a debugger.
             Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {}
             other => panic!("{other:?}"),
         }
     }
 }
 
-/// What processor `number` has written.
+/// The bytes that vCPU `number` has written.
 fn written_by(output: &[u8], number: u8) -> Vec<u8> {
     output.iter().filter(|byte| **byte >> 7 == number).map(|byte| byte & 0x7f).collect()
 }
@@ -161,7 +161,7 @@ fn output(port: &SharedPort<Unheard>) -> Vec<u8> {
 }
 
 #[test]
-fn both_print() {
+fn two_vcpus_print_at_one_port() {
     let Some(machine) = Machine::new([&WRITER, &WRITER]) else { return };
     let port = SharedPort::new(SerialPort::new(Unheard).unwrap());
     machine.run(&port, |_| ());
@@ -173,7 +173,7 @@ fn both_print() {
 }
 
 #[test]
-fn one_prints_while_the_other_reads() {
+fn one_vcpu_prints_while_the_other_reads() {
     let Some(machine) = Machine::new([&WRITER, &READER]) else { return };
     let port = SharedPort::new(SerialPort::new(Unheard).unwrap());
     let console = port.with(|port| port.console().clone());

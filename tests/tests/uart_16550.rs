@@ -1,6 +1,6 @@
-//! A driver that others wrote, on the port: rust-osdev's `uart_16550`, with people at the console.
+//! Another project's driver on the port: `uart_16550` of rust-osdev, with a client at the console.
 //!
-//! It accesses registers through a trait of its own, so it drives the very port that a guest would, and needs no guest.
+//! The driver accesses registers through a trait of its own. So it drives the port as a guest would, without a guest.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use vm_superio::Trigger;
 use vuart::endpoint::{Attach, Console, Identity, Session};
 use vuart::{MmioPort, SerialPort};
 
-/// The interrupt line, counted.
+/// A counter of the edges of the interrupt line.
 #[derive(Debug, Clone, Default)]
 struct Edges(Arc<AtomicUsize>);
 
@@ -27,7 +27,7 @@ impl Trigger for Edges {
 }
 
 impl Edges {
-    /// How many there were since the last time.
+    /// The number of edges since the last call.
     fn take(&self) -> usize {
         self.0.swap(0, SeqCst)
     }
@@ -38,11 +38,11 @@ impl Edges {
 enum Bus {
     /// Port I/O.
     Pio(SerialPort<Edges>),
-    /// Memory: the registers at a distance of `1 << shift` bytes, accessed `width` bytes at a time.
+    /// Memory. The registers are `1 << shift` bytes apart, and each access has `width` bytes.
     Mmio { port: MmioPort<Edges>, shift: u8, width: usize },
 }
 
-// The driver's trait has unsafe methods, for buses that go astray when there is no such register. These do not.
+// The driver's trait has unsafe methods, for buses on which an access to a missing register is unsound. These buses are safe.
 impl Backend for Bus {
     unsafe fn read(&mut self, register: u8) -> u8 {
         let mut data = [0; 8];
@@ -56,7 +56,7 @@ impl Backend for Bus {
     }
 
     unsafe fn write(&mut self, register: u8, value: u8) {
-        // What a driver leaves in the other bytes of a wide access is not the port's business.
+        // The port must ignore the other bytes of a wide access.
         let data = [value, 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xA5];
         match self {
             Self::Pio(port) => port.write(register.into(), &data[..1]),
@@ -65,7 +65,7 @@ impl Backend for Bus {
     }
 }
 
-/// The driver before it has touched anything, and what is at the port's other sides.
+/// A driver that has not accessed the port yet, and the port's console and interrupt.
 struct Board {
     uart: Uart16550<Bus>,
     console: Console,
@@ -77,13 +77,13 @@ impl Board {
         let edges = Edges::default();
         let port = SerialPort::new(edges.clone()).unwrap();
         let console = port.console().clone();
-        // SAFETY: the constructor asks for a bus on which all eight registers can be accessed safely. This one is made
-        // of safe code.
+        // SAFETY: the constructor requires a bus on which all eight registers can be accessed safely. This bus consists of
+        // safe code.
         let uart = unsafe { Uart16550::new_with_backend(bus(port)) };
         Self { uart, console, edges }
     }
 
-    /// One of each kind of bus, with a name.
+    /// A board with each kind of bus, and the bus' name.
     fn each() -> Vec<(String, Self)> {
         let mut boards = vec![("port I/O".to_owned(), Self::new(Bus::Pio))];
         for (shift, width) in [(0, 1), (1, 1), (2, 1), (2, 4), (3, 8)] {
@@ -108,7 +108,7 @@ impl Board {
         self.console.attach(Attach::new(Identity::new("test", 0, None))).unwrap()
     }
 
-    /// What the driver has by polling, until it finds nothing.
+    /// Everything that the driver receives by polling.
     fn received(&mut self) -> Vec<u8> {
         let mut bytes = vec![0; 1 << 14];
         let length = self.uart.receive_bytes(&mut bytes);
@@ -117,7 +117,7 @@ impl Board {
     }
 }
 
-/// All that a console has ever shown.
+/// All output of a console.
 fn shown(console: &Console) -> Vec<u8> {
     let mut bytes = vec![0; 1 << 16];
     let read = console.scrollback().read_at(0, &mut bytes);
@@ -127,20 +127,20 @@ fn shown(console: &Console) -> Vec<u8> {
 }
 
 #[test]
-fn it_finds_the_port_and_its_self_test_passes() {
+fn the_driver_finds_the_port_and_its_self_test_passes() {
     Board::on_each(|mut board, config| {
         assert!(board.uart.check_present());
         board.uart.init(config.clone()).unwrap();
         assert_eq!(board.uart.fifo_enabled(), config.fifo_trigger_level.is_some());
         board.uart.test_loopback().unwrap();
         board.uart.check_connected().unwrap();
-        assert_eq!(shown(&board.console), b"", "what is looped back stays inside");
-        assert_eq!(board.edges.take(), 0, "nobody has asked for interrupts");
+        assert_eq!(shown(&board.console), b"", "characters in loopback do not leave the port");
+        assert_eq!(board.edges.take(), 0, "no interrupt is enabled");
     });
 }
 
 #[test]
-fn its_settings_are_in_the_registers() {
+fn the_drivers_settings_are_in_the_registers() {
     let rates = [BaudRate::Baud115200, BaudRate::Baud9600, BaudRate::Baud300, BaudRate::Baud150];
     let lines = [
         (WordLength::EightBits, false, Parity::Disabled),
@@ -165,7 +165,7 @@ fn its_settings_are_in_the_registers() {
 }
 
 #[test]
-fn what_it_sends_is_what_the_console_shows() {
+fn the_console_shows_what_the_driver_sends() {
     Board::on_each(|mut board, config| {
         board.uart.init(Config { check_cts_before_sending: true, ..config }).unwrap();
         let sent: Vec<u8> = (0..=u8::MAX).cycle().take(10_000).collect();
@@ -175,7 +175,7 @@ fn what_it_sends_is_what_the_console_shows() {
 }
 
 #[test]
-fn what_a_person_types_is_what_it_receives() {
+fn the_driver_receives_what_a_person_types() {
     Board::on_each(|mut board, config| {
         board.uart.init(config).unwrap();
         let mut owner = board.owner();
@@ -196,10 +196,9 @@ fn what_a_person_types_is_what_it_receives() {
     });
 }
 
-/// `init` empties the receiver: it reads seventeen characters at the most. Of what a person typed before there was a
-/// driver, these are lost, and no others.
+/// `init` empties the receiver: it reads at most seventeen characters. Of the input before that, only these are lost.
 #[test]
-fn what_was_typed_too_early_waits_behind_what_it_discards() {
+fn only_the_characters_that_init_discards_are_lost() {
     Board::on_each(|mut board, config| {
         let mut owner = board.owner();
         owner.write(&(0..40).collect::<Vec<u8>>()).unwrap();
@@ -208,9 +207,9 @@ fn what_was_typed_too_early_waits_behind_what_it_discards() {
     });
 }
 
-/// The self-test resets the receiver's FIFO, so what has reached it is lost; that is one character for a driver that polls.
+/// The self-test resets the receiver's FIFO. For a driver that polls, it holds one character, which is lost.
 #[test]
-fn its_self_test_costs_the_one_who_types_one_character_at_most() {
+fn the_self_test_loses_at_most_one_typed_character() {
     Board::on_each(|mut board, config| {
         board.uart.init(config).unwrap();
         let mut owner = board.owner();
@@ -221,7 +220,7 @@ fn its_self_test_costs_the_one_who_types_one_character_at_most() {
 }
 
 #[test]
-fn an_interrupt_says_whether_the_trigger_level_was_reached() {
+fn the_interrupt_shows_whether_the_trigger_level_was_reached() {
     Board::on_each(|mut board, config| {
         let level = match config.fifo_trigger_level {
             None | Some(FifoTriggerLevel::One) => 1,
@@ -248,9 +247,9 @@ fn an_interrupt_says_whether_the_trigger_level_was_reached() {
     });
 }
 
-/// The transmitter on interrupts alone: each brings a FIFO's worth to the console, and the next.
+/// A transmitter that only uses interrupts: each interrupt sends a FIFO of characters and causes the next interrupt.
 #[test]
-fn each_time_that_it_fills_the_transmitter_it_is_interrupted_again() {
+fn each_filled_transmitter_causes_another_interrupt() {
     Board::on_each(|mut board, config| {
         board.uart.init(Config { interrupts: IER::THR_EMPTY, ..config }).unwrap();
         let text: Vec<u8> = (b' '..=b'~').cycle().take(1000).collect();
@@ -268,7 +267,7 @@ fn each_time_that_it_fills_the_transmitter_it_is_interrupted_again() {
 }
 
 #[test]
-fn a_break_comes_as_a_break() {
+fn a_break_is_received_as_a_break() {
     Board::on_each(|mut board, config| {
         board.uart.init(Config { interrupts: IER::RECEIVER_LINE_STATUS, ..config }).unwrap();
         assert_eq!(board.owner().send_break(), Ok(true));
@@ -276,12 +275,12 @@ fn a_break_comes_as_a_break() {
         assert_eq!(board.uart.isr().interrupt_type(), Some(InterruptType::ReceiverLineStatus));
         assert!(board.uart.lsr().contains(LSR::BREAK_INTERRUPT | LSR::DATA_READY));
         assert_eq!(board.received(), [0]);
-        assert!(!board.uart.lsr().has_error(), "it is told once");
+        assert!(!board.uart.lsr().has_error(), "the break is reported once");
     });
 }
 
 #[test]
-fn its_terminal_writes_lines() {
+fn the_drivers_terminal_writes_lines() {
     Board::on_each(|board, config| {
         let Board { mut uart, console, .. } = board;
         uart.init(config).unwrap();
@@ -293,7 +292,7 @@ fn its_terminal_writes_lines() {
 }
 
 #[test]
-fn it_speaks_embedded_io() {
+fn the_driver_implements_embedded_io() {
     Board::on_each(|mut board, config| {
         board.uart.init(config).unwrap();
         let mut owner = board.owner();

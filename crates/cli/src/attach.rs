@@ -1,4 +1,4 @@
-//! `vuart attach`: a console on this terminal, or on pipes.
+//! `vuart attach`: attaches this terminal, or pipes, to a console.
 
 use vuart_endpoint::{Cause, Replay};
 use vuart_wire::{AttachRequest, Attached, ClientError};
@@ -7,35 +7,40 @@ use crate::args::AttachArgs;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::invocation::{command, quoted};
-use crate::session::{Outcome, Session, Texts, Way, Wishes, place};
+use crate::session::{Destination, Options, Outcome, Session, Wording, place};
 use crate::signals::Signals;
 use crate::target::Target;
 use crate::user;
 
-/// What an attached session is to its user.
-const TEXTS: Texts = Texts { detach: "detach", stopped: "detached" };
+/// The words for a session that leaves the guest running.
+const WORDING: Wording = Wording { detach: "detach", stopped: "detached" };
 
-/// Attaches until detached, evicted, or the guest's end.
+/// Attaches, until the user detaches, another client takes over, or the guest ends.
 pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
     let target = Target::parse(&args.target)?;
     let label = args.label.clone().unwrap_or_else(user::name);
     let mut client = target.connect(&label)?;
     let console = client.welcome().console.clone();
-    let wishes = Wishes { on_lag: args.on_lag.into(), returning: args.returning };
+    let options = Options {
+        on_lag: args.on_lag.into(),
+        returning: args.returning,
+        verbatim: args.raw,
+        ..Options::new(WORDING)
+    };
     let request = AttachRequest {
         mode: args.mode(),
         replay: args.begin(),
-        on_lag: wishes.on_lag,
-        returning: wishes.returning,
+        on_lag: options.on_lag,
+        returning: options.returning,
     };
     let attached = match client.attach_with(request) {
         Err(ClientError::Refused(refused)) => return Err(Error::refused(refused, console)),
         attached => attached?,
     };
-    // Not before: until here nothing needs to be put in order, and a server that hangs must not hold anybody.
+    // Signals are caught only now: until here nothing needs to be restored, and a signal ends a wait for a hanging server.
     let mut signals =
         Signals::catch().map_err(|source| Error::Host { operation: "catch signals", source })?;
-    let mut session = Session::begin(client, &attached, &mut signals, TEXTS, args.raw)?.with_wishes(wishes);
+    let mut session = Session::begin(client, &attached, &mut signals, options)?;
     session.note(&greeting(&attached, &console, session.is_interactive()));
     let argument = quoted(&target.argument().to_string_lossy());
     if session.is_interactive() && args.begin() == Replay::None && attached.offset > 0 {
@@ -45,8 +50,8 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
             command(),
         ));
     }
-    let way = args.reconnect.then(|| Way { target: target.clone(), label });
-    let outcome = match carry(&mut session, way.as_ref()) {
+    let destination = args.reconnect.then(|| Destination { target: target.clone(), label });
+    let outcome = match carry(&mut session, destination.as_ref()) {
         Ok(outcome) => outcome,
         Err(error) => {
             let signal = session.close(&[], None)?;
@@ -73,20 +78,20 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
             ),
             Cause::VmEnded => (vec!["the guest has ended".to_owned()], Ok(Exit::Done)),
             Cause::ShutDown => (vec![], Err(Error::ShutDown { console })),
-            _ => (vec![end.to_string()], Ok(Exit::of(&end.cause))),
+            _ => (vec![end.to_string()], Ok(Exit::of_cause(&end.cause))),
         },
     };
     let signal = session.close(&notes, None)?;
     signal.map_or(exit, |signal| Ok(Exit::Signal(signal)))
 }
 
-/// Carries bytes until the session ends, and if there is a way back from a lost connection, beyond that.
-fn carry(session: &mut Session<'_>, way: Option<&Way>) -> Result<Outcome, Error> {
+/// Carries bytes until the session ends. With a destination, the session survives a lost connection.
+fn carry(session: &mut Session<'_>, destination: Option<&Destination>) -> Result<Outcome, Error> {
     loop {
         let outcome = session.run();
-        match way {
-            Some(way) if session.was_lost(&outcome) => {
-                if let Some(outcome) = session.reconnect(way)? {
+        match destination {
+            Some(destination) if session.was_lost(&outcome) => {
+                if let Some(outcome) = session.reconnect(destination)? {
                     return Ok(outcome);
                 }
             }
@@ -95,7 +100,7 @@ fn carry(session: &mut Session<'_>, way: Option<&Way>) -> Result<Outcome, Error>
     }
 }
 
-/// What a new session is told: what it is, in whose place, and how to leave.
+/// The first note of a session: its role, and how to leave.
 fn greeting(attached: &Attached, console: &str, interactive: bool) -> String {
     let place = match (&attached.evicted, &attached.held_by) {
         (Some(evicted), _) => format!("attached to {console} as owner, taken over from {evicted}"),

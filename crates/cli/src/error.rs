@@ -1,24 +1,25 @@
-//! What can go wrong, in words that say what to do, and the exit status that each has.
+//! The errors of the command: a message that says what to do, and the exit status.
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use rustix::io::Errno;
-use vuart_audit::AuditError;
 use vuart_endpoint::{End, Identity, Refused, Timestamp};
 use vuart_scrollback::FileError;
-use vuart_server::{ClaimError, ServeError};
-use vuart_vmm::{BootError, RingError};
 use vuart_wire::{ClientError, ErrorCode, RuntimeDirError};
 
+#[cfg(feature = "demo")]
+use crate::demo::DemoError;
 use crate::exit::Exit;
 
-/// Why a command failed. Shown as one line.
+/// The reason why a command failed. It is shown as one text line.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("there is no console {name:?} in {}; `vuart list` shows those that there are", dir.display())]
     NoSuchConsole { name: String, dir: PathBuf },
+
+    #[error("there is no console at {}; `vuart list` shows those that there are", path.display())]
+    NoConsoleAt { path: PathBuf },
 
     #[error("nobody serves the console {name:?}: what served it has died")]
     NotServed { name: String },
@@ -50,33 +51,6 @@ pub(crate) enum Error {
     #[error(transparent)]
     Directory(#[from] RuntimeDirError),
 
-    #[error(transparent)]
-    Claim(ClaimError),
-
-    #[error("{0}; make room there, or set VUART_RUNTIME_DIR to another directory that you can write")]
-    Lock(#[source] ClaimError),
-
-    #[error("{0}; make room there, or set VUART_RUNTIME_DIR to another directory that you can write")]
-    Bind(#[source] ServeError),
-
-    #[error(transparent)]
-    Serve(ServeError),
-
-    #[error("can't make a private directory for the tour: {0}; set TMPDIR to a directory that you can write")]
-    TemporaryDirectory(#[source] io::Error),
-
-    #[error("no free name from {first} to {last}; choose one with --name")]
-    NoFreeName { first: String, last: String },
-
-    #[error("{0}; without KVM: vuart demo --engine software")]
-    Kvm(#[source] vuart_vmm::Error),
-
-    #[error(transparent)]
-    Machine(vuart_vmm::Error),
-
-    #[error(transparent)]
-    Boot(BootError),
-
     #[error("--fill takes one FILE")]
     OneFile,
 
@@ -85,15 +59,6 @@ pub(crate) enum Error {
 
     #[error("can't open {}: {source}", path.display())]
     Open { path: PathBuf, source: io::Error },
-
-    #[error(transparent)]
-    DemoRing(#[from] RingError),
-
-    #[error("can't write the trace to {}: {source}", path.display())]
-    Trace { path: PathBuf, source: io::Error },
-
-    #[error(transparent)]
-    Audit(Arc<AuditError>),
 
     #[error("can't write manual pages to {}: {source}", path.display())]
     Manual { path: PathBuf, source: io::Error },
@@ -110,37 +75,9 @@ pub(crate) enum Error {
     #[error("can't {operation} (is a limit on processes or open files reached? see `ulimit -a`): {source}")]
     Host { operation: &'static str, source: io::Error },
 
-    #[error("a check of the demo has failed; this is a bug, please report it with what is printed above")]
-    CheckFailed,
-}
-
-impl From<ServeError> for Error {
-    fn from(error: ServeError) -> Self {
-        match error {
-            ServeError::Bind { .. } => Self::Bind(error),
-            error => Self::Serve(error),
-        }
-    }
-}
-
-impl From<BootError> for Error {
-    fn from(error: BootError) -> Self {
-        match error {
-            BootError::Serve(error) => error.into(),
-            BootError::Machine(error) => Self::Machine(error),
-            error => Self::Boot(error),
-        }
-    }
-}
-
-impl From<ClaimError> for Error {
-    fn from(error: ClaimError) -> Self {
-        match error {
-            ClaimError::Lock { .. } => Self::Lock(error),
-            ClaimError::Directory(error) => Self::Directory(error),
-            error => Self::Claim(error),
-        }
-    }
+    #[cfg(feature = "demo")]
+    #[error(transparent)]
+    Demo(#[from] DemoError),
 }
 
 impl Error {
@@ -152,7 +89,7 @@ impl Error {
         }
     }
 
-    /// Why there is no session.
+    /// The error for an attach that the server refused.
     pub(crate) fn refused(refused: Refused, console: String) -> Self {
         match refused {
             Refused::Held { holder, since } => Self::Held { console, holder, since },
@@ -166,57 +103,30 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::OneFile => Exit::Usage,
-            Self::Ring { source, .. } | Self::DemoRing(RingError::Ring { source, .. }) => match source {
-                FileError::Layout(_) => Exit::Usage,
-                FileError::InUse => Exit::InUse,
-                FileError::OnDisk => Exit::NotPermitted,
-                _ => Exit::Failure,
-            },
-            Self::Open { source, .. } | Self::DemoRing(RingError::Open { source, .. }) => match source.kind()
-            {
-                io::ErrorKind::PermissionDenied => Exit::NotPermitted,
-                _ => Exit::Failure,
-            },
-            Self::Audit(error) => match &**error {
-                AuditError::InUse { .. } => Exit::InUse,
-                AuditError::NotOurs { .. } => Exit::NotPermitted,
-                AuditError::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                    Exit::NotPermitted
-                }
-                _ => Exit::Failure,
-            },
-            Self::NoSuchConsole { .. } | Self::NotServed { .. } | Self::Over { .. } => Exit::NoConsole,
-            Self::Held { .. } | Self::NoFreeName { .. } | Self::Claim(ClaimError::Taken { .. }) => {
-                Exit::InUse
-            }
+            Self::Ring { source, .. } => Exit::of_ring_file(source),
+            Self::Open { source, .. } => Exit::of_open(source),
+            Self::NoSuchConsole { .. }
+            | Self::NoConsoleAt { .. }
+            | Self::NotServed { .. }
+            | Self::Over { .. } => Exit::NoConsole,
+            Self::Held { .. } => Exit::InUse,
             Self::ShutDown { .. } => Exit::Lost,
             Self::Disabled { .. } => Exit::Disabled,
             Self::NotTaken { .. } => Exit::NotTaken,
-            Self::Cut { end, .. } | Self::Ended { end, .. } => Exit::of(&end.cause),
-            Self::Client(error) => match error {
-                ClientError::NotFound { .. } | ClientError::NotServed { .. } => Exit::NoConsole,
-                ClientError::Forbidden { .. } | ClientError::Refused(Refused::Forbidden) => {
-                    Exit::NotPermitted
-                }
-                ClientError::Server(error) if error.code == ErrorCode::Forbidden => Exit::NotPermitted,
-                ClientError::Server(error) if error.code == ErrorCode::NoSession => Exit::NoConsole,
-                ClientError::Lost(_) => Exit::Lost,
-                _ => Exit::Failure,
-            },
-            Self::Directory(error) => match error {
-                RuntimeDirError::BadName { .. } => Exit::Usage,
-                _ => Exit::NotPermitted,
-            },
-            Self::Lock(_)
-            | Self::Bind(_)
-            | Self::TemporaryDirectory(_)
-            | Self::DemoRing(RingError::NotPrivate { .. })
-            | Self::Kvm(vuart_vmm::Error::KvmPermission) => Exit::NotPermitted,
-            _ => Exit::Failure,
+            Self::Cut { end, .. } | Self::Ended { end, .. } => Exit::of_cause(&end.cause),
+            Self::Client(error) => of_client(error),
+            Self::Directory(error) => Exit::of_runtime_dir(error),
+            Self::Manual { .. }
+            | Self::Stdin(_)
+            | Self::Stdout(_)
+            | Self::Terminal(_)
+            | Self::Host { .. } => Exit::Failure,
+            #[cfg(feature = "demo")]
+            Self::Demo(error) => error.exit(),
         }
     }
 
-    /// The line for standard error. A cause that the message does not have yet is put behind it.
+    /// The text line for standard error. Causes that the message does not contain yet are appended.
     pub(crate) fn line(&self) -> String {
         let mut line = self.to_string();
         let mut error: &dyn std::error::Error = self;
@@ -228,5 +138,17 @@ impl Error {
             error = source;
         }
         line
+    }
+}
+
+/// The exit status for an error of the client.
+fn of_client(error: &ClientError) -> Exit {
+    match error {
+        ClientError::NotFound { .. } | ClientError::NotServed { .. } => Exit::NoConsole,
+        ClientError::Forbidden { .. } | ClientError::Refused(Refused::Forbidden) => Exit::NotPermitted,
+        ClientError::Server(error) if error.code == ErrorCode::Forbidden => Exit::NotPermitted,
+        ClientError::Server(error) if error.code == ErrorCode::NoSession => Exit::NoConsole,
+        ClientError::Lost(_) => Exit::Lost,
+        _ => Exit::Failure,
     }
 }

@@ -1,54 +1,65 @@
-//! What the command's exit status says.
+//! The exit statuses of the command, and which failure has which status.
+
+use std::io;
 
 use vuart_endpoint::Cause;
+use vuart_scrollback::FileError;
+use vuart_wire::RuntimeDirError;
 
 use crate::signals::Signal;
 
 /// How the command has ended. The numbers are part of the interface; [`TABLE`] documents them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// What was asked for is done.
+    /// The command has done what the user requested.
     Done,
-    /// Something failed that has no number of its own.
+    /// A failure without a number of its own.
     Failure,
-    /// The command line makes no sense.
+    /// The command line is wrong.
     Usage,
-    /// There is nothing to attach to.
+    /// The console or session does not exist.
     NoConsole,
-    /// Somebody else has it.
+    /// Somebody else holds the console, the name or the file.
     InUse,
-    /// Somebody has taken the console over.
+    /// Somebody took the console over.
     Evicted,
-    /// A directory or device can't be used.
+    /// A directory, file or device may not be used.
     NotPermitted,
-    /// The server is gone.
+    /// The connection to the server was lost.
     Lost,
-    /// The session was to lose nothing, and has.
+    /// Output was lost in a session that must not lose any.
     Lagged,
-    /// Somebody has ended the session.
+    /// Somebody ended the session.
     Kicked,
-    /// The owner has typed nothing for too long.
+    /// The owner typed nothing for too long.
     Idle,
     /// The console is switched off.
     Disabled,
     /// The guest has hung up.
     GuestHungUp,
-    /// The guest goes on elsewhere.
+    /// The guest has moved to another host.
     Migrating,
-    /// The guest has not taken what was sent.
+    /// The guest has not taken the input in time.
     NotTaken,
-    /// A signal came.
+    /// A signal has ended the command.
     Signal(Signal),
 }
 
-/// For `vuart --help`.
-pub(crate) const TABLE: &str = "\
+/// Makes the table, so that a command without the demo does not mention it.
+macro_rules! table {
+    ($failure:literal, $in_use:literal) => {
+        concat!(
+            "\
 Exit status:
   0      done: detached, or the guest has ended
-  1      failure: input or output, a check of the demo, or a trace with other answers
+  1      failure: input or output, ",
+            $failure,
+            "a trace with other answers
   2      wrong usage, or a file that can't be read as a trace or as a console's ring
   3      no such console or session, nobody serves it, or its guest had ended already
-  4      in use: the console is held by somebody, or the demo's name or a file of it is taken
+  4      in use: the console is held by somebody",
+            $in_use,
+            "
   5      evicted: somebody took the console over
   6      no permission: the server's, or for a directory, device or file
   7      the connection to the console was lost
@@ -62,11 +73,21 @@ Exit status:
   128+N  ended by signal N
 
 Consoles are found by name in $VUART_RUNTIME_DIR, or else in $XDG_RUNTIME_DIR/vuart, or else in
-/run/vuart (root) or /tmp/vuart-UID (everybody else).";
+/run/vuart (root) or /tmp/vuart-UID (everybody else)."
+        )
+    };
+}
+
+/// The table of exit statuses in `vuart --help`.
+pub(crate) const TABLE: &str = if cfg!(feature = "demo") {
+    table!("a check of the demo, or ", ", or the demo's name or a file of it is taken")
+} else {
+    table!("or ", "")
+};
 
 impl Exit {
-    /// What a session's end is to its caller.
-    pub(crate) fn of(cause: &Cause) -> Self {
+    /// The status for the cause that ended a session.
+    pub(crate) fn of_cause(cause: &Cause) -> Self {
         match cause {
             Cause::Detached | Cause::VmEnded => Self::Done,
             Cause::Evicted { .. } => Self::Evicted,
@@ -77,7 +98,33 @@ impl Exit {
             Cause::Disabled => Self::Disabled,
             Cause::GuestHungUp => Self::GuestHungUp,
             Cause::Migrating => Self::Migrating,
-            // A later server's.
+            // A cause that only a later server knows.
+            _ => Self::Failure,
+        }
+    }
+
+    /// The status for a runtime directory that can't be used.
+    pub(crate) fn of_runtime_dir(error: &RuntimeDirError) -> Self {
+        match error {
+            RuntimeDirError::BadName { .. } => Self::Usage,
+            _ => Self::NotPermitted,
+        }
+    }
+
+    /// The status for a file that can't be opened.
+    pub(crate) fn of_open(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::NotPermitted,
+            _ => Self::Failure,
+        }
+    }
+
+    /// The status for a file that holds no usable ring.
+    pub(crate) fn of_ring_file(error: &FileError) -> Self {
+        match error {
+            FileError::Layout(_) => Self::Usage,
+            FileError::InUse => Self::InUse,
+            FileError::OnDisk => Self::NotPermitted,
             _ => Self::Failure,
         }
     }

@@ -1,14 +1,14 @@
-//! How to call this command again: for hints that can be pasted.
+//! This command in hints: how the user can call it again.
 
 use std::env;
 
-/// The command as the user has called it: `vuart`, or a path such as `target/release/vuart`.
+/// The command as the user called it: `vuart`, or a path such as `target/release/vuart`.
 pub(crate) fn command() -> String {
     let called = env::args_os().next().and_then(|name| name.into_string().ok());
     called.filter(|name| name.contains('/') && is_plain(name)).unwrap_or_else(|| "vuart".to_owned())
 }
 
-/// The argument as a shell takes it.
+/// The argument, quoted for a shell if necessary.
 pub(crate) fn quoted(argument: &str) -> String {
     if !argument.is_empty() && is_plain(argument) {
         argument.to_owned()

@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::target::Target;
 use crate::user;
 
-/// Asks the server for it. Whether we may is its affair.
+/// Asks the server to end the session. The server decides whether this user may do so.
 pub(crate) fn run(args: &KickArgs) -> Result<Exit, Error> {
     let label = args.label.clone().unwrap_or_else(user::name);
     Target::parse(&args.target)?.connect(&label)?.kick(args.session)?;

@@ -1,6 +1,6 @@
-//! `vuart list`: which consoles there are, and who is at them.
+//! `vuart list`: lists the consoles of this user, with their owners.
 
-use std::io::{self, Write as _, stderr, stdout};
+use std::io::{self, Write as _, stderr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -12,13 +12,14 @@ use vuart_wire::{Client, ClientError, RuntimeDir, RuntimeDirError, Status};
 use crate::args::ListArgs;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::print::print;
 use crate::table::aligned;
 use crate::user;
 
-/// How long a server may take to answer before it counts as one that does not.
+/// How long a server may take to answer before it counts as unresponsive.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How many servers are asked at once.
+/// How many servers are asked at the same time.
 const AT_ONCE: usize = 32;
 
 /// Lists the consoles.
@@ -41,37 +42,35 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
         let json = serde_json::to_string_pretty(&rows).unwrap_or_default();
         format!("{json}\n")
     } else if rows.is_empty() {
-        // Not on standard output, where a console of that name would stand.
+        // On standard error, because a script would take a line on standard output for a console.
         let _ = writeln!(stderr(), "vuart: there are no consoles in {}", path.display());
         return Ok(Exit::Done);
     } else {
         table(&rows)
     };
-    match stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Stdout(error)),
-        _ => Ok(Exit::Done),
-    }
+    print(text)
 }
 
-/// How a console is.
+/// The state of a console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum State {
-    /// People can attach.
+    /// Clients can attach.
     Served,
-    /// Nobody can attach until it is switched on again.
+    /// No client can attach until it is switched on again.
     Disabled,
-    /// The guest is over.
+    /// The guest has ended.
     Ended,
-    /// Nobody listens: what served it has died.
+    /// No process listens on the socket: the server has died.
     Unserved,
-    /// Somebody listens and does not answer.
+    /// A process listens and does not answer.
     Unresponsive,
-    /// It can't be asked.
+    /// The server can't be asked.
     Unknown,
 }
 
 impl State {
+    /// The state in the table.
     fn in_words(self) -> &'static str {
         match self {
             Self::Served => "served",
@@ -91,42 +90,44 @@ struct Owner {
     uid: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
-    /// RFC 3339.
+    /// Since when, in RFC 3339.
     since: String,
+    /// The identity in the table.
     #[serde(skip)]
     in_words: String,
 }
 
-/// What there is to say of one console. The members that only a server can tell are absent where none does.
+/// One console. Members that only its server knows are absent if the server does not answer.
 #[derive(Debug, Clone, Serialize)]
 struct Row {
     name: String,
     state: State,
-    /// The control socket.
+    /// The path of the control socket.
     path: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<Owner>,
     /// Since when it is switched off, in RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled: Option<String>,
-    /// How many wait in line to own it.
+    /// How many clients are in the queue to own it.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting: Option<usize>,
-    /// How many watch, and don't wait for anything.
+    /// How many clients watch only.
     #[serde(skip_serializing_if = "Option::is_none")]
     spectators: Option<usize>,
-    /// What the guest has written: the offset of the next byte.
+    /// How much the guest has written: the offset of the next byte.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
     /// The oldest offset that is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     oldest: Option<u64>,
-    /// The server's process.
+    /// The process ID of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
 }
 
 impl Row {
+    /// The row of a console whose server does not answer.
     fn silent(name: String, path: PathBuf, state: State) -> Self {
         Self {
             name,
@@ -142,6 +143,7 @@ impl Row {
         }
     }
 
+    /// The row of a console with this status.
     fn new(name: String, path: PathBuf, status: &Status) -> Self {
         let owner = status.sessions.iter().find(|session| session.owner).map(|session| Owner {
             label: session.identity.label().to_owned(),
@@ -162,7 +164,7 @@ impl Row {
             disabled: status.disabled.map(|since| since.to_string()),
             waiting: Some(status.sessions.iter().filter(|session| session.waiting).count()),
             spectators: Some(
-                // Those that are not listed count as ones who watch, whatever they are.
+                // Sessions that the status does not list count as spectators.
                 status
                     .sessions
                     .iter()
@@ -177,7 +179,7 @@ impl Row {
     }
 }
 
-/// Asks every server, many at once and none for long: one that hangs must not hide the others.
+/// Asks all servers, many at the same time and each for a bounded time, so that a hanging server does not hide the others.
 fn ask(consoles: Vec<(PathBuf, String)>) -> Vec<Row> {
     let mut rows: Vec<Option<Row>> = consoles
         .iter()
@@ -185,18 +187,18 @@ fn ask(consoles: Vec<(PathBuf, String)>) -> Vec<Row> {
         .collect();
     let label = user::name();
     let (answer, answers) = mpsc::channel();
-    let waiting = Arc::new(Mutex::new(consoles.into_iter().enumerate()));
-    // The threads are not waited for: a server that hangs can hold one for ever.
+    let unasked = Arc::new(Mutex::new(consoles.into_iter().enumerate()));
+    // The threads are not joined, because a hanging server can block one for ever.
     for _ in 0..rows.len().min(AT_ONCE) {
-        let (waiting, answer, label) = (Arc::clone(&waiting), answer.clone(), label.clone());
+        let (unasked, answer, label) = (Arc::clone(&unasked), answer.clone(), label.clone());
         let asker = move || {
             loop {
-                let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let next = unasked.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some((index, (path, name))) = next else { return };
                 let status = Client::connect(&path, &label).and_then(|mut client| client.status());
                 let row = match status {
                     Ok(status) => Some(Row::new(name, path, &status)),
-                    // It was there a moment ago: its server has gone, and has taken it along.
+                    // The server has exited in the last moment, and has removed the socket.
                     Err(ClientError::NotFound { .. }) => None,
                     Err(error) => Some(Row::silent(name, path, silence(&error))),
                 };
@@ -213,12 +215,13 @@ fn ask(consoles: Vec<(PathBuf, String)>) -> Vec<Row> {
     let mut deadline = Instant::now() + PATIENCE;
     while let Ok((index, row)) = answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         rows[index] = row;
-        // As long as answers come, there may be more.
+        // More answers may come as long as some do.
         deadline = Instant::now() + PATIENCE;
     }
     rows.into_iter().flatten().collect()
 }
 
+/// The state of a console whose server does not answer.
 fn silence(error: &ClientError) -> State {
     match error {
         ClientError::NotServed { .. } => State::Unserved,

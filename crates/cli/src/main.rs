@@ -1,32 +1,35 @@
-//! The command `vuart`: attach to a guest's serial console, take it over, watch it, read it back.
+//! The command `vuart`: attach to a guest's serial console, take it over, watch it, read its history.
+//!
+//! Each subcommand has a module of its name. What they share:
+//!
+//! * `args` is the command line, `error` and `exit` are the messages and exit statuses.
+//! * `target` finds a console and connects to its server.
+//! * `session` carries bytes between a console and standard input and output.
+//! * `terminal` decides what passes between a person's terminal and a guest; `tty` operates the terminal.
 
 #![forbid(unsafe_code)]
 
 mod args;
 mod attach;
 mod completions;
+#[cfg(feature = "demo")]
 mod demo;
 mod error;
-mod escape;
 mod exit;
-mod filter;
 mod invocation;
 mod kick;
 mod list;
 mod log;
 mod man;
-mod modes;
-mod outlet;
-mod printer;
-mod screen;
+mod print;
 mod send;
-mod sequence;
 mod session;
 mod signals;
 mod table;
 mod target;
 mod terminal;
 mod trace;
+mod tty;
 mod user;
 mod wait;
 mod who;
@@ -40,8 +43,9 @@ use crate::args::{Arguments, Command};
 
 fn main() -> ExitCode {
     completions::complete_if_asked();
-    terminal::restore_on_panic();
+    tty::raw_mode::restore_on_panic();
     let result = match Arguments::parse().command {
+        #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args),
         Command::Attach(args) => attach::run(&args),
         Command::Log(args) => log::run(&args),
@@ -54,7 +58,7 @@ fn main() -> ExitCode {
         Command::Trace(args) => trace::run(&args.command),
     };
     let exit = result.unwrap_or_else(|error| {
-        // Nobody can be told that standard error fails.
+        // A failure of standard error can't be reported anywhere.
         let _ = writeln!(stderr(), "vuart: {}", error.line());
         error.exit()
     });

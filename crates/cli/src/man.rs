@@ -1,6 +1,4 @@
-//! `vuart man`: the manual, from the same texts as `--help`.
-
-use std::io::{self, Write as _, stdout};
+//! `vuart man`: the manual pages, from the same texts as `--help`.
 
 use clap::CommandFactory as _;
 use clap_mangen::Man;
@@ -8,8 +6,9 @@ use clap_mangen::Man;
 use crate::args::{Arguments, ManArgs};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::print::print;
 
-/// Writes it.
+/// Writes the command's page to standard output, or all pages into a directory.
 pub(crate) fn run(args: &ManArgs) -> Result<Exit, Error> {
     let command = Arguments::command();
     if let Some(dir) = &args.dir {
@@ -17,10 +16,7 @@ pub(crate) fn run(args: &ManArgs) -> Result<Exit, Error> {
         return clap_mangen::generate_to(command, dir).map(|()| Exit::Done).map_err(failed);
     }
     let mut page = Vec::new();
-    // Into memory, which does not fail.
-    let written = Man::new(command).render(&mut page).and_then(|()| stdout().write_all(&page));
-    match written.and_then(|()| stdout().flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Stdout(error)),
-        _ => Ok(Exit::Done),
-    }
+    // Writing into memory does not fail.
+    Man::new(command).render(&mut page).map_err(Error::Stdout)?;
+    print(page)
 }

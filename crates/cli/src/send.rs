@@ -1,4 +1,4 @@
-//! `vuart send`: something for the guest, without a terminal.
+//! `vuart send`: sends a break, a key or text to the guest, without a terminal.
 
 use std::ffi::OsString;
 use std::io::{Read as _, stdin};
@@ -17,31 +17,31 @@ use crate::target::Target;
 use crate::user;
 use crate::wait::wait;
 
-/// How much is under way at once, in bytes: as much as the console keeps for the guest, so that what is sent next shows that the guest
-/// has taken something.
+/// How much is sent at once, in bytes. It is as much as the console holds for the guest, so the server takes the next piece
+/// only when the guest has taken some of this one.
 const PIECE: usize = 4096;
 
-/// Sends it, and waits until the guest has it.
+/// Sends, and waits until the guest has taken everything.
 pub(crate) fn run(args: &SendArgs) -> Result<Exit, Error> {
     let label = args.label.clone().unwrap_or_else(user::name);
     let client = Target::parse(&args.target)?.connect(&label)?;
     let mode = if args.force { Mode::TakeOver } else { Mode::Exclusive };
-    let mut errand = Errand::begin(client, mode, Duration::from_secs(args.timeout.get()))?;
+    let mut delivery = Delivery::begin(client, mode, Duration::from_secs(args.timeout.get()))?;
     match &args.what {
-        What::Break => errand.send(&[Request::Break])?,
-        // Together: nothing can come between the break and its key.
-        What::Sysrq { key } => errand.send(&[Request::Break, Request::Input(vec![*key])])?,
+        What::Break => delivery.send(&[Request::Break])?,
+        // In one call, so that nothing comes between the break and its key.
+        What::Sysrq { key } => delivery.send(&[Request::Break, Request::Input(vec![*key])])?,
         What::Text { text, enter } => {
             match text.as_slice() {
-                [dash] if dash == "-" => errand.copy_stdin()?,
-                _ => errand.text(&joined(text))?,
+                [dash] if dash == "-" => delivery.copy_stdin()?,
+                _ => delivery.text(&joined(text))?,
             }
             if *enter {
-                errand.text(b"\r")?;
+                delivery.text(b"\r")?;
             }
         }
     }
-    errand.finish()?;
+    delivery.finish()?;
     Ok(Exit::Done)
 }
 
@@ -50,23 +50,26 @@ fn joined(words: &[OsString]) -> Vec<u8> {
     words.join(&b' ')
 }
 
-/// A session that has come to leave something.
-struct Errand {
+/// A session that only sends.
+struct Delivery {
     client: Client,
+    /// The console's name.
     console: String,
+    /// How long the guest may take nothing.
     timeout: Duration,
 }
 
-impl Errand {
+impl Delivery {
+    /// Attaches.
     fn begin(mut client: Client, mode: Mode, timeout: Duration) -> Result<Self, Error> {
         client.set_nonblocking(true)?;
         let console = client.welcome().console.clone();
-        let mut errand = Self { client, console, timeout };
-        errand.client.queue(&Request::Attach(AttachRequest { mode, ..AttachRequest::default() }));
+        let mut delivery = Self { client, console, timeout };
+        delivery.client.queue(&Request::Attach(AttachRequest { mode, ..AttachRequest::default() }));
         loop {
-            match errand.event()? {
-                Event::Attached(_) => return Ok(errand),
-                Event::Refused(refused) => return Err(Error::refused(refused, errand.console)),
+            match delivery.event()? {
+                Event::Attached(_) => return Ok(delivery),
+                Event::Refused(refused) => return Err(Error::refused(refused, delivery.console)),
                 _ => {}
             }
         }
@@ -88,18 +91,18 @@ impl Errand {
         bytes.chunks(PIECE).try_for_each(|piece| self.send(&[Request::Input(piece.to_vec())]))
     }
 
-    /// Sends, and waits until the console has taken it.
+    /// Sends requests, and waits until the console has taken them.
     fn send(&mut self, requests: &[Request]) -> Result<(), Error> {
         for request in requests {
             self.client.queue(request);
         }
-        // It is answered when what stands before it has been taken.
+        // The server answers when it has taken the requests before.
         self.client.queue(&Request::Status);
         while !matches!(self.event()?, Event::Status(_)) {}
         Ok(())
     }
 
-    /// Waits until the guest has taken all of it, and leaves.
+    /// Waits until the guest has taken everything, and detaches.
     fn finish(mut self) -> Result<(), Error> {
         self.client.queue(&Request::Detach(DetachRequest { drained: true }));
         loop {
@@ -109,15 +112,19 @@ impl Errand {
         }
     }
 
-    /// The next thing that the server says, if it is not the end of this session.
+    /// The next event that is not output.
+    ///
+    /// # Errors
+    ///
+    /// If the session has ended, or the time is over.
     fn event(&mut self) -> Result<Event, Error> {
         let deadline = Instant::now() + self.timeout;
         loop {
             while let Some(event) = self.client.next_event()? {
                 match event {
-                    // The guest's output, of which there may be no end: it does not say that the guest takes anything.
+                    // Output may go on for ever, and does not mean that the guest takes input.
                     Event::Output { .. } | Event::Hole(_) => {}
-                    // What was not taken is dropped, though the session may go on and end as it was asked to.
+                    // Input that was not taken is dropped, even if the session itself goes on.
                     Event::Standing(Change { evicted: Some(Eviction { by, at, .. }), .. }) => {
                         return Err(self.cut(End { cause: Cause::Evicted { by }, at }));
                     }

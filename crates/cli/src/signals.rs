@@ -1,4 +1,4 @@
-//! Signals as events, so that whoever is asked to leave can put things in order first.
+//! Signals as events, so that a process that is asked to leave can clean up first.
 
 use std::ffi::c_int;
 use std::fmt;
@@ -17,6 +17,7 @@ use signal_hook::low_level::signal_name;
 pub(crate) struct Signal(u8);
 
 impl Signal {
+    /// The signal's number.
     pub(crate) fn number(self) -> u8 {
         self.0
     }
@@ -31,27 +32,29 @@ impl fmt::Display for Signal {
     }
 }
 
-/// What has come.
+/// What the signals of the time since the last look mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pending {
-    /// Nothing that matters.
+    /// Nothing.
     Nothing,
     /// The terminal has another size.
     Resized,
-    /// The process was stopped, by whatever means, and goes on; the terminal may have another size as well.
+    /// The process was stopped and continues. The terminal may have another size as well.
     Continued,
-    /// The process is to leave.
+    /// This signal asks the process to leave.
     Leave(Signal),
 }
 
-/// Catches the signals that end a process, let it go on after a stop, or tell of its terminal; readable when one has come.
+/// Catches the signals that end a process, continue it after a stop, or report a new size of its terminal.
+///
+/// The file descriptor is readable when one has arrived.
 #[derive(Debug)]
 pub(crate) struct Signals {
     delivery: SignalDelivery<UnixStream, SignalOnly>,
 }
 
 impl Signals {
-    /// From now on these signals end nothing by themselves.
+    /// Starts to catch the signals. They do not end the process by themselves any more.
     pub(crate) fn catch() -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
         let mut signals = leaving();
@@ -60,7 +63,7 @@ impl Signals {
         Ok(Self { delivery })
     }
 
-    /// What has come since the last call.
+    /// What has arrived since the last call. The first signal that asks to leave counts.
     pub(crate) fn pending(&mut self) -> Pending {
         let mut pending = Pending::Nothing;
         for signal in self.delivery.pending() {
@@ -79,7 +82,7 @@ fn asks_to_leave(signal: c_int) -> bool {
     !matches!(signal, SIGCONT | SIGWINCH)
 }
 
-/// The signals that ask this process to leave.
+/// The signals that ask the process to leave: INT, QUIT, TERM, and HUP unless it is ignored.
 pub(crate) fn leaving() -> Vec<c_int> {
     let mut signals = vec![SIGINT, SIGQUIT, SIGTERM];
     if !hangup_is_ignored() {
@@ -98,7 +101,7 @@ impl AsFd for Signals {
     }
 }
 
-/// Whether the process was started with SIGHUP ignored: by `nohup`, which must keep its meaning.
+/// Whether the process was started with SIGHUP ignored, as by `nohup`, which must keep its meaning.
 fn hangup_is_ignored() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,6 +1,6 @@
 //! Text in columns.
 
-/// A header and lines, each column as wide as its widest cell.
+/// Formats a header and rows as text lines. Each column is as wide as its widest cell.
 pub(crate) fn aligned<const N: usize>(
     header: [String; N],
     lines: impl IntoIterator<Item = [String; N]>,

@@ -1,27 +1,30 @@
-//! Which console a command is about.
+//! The console that a command is about: how it is named on the command line, and how it is reached.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
+use clap_complete::CompletionCandidate;
+use clap_complete::engine::{PathCompleter, ValueCompleter as _};
 use vuart_wire::{Client, ClientError, RuntimeDir, RuntimeDirError};
 
 use crate::error::Error;
 
-/// A console, by its name in the runtime directory or by the path of a socket of its.
+/// A console, by its name in the runtime directory or by the path of one of its sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// In the runtime directory.
+    /// The console's name in the runtime directory.
     Name(String),
-    /// Of the control socket.
+    /// The path of the control socket.
     Path(PathBuf),
 }
 
 impl Target {
-    /// What the user wrote: with a slash in it, it is a path. Beside a raw socket stands the control socket.
+    /// Parses an argument. With a slash in it, it is a path. The path of a raw socket means the control socket beside it.
     pub(crate) fn parse(argument: &OsStr) -> Result<Self, RuntimeDirError> {
-        if !argument.as_encoded_bytes().contains(&b'/') {
+        if !is_path(argument) {
             return match argument.to_str() {
                 Some(name) => Ok(Self::Name(name.to_owned())),
                 None => Err(RuntimeDirError::BadName { name: argument.to_string_lossy().into_owned() }),
@@ -32,24 +35,25 @@ impl Target {
         Ok(Self::Path(if raw { path.with_extension("ctl") } else { path.to_owned() }))
     }
 
-    /// The file that the argument is the path of, if it is there and no socket.
+    /// The argument as the path of a file, if the file exists and is not a socket.
     pub(crate) fn file(argument: &OsStr) -> Option<&Path> {
         let path = Path::new(argument);
-        let is_path = argument.as_encoded_bytes().contains(&b'/');
-        (is_path && fs::metadata(path).is_ok_and(|found| !found.file_type().is_socket())).then_some(path)
+        let exists = || fs::metadata(path).is_ok_and(|found| !found.file_type().is_socket());
+        (is_path(argument) && exists()).then_some(path)
     }
 
-    /// Connects to its server as `label`.
+    /// Connects to the console's server as `label`.
     pub(crate) fn connect(&self, label: &str) -> Result<Client, Error> {
         match self {
-            Self::Path(path) => Ok(Client::connect(path, label)?),
+            Self::Path(path) => match Client::connect(path, label) {
+                Err(ClientError::NotFound { path }) => Err(Error::NoConsoleAt { path }),
+                client => Ok(client?),
+            },
             Self::Name(name) => {
                 let path = RuntimeDir::default_path();
                 let missing = || Error::NoSuchConsole { name: name.clone(), dir: path.clone() };
                 let dir = match RuntimeDir::open(&path) {
-                    Err(RuntimeDirError::Read { source, .. })
-                        if source.kind() == std::io::ErrorKind::NotFound =>
-                    {
+                    Err(RuntimeDirError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                         return Err(missing());
                     }
                     dir => dir?,
@@ -63,7 +67,7 @@ impl Target {
         }
     }
 
-    /// What to write on a command line to mean it.
+    /// The argument that names this console on a command line.
     pub(crate) fn argument(&self) -> OsString {
         match self {
             Self::Name(name) => name.into(),
@@ -72,12 +76,33 @@ impl Target {
     }
 }
 
+/// Completes a partly typed argument: with the names of consoles, or with paths once it contains a slash.
+///
+/// It reads the runtime directory only, and does not ask any server.
+pub(crate) fn candidates(begun: &OsStr) -> Vec<CompletionCandidate> {
+    if is_path(begun) {
+        return PathCompleter::any().complete(begun);
+    }
+    let names = RuntimeDir::open(RuntimeDir::default_path()).and_then(|dir| dir.names());
+    let begun = begun.to_string_lossy();
+    names
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|name| name.starts_with(begun.as_ref()))
+        .map(CompletionCandidate::new)
+        .collect()
+}
+
+fn is_path(argument: &OsStr) -> bool {
+    argument.as_encoded_bytes().contains(&b'/')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_slash_makes_a_path_and_the_control_socket_stands_beside_the_raw_one() {
+    fn a_slash_makes_a_path_and_a_raw_socket_means_its_control_socket() {
         let parse = |text: &str| Target::parse(OsStr::new(text)).unwrap();
         assert_eq!(parse("vm0"), Target::Name("vm0".to_owned()));
         assert_eq!(parse("vm0.sock"), Target::Name("vm0.sock".to_owned()));

@@ -1,4 +1,4 @@
-//! `vuart trace`: register traces, replayed.
+//! `vuart trace`: replays register traces.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -10,18 +10,18 @@ use crate::args::TraceCommand;
 use crate::error::Error;
 use crate::exit::Exit;
 
-/// The longest trace, in bytes: some ten million accesses. In memory it is a few times as long.
+/// The longest trace, in bytes: some ten million accesses. It takes a few times as much memory.
 const LONGEST: u64 = 1 << 26;
 
-/// Does what was asked for.
+/// Replays the traces.
 pub(crate) fn run(command: &TraceCommand) -> Result<Exit, Error> {
     let TraceCommand::Replay(args) = command;
     if args.fill && args.files.len() > 1 {
-        // Two traces in one file are none.
+        // Two traces one after the other are not a trace.
         return Err(Error::OneFile);
     }
     let mut out = Out::default();
-    // The worst that happened: a trace that makes no sense (2) is worse than one that does not hold (1).
+    // The worst result: a file that is not a trace (2) is worse than a trace with other answers (1).
     let mut worst = Exit::Done;
     for file in &args.files {
         let name = file.to_string_lossy();
@@ -29,7 +29,7 @@ pub(crate) fn run(command: &TraceCommand) -> Result<Exit, Error> {
             Ok(false) if worst == Exit::Done => worst = Exit::Failure,
             Ok(_) => {}
             Err(complaint) => {
-                // Nobody can be told that standard error fails.
+                // A failure of standard error can't be reported anywhere.
                 let _ = writeln!(stderr(), "vuart: {name}:{complaint}");
                 worst = Exit::Usage;
             }
@@ -38,11 +38,12 @@ pub(crate) fn run(command: &TraceCommand) -> Result<Exit, Error> {
     out.failed.map_or(Ok(worst), |error| Err(Error::Stdout(error)))
 }
 
-/// Standard output. What becomes of it changes nothing of what is found.
+/// Standard output. Its failure does not change the result of the replay.
 #[derive(Default)]
 struct Out {
-    /// Whoever reads has read enough, or it has failed.
+    /// Whether nothing more is written: the pipe is closed, or writing has failed.
     closed: bool,
+    /// The error of a write.
     failed: Option<io::Error>,
 }
 
@@ -59,7 +60,7 @@ impl Out {
     }
 }
 
-/// The text, or what follows the file's name in a complaint.
+/// Reads a file. The error is the part of the message after the file's name.
 fn read(file: &OsStr) -> Result<String, String> {
     let mut bytes = Vec::new();
     let copied = if file == "-" {
@@ -78,7 +79,7 @@ fn read(file: &OsStr) -> Result<String, String> {
     })
 }
 
-/// Whether all answers were as expected.
+/// Replays one trace. Returns whether all answers were as expected.
 fn replay(name: &str, text: &str, fill: bool, out: &mut Out) -> Result<bool, String> {
     let trace: Trace = text.parse().map_err(|error: ParseError| error.to_string())?;
     let mut board = Board::new(trace.settings());

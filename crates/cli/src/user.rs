@@ -1,8 +1,8 @@
-//! The name by which others are told of this user.
+//! The label that other clients see for this user, unless another is given.
 
 use std::{env, fs};
 
-/// The login name: what the environment says, or else the password file.
+/// The login name, from the environment or else from the password file.
 pub(crate) fn name() -> String {
     let set = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
     set("LOGNAME").or_else(|| set("USER")).or_else(from_password_file).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Waiting for one of several things.
+//! Waiting for one of several file descriptors.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -7,17 +7,17 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// What to wait for: a file descriptor and its events, or, where `None` stands, nothing at present.
+/// A file descriptor and the events to wait for, or `None` to skip this place.
 pub(crate) type Source<'a> = Option<(BorrowedFd<'a>, PollFlags)>;
 
-/// Waits until something has come, and says what, each in its place. All are empty after `timeout` or a signal.
+/// Waits for an event, and returns the events of each source in its place. All are empty after `timeout` or a signal.
 pub(crate) fn wait<const N: usize>(
     sources: [Source<'_>; N],
     timeout: Option<Duration>,
 ) -> io::Result<[PollFlags; N]> {
     let mut polled: Vec<PollFd<'_>> =
         sources.iter().flatten().map(|(fd, events)| PollFd::from_borrowed_fd(*fd, *events)).collect();
-    // A time-out that is too long to be expressed is none.
+    // A timeout that is too long to be expressed means no timeout.
     let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
     match poll(&mut polled, timeout.as_ref()) {
         Ok(_) => {}

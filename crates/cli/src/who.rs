@@ -1,7 +1,6 @@
-//! `vuart who`: who is at a console.
+//! `vuart who`: shows who is at a console.
 
 use std::fmt::Write as _;
-use std::io::{self, stdout};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -11,11 +10,12 @@ use vuart_wire::Status;
 use crate::args::WhoArgs;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::print::print;
 use crate::table::aligned;
 use crate::target::Target;
 use crate::user;
 
-/// Says it.
+/// Shows the console's status, as a table or as JSON.
 pub(crate) fn run(args: &WhoArgs) -> Result<Exit, Error> {
     let status = Target::parse(&args.target)?.connect(&user::name())?.status()?;
     let text = if args.json {
@@ -26,17 +26,10 @@ pub(crate) fn run(args: &WhoArgs) -> Result<Exit, Error> {
         let counters = if args.verbose { numbers(&status) } else { String::new() };
         in_words(&status) + &counters
     };
-    match write(&text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Stdout(error)),
-        _ => Ok(Exit::Done),
-    }
+    print(text)
 }
 
-fn write(text: &str) -> io::Result<()> {
-    io::Write::write_all(&mut stdout(), text.as_bytes()).and_then(|()| io::Write::flush(&mut stdout()))
-}
-
-/// Whoever is there, as a table; and what else people must know.
+/// The sessions as a table, and whatever else the user must know about the console.
 pub(crate) fn in_words(status: &Status) -> String {
     let mut text = String::new();
     if !status.sessions.is_empty() {
@@ -46,7 +39,7 @@ pub(crate) fn in_words(status: &Status) -> String {
             [
                 session.id.to_string(),
                 session.identity.to_string(),
-                in_line(session),
+                standing_and_place(session),
                 session.since.to_string(),
                 size.unwrap_or_else(|| "-".to_owned()),
             ]
@@ -68,14 +61,15 @@ pub(crate) fn in_words(status: &Status) -> String {
     text
 }
 
-/// Its standing, with its place if it waits.
-fn in_line(session: &SessionInfo) -> String {
+/// The standing in the table, with the place in the queue.
+fn standing_and_place(session: &SessionInfo) -> String {
     match session.ahead {
         Some(ahead) => format!("waiting, number {}", ahead.saturating_add(1)),
         None => standing(session).to_owned(),
     }
 }
 
+/// The standing, as one word.
 fn standing(session: &SessionInfo) -> &'static str {
     match (session.owner, session.waiting) {
         (true, _) => "owner",
@@ -84,7 +78,7 @@ fn standing(session: &SessionInfo) -> &'static str {
     }
 }
 
-/// The counters, one a line, by the names that they have on the wire.
+/// The counters, one in each text line, with their names on the wire.
 fn numbers(status: &Status) -> String {
     let mut text = format!(
         "\n{:<18} {}\n{:<18} {} to {}\n",
@@ -98,21 +92,21 @@ fn numbers(status: &Status) -> String {
     text
 }
 
-/// What a program is told.
+/// The object of `--json`.
 #[derive(Serialize)]
 struct Answer<'a> {
     console: &'a str,
-    /// The server's process.
+    /// The process ID of the server.
     pid: u32,
     sessions: Vec<Row<'a>>,
-    /// How many more there are than are listed.
+    /// How many sessions are not listed.
     more_sessions: u64,
     oldest: u64,
     end: u64,
     capacity: u64,
     input_waiting: u64,
     counters: Counters,
-    /// RFC 3339, as all times here.
+    /// Since when the console is switched off, in RFC 3339, as all times here.
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +121,7 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
     standing: &'static str,
-    /// How many come before it, if it waits.
+    /// How many sessions are before it in the queue, if it is in the queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     ahead: Option<u64>,
     since: String,

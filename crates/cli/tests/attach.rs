@@ -1,14 +1,16 @@
-//! Attaching from a terminal.
+//! `vuart attach` on a terminal.
 
 mod support;
 
 use rustix::process::Signal;
+#[cfg(feature = "demo")]
+use support::Demo;
 use support::pty::{Pty, attached};
 use support::served::Served;
-use support::{Demo, Runtime, run};
+use support::{Runtime, run};
 use vuart_endpoint::Cause;
 
-/// A terminal attached to a console.
+#[cfg(feature = "demo")]
 #[test]
 fn two_people_take_over_from_each_other_and_each_is_told() {
     let runtime = Runtime::new();
@@ -43,12 +45,13 @@ fn two_people_take_over_from_each_other_and_each_is_told() {
     assert_eq!(alice.finish(third).0, 0);
 }
 
+#[cfg(feature = "demo")]
 fn uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
 #[test]
-fn e10_escapes_are_seen_wherever_they_stand_in_a_read() {
+fn e10_an_escape_is_recognised_anywhere_in_a_read() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     for (typed, taken) in [
@@ -68,11 +71,11 @@ fn e10_escapes_are_seen_wherever_they_stand_in_a_read() {
 }
 
 #[test]
-fn e10_an_escape_that_comes_byte_by_byte() {
+fn e10_an_escape_is_recognised_byte_by_byte() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     let (mut pty, client) = attached(&runtime, &[]);
-    // When the guest has what stands before the tilde, the tilde has been read as well.
+    // Once the guest has the bytes before the tilde, the client has read the tilde as well.
     pty.type_in(b"x\r~");
     assert_eq!(served.typed_exactly(2), b"x\r");
     pty.type_in(b"?");
@@ -90,7 +93,7 @@ fn e13_bytes_are_never_changed() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     let (mut pty, client) = attached(&runtime, &[]);
-    // All but those of the escapes.
+    // All bytes except the one that is an escape anywhere.
     let all: Vec<u8> = (0..=255).filter(|byte| *byte != 0x1d).collect();
     pty.type_in(&all);
     assert_eq!(served.typed_exactly(all.len()), all);
@@ -111,7 +114,7 @@ fn e12_the_terminal_is_restored_on_every_way_out() {
         ("quit", Some(Signal::QUIT), 131),
         ("ended", None, 0),
     ];
-    // Where it is ignored, as under nohup, it stays so.
+    // A signal that is ignored at the start, as under nohup, stays ignored.
     if !hangup_is_ignored() {
         ways.insert(1, ("hung up", Some(Signal::HUP), 129));
     }
@@ -138,8 +141,9 @@ fn hangup_is_ignored() -> bool {
     u64::from_str_radix(mask, 16).unwrap() & 1 != 0
 }
 
+#[cfg(feature = "demo")]
 #[test]
-fn the_server_is_gone() {
+fn a_killed_server_ends_the_session() {
     let runtime = Runtime::new();
     let demo = Demo::start_with(&runtime, &["--name", "vm0"]);
     let before = Pty::new().settings();
@@ -152,7 +156,10 @@ fn the_server_is_gone() {
         "{shown}"
     );
     assert_eq!(pty.settings(), before);
+}
 
+#[test]
+fn a_server_that_shuts_down_ends_the_session() {
     let runtime = Runtime::new();
     let served = Served::new(&runtime, 4096);
     let (mut pty, client) = attached(&runtime, &[]);
@@ -172,7 +179,7 @@ fn a_console_that_has_ended() {
     assert_eq!(done.code, 3);
     assert!(done.one_line().contains("the guest has ended at 20"), "{}", done.stderr);
     assert!(run(&mut runtime.vuart(&["list"])).text().contains("ended"));
-    // Its history stays.
+    // Its history can still be read.
     assert_eq!(run(&mut runtime.vuart(&["log", "vm0"])).stdout, b"last words");
 }
 
@@ -187,7 +194,7 @@ fn an_escape_is_seen_when_the_guest_reads_nothing() {
     let (code, shown) = pty.finish(client);
     assert_eq!(code, 0);
     assert!(shown.contains("detached; the guest has not taken all that was typed"), "{shown}");
-    // What it had taken, it has; the rest is gone with the session.
+    // The guest keeps what it had taken; the rest was discarded with the session.
     assert!(served.typed().iter().all(|byte| *byte == b'x'));
 }
 
@@ -211,7 +218,7 @@ fn e14_a_paste_is_held_back_and_not_cut_when_the_guest_is_slow() {
 }
 
 #[test]
-fn a_spectator_sees_all_and_types_nothing() {
+fn a_spectator_sees_the_output_and_its_input_is_ignored() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     let (mut owner, first) = attached(&runtime, &["--label", "alice"]);
@@ -245,7 +252,7 @@ fn history_is_shown_when_it_is_asked_for() {
             assert!(hint.starts_with("[vuart: 10 bytes of history are not shown: "), "{hint}");
             assert!(hint.contains("log vm0"), "{hint}");
         }
-        // Typed when it has been shown: nothing is shown once the escape is typed.
+        // The escape is typed after the history is shown, because no output is shown after the escape.
         if !shown.is_empty() {
             pty.expect(shown);
         }
@@ -263,7 +270,7 @@ fn lost_output_is_declared() {
     served.write(&[b'x'; 10_000]);
     let (mut pty, client) = attached(&runtime, &["--replay", "all"]);
     pty.expect("xxxx");
-    // A client that is stopped is lapped, however fast it is otherwise.
+    // A stopped client is lapped.
     client.signal(Signal::STOP);
     for _ in 0..1000 {
         served.write(&[b'y'; 4096]);

@@ -1,4 +1,4 @@
-//! What a packager wants: completions and manual pages.
+//! `vuart completions` and `vuart man`.
 
 mod support;
 
@@ -8,7 +8,7 @@ use support::served::Served;
 use support::{Runtime, run};
 
 #[test]
-fn a_shell_is_told_commands_flags_and_names() {
+fn completions_offer_commands_flags_and_names() {
     let runtime = Runtime::new();
     let _served = Served::new(&runtime, 4096);
     let complete = |words: &[&str]| {
@@ -34,7 +34,7 @@ fn there_is_a_script_for_each_shell() {
         assert!(done.text().contains("VUART_COMPLETE"), "{shell}");
     }
     assert_eq!(run(&mut runtime.vuart(&["completions", "csh"])).code, 2);
-    // And bash takes it, and completes.
+    // bash runs the script, and completes.
     let _served = Served::new(&runtime, 4096);
     let script = r#"
         source <("$VUART" completions bash)

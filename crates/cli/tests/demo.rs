@@ -1,4 +1,6 @@
-//! The demo, as a script and as a person sees it.
+//! `vuart demo`, in a script and on a terminal.
+
+#![cfg(feature = "demo")]
 
 mod support;
 
@@ -10,10 +12,10 @@ use rustix::process::Signal;
 use support::pty::Pty;
 use support::{Demo, Process, Runtime, run, run_with};
 use tempfile::TempDir;
-use vuart_audit::{AuditEntry, AuditLine};
-use vuart_endpoint::EventKind;
+use vuart::audit::{AuditEntry, AuditLine};
+use vuart::endpoint::EventKind;
 
-/// Every step of the tour, by its first words.
+/// The first words of each step of the tour.
 const STEPS: [&str; 14] = [
     "a guest boots",
     "alice attaches",
@@ -34,7 +36,7 @@ const STEPS: [&str; 14] = [
 /// The step that needs a file in memory.
 const KILLED: &str = "another VMM, its ring in a file, is killed";
 
-/// A directory whose files are memory, where there is one.
+/// A directory whose files are in memory, if the system has one.
 fn memory() -> Option<TempDir> {
     let directory = tempfile::tempdir_in("/dev/shm");
     if let Err(error) = &directory {
@@ -59,7 +61,7 @@ fn tour(runtime: &Runtime, more: &[&str]) {
 }
 
 #[test]
-fn the_tour_with_the_engine_that_there_is() {
+fn the_tour_with_the_default_engine() {
     tour(&Runtime::new(), &[]);
 }
 
@@ -69,15 +71,15 @@ fn the_tour_with_the_software_guest() {
 }
 
 #[test]
-fn tours_at_the_same_time_do_not_meet() {
-    // In one directory they take different names; without one, each has its own.
+fn tours_can_run_at_the_same_time() {
+    // Those with a common runtime directory take different names; the others have a directory each.
     let runtime = Runtime::new();
     let start = |own: bool| {
         let mut command = runtime.vuart(&["demo", "--engine", "software"]);
         if own {
             command.env_remove("VUART_RUNTIME_DIR");
         }
-        Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
+        Process::without_input(&mut command)
     };
     let tours: Vec<Process> = (0..8).map(|number| start(number % 2 == 0)).collect();
     for tour in tours {
@@ -88,7 +90,7 @@ fn tours_at_the_same_time_do_not_meet() {
 }
 
 #[test]
-fn kvm_that_can_not_be_used_is_an_error_only_when_it_is_asked_for() {
+fn unusable_kvm_is_an_error_only_when_it_is_requested() {
     let usable = vuart_vmm::choose(Some(vuart_vmm::Engine::Kvm));
     let done = run(&mut Runtime::new().vuart(&["demo", "--engine", "kvm"]));
     match usable {
@@ -101,13 +103,13 @@ fn kvm_that_can_not_be_used_is_an_error_only_when_it_is_asked_for() {
     }
 }
 
-/// Its files, but for the pseudo-terminal, which not every system has.
+/// The files in the runtime directory except the pseudo-terminal, which not every system has.
 fn sockets(runtime: &Runtime) -> Vec<String> {
     runtime.files().into_iter().filter(|file| file != "demo.pty").collect()
 }
 
 #[test]
-fn it_says_how_to_attach() {
+fn the_directions_say_how_to_attach() {
     let runtime = Runtime::new();
     let demo = Demo::start(&runtime);
     assert!(demo.directions[0].starts_with("guest    software: "), "{:?}", demo.directions);
@@ -134,11 +136,11 @@ fn a_signal_leaves_nothing_behind() {
 fn a_signal_ends_the_tour_and_leaves_nothing_behind() {
     let runtime = Runtime::new();
     let mut command = runtime.vuart(&["demo", "--engine", "software"]);
-    let mut tour = Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let mut tour = Process::without_input(&mut command);
     tour.expect_stdout(b"ok ");
     tour.signal(Signal::INT);
     let done = tour.finish();
-    // It may just have been over.
+    // The tour may have ended just before the signal.
     assert!(done.code == 130 || done.code == 0, "{}{}", done.text(), done.stderr);
     assert!(runtime.files().is_empty());
 }
@@ -155,7 +157,7 @@ fn the_guest_halts() {
 }
 
 #[test]
-fn a_name_that_is_taken() {
+fn a_taken_name_is_refused_and_the_default_is_numbered() {
     let runtime = Runtime::new();
     let first = Demo::start(&runtime);
     let second = Demo::start(&runtime);
@@ -167,7 +169,7 @@ fn a_name_that_is_taken() {
 }
 
 #[test]
-fn what_a_killed_demo_left_is_no_hindrance() {
+fn the_files_of_a_killed_demo_are_replaced() {
     let runtime = Runtime::new();
     let demo = Demo::start(&runtime);
     demo.process.signal(Signal::KILL);
@@ -193,11 +195,11 @@ fn a_ring_in_a_file_outlives_the_demo_and_the_next_one_goes_on() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let done = run_with(&mut runtime.vuart(&["attach", "demo"]), b"echo one\r");
     assert_eq!(done.code, 0, "{}", done.stderr);
-    // It is typed when `attach` ends, and answered a moment later.
+    // The input is sent when `attach` ends, and answered a moment later.
     let mut spy = runtime.vuart(&["attach", "demo", "--spy", "--replay", "all"]);
     let mut spy = Process::spawn(spy.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()));
     spy.expect_stdout(b"\r\none\r\n> ");
-    // Nobody else can have it.
+    // No second demo can use the ring.
     let second = run(&mut runtime.vuart(&["demo", "--no-attach", "--ring", ring]));
     assert_eq!(second.code, 4);
     assert!(second.one_line().contains("another writer has the ring"), "{}", second.stderr);
@@ -217,7 +219,7 @@ fn a_ring_in_a_file_outlives_the_demo_and_the_next_one_goes_on() {
 }
 
 #[test]
-fn tours_on_one_ring_in_a_file() {
+fn two_tours_share_one_ring_file() {
     let Some(directory) = memory() else { return };
     let ring = directory.path().join("ring");
     for _ in 0..2 {
@@ -228,7 +230,7 @@ fn tours_on_one_ring_in_a_file() {
 }
 
 #[test]
-fn a_file_that_can_have_no_ring_is_refused_and_left_alone() {
+fn a_file_that_can_not_hold_a_ring_is_refused_and_unchanged() {
     let runtime = Runtime::new();
     let demo = |ring: &str| {
         let done = run(&mut runtime.vuart(&["demo", "--no-attach", "--engine", "software", "--ring", ring]));
@@ -307,7 +309,7 @@ fn the_audit_trail_of_a_tour_is_in_its_file() {
 }
 
 #[test]
-fn an_audit_trail_that_can_not_be_kept_is_told_and_nothing_is_served() {
+fn an_audit_trail_that_can_not_be_kept_is_reported_and_nothing_is_served() {
     let runtime = Runtime::new();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit");
@@ -326,8 +328,8 @@ fn an_audit_trail_that_can_not_be_kept_is_told_and_nothing_is_served() {
     assert!(runtime.files().is_empty(), "{:?}", runtime.files());
 }
 
-/// The demo on a terminal, at the guest's prompt.
-fn attended(runtime: &Runtime) -> (Pty, Process) {
+/// Starts the demo on a terminal, and waits for the guest's prompt.
+fn interactive(runtime: &Runtime) -> (Pty, Process) {
     let mut pty = Pty::new();
     let demo = pty.spawn(&mut runtime.vuart(&["demo", "--engine", "software"]));
     let shown = pty.expect("\r\n> ");
@@ -340,7 +342,7 @@ fn attended(runtime: &Runtime) -> (Pty, Process) {
 fn on_a_terminal_it_is_a_console() {
     let runtime = Runtime::new();
     let before = Pty::new().settings();
-    let (mut pty, demo) = attended(&runtime);
+    let (mut pty, demo) = interactive(&runtime);
     pty.type_in(b"echo hullo\x7f\x7f\x7flo\r");
     pty.expect("\r\nhulo\r\n> ");
     pty.type_in(b"halt\r");
@@ -353,7 +355,7 @@ fn on_a_terminal_it_is_a_console() {
 #[test]
 fn detaching_stops_the_guest() {
     let runtime = Runtime::new();
-    let (mut pty, demo) = attended(&runtime);
+    let (mut pty, demo) = interactive(&runtime);
     pty.type_in(b"\r~.");
     let (code, shown) = pty.finish(demo);
     assert_eq!(code, 0);
@@ -363,9 +365,9 @@ fn detaching_stops_the_guest() {
 }
 
 #[test]
-fn evicted_it_serves_on_and_the_console_can_be_taken_back() {
+fn an_evicted_demo_keeps_serving_and_the_console_can_be_taken_back() {
     let runtime = Runtime::new();
-    let (mut pty, demo) = attended(&runtime);
+    let (mut pty, demo) = interactive(&runtime);
     let mut other = Pty::new();
     let client = other.spawn(&mut runtime.vuart(&["attach", "demo", "--force", "--label", "bob"]));
     other.expect("[vuart: attached to demo as owner, taken over from tester (uid ");
@@ -375,14 +377,14 @@ fn evicted_it_serves_on_and_the_console_can_be_taken_back() {
 
     other.type_in(b"echo mine\r");
     other.expect("\r\nmine\r\n> ");
-    // What was on its way to the guest when the console was lost does not take it back.
+    // Input that was meant for the guest does not take the console back.
     pty.type_in(b"ls\n\n");
     pty.expect("ls\r\n\r\n");
     pty.type_in(b"take\n");
     let shown = other.expect("took the console over at ");
     assert!(shown.contains("[vuart: tester (uid "), "{shown}");
     assert_eq!(other.finish(client).0, 5);
-    // It goes on where it was cut off.
+    // The output continues where it stopped.
     pty.expect("taken over from bob (uid ");
     let shown = pty.expect("echo mine\r\nmine\r\n> ");
     assert!(!shown.contains("vuart monitor"), "{shown}");
@@ -393,10 +395,10 @@ fn evicted_it_serves_on_and_the_console_can_be_taken_back() {
 }
 
 #[test]
-fn evicted_it_ends_with_the_guest_or_by_a_signal() {
+fn an_evicted_demo_ends_with_the_guest_or_by_a_signal() {
     for halt in [true, false] {
         let runtime = Runtime::new();
-        let (mut pty, demo) = attended(&runtime);
+        let (mut pty, demo) = interactive(&runtime);
         let mut other = Pty::new();
         let client = other.spawn(&mut runtime.vuart(&["attach", "demo", "--force"]));
         pty.expect("to stop it]\r\n");
@@ -420,7 +422,7 @@ fn evicted_it_ends_with_the_guest_or_by_a_signal() {
 fn a_signal_on_a_terminal_restores_it_and_leaves_nothing_behind() {
     let runtime = Runtime::new();
     let before = Pty::new().settings();
-    let (mut pty, demo) = attended(&runtime);
+    let (mut pty, demo) = interactive(&runtime);
     demo.signal(Signal::TERM);
     let (code, shown) = pty.finish(demo);
     assert_eq!(code, 143);

@@ -1,4 +1,4 @@
-//! Ending somebody's session.
+//! `vuart kick`.
 
 mod support;
 
@@ -7,7 +7,7 @@ use support::served::Served;
 use support::{Runtime, run};
 
 #[test]
-fn whoever_is_kicked_is_told_by_whom_and_others_stay() {
+fn a_kicked_client_is_told_by_whom_and_others_stay() {
     let runtime = Runtime::new();
     let served = Served::new(&runtime, 4096);
     let mut alice = Pty::new();
@@ -27,7 +27,7 @@ fn whoever_is_kicked_is_told_by_whom_and_others_stay() {
     assert_eq!(alice.settings(), before);
     assert_eq!(served.console.sessions().len(), 1);
 
-    // It has gone.
+    // The session has ended.
     let done = run(&mut runtime.vuart(&["kick", "vm0", &id]));
     assert_eq!(done.code, 3);
     assert!(done.one_line().contains(&format!("there is no session {id}")), "{}", done.stderr);

@@ -1,11 +1,14 @@
-//! The history by offset.
+//! `vuart log` of a console that is served.
 
 mod support;
 
+#[cfg(feature = "demo")]
 use std::process::Stdio;
 
 use support::served::Served;
-use support::{Demo, Process, Runtime, run, run_with};
+#[cfg(feature = "demo")]
+use support::{Demo, run_with};
+use support::{Process, Runtime, run};
 
 fn log(runtime: &Runtime, more: &[&str]) -> Vec<u8> {
     let done = run(&mut runtime.vuart(&[&["log", "vm0"], more].concat()));
@@ -29,7 +32,7 @@ fn ranges() {
     for beyond in ["100000", "100001", "18446744073709551615"] {
         assert!(log(&runtime, &["--from", beyond]).is_empty(), "{beyond}");
     }
-    // E6: and nothing has been taken away.
+    // E6: reading has removed nothing.
     assert!(log(&runtime, &[]) == written);
 }
 
@@ -47,7 +50,7 @@ fn lines_and_the_newest_boot() {
 }
 
 #[test]
-fn the_next_offset_is_where_to_go_on() {
+fn verbose_prints_the_next_offset() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.write(b"0123456789");
@@ -64,7 +67,7 @@ fn the_next_offset_is_where_to_go_on() {
 }
 
 #[test]
-fn e7_what_is_gone_is_declared() {
+fn e7_lost_output_is_declared() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     let written: Vec<u8> = (0..=255).cycle().take(10_000).collect();
@@ -75,26 +78,26 @@ fn e7_what_is_gone_is_declared() {
     assert!(oldest > 1000 && done.stdout == written[oldest..]);
     let lost = format!("{} bytes are lost here, offsets 1000 to {}", oldest - 1000, oldest - 1);
     assert_eq!(done.stderr, format!("[vuart: {lost}]\n"));
-    // All that there is has no hole.
+    // A log from the oldest byte on has no hole.
     assert!(log(&runtime, &[]) == written[oldest..]);
 }
 
 #[test]
-fn a_reader_that_has_enough_is_no_error() {
+fn a_reader_that_closes_the_pipe_is_no_error() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 1 << 20);
     served.write(&vec![b'x'; 1 << 20]);
     let mut command = runtime.vuart(&["log", "vm0"]);
-    let mut reader =
-        Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let mut reader = Process::without_input(&mut command);
     reader.expect_stdout(b"xxx");
     drop(reader.child.stdout.take());
     let done = reader.finish();
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
 }
 
+#[cfg(feature = "demo")]
 #[test]
-fn of_a_guest_that_runs() {
+fn the_log_of_a_running_guest_equals_the_live_output() {
     let runtime = Runtime::new();
     let demo = Demo::start_with(&runtime, &["--name", "vm0"]);
     let mut command = runtime.vuart(&["attach", "vm0", "--replay", "all"]);
@@ -107,7 +110,7 @@ fn of_a_guest_that_runs() {
     assert!(log(&runtime, &[]) == seen);
     let middle = seen.len() / 2;
     assert!(log(&runtime, &["--from", &middle.to_string(), "--max", "1000"]) == seen[middle..middle + 1000]);
-    // By the path of either socket.
+    // The path of each socket names the console.
     for word in ["console", "or       socat -,raw,echo=0,escape=0x1d UNIX:"] {
         let path = demo.direction(word).to_str().unwrap();
         let done = run_with(&mut runtime.vuart(&["log", path, "--last", "2"]), b"");

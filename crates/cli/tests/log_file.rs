@@ -1,4 +1,4 @@
-//! The history from the file that a console's ring lives in.
+//! `vuart log` of a file that holds a console's ring.
 
 mod support;
 
@@ -12,7 +12,7 @@ use support::{Done, Runtime, run};
 use tempfile::TempDir;
 use vuart_scrollback::{Position, RingOptions, Scrollback, Writer};
 
-/// A ring in a file. That is on a disk here, as far as anybody knows: nothing depends on it but the guest's time.
+/// A ring in a file. The file may be on a disk, which only affects the guest's speed.
 struct Ring {
     directory: TempDir,
     writer: Writer,
@@ -41,7 +41,7 @@ fn log(path: &str, more: &[&str]) -> Done {
 }
 
 #[test]
-fn ranges_of_a_live_ring_and_of_a_dead_one() {
+fn ranges_of_a_live_ring_and_of_an_abandoned_one() {
     let mut ring = Ring::new(RingOptions::new(1 << 17));
     let written: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     ring.writer.extend(&written);
@@ -97,7 +97,7 @@ fn lines_and_the_newest_boot() {
 }
 
 #[test]
-fn e7_what_is_gone_is_declared_between_the_boot_head_and_the_rest_too() {
+fn e7_a_hole_between_the_boot_head_and_the_rest_is_declared() {
     let mut ring = Ring::new(RingOptions::new(4096).with_boot_head(100));
     ring.writer.extend(&[b'-'; 3000]);
     let boot = ring.writer.mark();
@@ -122,7 +122,7 @@ fn e7_what_is_gone_is_declared_between_the_boot_head_and_the_rest_too() {
 }
 
 #[test]
-fn a_memfd_of_another_process_is_a_file_too() {
+fn a_memfd_of_another_process_can_be_read() {
     let (mut writer, scrollback) = RingOptions::new(4096).create_memfd("com1").unwrap();
     writer.extend(b"login: ");
     let number = scrollback.file().unwrap().as_raw_fd();
@@ -130,9 +130,8 @@ fn a_memfd_of_another_process_is_a_file_too() {
     assert_eq!((done.code, done.text().as_str(), done.stderr.as_str()), (0, "login: ", ""));
 }
 
-/// A status for scripts, and one line for people, whatever the file is.
 #[test]
-fn what_is_no_ring_is_told() {
+fn a_file_that_is_not_a_ring_is_reported() {
     let mut ring = Ring::new(RingOptions::new(4096));
     ring.writer.extend(b"login: ");
     let path = ring.path();
@@ -163,7 +162,7 @@ fn what_is_no_ring_is_told() {
         let line = done.one_line();
         assert!(line.contains(words) && line.contains(other.to_str().unwrap()), "{line}");
     }
-    // What its own offsets do not contradict is read as far as it goes.
+    // A damaged value that contradicts nothing else is not an error: the log prints the bytes that are there.
     let other = ring.directory.path().join("other");
     for (at, value) in [(136, u64::MAX), (144, u64::MAX), (152, u64::MAX), (152, 3)] {
         fs::write(&other, spoilt(at, value)).unwrap();
@@ -176,7 +175,7 @@ fn what_is_no_ring_is_told() {
 }
 
 #[test]
-fn what_is_no_file_is_told() {
+fn a_path_that_is_not_a_file_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     let done = log(&path("nothing"), &[]);
@@ -187,7 +186,7 @@ fn what_is_no_file_is_told() {
     assert_eq!(done.code, 1);
     assert!(done.one_line().contains("can't read the ring's file"), "{}", done.stderr);
 
-    // Nobody writes into it, and it is not waited for.
+    // A pipe without a writer, which must not block.
     rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RUSR).unwrap();
     let done = log(&path("pipe"), &[]);
     assert_eq!(done.code, 1);
@@ -199,7 +198,7 @@ fn what_is_no_file_is_told() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_told() {
+fn an_unreadable_file_is_reported() {
     let ring = Ring::new(RingOptions::new(4096));
     fs::set_permissions(ring.path(), Permissions::from_mode(0o000)).unwrap();
     if File::open(ring.path()).is_ok() {
@@ -211,9 +210,9 @@ fn a_file_that_may_not_be_read_is_told() {
     assert!(done.one_line().contains("can't open"), "{}", done.stderr);
 }
 
-/// Whatever happens to the file while it is read, the bytes are those of their offsets.
+/// Each byte that is printed is the byte of its offset.
 #[test]
-fn a_ring_that_is_written_meanwhile() {
+fn a_ring_can_be_read_while_it_is_written() {
     let mut ring = Ring::new(RingOptions::new(4096));
     let stop = AtomicBool::new(false);
     let path = ring.path();

@@ -1,9 +1,8 @@
-//! A history that goes on, and a history for programs.
+//! `vuart log --follow` and `vuart log --json`.
 
 mod support;
 
 use std::fs::File;
-use std::process::Stdio;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -14,22 +13,22 @@ use vuart_scrollback::RingOptions;
 
 fn follow(runtime: &Runtime, target: &str, more: &[&str]) -> Process {
     let mut command = runtime.vuart(&[&["log", target, "--follow"], more].concat());
-    Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
+    Process::without_input(&mut command)
 }
 
-/// The objects that standard output has.
+/// The objects on standard output.
 fn objects(stdout: &[u8]) -> Vec<Value> {
     stdout.split_inclusive(|byte| *byte == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
 #[test]
-fn what_comes_follows_what_there_is_until_the_guest_ends() {
+fn following_prints_history_and_then_live_output_until_the_guest_ends() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 1 << 16);
     served.write(b"zero\none\ntwo\n");
     let mut log = follow(&runtime, "vm0", &["-n", "2", "-v"]);
     assert_eq!(log.expect_stdout(b"two\n"), b"one\ntwo\n");
-    // It disturbs nobody.
+    // It does not own the console.
     assert!(served.console.owner().is_none());
     served.write(b"three\n");
     assert_eq!(log.expect_stdout(b"three\n"), b"three\n");
@@ -41,13 +40,13 @@ fn what_comes_follows_what_there_is_until_the_guest_ends() {
 }
 
 #[test]
-fn it_begins_and_stops_where_it_was_asked_to() {
+fn following_begins_and_stops_at_the_requested_offsets() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.write(b"0123456789");
     let mut log = follow(&runtime, "vm0", &["--from", "4", "--max", "8"]);
     log.expect_stdout(b"456789");
-    // Later than there is anything: until then there is nothing.
+    // An offset that is still to come: nothing is printed before it.
     let late = follow(&runtime, "vm0", &["--from", "12", "--max", "2", "--json"]);
     served.until_sessions(2);
     served.write(b"abcdef");
@@ -60,13 +59,13 @@ fn it_begins_and_stops_where_it_was_asked_to() {
 }
 
 #[test]
-fn other_ends_and_signals_have_their_statuses() {
+fn each_end_of_a_followed_log_has_its_exit_status() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.write(b"x");
     let mut log = follow(&runtime, "vm0", &[]);
     log.expect_stdout(b"x");
-    // Not INT, which whoever starts the tests may have ignored.
+    // Not INT, which may be ignored where the tests are started.
     log.signal(Signal::TERM);
     assert_eq!(log.finish().code, 143);
     served.until_sessions(0);
@@ -79,7 +78,7 @@ fn other_ends_and_signals_have_their_statuses() {
     assert_eq!(done.code, 9);
     assert!(done.one_line().contains("vm0: the session was ended by root"), "{}", done.stderr);
 
-    // Nobody reads it any more, and the guest need not write for that to be noticed.
+    // The reader closes the pipe. That is noticed even if the guest does not write.
     let mut log = follow(&runtime, "vm0", &[]);
     log.expect_stdout(b"x");
     drop(log.child.stdout.take());
@@ -92,7 +91,7 @@ fn other_ends_and_signals_have_their_statuses() {
 }
 
 #[test]
-fn a_console_that_has_ended_is_only_its_history() {
+fn following_a_console_that_has_ended_prints_its_history() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.write(b"last words");
@@ -102,11 +101,11 @@ fn a_console_that_has_ended_is_only_its_history() {
 }
 
 #[test]
-fn objects_have_every_byte() {
+fn json_contains_every_byte() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 1 << 20);
     let mut written = b"Booting \"Linux\"\r\n\xff\xfe\n\x1b[31mred\n".to_vec();
-    // A line without an end, of characters that the pieces would cut.
+    // A line without an end, of characters that could be split between objects.
     written.extend("€".repeat(50_000).as_bytes());
     served.write(&written);
     let done = run(&mut runtime.vuart(&["log", "vm0", "--json"]));
@@ -127,7 +126,7 @@ fn objects_have_every_byte() {
 }
 
 #[test]
-fn objects_declare_holes_and_the_end_and_hold_no_prompt_back() {
+fn json_declares_holes_and_the_end_and_prints_an_incomplete_prompt() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.write(&[b'x'; 10_000]);
@@ -135,7 +134,7 @@ fn objects_declare_holes_and_the_end_and_hold_no_prompt_back() {
     let mut log = follow(&runtime, "vm0", &["--json", "--from", "0"]);
     let hole = log.expect_stdout(b"\n");
     assert_eq!(objects(&hole), [json!({"hole": {"from": 0, "to": oldest}})]);
-    // Not a whole line, and nothing follows.
+    // An incomplete line is printed after a pause.
     let rest = objects(&log.expect_stdout(b"\n"));
     assert_eq!(
         (&rest[0]["offset"], rest[0]["text"].as_str().unwrap().len() as u64),
@@ -152,7 +151,7 @@ fn objects_declare_holes_and_the_end_and_hold_no_prompt_back() {
 }
 
 #[test]
-fn a_file_is_followed_too() {
+fn a_ring_file_can_be_followed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ring");
     let file = File::create_new(&path).unwrap();

@@ -1,4 +1,4 @@
-//! Attaching from scripts: standard input or output is no terminal.
+//! `vuart attach` in scripts: standard input or output is not a terminal.
 
 mod support;
 
@@ -10,16 +10,17 @@ use std::time::Duration;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::Signal;
+#[cfg(feature = "demo")]
+use support::Demo;
 use support::pty::Pty;
 use support::served::Served;
-use support::{Demo, Process, Runtime, run_with};
+use support::{Process, Runtime, run_with};
 use vuart_endpoint::Cause;
 
-/// A client on pipes.
+/// Starts a client on pipes, and reads its first note.
 fn piped(runtime: &Runtime, more: &[&str]) -> Process {
     let mut command = runtime.vuart(&[&["attach", "vm0"], more].concat());
-    let mut client =
-        Process::spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let mut client = Process::piped(&mut command);
     client.expect_stderr(b"]\n");
     client
 }
@@ -41,7 +42,7 @@ fn e11_piped_input_goes_to_the_guest_as_it_is() {
         done.stderr,
         "[vuart: attached to vm0 as owner; the end of the input detaches]\n[vuart: detached]\n"
     );
-    // When the command is back, the guest has all of it, and the console is free.
+    // When the command ends, the guest has taken everything and the console is free.
     assert!(served.console.owner().is_none());
 }
 
@@ -59,7 +60,7 @@ fn all_of_the_input_is_sent_before_its_end_detaches() {
 }
 
 #[test]
-fn input_that_the_guest_does_not_read_is_left_where_it_is() {
+fn input_that_the_guest_does_not_read_stays_in_its_file() {
     const SIZE: usize = 32 << 20;
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
@@ -68,7 +69,7 @@ fn input_that_the_guest_does_not_read_is_left_where_it_is() {
     input.seek(SeekFrom::Start(0)).unwrap();
     let mut command = runtime.vuart(&["attach", "vm0"]);
     let client = Process::spawn(command.stdin(input).stdout(Stdio::null()).stderr(Stdio::null()));
-    // With more left than the console's own queue holds, the client is not done.
+    // More is left than the console holds for the guest, so the client still has input to send.
     let taken = served.typed_exactly(SIZE - (64 << 10)).len();
     let memory = std::fs::read_to_string(format!("/proc/{}/status", client.child.id())).unwrap();
     let peak = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -78,6 +79,7 @@ fn input_that_the_guest_does_not_read_is_left_where_it_is() {
     assert_eq!(client.finish().code, 0);
 }
 
+#[cfg(feature = "demo")]
 #[test]
 fn output_comes_while_input_is_open() {
     let runtime = Runtime::new();
@@ -93,13 +95,13 @@ fn output_comes_while_input_is_open() {
 #[test]
 fn output_is_complete_when_its_reader_is_slow() {
     let runtime = Runtime::new();
-    // The ring holds all of it, so nothing may be lost.
+    // The ring holds all of the output, so nothing may be lost.
     let mut served = Served::new(&runtime, 1 << 23);
     let mut client = piped(&runtime, &[]);
     let written: Vec<u8> = (0..=255).cycle().take(4 << 20).collect();
     served.write(&written);
     served.console.end(&Cause::VmEnded);
-    // Nothing has been read up to here, and pipes and sockets hold less than that.
+    // Nothing has been read so far, and pipes and sockets hold less than the output.
     let mut read = Vec::new();
     client.child.stdout.take().unwrap().read_to_end(&mut read).unwrap();
     assert!(read == written, "{} of {} bytes", read.len(), written.len());
@@ -108,12 +110,12 @@ fn output_is_complete_when_its_reader_is_slow() {
 }
 
 #[test]
-fn output_that_nobody_reads_is_left_in_the_ring() {
+fn unread_output_stays_in_the_ring() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 1 << 25);
     let _client = piped(&runtime, &[]);
     served.write(&vec![b'x'; 1 << 24]);
-    // A client that hoards has all of it by then.
+    // A client that buffers without limit would have received everything by then.
     assert!(!served.end_within(&Cause::VmEnded, Duration::from_secs(2)));
 }
 
@@ -122,9 +124,9 @@ fn output_is_complete_when_it_is_non_blocking() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 1 << 23);
     let (reader, writer) = std::io::pipe().unwrap();
-    // As some parents leave it.
+    // Some parent processes leave a pipe non-blocking.
     fcntl_setfl(&writer, fcntl_getfl(&writer).unwrap() | OFlags::NONBLOCK).unwrap();
-    // Smaller than a frame, so that it never takes one at once.
+    // The pipe is smaller than a frame, so that no write takes a whole frame.
     fcntl_setpipe_size(&writer, 4096).unwrap();
     let mut command = runtime.vuart(&["attach", "vm0"]);
     let mut client = Process::spawn(command.stdin(Stdio::piped()).stdout(writer).stderr(Stdio::piped()));
@@ -141,25 +143,25 @@ fn output_is_complete_when_it_is_non_blocking() {
 }
 
 #[test]
-fn a_closed_output_is_a_quiet_end() {
+fn a_closed_standard_output_ends_the_session_quietly() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     for writes in [true, false] {
         let mut client = piped(&runtime, &[]);
         drop(client.child.stdout.take());
-        // Without output, the console is free all the same.
+        // Even if the guest does not write, the console becomes free.
         if writes {
             served.write(b"anybody there?");
         }
         let done = client.finish();
         assert_eq!((done.code, done.stderr.as_str()), (0, ""));
     }
-    // As this one finds.
+    // This client can attach.
     let _client = piped(&runtime, &[]);
 }
 
 #[test]
-fn an_output_that_is_full_is_an_error() {
+fn a_full_standard_output_is_an_error() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.write(b"some output");
@@ -172,19 +174,19 @@ fn an_output_that_is_full_is_an_error() {
 }
 
 #[test]
-fn a_signal_ends_it_though_output_is_stuck() {
+fn a_signal_ends_a_session_whose_output_is_stuck() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 1 << 20);
     let client = piped(&runtime, &[]);
     served.write(&vec![b'x'; 1 << 20]);
     client.signal(Signal::TERM);
     let mut client = client;
-    // Not reading what it has written.
+    // The output is not read.
     assert_eq!(client.code(), 143);
 }
 
 #[test]
-fn a_spectator_on_pipes_stays_whatever_its_input_does() {
+fn a_spectator_on_pipes_ignores_the_end_of_its_input() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     let mut client = piped(&runtime, &["--spy"]);
@@ -196,7 +198,7 @@ fn a_spectator_on_pipes_stays_whatever_its_input_does() {
 }
 
 #[test]
-fn an_evicted_script_is_told() {
+fn a_script_is_told_by_whom_it_is_evicted() {
     let runtime = Runtime::new();
     let _served = Served::new(&runtime, 4096);
     let client = piped(&runtime, &[]);
@@ -208,10 +210,10 @@ fn an_evicted_script_is_told() {
 }
 
 #[test]
-fn a_terminal_on_one_side_only() {
+fn standard_input_or_output_alone_may_be_a_terminal() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
-    // Typing, with the output in a file.
+    // A terminal for input, and a pipe for output.
     let mut pty = Pty::new();
     let mut command = runtime.vuart(&["attach", "vm0"]);
     let mut client = Process::spawn(command.stdin(pty.stream()).stdout(Stdio::piped()).stderr(pty.stream()));
@@ -224,7 +226,7 @@ fn a_terminal_on_one_side_only() {
     assert_eq!(served.typed(), b"root\r");
     assert!(!pty.is_raw());
 
-    // Looking on, with the input from a file.
+    // A pipe for input, and a terminal for output.
     let mut pty = Pty::new();
     let mut command = runtime.vuart(&["attach", "vm0", "--replay", "all"]);
     let mut client = Process::spawn(command.stdin(Stdio::piped()).stdout(pty.stream()).stderr(pty.stream()));

@@ -1,17 +1,17 @@
-//! Connections that are lost, and sessions that come back by themselves.
+//! `vuart attach --reconnect`: sessions whose connection is lost.
 
 mod support;
 
-use std::process::Stdio;
-
 use rustix::process::Signal;
+#[cfg(feature = "demo")]
+use support::Demo;
 use support::pty::{self, Pty};
 use support::served::Served;
-use support::{Demo, Process, Runtime};
+use support::{Process, Runtime};
 use vuart_endpoint::{Attach, Cause, Evicted, Identity, Policy};
 use vuart_scrollback::Scrollback;
 
-/// A terminal attached to a console, whose client comes back.
+/// A person who has attached with `--reconnect`.
 fn attached(runtime: &Runtime, more: &[&str]) -> (Pty, Process) {
     pty::attached(runtime, &[&["--reconnect"], more].concat())
 }
@@ -26,7 +26,7 @@ fn owner(served: &Served) -> String {
 }
 
 #[test]
-fn e17_whoever_was_evicted_by_hand_does_not_come_back_as_the_owner() {
+fn e17_an_evicted_client_does_not_come_back_as_owner() {
     for evicted in [Evicted::Disconnected, Evicted::Spectates] {
         let runtime = Runtime::new();
         let policy = Policy::default().with_evicted(evicted);
@@ -36,13 +36,13 @@ fn e17_whoever_was_evicted_by_hand_does_not_come_back_as_the_owner() {
         let (mut bob, second) = attached(&runtime, &["--label", "bob", "--force"]);
         alice.expect("[vuart: bob (uid ");
         alice.expect("took the console over at 20");
-        // Of those who were there, the evicted one watches or is gone.
+        // The evicted client watches or has ended.
         let there = if evicted == Evicted::Spectates { 2 } else { 1 };
         let mut first = Some(first);
         if there == 1 {
             assert_eq!(alice.finish(first.take().unwrap()).0, 5);
         }
-        // A storm: neither goes after the other, however often they have to come back.
+        // However often both reconnect, neither takes the console over.
         for storm in 0..8 {
             let (output, scrollback) = served.stop();
             served = Served::prepared(&runtime, output, scrollback, |console| console.set_policy(policy)).0;
@@ -62,7 +62,7 @@ fn e17_whoever_was_evicted_by_hand_does_not_come_back_as_the_owner() {
 }
 
 #[test]
-fn e17_two_that_both_come_back_agree_on_one() {
+fn e17_of_two_reconnecting_clients_one_becomes_owner() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 1 << 16);
     let (alice, first) = attached(&runtime, &["--label", "alice"]);
@@ -70,7 +70,7 @@ fn e17_two_that_both_come_back_agree_on_one() {
     for storm in 0..8 {
         served = served.restarted(&runtime);
         served.until_sessions(2);
-        // Whoever comes first: an owner that finds the console held waits in line.
+        // Either may be first. A former owner that finds the console held waits in the queue.
         let counters = served.console.counters();
         assert_eq!(counters.taken_over, 0, "storm {storm}");
         let sessions = served.console.sessions();
@@ -82,7 +82,7 @@ fn e17_two_that_both_come_back_agree_on_one() {
 }
 
 #[test]
-fn e17_whoever_finds_the_console_held_is_told_by_whom_and_waits() {
+fn e17_a_former_owner_that_finds_the_console_held_is_told_by_whom_and_waits() {
     let runtime = Runtime::new();
     let served = Served::new(&runtime, 4096);
     let (mut alice, client) = attached(&runtime, &[]);
@@ -102,17 +102,16 @@ fn e17_whoever_finds_the_console_held_is_told_by_whom_and_waits() {
 }
 
 #[test]
-fn no_byte_is_shown_twice_and_what_is_gone_is_declared() {
+fn a_reconnect_shows_no_byte_twice_and_declares_holes() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.write(b"[begin]");
     let mut command = runtime.vuart(&["attach", "vm0", "--spy", "--reconnect", "--replay", "all"]);
-    let mut client =
-        Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let mut client = Process::without_input(&mut command);
     client.expect_stdout(b"[begin]");
     for round in 0..5 {
         let (mut output, scrollback) = served.stop();
-        // While nobody serves it, the guest writes on.
+        // The guest writes while there is no server.
         output.extend(format!("[away {round}]").as_bytes());
         served = Served::on(&runtime, output, scrollback);
         assert_eq!(client.expect_stdout(b"]"), format!("[away {round}]").as_bytes());
@@ -139,7 +138,7 @@ fn another_ring_is_shown_from_its_beginning() {
     served.write(b"0123456789");
     let (mut pty, client) = attached(&runtime, &["--replay", "all"]);
     pty.expect("0123456789");
-    // Shorter than what was shown; then as long as it, or longer, but another text.
+    // The new output is shorter than what was shown; then as long or longer, but different.
     for text in ["short", "other", "another guest altogether"] {
         served.stop();
         let (mut output, scrollback) = Scrollback::new(4096).unwrap();
@@ -153,7 +152,7 @@ fn another_ring_is_shown_from_its_beginning() {
 }
 
 #[test]
-fn another_ring_is_noticed_by_who_has_been_shown_nothing() {
+fn another_ring_is_noticed_without_any_shown_output() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.write(b"0123456789");
@@ -168,7 +167,7 @@ fn another_ring_is_noticed_by_who_has_been_shown_nothing() {
 }
 
 #[test]
-fn the_last_words_of_a_guest_that_has_ended_meanwhile() {
+fn the_last_output_of_a_guest_that_ended_meanwhile_is_shown() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.write(b"login: ");
@@ -184,7 +183,7 @@ fn the_last_words_of_a_guest_that_has_ended_meanwhile() {
 }
 
 #[test]
-fn whoever_waits_for_a_server_can_leave_and_types_for_nobody() {
+fn while_reconnecting_the_user_can_leave_and_typing_is_ignored() {
     let runtime = Runtime::new();
     for (way, expected) in [(None, 0), (Some(Signal::TERM), 143)] {
         let served = Served::new(&runtime, 4096);
@@ -192,7 +191,7 @@ fn whoever_waits_for_a_server_can_leave_and_types_for_nobody() {
         let before = pty.settings();
         let client = pty.spawn(&mut runtime.vuart(&["attach", "vm0", "--reconnect"]));
         pty.expect("~? helps]\r\n");
-        // Announced, or not.
+        // The server announces its end, or does not.
         if way.is_some() {
             served.end(&Cause::ShutDown);
         } else {
@@ -207,7 +206,7 @@ fn whoever_waits_for_a_server_can_leave_and_types_for_nobody() {
         assert_eq!(pty.finish(client).0, expected);
         assert_eq!(pty.settings(), before);
     }
-    // And what was typed meanwhile, or the escapes that need a console, are forgotten.
+    // Input that was typed meanwhile is discarded, and so are escapes that need a server.
     let served = Served::new(&runtime, 4096);
     let (mut pty, client) = attached(&runtime, &[]);
     served.stop();
@@ -222,7 +221,7 @@ fn whoever_waits_for_a_server_can_leave_and_types_for_nobody() {
 }
 
 #[test]
-fn whoever_was_sent_away_stays_away() {
+fn a_kicked_client_does_not_reconnect() {
     for (way, code) in [("kicked", 9), ("switched off", 11)] {
         let runtime = Runtime::new();
         let served = Served::new(&runtime, 4096);
@@ -239,12 +238,11 @@ fn whoever_was_sent_away_stays_away() {
 }
 
 #[test]
-fn input_from_a_pipe_goes_on_where_it_was_not_read() {
+fn piped_input_continues_with_its_unread_part_after_a_reconnect() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     let mut command = runtime.vuart(&["attach", "vm0", "--reconnect"]);
-    let mut client =
-        Process::spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let mut client = Process::piped(&mut command);
     client.expect_stderr(b"detaches]\n");
     let mut stdin = client.child.stdin.take().unwrap();
     std::io::Write::write_all(&mut stdin, b"first\r").unwrap();
@@ -254,13 +252,14 @@ fn input_from_a_pipe_goes_on_where_it_was_not_read() {
     std::io::Write::write_all(&mut stdin, b"second\r").unwrap();
     let mut served = Served::new(&runtime, 4096);
     assert_eq!(served.typed_exactly(7), b"second\r");
-    // Whose input has ended can't know what became of it.
+    // A script whose input has ended does not reconnect.
     drop(stdin);
     assert_eq!(client.finish().code, 0);
 }
 
+#[cfg(feature = "demo")]
 #[test]
-fn a_monitor_that_is_killed_and_another_with_its_ring() {
+fn a_session_survives_a_killed_vmm_whose_ring_another_continues() {
     let runtime = Runtime::new();
     let shm = tempfile::tempdir_in("/dev/shm").unwrap();
     let ring = shm.path().join("ring");
@@ -274,7 +273,7 @@ fn a_monitor_that_is_killed_and_another_with_its_ring() {
     drop(first);
     let _second = Demo::start_with(&runtime, &demo);
     pty.expect("[vuart: the console is yours again]\r\n");
-    // Its boot is shown, as it comes or as it went.
+    // The boot of the new guest is shown.
     pty.expect("> ");
     pty.type_in(b"echo two\r");
     pty.expect("\r\ntwo\r\n> ");

@@ -1,4 +1,4 @@
-//! Something for the guest, without a terminal.
+//! `vuart send`.
 
 mod support;
 
@@ -6,11 +6,11 @@ use std::process::Stdio;
 use std::thread;
 
 use rustix::process::Signal;
-use support::served::Served;
+use support::served::{Served, identity};
 use support::{Done, Process, Runtime, run, run_with};
-use vuart_endpoint::{Attach, Cause, Evicted, Identity, Mode, Policy};
+use vuart_endpoint::{Attach, Cause, Evicted, Mode, Policy};
 
-/// Runs the command while the guest reads until it has `count` symbols: what it has read.
+/// Runs the command while the guest reads `count` symbols. Returns the symbols.
 fn sent(served: &mut Served, runtime: &Runtime, more: &[&str], input: &[u8], count: usize) -> Vec<u8> {
     let mut command = runtime.vuart(&[&["send", "vm0"], more].concat());
     let input = input.to_vec();
@@ -22,16 +22,12 @@ fn sent(served: &mut Served, runtime: &Runtime, more: &[&str], input: &[u8], cou
     taken
 }
 
-fn somebody(label: &str) -> Identity {
-    Identity::new(label, 1000, Some(42))
-}
-
 #[test]
 fn breaks_keys_and_text() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     let mut check = |more: &[&str], input: &[u8], expected: &[u8]| {
-        // Breaks are shown as ^.
+        // A break is shown as ^.
         assert_eq!(sent(&mut served, &runtime, more, input, expected.len()), expected, "{more:?}");
     };
     check(&["break"], b"", b"^");
@@ -51,12 +47,12 @@ fn breaks_keys_and_text() {
 fn a_console_that_is_held() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
-    let mut alice = served.console.attach(Attach::new(somebody("alice"))).unwrap();
+    let mut alice = served.console.attach(Attach::new(identity("alice"))).unwrap();
     alice.write(b"rm").unwrap();
     let done = run(&mut runtime.vuart(&["send", "vm0", "break"]));
     assert_eq!(done.code, 4);
     assert!(done.one_line().contains("held by alice (uid 1000, pid 42) since 20"), "{}", done.stderr);
-    // And when it is taken over, nothing of hers is sent along.
+    // After a take-over, the former owner's input is not sent.
     let mut command = runtime.vuart(&["send", "vm0", "break", "--force", "--label", "bob"]);
     let done = thread::spawn(move || run(&mut command));
     while alice.end().is_none() {
@@ -67,7 +63,7 @@ fn a_console_that_is_held() {
     assert!(matches!(&alice.end().unwrap().cause, Cause::Evicted { by } if by.label() == "bob"));
 }
 
-/// A command that has attached, and waits for a guest that reads nothing.
+/// Starts a command that has attached and waits for a guest that reads nothing.
 fn stuck(served: &Served, runtime: &Runtime) -> Process {
     let mut command = runtime.vuart(&["send", "vm0", "text", "reboot"]);
     let process = Process::spawn(command.stdin(Stdio::null()).stderr(Stdio::piped()));
@@ -78,7 +74,7 @@ fn stuck(served: &Served, runtime: &Runtime) -> Process {
 }
 
 #[test]
-fn a_guest_that_takes_nothing() {
+fn a_guest_that_takes_nothing_has_an_exit_status() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     let done = run(&mut runtime.vuart(&["send", "vm0", "--timeout", "1", "text", "reboot"]));
@@ -87,13 +83,13 @@ fn a_guest_that_takes_nothing() {
     assert_eq!(served.typed(), b"reboot");
 
     let process = stuck(&served, &runtime);
-    // Not INT, which whoever starts the tests may have ignored.
+    // Not INT, which may be ignored where the tests are started.
     process.signal(Signal::TERM);
     assert_eq!(process.finish().code, 143);
 }
 
 #[test]
-fn whoever_is_sent_away_meanwhile_says_that_not_all_was_taken() {
+fn an_evicted_or_kicked_send_reports_that_not_all_was_taken() {
     let said = |done: Done, code, text: &str| {
         assert_eq!(done.code, code);
         let line = done.one_line();
@@ -104,14 +100,14 @@ fn whoever_is_sent_away_meanwhile_says_that_not_all_was_taken() {
         let served = Served::new(&runtime, 4096);
         served.console.set_policy(Policy::default().with_evicted(evicted));
         let process = stuck(&served, &runtime);
-        let taker = served.console.attach(Attach::new(somebody("bob")).with_mode(Mode::TakeOver)).unwrap();
+        let taker = served.console.attach(Attach::new(identity("bob")).with_mode(Mode::TakeOver)).unwrap();
         said(process.finish(), 5, "taken over by bob (uid 1000, pid 42) at 20");
         drop(taker);
 
         let process = stuck(&served, &runtime);
         let id = served.console.owner().unwrap().id;
-        assert!(served.console.kick(id, &somebody("carol")));
+        assert!(served.console.kick(id, &identity("carol")));
         said(process.finish(), 9, "ended by carol");
-        // What was left by the last one is nobody's, and is discarded when another comes.
+        // The input that is left has no owner, and is discarded when the next client attaches.
     }
 }

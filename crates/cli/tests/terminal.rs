@@ -1,4 +1,4 @@
-//! What a guest's output may do to the operator's terminal, and what is left of it afterwards.
+//! What a guest's output can do to the user's terminal, and what is restored afterwards.
 
 mod support;
 
@@ -11,7 +11,7 @@ use support::served::Served;
 use support::{Process, Runtime};
 use vuart_endpoint::Cause;
 
-/// What terminals answer, and their answers.
+/// Queries that terminals answer, with an answer.
 const QUESTIONS: [(&str, &str); 4] = [
     ("\x1b[6n", "\x1b[24;80R"),
     ("\x1b[c", "\x1b[?62;c"),
@@ -19,13 +19,13 @@ const QUESTIONS: [(&str, &str); 4] = [
     ("\x1b]10;?\x07", "\x1b]10;rgb:0000/0000/0000\x07"),
 ];
 
-/// All of the questions, within text.
+/// All queries, inside other text.
 fn questions() -> String {
     let questions: Vec<&str> = QUESTIONS.iter().map(|(question, _)| *question).collect();
     format!("before {} after", questions.join(" "))
 }
 
-/// A terminal that answers, as its user would see it: everything up to the end of `text`.
+/// Reads up to the end of `text`, and answers each query, as a terminal does.
 fn expect_and_answer(pty: &mut Pty, text: &str) -> String {
     let shown = pty.expect(text);
     let mut rest = &shown[..];
@@ -48,7 +48,7 @@ fn s17_neither_history_nor_live_output_makes_the_terminal_type_into_the_guest() 
     assert_eq!(expect_and_answer(&mut pty, " after"), "before     after");
     served.write(questions().as_bytes());
     assert_eq!(expect_and_answer(&mut pty, " after"), "before     after");
-    // Typed behind the answers, if there were any.
+    // The key comes after the answers, if there were any.
     pty.type_in(b"x");
     assert_eq!(served.typed_exactly(1), b"x");
     pty.type_in(b"\r~.");
@@ -56,9 +56,9 @@ fn s17_neither_history_nor_live_output_makes_the_terminal_type_into_the_guest() 
     assert_eq!(served.typed(), b"\r");
 }
 
-/// That the terminal of these tests would answer, and that this is what `--raw` is for.
+/// This also shows that the terminal of these tests answers queries.
 #[test]
-fn raw_is_every_byte() {
+fn with_raw_a_terminal_gets_every_byte() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.write(questions().as_bytes());
@@ -78,7 +78,7 @@ fn s17_a_spectators_terminal_never_types_into_the_guest() {
     for more in [&["--spy", "--replay", "all"][..], &["--spy", "--replay", "all", "--raw"]] {
         let (mut pty, client) = attached(&runtime, more);
         let shown = expect_and_answer(&mut pty, " after");
-        // Even where it does answer.
+        // Also with `--raw`, where the terminal answers.
         assert_eq!(shown.contains(QUESTIONS[0].0), more.contains(&"--raw"));
         pty.type_in(b"\r~.");
         assert_eq!(pty.finish(client).0, 0);
@@ -99,7 +99,7 @@ fn s17_a_log_on_a_terminal_asks_nothing() {
         let log = pty.spawn(&mut runtime.vuart(&arguments));
         let (code, shown) = pty.finish(log);
         assert_eq!(code, 0);
-        // What was left on is turned off before anything else is said.
+        // Modes that were left on are turned off before the note.
         let rest = "\x1b[1;31m\x1b[?25l\r\n\x1b[?25h\x1b[m[vuart: ";
         assert!(shown.starts_with(&format!("{expected}{rest}")), "{shown:?}");
     }
@@ -110,7 +110,7 @@ fn e12_a_log_that_is_interrupted_restores_the_terminal() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 1 << 20);
     served.write(b"\x1b[?1049h");
-    // The ring has room for this, but the terminal does not: the log is in the midst of it.
+    // This is more than the terminal holds, so the log is still writing when the signal arrives.
     served.write(&vec![b'x'; 1 << 19]);
     let mut pty = Pty::new();
     let log = pty.spawn(&mut runtime.vuart(&["log", "vm0"]));
@@ -121,13 +121,13 @@ fn e12_a_log_that_is_interrupted_restores_the_terminal() {
     assert!(shown.ends_with("x\x1b[?1049l"), "{:?}", shown.get(shown.len().saturating_sub(20)..));
 }
 
-/// What a guest has left on, and what turns it off.
+/// Modes that a guest has left on, and the sequences that turn them off.
 const LEFT_ON: &str = "\x1b[?1049h\x1b[1;24r\x1b[?1000;1006h\x1b[?2004h\x1b[?1h\x1b=\x1b[?25l\x1b[31mmenu";
 const OFF: &str =
     "\x1b[r\x1b[9999;1H\x1b[?1049l\x1b[?1l\x1b[?25h\x1b[?1000l\x1b[?1006l\x1b[?2004l\x1b>\x1b[m";
 
 #[test]
-fn e12_what_the_guest_has_left_on_is_turned_off_on_every_way_out() {
+fn e12_modes_that_the_guest_left_on_are_turned_off_on_every_way_out() {
     for raw in [false, true] {
         for way in ["detached", "evicted", "killed by SIGTERM", "ended", "its server gone"] {
             let runtime = Runtime::new();
@@ -185,7 +185,7 @@ fn e12_a_suspended_session_gives_the_terminal_back_and_takes_it_again() {
     let mut served = Served::new(&runtime, 4096);
     let mut pty = Pty::new();
     let before = pty.settings();
-    // In a process group that the test's shell may have left behind, nothing is suspended. (POSIX: orphaned process groups.)
+    // A process group of its own, because a process in an orphaned group (POSIX) is not suspended.
     let mut client = pty.spawn(runtime.vuart(&["attach", "vm0"]).process_group(0));
     pty.expect("~? helps]\r\n");
     served.write(LEFT_ON.as_bytes());
@@ -195,7 +195,7 @@ fn e12_a_suspended_session_gives_the_terminal_back_and_takes_it_again() {
     assert_eq!(pty.settings(), before);
     assert_eq!(pty.expect(OFF), OFF);
     client.signal(Signal::CONT);
-    // All of it, in an order of its own.
+    // All modes are turned on again, in any order.
     let again = pty.expect("\x1b[31m");
     for on in ["?1049h", "1;24r", "?1000h", "?1006h", "?2004h", "?1h", "?25l"] {
         assert!(again.contains(&format!("\x1b[{on}")), "{on}: {again:?}");
@@ -229,11 +229,11 @@ fn e12_a_closed_pipe_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
-fn what_was_lost_leaves_no_sequence_open() {
+fn a_hole_leaves_no_control_sequence_open() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     let (mut pty, client) = attached(&runtime, &[]);
-    // Titles that are never closed, and the hole in the midst of one of them.
+    // Titles without an end. The hole is inside one of them.
     let title = [&b"\x1b]0;"[..], &[b'y'; 2000]].concat();
     served.write(&[b"here", &title[..]].concat());
     pty.expect("here");
@@ -241,7 +241,7 @@ fn what_was_lost_leaves_no_sequence_open() {
     for _ in 0..1000 {
         served.write(&title);
     }
-    // The ring holds nothing before this, and a title may be so long.
+    // The ring holds only this, and a title can be as long.
     served.write(&[&[b'z'; 4096][..], b"here again"].concat());
     client.signal(Signal::CONT);
     pty.expect(" bytes are lost here]\r\n");

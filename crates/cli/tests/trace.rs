@@ -6,11 +6,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+#[cfg(feature = "demo")]
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+#[cfg(feature = "demo")]
 use rustix::process::Signal;
-use support::{Demo, Process, Runtime, run, run_with};
+#[cfg(feature = "demo")]
+use support::Demo;
+use support::{Process, Runtime, run, run_with};
 
-/// A trace of that name in the test's directory.
+/// Writes a file into the test's directory.
 fn file(runtime: &Runtime, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     let path = runtime.path().with_file_name(name);
     fs::write(&path, text).unwrap();
@@ -22,7 +26,7 @@ fn replay(runtime: &Runtime, more: &[&str]) -> support::Done {
 }
 
 #[test]
-fn a_trace_that_holds_says_nothing() {
+fn a_matching_trace_prints_nothing() {
     let runtime = Runtime::new();
     let good = file(&runtime, "good.trace", "# vuart trace v1\nw 0 41\ntx 41\nr 5 60\n");
     let done = replay(&runtime, &[good.to_str().unwrap(), good.to_str().unwrap()]);
@@ -43,7 +47,7 @@ fn every_answer_that_differs_is_a_line() {
 }
 
 #[test]
-fn what_is_no_trace_is_said_where() {
+fn a_file_that_is_not_a_trace_is_reported_with_its_line() {
     let runtime = Runtime::new();
     for (text, complaint) in [
         (&b"r 5\nr 9\n"[..], ":2: \"9\" is not a register, 0 to 7"),
@@ -60,9 +64,8 @@ fn what_is_no_trace_is_said_where() {
     assert!(done.one_line().contains("/nonexistent/trace: No such file"), "{}", done.stderr);
 }
 
-/// The others are still replayed, and the worst status counts.
 #[test]
-fn one_file_of_several() {
+fn the_worst_of_several_files_decides_the_status() {
     let runtime = Runtime::new();
     let good = file(&runtime, "good", "r 5 60\n");
     let wrong = file(&runtime, "wrong", "r 5 61\n");
@@ -77,9 +80,9 @@ fn one_file_of_several() {
     }
 }
 
-/// Whoever closes the pipe hears no more, but the status is that of all the files.
+/// The status is still that of all files.
 #[test]
-fn a_reader_that_has_read_enough_changes_no_status() {
+fn a_reader_that_closes_the_pipe_changes_no_status() {
     let runtime = Runtime::new();
     // More than a pipe holds.
     let wrong = file(&runtime, "wrong", "r 5 61\n".repeat(20_000));
@@ -128,6 +131,7 @@ fn usage() {
     }
 }
 
+#[cfg(feature = "demo")]
 #[test]
 fn the_tour_is_recorded_and_replays() {
     let runtime = Runtime::new();
@@ -137,7 +141,7 @@ fn the_tour_is_recorded_and_replays() {
     assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{}", done.text());
     let text = fs::read_to_string(&trace).unwrap();
     assert!(text.starts_with("# vuart trace v1\n"), "{text:.100}");
-    // All that the guest has printed, its last words too, and much of it after an interrupt.
+    // The trace has everything that the guest has printed, and interrupts.
     let printed: Vec<u8> = text
         .lines()
         .filter_map(|line| line.strip_prefix("tx "))
@@ -149,6 +153,7 @@ fn the_tour_is_recorded_and_replays() {
     assert_eq!((done.code, done.text().as_str(), done.stderr.as_str()), (0, "", ""));
 }
 
+#[cfg(feature = "demo")]
 #[test]
 fn a_demo_that_is_stopped_leaves_a_whole_trace() {
     let runtime = Runtime::new();
@@ -162,8 +167,9 @@ fn a_demo_that_is_stopped_leaves_a_whole_trace() {
     assert_eq!((done.code, done.text().as_str(), done.stderr.as_str()), (0, "", ""));
 }
 
+#[cfg(feature = "demo")]
 #[test]
-fn a_demo_that_comes_to_nothing_overwrites_no_trace() {
+fn a_demo_that_fails_to_start_overwrites_no_trace() {
     let runtime = Runtime::new();
     let old = file(&runtime, "old.trace", "r 5 60\n");
     let _demo = Demo::start_with(&runtime, &["--name", "taken"]);
@@ -172,19 +178,20 @@ fn a_demo_that_comes_to_nothing_overwrites_no_trace() {
     assert_eq!(fs::read_to_string(old).unwrap(), "r 5 60\n");
 }
 
+#[cfg(feature = "demo")]
 #[test]
-fn a_trace_that_can_not_be_written_is_no_demo() {
+fn a_trace_that_can_not_be_written_ends_the_demo() {
     let runtime = Runtime::new();
     let done = run(runtime.vuart(&["demo", "--trace", "/nonexistent/trace"]).stdin(Stdio::null()));
     assert_eq!((done.code, done.text().as_str()), (1, ""));
     assert!(done.one_line().starts_with("vuart: can't write the trace to /nonexistent/trace: "));
-    // A pipe that nobody reads.
+    // A pipe without a reader.
     let pipe = runtime.path().with_file_name("pipe");
     mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let done = run(runtime.vuart(&["demo", "--trace", pipe.to_str().unwrap()]).stdin(Stdio::null()));
     assert_eq!(done.code, 1);
     assert!(done.one_line().contains("No such device or address"), "{}", done.stderr);
-    // Every write to it fails.
+    // A file to which every write fails.
     let done =
         run(runtime.vuart(&["demo", "--engine", "software", "--trace", "/dev/full"]).stdin(Stdio::null()));
     assert_eq!(done.code, 1);

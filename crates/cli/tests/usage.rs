@@ -1,4 +1,4 @@
-//! What the command says when there is nothing to attach to, or it can't be.
+//! Help, wrong usage, and consoles that can't be reached.
 
 mod support;
 
@@ -7,16 +7,17 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Stdio;
 
+use support::served::{NAME, Served};
 use support::{Process, Runtime, run};
 use vuart_server::Claim;
 use vuart_wire::RuntimeDir;
 
-/// A runtime directory that is there.
+/// Creates the runtime directory.
 fn made(runtime: &Runtime) -> RuntimeDir {
     RuntimeDir::create(runtime.path()).unwrap()
 }
 
-/// A control socket that nobody listens on, as a killed server leaves it.
+/// Leaves a control socket without a server, as a killed server does.
 fn dead_socket(claim: &Claim) {
     drop(UnixListener::bind(claim.control_socket()).unwrap());
 }
@@ -25,8 +26,8 @@ fn dead_socket(claim: &Claim) {
 fn help_names_the_commands_and_the_exit_codes() {
     let done = run(&mut Runtime::new().vuart(&["--help"]));
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
-    for word in ["demo", "attach", "who", "send", "kick", "log", "list", "14 ", "128+N", "VUART_RUNTIME_DIR"]
-    {
+    assert_eq!(done.text().contains("demo"), cfg!(feature = "demo"));
+    for word in ["attach", "who", "send", "kick", "log", "list", "14 ", "128+N", "VUART_RUNTIME_DIR"] {
         assert!(done.text().contains(word), "{word}");
     }
     let done = run(&mut Runtime::new().vuart(&["attach", "--help"]));
@@ -48,6 +49,19 @@ fn help_names_the_commands_and_the_exit_codes() {
     ] {
         assert!(done.text().contains(word), "{word}");
     }
+}
+
+#[cfg(not(feature = "demo"))]
+#[test]
+fn without_the_feature_there_is_no_demo() {
+    let runtime = Runtime::new();
+    let done = run(&mut runtime.vuart(&["demo"]));
+    assert_eq!((done.code, done.text().as_str()), (2, ""));
+    assert!(done.stderr.contains("unrecognized subcommand 'demo'"), "{}", done.stderr);
+    let pages = tempfile::tempdir().unwrap();
+    assert_eq!(run(&mut runtime.vuart(&["man", pages.path().to_str().unwrap()])).code, 0);
+    assert!(pages.path().join("vuart-attach.1").exists());
+    assert!(!pages.path().join("vuart-demo.1").exists());
 }
 
 #[test]
@@ -72,7 +86,7 @@ fn wrong_usage() {
 }
 
 #[test]
-fn a_name_that_is_none_is_wrong_usage() {
+fn an_invalid_name_is_wrong_usage() {
     let runtime = Runtime::new();
     made(&runtime);
     for arguments in [["attach", "é"], ["log", ".hidden"], ["attach", ""]] {
@@ -83,7 +97,7 @@ fn a_name_that_is_none_is_wrong_usage() {
 }
 
 #[test]
-fn there_are_no_consoles() {
+fn list_without_consoles() {
     let runtime = Runtime::new();
     for _ in ["no directory", "an empty one"] {
         let done = run(&mut runtime.vuart(&["list"]));
@@ -112,7 +126,7 @@ fn an_unknown_name() {
 }
 
 #[test]
-fn a_socket_that_nobody_serves() {
+fn a_socket_without_a_server() {
     let runtime = Runtime::new();
     let claim = Claim::new(&made(&runtime), "vm0").unwrap();
     dead_socket(&claim);
@@ -121,7 +135,7 @@ fn a_socket_that_nobody_serves() {
         assert_eq!(done.code, 3);
         assert!(done.one_line().contains("nobody serves"), "{}", done.stderr);
     }
-    // The path of the raw socket means the console as well.
+    // The path of the raw socket names the console as well.
     let raw = claim.raw_socket().to_str().unwrap();
     let done = run(&mut runtime.vuart(&["attach", raw]));
     assert_eq!(done.code, 3);
@@ -129,38 +143,38 @@ fn a_socket_that_nobody_serves() {
 }
 
 #[test]
-fn the_listing_shows_what_does_not_answer_and_goes_on() {
+fn list_shows_unresponsive_servers_and_does_not_hang() {
     let runtime = Runtime::new();
     let dir = made(&runtime);
     let dead = Claim::new(&dir, "dead").unwrap();
     dead_socket(&dead);
     let mute = Claim::new(&dir, "mute").unwrap();
-    // The kernel lets clients in, and nobody ever says a word to them.
+    // Clients can connect, and never get an answer.
     let _listener = UnixListener::bind(mute.control_socket()).unwrap();
     let jammed = Claim::new(&dir, "jammed").unwrap();
-    // Not even the kernel lets another in: one waits already, and that is the limit.
+    // A client can't even connect: the backlog is full.
     let listener = UnixListener::bind(jammed.control_socket()).unwrap();
     rustix::net::listen(&listener, 0).unwrap();
     let _first = UnixStream::connect(jammed.control_socket()).unwrap();
-    let demo = support::Demo::start_with(&runtime, &["--name", "alive"]);
+    let _served = Served::new(&runtime, 4096);
 
     let done = run(&mut runtime.vuart(&["list"]));
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
     let text = done.text();
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0], ["NAME", "STATE", "OWNER", "SINCE", "WAITING", "SPECTATORS", "BYTES"]);
-    assert_eq!(lines[1][..6], ["alive", "served", "-", "-", "0", "0"]);
-    assert_eq!(lines[2][..4], ["dead", "nobody", "serves", "it"]);
-    assert_eq!(lines[3][..4], ["jammed", "does", "not", "answer"]);
-    assert_eq!(lines[4][..4], ["mute", "does", "not", "answer"]);
+    assert_eq!(lines[1][..4], ["dead", "nobody", "serves", "it"]);
+    assert_eq!(lines[2][..4], ["jammed", "does", "not", "answer"]);
+    assert_eq!(lines[3][..4], ["mute", "does", "not", "answer"]);
+    assert_eq!(lines[4][..6], [NAME, "served", "-", "-", "0", "0"]);
 
     let done = run(&mut runtime.vuart(&["list", "--json"]));
     let list: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
-    assert_eq!(list[0]["state"], "served");
-    assert_eq!(list[0]["pid"], demo.process.child.id());
-    assert_eq!(list[1]["state"], "unserved");
-    assert_eq!(list[2]["state"], "unresponsive");
-    assert!(list[2].get("bytes").is_none());
+    assert_eq!(list[0]["state"], "unserved");
+    assert_eq!(list[1]["state"], "unresponsive");
+    assert!(list[1].get("bytes").is_none());
+    assert_eq!(list[3]["state"], "served");
+    assert_eq!(list[3]["pid"], std::process::id());
 }
 
 #[test]
@@ -168,27 +182,32 @@ fn a_directory_that_is_open_to_others_is_not_trusted() {
     let runtime = Runtime::new();
     made(&runtime);
     fs::set_permissions(runtime.path(), Permissions::from_mode(0o777)).unwrap();
-    for arguments in [&["list"][..], &["attach", "vm0"], &["log", "vm0"], &["demo", "--no-attach"]] {
+    let mut commands = vec![&["list"][..], &["attach", "vm0"], &["log", "vm0"]];
+    if cfg!(feature = "demo") {
+        commands.push(&["demo", "--no-attach"]);
+    }
+    for arguments in commands {
         let done = run(&mut runtime.vuart(arguments));
         assert_eq!(done.code, 6, "{arguments:?}");
         assert!(done.one_line().contains("chmod 700"), "{}", done.stderr);
     }
 }
 
+#[cfg(feature = "demo")]
 #[test]
 fn a_directory_that_can_not_be_made() {
     let runtime = Runtime::new();
     let done = run(runtime.vuart(&["demo", "--no-attach"]).env("VUART_RUNTIME_DIR", "/proc/nowhere"));
     assert_eq!(done.code, 6);
     assert!(done.one_line().contains("set VUART_RUNTIME_DIR"), "{}", done.stderr);
-    // Without one of ours, the tour makes one in the place for temporary files.
+    // Without a runtime directory, the tour makes a temporary one.
     let done = run(runtime.vuart(&["demo"]).env_remove("VUART_RUNTIME_DIR").env("TMPDIR", "/proc/nowhere"));
     assert_eq!(done.code, 6);
     assert!(done.one_line().contains("set TMPDIR"), "{}", done.stderr);
 }
 
 #[test]
-fn standard_output_that_is_full() {
+fn a_full_standard_output_is_reported() {
     let runtime = Runtime::new();
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     made(&runtime);

@@ -1,21 +1,19 @@
-//! Sessions that become something else while they go on: waiting in line, evicted and watching, taking the console back.
+//! Sessions whose role changes: from the queue to owner, from owner to spectator, and back.
 
 mod support;
 
-use std::process::Stdio;
-
 use support::pty::{Pty, attached};
-use support::served::Served;
+use support::served::{Served, identity};
 use support::{Process, Runtime, run};
-use vuart_endpoint::{Attach, Evicted, Identity, Mode, Policy, Session};
+use vuart_endpoint::{Attach, Evicted, Mode, Policy, Session};
 
-/// A terminal attached to a console.
+/// Attaches another client.
 fn somebody(served: &Served, label: &str, mode: Mode) -> Session {
-    served.console.attach(Attach::new(Identity::new(label, 1000, Some(42))).with_mode(mode)).unwrap()
+    served.console.attach(Attach::new(identity(label)).with_mode(mode)).unwrap()
 }
 
 #[test]
-fn whoever_waits_is_told_the_place_and_the_turn() {
+fn a_client_in_the_queue_is_told_its_place_and_when_it_owns_the_console() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     let alice = somebody(&served, "alice", Mode::Exclusive);
@@ -42,13 +40,12 @@ fn whoever_waits_is_told_the_place_and_the_turn() {
 }
 
 #[test]
-fn piped_input_waits_for_its_turn() {
+fn piped_input_waits_in_the_queue() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     let mut alice = somebody(&served, "alice", Mode::Exclusive);
     let mut command = runtime.vuart(&["attach", "vm0", "--wait"]);
-    let mut client =
-        Process::spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let mut client = Process::piped(&mut command);
     std::io::Write::write_all(&mut client.child.stdin.take().unwrap(), b"reboot\r").unwrap();
     client.expect_stderr(b"you are next in line; the end of the input detaches]\n");
     alice.write(b"ls").unwrap();
@@ -61,7 +58,7 @@ fn piped_input_waits_for_its_turn() {
         (0, "[vuart: the console is yours now]\n[vuart: detached]\n")
     );
 
-    // Nobody holds it: it is ours at once.
+    // A free console is owned at once.
     let (mut pty, client) = attached(&runtime, &["--wait"]);
     served.until("an owner", |console| console.owner().is_some());
     pty.type_in(b"~.");
@@ -72,7 +69,7 @@ fn piped_input_waits_for_its_turn() {
 }
 
 #[test]
-fn e2_an_evicted_owner_who_watches_on_is_told_and_can_take_it_back() {
+fn e2_an_evicted_owner_that_watches_is_told_and_can_take_the_console_back() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.console.set_policy(Policy::default().with_evicted(Evicted::Spectates));
@@ -87,7 +84,7 @@ fn e2_an_evicted_owner_who_watches_on_is_told_and_can_take_it_back() {
     pty.expect("what you type goes nowhere; ~. detaches]\r\n");
     pty.type_in(b"~R");
     pty.expect("[vuart: the console is yours, taken over from bob (uid 1000, pid 42)]\r\n");
-    // Nothing of the output was shown twice, and nothing is lost.
+    // No output is shown twice, and none is lost.
     served.write(b"more");
     assert_eq!(pty.expect("more"), "more");
     pty.type_in(b"id\r~R");
@@ -96,12 +93,12 @@ fn e2_an_evicted_owner_who_watches_on_is_told_and_can_take_it_back() {
     assert!(bob.end().is_none());
     pty.type_in(b"~.");
     assert_eq!(pty.finish(client).0, 0);
-    // Under this policy bob would have had to ask for it to be given it back.
+    // Bob has not attached with `returning`, so he does not get the console back.
     assert!(served.console.owner().is_none());
 }
 
 #[test]
-fn whoever_asked_for_it_has_the_console_back_when_the_taker_leaves() {
+fn with_return_an_evicted_owner_gets_the_console_back() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.console.set_policy(Policy::default().with_evicted(Evicted::Spectates));
@@ -117,15 +114,14 @@ fn whoever_asked_for_it_has_the_console_back_when_the_taker_leaves() {
 }
 
 #[test]
-fn a_script_that_is_evicted_does_not_watch_on() {
+fn an_evicted_script_ends() {
     let runtime = Runtime::new();
     let served = Served::new(&runtime, 4096);
     served.console.set_policy(Policy::default().with_evicted(Evicted::Spectates));
     let mut command = runtime.vuart(&["attach", "vm0"]);
-    let mut client =
-        Process::spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let mut client = Process::piped(&mut command);
     client.expect_stderr(b"detaches]\n");
-    // All of its input has been sent, and the guest has not taken it.
+    // The client has sent all of its input, and the guest has not taken it.
     std::io::Write::write_all(&mut client.child.stdin.take().unwrap(), b"reboot\r").unwrap();
     served.until("input", |console| console.input_waiting() == 7);
     let _bob = somebody(&served, "bob", Mode::TakeOver);
@@ -152,7 +148,7 @@ fn others_see_how_large_the_terminal_is() {
     pty.resize(80, 24);
     client.signal(rustix::process::Signal::WINCH);
     size(80, 24);
-    // And on the terminal itself one sees who is there.
+    // `~W` shows the sizes on the terminal.
     pty.type_in(b"~W");
     pty.expect("[vuart: SESSION  WHO ");
     pty.expect("  80x24]\r\n");
@@ -161,7 +157,7 @@ fn others_see_how_large_the_terminal_is() {
 }
 
 #[test]
-fn a_key_of_sysrq_comes_behind_its_break() {
+fn a_sysrq_key_follows_its_break() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     let (mut pty, client) = attached(&runtime, &[]);
@@ -171,7 +167,7 @@ fn a_key_of_sysrq_comes_behind_its_break() {
 }
 
 #[test]
-fn output_begins_at_the_offset_that_is_given() {
+fn output_begins_at_the_given_offset() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.write(b"0123456789");
@@ -184,7 +180,7 @@ fn output_begins_at_the_offset_that_is_given() {
 }
 
 #[test]
-fn what_becomes_of_lost_output_can_be_chosen() {
+fn on_lag_decides_what_happens_when_output_is_lost() {
     for (on_lag, code) in [("ignore", 0), ("disconnect", 8)] {
         let runtime = Runtime::new();
         let mut served = Served::new(&runtime, 4096);

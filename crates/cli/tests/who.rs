@@ -1,25 +1,21 @@
-//! Who is at a console.
+//! `vuart who`.
 
 mod support;
 
 use support::pty::Pty;
-use support::served::Served;
+use support::served::{Served, identity};
 use support::{Runtime, run};
-use vuart_endpoint::{Attach, Identity, Mode, Window};
-
-fn somebody(label: &str) -> Identity {
-    Identity::new(label, 1000, Some(42))
-}
+use vuart_endpoint::{Attach, Mode, Window};
 
 #[test]
-fn everybody_is_listed_with_standing_and_terminal() {
+fn who_lists_each_session_with_its_standing_and_terminal() {
     let runtime = Runtime::new();
     let served = Served::new(&runtime, 4096);
     let done = run(&mut runtime.vuart(&["who", "vm0"]));
     assert_eq!((done.code, done.text().as_str()), (0, "nobody is at vm0\n"));
 
     let console = &served.console;
-    let attach = |label, mode| console.attach(Attach::new(somebody(label)).with_mode(mode)).unwrap();
+    let attach = |label, mode| console.attach(Attach::new(identity(label)).with_mode(mode)).unwrap();
     let mut owner = attach("alice", Mode::Exclusive);
     owner.set_window(Window { columns: 132, rows: 43 });
     let _watches = attach("bob", Mode::Spectate);

@@ -1,29 +1,30 @@
-//! The machine's port I/O bus and what is on it.
+//! The machine's port I/O bus and its devices.
 
 use std::sync::Arc;
 
 use vm_device::bus::{PioAddress, PioAddressOffset, PioRange};
 use vm_device::device_manager::{IoManager, PioManager};
 
-use crate::com1::{COM1, COM1_PORTS, Com1};
+use crate::com1::{COM1, COM1_PORTS, Device};
 use crate::i8042::{self, I8042};
 use crate::post::{self, PostPort};
 use crate::{Error, Exit};
 
-/// What a read from a port gives behind which nothing is.
+/// The value that a read returns from a port without a device.
 const OPEN_BUS: u8 = 0xff;
 
-/// The bus. Both engines' guests reach the devices through it, and in no other way.
+/// The bus. The guests of both engines reach the devices only through it.
 pub(crate) struct Board {
     bus: IoManager,
-    /// The same that is on the bus, for what a bus does not know.
-    com1: Arc<dyn Com1>,
+    /// The device at COM1, which is also on the bus. The bus has no calls for strings.
+    com1: Device,
     i8042: Arc<I8042>,
     post: Arc<PostPort>,
 }
 
 impl Board {
-    pub(crate) fn new(com1: Arc<dyn Com1>) -> Result<Self, Error> {
+    /// A board with this device at COM1.
+    pub(crate) fn new(com1: Device) -> Result<Self, Error> {
         let mut bus = IoManager::new();
         let i8042 = Arc::new(I8042::default());
         let post = Arc::new(PostPort::default());
@@ -33,20 +34,20 @@ impl Board {
         Ok(Self { bus, com1, i8042, post })
     }
 
-    /// One `in`, of as many bytes as `data` has.
+    /// Handles one `in` with the width of `data`.
     pub(crate) fn read(&self, port: u16, data: &mut [u8]) {
         if self.bus.pio_read(PioAddress(port), data).is_err() {
             data.fill(OPEN_BUS);
         }
     }
 
-    /// One `out`, of as many bytes as `data` has.
+    /// Handles one `out` with the width of `data`.
     pub(crate) fn write(&self, port: u16, data: &[u8]) {
-        // The only error is that no device is there. A guest that writes there writes to nothing.
+        // The only error is that the port has no device. Such a write has no effect.
         let _ = self.bus.pio_write(PioAddress(port), data);
     }
 
-    /// Several `in`s of `width` bytes each from one port, as a string instruction makes them.
+    /// Handles several `in`s of `width` bytes each from one port, as a string instruction makes them.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn read_string(&self, port: u16, width: usize, data: &mut [u8]) {
         if let (Some(register), 1) = (com1_register(port), width) {
@@ -57,7 +58,7 @@ impl Board {
         }
     }
 
-    /// Several `out`s of `width` bytes each to one port.
+    /// Handles several `out`s of `width` bytes each to one port.
     pub(crate) fn write_string(&self, port: u16, width: usize, data: &[u8]) {
         if let (Some(register), 1) = (com1_register(port), width) {
             return self.com1.write_string(register, data);
@@ -67,19 +68,19 @@ impl Board {
         }
     }
 
-    /// Whether the guest can't see when its writes to THR reach COM1.
+    /// Whether the guest can't notice when its writes to THR reach COM1.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn defers_output(&self) -> bool {
         self.com1.defers_output()
     }
 
-    /// How the guest ended the machine, once it has.
+    /// How the guest has ended the machine, or `None` while it runs.
     pub(crate) fn outcome(&self) -> Option<Result<Exit, Error>> {
-        self.i8042.has_reset().then(|| self.post.complaint().map(|()| Exit::Halted))
+        self.i8042.has_reset().then(|| self.post.failure().map(|()| Exit::Halted))
     }
 }
 
-/// The register of COM1 that a port is.
+/// The register of COM1 at a port, if the port is one of COM1's.
 pub(crate) fn com1_register(port: u16) -> Option<PioAddressOffset> {
     port.checked_sub(COM1).filter(|register| *register < COM1_PORTS)
 }
@@ -91,9 +92,10 @@ mod tests {
     use vm_device::{DevicePio, MutDevicePio};
 
     use super::*;
+    use crate::Com1;
     use crate::{Plain, UartTest};
 
-    /// Keeps what was written, and reads as its own offset.
+    /// A device that keeps what is written. A read returns the register's offset.
     #[derive(Default)]
     struct Recorder(Vec<(PioAddressOffset, Vec<u8>)>);
 
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn com1_has_eight_ports_and_the_rest_is_open() {
+    fn com1_has_eight_ports_and_other_ports_are_open() {
         let com1 = Arc::new(Mutex::new(Recorder::default()));
         let board = Board::new(Arc::new(Plain(com1.clone()))).unwrap();
         assert_eq!([0x3f7, 0x3f8, 0x3ff, 0x400].map(|port| read(&board, port)), [0xff, 0, 7, 0xff]);
@@ -122,14 +124,14 @@ mod tests {
         board.write(0x3f7, &[1]);
         board.write(0x3f9, &[2]);
         board.write(0x3fe, &[3, 4]);
-        // Half of it is beyond the device, so none of it is the device's.
+        // An access that is partly outside of the device does not reach it.
         board.write(0x3ff, &[5, 6]);
         assert_eq!(com1.lock().unwrap().0, [(1, vec![2]), (6, vec![3, 4])]);
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
-    fn a_string_is_so_many_accesses_to_one_port() {
+    fn a_string_is_several_accesses_to_one_port() {
         let com1 = Arc::new(Mutex::new(Recorder::default()));
         let board = Board::new(Arc::new(Plain(com1.clone()))).unwrap();
         board.write_string(0x3f8, 1, b"abc");
@@ -149,7 +151,7 @@ mod tests {
         assert_eq!(data, [5; 3]);
     }
 
-    /// Keeps strings as they come.
+    /// A device that keeps strings as they arrive.
     #[derive(Default)]
     struct Strings(Mutex<Vec<(PioAddressOffset, Vec<u8>)>>);
 
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_after_a_complaint_is_an_error() {
+    fn a_reset_after_a_failed_test_is_an_error() {
         let board = Board::new(Arc::new(Plain(Mutex::new(Recorder::default())))).unwrap();
         board.write(post::PORT, &[post::code(UartTest::Depth)]);
         assert!(board.outcome().is_none());

@@ -1,39 +1,42 @@
-//! What the machine asks of the device at COM1.
+//! The device at COM1: what the machine requires of it, and how a `vuart` port provides it.
 
 use std::fmt;
 use std::slice::{from_mut, from_ref};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use vm_device::DevicePio;
 use vm_device::bus::{PioAddress, PioAddressOffset};
 use vm_superio::Trigger;
 use vuart::{SerialPort, SharedPort};
 
-/// Where a PC has its first serial port.
+/// The I/O port of the first serial port of a PC.
 pub(crate) const COM1: u16 = 0x3f8;
-/// The ports that it takes: one for each register.
+/// The number of I/O ports that it takes: one for each register.
 pub(crate) const COM1_PORTS: u16 = 8;
 
-/// A device at COM1: one on the bus, and what lets output come in larger pieces than that.
+/// The device at COM1, as the machine holds it.
+pub type Device = Arc<dyn Com1>;
+
+/// A device at COM1: a device on the bus that can also handle several bytes in one call.
 ///
-/// [`Plain`] makes one of any device; then each byte comes by itself, as it always did.
+/// [`Plain`] adapts any device on the bus. It then handles each byte by itself.
 pub trait Com1: DevicePio + Send + Sync {
-    /// The guest reads one register as many times as there are `bytes`: `rep insb`.
+    /// Handles several reads of one register, one for each of `bytes`: `rep insb`.
     fn read_string(&self, offset: PioAddressOffset, bytes: &mut [u8]) {
         for byte in bytes {
             self.pio_read(PioAddress(COM1), offset, from_mut(byte));
         }
     }
 
-    /// The guest writes `bytes` to one register, one after the other: `rep outsb`, or what KVM has collected.
+    /// Handles several writes to one register: `rep outsb`, or output that KVM has collected.
     fn write_string(&self, offset: PioAddressOffset, bytes: &[u8]) {
         for byte in bytes {
             self.pio_write(PioAddress(COM1), offset, from_ref(byte));
         }
     }
 
-    /// Whether the guest can't see when its writes to THR come here: see [`SerialPort::defers_output`]. While it is so, KVM
-    /// collects them.
+    /// Whether the guest can't notice when its writes to THR arrive here; see [`SerialPort::defers_output`]. While this is
+    /// true, KVM may collect them.
     fn defers_output(&self) -> bool {
         false
     }
@@ -67,7 +70,7 @@ impl<T: Trigger + Send + Sync + 'static> Com1 for SharedPort<T> {
     }
 }
 
-/// A device that knows the bus only.
+/// Adapts a device that only knows the bus.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};

@@ -1,22 +1,22 @@
-//! What a machine counts.
+//! The counters of a machine.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// What has happened in a machine since it was started. A software machine has no exits, and coalesces nothing.
+/// What has happened in a machine since its start. A software machine has no exits and coalesces nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Counters {
-    /// How often the guest was left for user space, for whatever reason.
+    /// How often the vCPU has exited to user space.
     pub exits: u64,
-    /// Of these, the ones that signals caused: ticks for what KVM has collected, and requests to stop.
+    /// The number of these exits that signals have caused: ticks for collected output, and requests to stop.
     pub kicks: u64,
-    /// Bytes to THR that KVM has collected: no exit was made for them.
+    /// How many bytes to THR KVM has collected, without an exit for each.
     pub coalesced: u64,
     /// How often THR's port was registered as a coalesced zone.
     pub registrations: u64,
 }
 
-/// The same, where they are counted: by the guest's thread alone.
+/// The counters while the machine runs. Only the guest's thread counts.
 #[derive(Debug, Default)]
 pub(crate) struct Counting {
     exits: AtomicU64,
@@ -25,10 +25,10 @@ pub(crate) struct Counting {
     registrations: AtomicU64,
 }
 
-// Only KVM's machine counts.
+// Only a machine with KVM counts.
 #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
 impl Counting {
-    // Relaxed, here and below: counters order nothing.
+    // Relaxed, here and below: no other memory access depends on a counter.
     pub(crate) fn exit(&self) {
         self.exits.fetch_add(1, Relaxed);
     }
@@ -38,7 +38,7 @@ impl Counting {
     }
 
     pub(crate) fn coalesced(&self, bytes: usize) {
-        // usize is no wider.
+        // usize is not wider than u64.
         self.coalesced.fetch_add(bytes as u64, Relaxed);
     }
 
@@ -48,6 +48,7 @@ impl Counting {
 }
 
 impl Counting {
+    /// The current values.
     pub(crate) fn now(&self) -> Counters {
         Counters {
             exits: self.exits.load(Relaxed),

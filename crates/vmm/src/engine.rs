@@ -1,15 +1,15 @@
-//! Which kind of machine runs the guest.
+//! The engines that can run the guest, and the choice between them.
 
 use std::fmt;
 
 use crate::Error;
 
-/// Which kind of machine runs the guest.
+/// An engine that runs the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// A virtual machine: the guest is machine code on a virtual processor.
+    /// KVM: the guest is machine code on a virtual processor.
     Kvm,
-    /// A thread that does what the guest does, over the same bus.
+    /// A thread that does what the guest program does, over the same bus.
     Software,
 }
 
@@ -22,22 +22,22 @@ impl fmt::Display for Engine {
     }
 }
 
-/// The engine to use, and why it is that one.
+/// The engine to use, and the reason for the choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     /// The engine.
     pub engine: Engine,
-    /// The reason, in words for the user.
+    /// The reason, as text for the user.
     pub why: String,
 }
 
-/// Chooses the engine: the requested one, or KVM if it can be used here and the software machine otherwise.
+/// Chooses the engine: the requested one, or else KVM if it can be used here, or else the software engine.
 ///
-/// Whether KVM can be used is found out by using it: a machine without a guest is made and dropped.
+/// To find out whether KVM can be used, this makes a virtual machine without a guest and drops it.
 ///
 /// # Errors
 ///
-/// If KVM is requested and can't be used. The error says what to do about it.
+/// If KVM is requested and can't be used. The message says what to do about it.
 pub fn choose(requested: Option<Engine>) -> Result<Choice, Error> {
     let software = |why| Choice { engine: Engine::Software, why };
     match requested {
@@ -47,6 +47,7 @@ pub fn choose(requested: Option<Engine>) -> Result<Choice, Error> {
     }
 }
 
+/// Chooses KVM, if it can be used.
 fn probe() -> Result<Choice, Error> {
     #[cfg(target_arch = "x86_64")]
     crate::kvm::probe()?;

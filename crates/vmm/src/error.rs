@@ -1,14 +1,14 @@
-//! What can go wrong with a machine, and what to do about it.
+//! The errors of a machine, with messages that say what to do.
 
 use std::io;
 
 use vmm_sys_util::errno;
 
-/// Why there is no machine, or why it ended in another way than a guest's halt.
+/// The reason why a machine could not be started, or ended other than by the guest's halt.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The guest is x86 code.
+    /// The host is not x86-64, and the guest is x86 code.
     #[error("this host is not x86-64, which the guest's code is for: only the software machine runs here")]
     NotX86,
 
@@ -30,37 +30,37 @@ pub enum Error {
     #[error("/dev/kvm is busy: stop the other hypervisor that runs on this machine")]
     KvmBusy,
 
-    /// KVM speaks another version of its interface, or this is no KVM.
+    /// The device has another version of KVM's interface, or is not KVM.
     #[error("/dev/kvm has API version {0}, and 12 is needed: only the software machine runs here")]
     KvmVersion(i32),
 
-    /// KVM lacks something that the machine is made of.
+    /// KVM lacks a capability that the machine needs.
     #[error("/dev/kvm has no {0}: only the software machine runs here")]
     KvmCapability(&'static str),
 
     /// KVM refused a request.
     #[error("/dev/kvm: can't {operation}: {cause}; the software machine needs no KVM")]
     Kvm {
-        /// What was asked of it.
+        /// The request.
         operation: &'static str,
-        /// What it answered.
+        /// The underlying error.
         cause: errno::Error,
     },
 
-    /// The guest's memory could not be had.
+    /// The guest's memory could not be allocated.
     #[error("can't get the guest's memory: {0}; the software machine needs none")]
     Memory(String),
 
-    /// The thread, an event or the signal of the machine could not be had.
+    /// The thread, an event or the signal of the machine could not be set up.
     #[error("can't {operation} (is a limit on processes or open files reached? see `ulimit -a`)")]
     Host {
-        /// What could not be done.
+        /// The operation that failed.
         operation: &'static str,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
 
-    /// A software machine has no processor.
+    /// The program is machine code, and a software machine has no processor for it.
     #[error("machine code needs KVM: the software machine has no processor for it")]
     NoProcessor,
 
@@ -72,35 +72,35 @@ pub enum Error {
     #[error("the guest found no 16550A at COM1: {0}")]
     NoUart(UartTest),
 
-    /// The guest's processor met with something that the guest did not expect.
+    /// The guest's processor met a fault.
     #[error("the guest crashed: {0}; this is a bug, please report it")]
     GuestCrashed(String),
 
-    /// The thread of the guest panicked, which only a device on the bus can make it do.
+    /// The guest's thread panicked. Only a device on the bus can cause that.
     #[error("the device at COM1 panicked, which is a bug; its message is on stderr")]
     DevicePanicked,
 }
 
-/// The test that the UART did not pass, in the order in which the guest makes them.
+/// A test of the UART by the guest. The guest makes the tests in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UartTest {
-    /// Nothing is there, or it is no UART.
+    /// IER. It fails if there is no device, or no UART.
     #[error("IER must hold the low four bits of what is written, and only them")]
     InterruptEnable,
-    /// An 8250.
+    /// The scratch register. It fails on an 8250.
     #[error("SCR must hold what is written")]
     Scratch,
-    /// Loopback is not emulated.
+    /// Loopback. It fails if the device does not emulate loopback.
     #[error("in loopback MSR must show OUT2 and RTS as DCD and CTS")]
     Loopback,
-    /// Some other UART.
+    /// IIR. It fails on another kind of UART.
     #[error("IIR bits 5:3 must be 0 without FIFOs")]
     Identification,
-    /// An 8250, 16450 or 16550 without A.
+    /// The FIFOs. It fails on an 8250, a 16450, or a 16550 without A.
     #[error("IIR bits 7:6 must be 11 with FIFOs")]
     Fifo,
-    /// Another depth than 16, or a FIFO that loses or shuffles characters.
+    /// The depth of the receiver's FIFO. It fails if the depth is not 16, or if characters are lost or reordered.
     #[error("the receiver's FIFO must hold the first 16 characters that come")]
     Depth,
 }

@@ -1,7 +1,7 @@
 # The guest: a serial monitor for a PC with one 16550A, in 16-bit real mode.
 #
-# It is written as a good UART driver is, so that it can be read as one: it trusts nothing that it has not tested,
-# receives and transmits by interrupt, fills the transmitter in bursts, and holds input back when it has no room for it.
+# It is written to be read as a good UART driver: it relies only on what it has tested, receives and transmits by
+# interrupt, fills the transmitter in bursts, and holds input back when it has no room for it.
 #
 # The build assembles it (guest.rs) into read-only data of the host program; the machine copies it to linear address
 # 0x10000 and starts it at offset 0 with CS = 0x1000. Code, data and stack share that one 64 KiB segment:
@@ -12,8 +12,8 @@
 #
 # Linear 0..0x3ff is the interrupt vector table of the real mode.
 #
-# Every label starts with g_, because all of this lives in an object file beside compiled Rust, where a label named
-# `write` would become everybody's `write`.
+# Every label starts with g_, because this code is linked with compiled Rust, where a label named `write` would become the
+# `write` of the whole program.
 
     .pushsection .rodata.vuart_guest, "a", @progbits
     .code16
@@ -76,7 +76,7 @@
     .equ G_I8042, 0x64              # keyboard controller's command port, and the command that
     .equ G_RESET, 0xfe              # pulses the processor's reset line
 
-# What is put on the diagnostic port (post.rs has the meanings).
+# The codes for the diagnostic port (post.rs has their meanings).
     .equ G_POST_IER, 0xe1
     .equ G_POST_SCR, 0xe2
     .equ G_POST_LOOP, 0xe3
@@ -166,7 +166,7 @@ g_0:
     xorb %al, %al
     rep stosb
 
-    call g_vectors                  # first of all, so that a fault anywhere below is reported as one
+    call g_vectors                  # first, so that a fault anywhere below is reported
     call g_detect
     testb %al, %al
     jnz g_give_up
@@ -182,20 +182,20 @@ g_0:
     call g_puts
     jmp g_monitor
 
-# AL = why. Leave it where the host looks for it, and stop.
+# AL = the reason. Writes it to the diagnostic port for the host, and stops.
 g_give_up:
     outb %al, $G_POST
 g_reset:
     movb $G_RESET, %al
     outb %al, $G_I8042
-1:  cli                             # the reset is a matter of some moments on real hardware
+1:  cli                             # real hardware takes a moment for the reset
     hlt
     jmp 1b
 
 # ---------------------------------------------------------------------------------------------------------- detection
 
-# Is there a 16550A? Returns AL = 0, or the G_POST_* code of the test that failed. Leaves the UART in loopback with all
-# its interrupts off, which is where g_uart_setup goes on.
+# Detects a 16550A. Returns AL = 0, or the G_POST_* code of the test that failed. Leaves the UART in loopback with all
+# interrupts off, where g_uart_setup continues.
 g_detect:
     # Only the low four bits of IER exist, and they hold what is written. An absent port, which reads 0xff everywhere,
     # ends here.
@@ -290,7 +290,7 @@ g_detect:
 9:  movb %ah, %al
     ret
 
-# Waits until a bit of BH is set in LSR. Carry if it does not come: a driver's patience must end.
+# Waits until a bit of BH is set in LSR. Sets carry if that does not happen, because a driver must not wait for ever.
 g_wait_lsr:
     xorw %cx, %cx                   # 65536 looks
     movw $G_LSR, %dx
@@ -306,17 +306,17 @@ g_wait_lsr:
 # -------------------------------------------------------------------------------------------------------------- setup
 
 g_uart_setup:
-    # Still in loopback, where no input from outside arrives: what clearing the FIFO discards is the test's, not what
-    # somebody typed. Divisor 1 (115200) and 8N1 are already set, but a driver says what it wants.
+    # The UART is still in loopback, where no input from outside arrives. So clearing the FIFO discards characters of the
+    # test, and not input. Divisor 1 (115200) and 8N1 are already set, but a driver sets what it needs.
     g_out G_IER, 0
     g_out G_LCR, (G_LCR_8N1 | G_LCR_DLAB)
     g_out G_DLL, 1
     g_out G_DLM, 0
     g_out G_LCR, G_LCR_8N1
     g_out G_FCR, G_FCR_RUN
-    g_in G_LSR                      # forget errors ...
-    g_out G_MCR, G_MCR_RUN          # ... and on the way out of loopback
-    g_in G_MSR                      # the change of the modem inputs
+    g_in G_LSR                      # clear errors
+    g_out G_MCR, G_MCR_RUN          # leave loopback, which changes the modem inputs
+    g_in G_MSR                      # clear that change
     ret
 
 # The divisor makes IRQ 0 come 20 times a second. Mode 2, low byte then high byte.
@@ -401,8 +401,8 @@ g_timer_interrupt:
     popw %ax
     iretw
 
-# The 8259 sees edges, and the UART's line stays up while anything at all is pending. So the handler must not leave before
-# the UART has said "nothing": otherwise the line never falls, no further edge comes, and the port is dead.
+# The 8259 reacts to edges, and the UART's line stays high while anything is pending. So the handler must not return before
+# the UART reports "nothing pending". Otherwise the line never falls, no further edge comes, and the port is dead.
 g_uart_interrupt:
     pushaw
 g_pending:
@@ -420,14 +420,14 @@ g_pending:
     je g_line_status
     cmpb $G_IIR_MS, %al
     je g_modem_status
-    # No 16550A has another one: nothing is known that would clear it.
+    # A 16550A has no other interrupt, so how to clear this one is unknown.
 1:  movb $G_EOI, %al
     outb %al, $G_PIC1
     popaw
     iretw
 
-# Reading the register is what clears the interrupt. A monitor has no use for what it says: a character with an error is
-# taken as it is, and there is no modem.
+# Reading the register clears the interrupt. Its value does not matter here: a character with an error is taken as it is,
+# and there is no modem.
 g_line_status:
     g_in G_LSR
     jmp g_pending
@@ -436,8 +436,8 @@ g_modem_status:
     g_in G_MSR
     jmp g_pending
 
-# Take characters until the FIFO is empty. If the ring is full first, turn the interrupt off and leave the rest where it
-# is: the FIFO fills, and from there the device holds the sender back. g_getc turns it on again.
+# Take characters until the FIFO is empty. If the ring is full before that, turn the interrupt off and leave the rest in
+# the FIFO. The FIFO fills, and the device then holds the sender back. g_getc turns the interrupt on again.
 g_receive:
     g_in G_LSR
     testb $G_LSR_DR, %al
@@ -461,22 +461,22 @@ g_receive:
     call g_set_ier
     jmp g_pending
 
-# The transmitter is empty: it takes a FIFO full at once. Reading IIR has already cleared the interrupt; the next one
-# comes when these are gone. With nothing left to send the interrupt is turned off, and g_tx_start turns it on again,
-# which by itself raises it if the transmitter is empty.
+# The transmitter is empty, and takes a full FIFO at once. Reading IIR has already cleared the interrupt; the next one
+# comes when the FIFO is empty again. If nothing is left to send, the interrupt is turned off. g_tx_start turns it on
+# again, which raises it if the transmitter is empty.
 g_transmit:
     movw $G_FIFO, %bx               # room in the FIFO
 1:  movw G_tx_head, %cx
     movw G_tx_tail, %si
-    subw %si, %cx                   # CX = what waits, of which take no more than
+    subw %si, %cx                   # CX = how many wait. Take no more than
     jz 3f
     andw $(G_TX_SIZE - 1), %si
-    movw $G_TX_SIZE, %ax            # ... there is before the ring's end
+    movw $G_TX_SIZE, %ax            # ... are before the ring's end
     subw %si, %ax
     cmpw %ax, %cx
     jbe 2f
     movw %ax, %cx
-2:  cmpw %bx, %cx                   # ... the FIFO has room for
+2:  cmpw %bx, %cx                   # ... fit into the FIFO
     jbe 2f
     movw %bx, %cx
 2:  addw %cx, G_tx_tail
@@ -503,11 +503,11 @@ g_set_ier:
 
 # ------------------------------------------------------------------------------------------------ input and output
 #
-# Output is put into the ring, and sent when the monitor has to wait for something (input, room, the transmitter) or the
-# ring is full: so it leaves in full bursts.
+# Output is put into the ring. It is sent when the monitor has to wait (for input, room or the transmitter) or the ring is
+# full, so that it leaves in full bursts.
 #
-# Waiting is always: interrupts off, look, `sti; hlt`. The processor takes no interrupt between these two instructions, so
-# the one that ends the wait cannot slip in between the look and the halt.
+# Waiting always means: interrupts off, look, `sti; hlt`. The processor takes no interrupt between these two instructions,
+# so the interrupt that ends the wait can't come between the look and the halt.
 
 # Returns AL = the next character, as soon as there is one. Keeps SI, DI, CX.
 g_getc:
@@ -530,8 +530,8 @@ g_getc:
     decw G_rx_breaks
 3:  cmpb $0, G_rx_held
     je 4f
-    # The receive interrupt is off. Half of the ring free is enough to turn it on: at once would be one interrupt for
-    # each character. Whatever the UART has by then raises the interrupt anew.
+    # The receive interrupt is off. It is turned on when half of the ring is free. At the first free place it would be one
+    # interrupt for each character. Characters that the UART holds by then raise the interrupt again.
     movw G_rx_head, %bx
     subw G_rx_tail, %bx
     cmpw $(G_RX_SIZE / 2), %bx
@@ -566,7 +566,7 @@ g_tx_start:
     popw %ax
     ret
 
-# Waits until all output has been handed to the transmitter.
+# Waits until the transmitter has taken all output.
 g_tx_drain:
     call g_tx_start
 1:  cli
@@ -601,7 +601,7 @@ g_write:
     movw %cx, %dx
     movw %bx, %cx
     rep movsb
-    addw %bx, G_tx_head             # only now: what the handler may send is there
+    addw %bx, G_tx_head             # last: the handler may only send bytes that are in the ring
     movw %dx, %cx
     subw %bx, %cx
     jmp g_write
@@ -685,7 +685,7 @@ g_edit:
     movb G_escape, %ah
     cmpb $G_ESCAPE_NO, %ah
     je g_edit_take
-    # In an escape sequence. `ESC [ ... final` and `ESC O x` are what keys send; any other `ESC x` is two characters.
+    # In an escape sequence. Keys send `ESC [ ... final` and `ESC O x`; any other `ESC x` is two characters.
     cmpb $G_ESCAPE_ESC, %ah
     je 1f
     cmpb $G_ESCAPE_SS3, %ah
@@ -718,7 +718,7 @@ g_edit_full:
     call g_puts
     jmp g_edit
 
-# Control characters end an escape sequence, whatever else they do.
+# A control character also ends an escape sequence.
 g_edit_control:
     movb $G_ESCAPE_NO, G_escape
     cmpb $G_CR, %al
@@ -735,7 +735,7 @@ g_edit_control:
     je g_edit_escape
     cmpb $G_TAB, %al
     jne g_edit
-    movb $' ', %al                  # pasted text has them: a space keeps its words apart
+    movb $' ', %al                  # in pasted text; a space keeps the words apart
     jmp g_edit_take
 
 g_edit_escape:
@@ -746,7 +746,7 @@ g_edit_cr:
     movb $1, G_after_cr
     jmp g_edit_end
 g_edit_lf:
-    testb %ah, %ah                  # LF after CR belongs to it
+    testb %ah, %ah                  # LF after CR is part of CR LF
     jnz g_edit
 g_edit_end:
     movw $g_newline - g_0, %si
@@ -770,7 +770,7 @@ g_edit_abandon:
     call g_puts
     jmp g_monitor
 
-# Takes the last character off the line and the screen, if there is one. A UTF-8 sequence is one character: its
+# Removes the last character from the line and the screen, if there is one. A UTF-8 sequence is one character; its
 # continuation bytes are 10xxxxxx.
 g_erase:
     movw G_line_length, %bx
@@ -790,7 +790,7 @@ g_erase:
 
 # ----------------------------------------------------------------------------------------------------------- commands
 
-# Runs the line. A command is called with SI = what follows its name, and DX = how many bytes that is.
+# Runs the line. A command is called with SI = the text after its name, and DX = the length of that text.
 g_command:
     movw $G_LINE, %si
     movw G_line_length, %dx
@@ -859,7 +859,7 @@ g_help:
     movw $g_text_help - g_0, %si
     jmp g_puts
 
-# All that follows the one space behind the name, exactly as it is.
+# Prints everything after the one space behind the name, unchanged.
 g_echo:
     testw %dx, %dx
     jz 1f
@@ -901,7 +901,7 @@ g_print:
     call g_print_line
     cmpw $0, G_rx_breaks            # ^C?
     je 2b
-    # As on any terminal, it takes what was typed before it along.
+    # As on any terminal, ^C also discards what was typed before it.
 3:  call g_getc
     cmpb $G_CTRL_C, %al
     jne 3b
@@ -917,7 +917,7 @@ g_print:
     jmp g_puts
 9:  ret
 
-# `line 00042: ` and 60 graphic characters, from another one in each line: 72 columns.
+# Prints `line 00042: ` and 60 graphic characters, which start one later in each line: 72 columns.
 g_print_line:
     movw $G_text, %di
     movw $g_text_line - g_0, %si
@@ -951,7 +951,7 @@ g_print_line:
     jmp g_write
 
 g_uptime:
-    cli                             # a double word is two words here, and the timer must not come in between
+    cli                             # the timer must not change a double word while it is read
     movl G_ticks, %ebp
     sti
     movl %ebp, %eax
@@ -966,8 +966,8 @@ g_uptime:
     movw $g_text_seconds - g_0, %si
     jmp g_puts
 
-# Reading registers has effects. IIR may say THRE and take it back by being read, so everything is sent first, which
-# leaves that interrupt off. Between the first and the last access no interrupt handler may come: DLAB is on for a while.
+# Reading registers has effects. Reading IIR may clear THRE, so everything is sent first, which leaves that interrupt off.
+# No interrupt handler may run between the first and the last access, because DLAB is on for a while.
 g_regs:
     call g_tx_drain
     movw $G_registers, %di
@@ -1004,8 +1004,8 @@ g_regs:
     jne 2b
     ret
 
-# The transmitter's last character must be out before the machine is gone. There is no interrupt for that: look at each
-# tick of the timer.
+# The transmitter must have sent its last character before the machine ends. There is no interrupt for this, so look at
+# each tick of the timer.
 g_halt:
     movw $g_text_halting - g_0, %si
     call g_puts
@@ -1079,7 +1079,7 @@ g_text_registers:
     .asciz "DLM ", "  divisor, high byte\r\n"
 g_text_line:
     .ascii "line "
-# Enough of the pattern for a line that starts anywhere in it.
+# The pattern, long enough for a line that starts anywhere in it.
 g_pattern:
     .ascii "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"
     .ascii "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\"

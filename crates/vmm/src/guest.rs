@@ -1,4 +1,4 @@
-//! The guests' machine code.
+//! The guests' machine code, which `guest.S` and `print.S` define.
 
 use std::ptr::addr_of;
 
@@ -7,7 +7,7 @@ use crate::program::{Burst, Program};
 core::arch::global_asm!(include_str!("guest.S"), options(att_syntax, raw));
 core::arch::global_asm!(include_str!("print.S"), options(att_syntax, raw));
 
-// SAFETY: guest.S and print.S define two each, and never as anything else than the two ends of the program.
+// SAFETY: guest.S and print.S each define two of these, and only as the two ends of their program.
 unsafe extern "C" {
     static vuart_guest_start: u8;
     static vuart_guest_end: u8;
@@ -15,11 +15,11 @@ unsafe extern "C" {
     static vuart_print_end: u8;
 }
 
-/// A program as the processor finds it.
+/// A program that can be loaded into a machine.
 pub(crate) struct Image<'a> {
-    /// To be put at the start of a segment and entered at its first byte in real mode.
+    /// The code. It is loaded at the start of a segment, and entered at its first byte in real mode.
     pub(crate) code: &'a [u8],
-    /// What it has in RBX and RCX.
+    /// The initial values of RBX and RCX.
     pub(crate) arguments: [u64; 2],
 }
 
@@ -35,27 +35,27 @@ impl<'a> From<&'a Program> for Image<'a> {
     }
 }
 
-/// The serial monitor.
+/// The code of the serial monitor.
 fn monitor() -> &'static [u8] {
-    // SAFETY: they are the ends of guest.S.
+    // SAFETY: these are the two ends of guest.S.
     unsafe { between(addr_of!(vuart_guest_start), addr_of!(vuart_guest_end)) }
 }
 
-/// The program that prints.
+/// The code of the program that prints.
 fn print() -> &'static [u8] {
-    // SAFETY: they are the ends of print.S.
+    // SAFETY: these are the two ends of print.S.
     unsafe { between(addr_of!(vuart_print_start), addr_of!(vuart_print_end)) }
 }
 
-/// What is between the two ends of an assembled program.
+/// The bytes between the two ends of an assembled program.
 ///
 /// # Safety
 ///
-/// They are the two ends of one program.
+/// `start` and `end` are the two ends of one program.
 unsafe fn between(start: *const u8, end: *const u8) -> &'static [u8] {
     let length = end as usize - start as usize;
-    // SAFETY: the assembly puts everything between the two labels into one section of read-only data, so these are `length`
-    // bytes of one allocation that are there, and the same, as long as the host program runs.
+    // SAFETY: the assembly puts everything between the two labels into one section of read-only data. These are therefore
+    // `length` bytes of one allocation, which exist and do not change as long as the host program runs.
     unsafe { std::slice::from_raw_parts(start, length) }
 }
 
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_program_leaves_room_for_its_variables() {
-        // 0x4000 is where guest.S has them.
+        // guest.S has its variables at 0x4000.
         assert!(monitor().len() < 0x4000, "{:#x}", monitor().len());
     }
 

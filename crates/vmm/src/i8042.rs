@@ -1,23 +1,23 @@
-//! The one use that a PC without a keyboard has for its keyboard controller: the guest resets the machine with it.
+//! The keyboard controller, with its one function that needs no keyboard: the guest resets the machine with it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use vm_device::DevicePio;
 use vm_device::bus::{PioAddress, PioAddressOffset};
 
-/// The command port.
+/// The I/O port for commands.
 pub(crate) const PORT: u16 = 0x64;
-/// The command that pulses the processor's reset line.
+/// The command that resets the processor.
 pub(crate) const RESET: u8 = 0xfe;
 
-/// The controller, of which only the reset line is there.
+/// The controller. Only the reset command is implemented.
 #[derive(Debug, Default)]
 pub(crate) struct I8042 {
     reset: AtomicBool,
 }
 
 impl I8042 {
-    /// Whether the guest has reset the machine, which ends it.
+    /// Whether the guest has reset the machine. A reset ends the machine.
     pub(crate) fn has_reset(&self) -> bool {
         self.reset.load(Ordering::Relaxed)
     }
@@ -25,7 +25,7 @@ impl I8042 {
 
 impl DevicePio for I8042 {
     fn pio_read(&self, _base: PioAddress, _offset: PioAddressOffset, data: &mut [u8]) {
-        // Status: no key in the output buffer, and the input buffer takes a command.
+        // The status: no key is waiting, and a command can be written.
         data.fill(0);
     }
 

@@ -1,15 +1,20 @@
-//! A small virtual machine with a serial port, and a guest for it that is worth a console.
+//! A small virtual machine with a serial port, and a guest for it: the model of how a VMM embeds `vuart`.
 //!
-//! The machine is what the demo and the tests of `vuart` run: one processor, one 16550A at COM1 (0x3F8, IRQ 4), and a
-//! guest that drives it as a good driver does and offers a monitor on it (`help`, `echo`, `print`, `uptime`, `regs`,
-//! `halt`). It is written to be read as the model of how a VMM embeds a serial port: the machine knows it only as a
-//! [`vm_device::DevicePio`] on its bus, an event for the interrupt, and a word on whether output can wait ([`Com1`]), so that KVM
-//! [collects](vuart::coalescing) what a guest that polls writes. [`ServedMachine`] puts a `vuart` port there and serves
-//! its console; [`open_ring`] keeps what the console has shown in a file that outlives the VMM.
+//! The machine has one processor, one 16550A at COM1 (0x3F8, IRQ 4), and a guest that offers a serial monitor (`help`, `echo`,
+//! `print`, `uptime`, `regs`, `halt`). The demo and the tests run it. A tour, in the order in which an embedder needs it:
 //!
-//! There are two [engines](Engine). With KVM the guest is machine code in a real virtual machine. Where KVM can't be
-//! used, the same monitor runs as a thread that drives the same registers over the same bus. Their consoles show the
-//! same bytes.
+//! 1. `served.rs`: [`ServedMachine`] is the whole embedding. It makes the port, binds the sockets, starts the guest and the
+//!    server, and shuts them down in order. Start here.
+//! 2. `com1.rs`: [`Com1`] is what the machine requires of the device at COM1, and how a `vuart` port provides it.
+//! 3. `ring.rs`: [`open_ring`] keeps a console's output in a file that outlives the VMM.
+//! 4. `machine.rs`: [`Machine`] runs a guest on a thread, stops it, and reports how it ended.
+//! 5. `board.rs`: the port I/O bus and its devices (`i8042.rs` resets the machine, `post.rs` reports why the guest gave up).
+//! 6. `kvm/`: the machine with KVM. `vm.rs` handles the exits; `coalesced.rs` lets KVM collect output; `kick.rs` gets a
+//!    vCPU out of the guest.
+//! 7. `software/`: a thread that runs the same monitor where KVM can't be used, over the same bus and with the same output.
+//! 8. `guest.S`, `print.S`: the guests' machine code. `guest.S` is written to be read as a good UART driver.
+//!
+//! A machine without a served console, with a port of its own:
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -33,6 +38,7 @@ mod com1;
 mod counters;
 mod engine;
 mod error;
+mod exit;
 #[cfg(target_arch = "x86_64")]
 mod guest;
 mod i8042;
@@ -47,12 +53,18 @@ mod served;
 mod software;
 mod stop;
 
-pub use com1::{Com1, Plain};
+pub use com1::{Com1, Device, Plain};
 pub use counters::Counters;
 pub use engine::{Choice, Engine, choose};
 pub use error::{Error, UartTest};
-pub use machine::{Exit, Machine, MachineOptions};
-pub use printed::{PRINTED_LINE, printed_line};
-pub use program::{Burst, Program, printed_bytes};
+pub use exit::Exit;
+pub use machine::{Machine, MachineOptions};
+pub use printed::{PRINTED_LINE, printed_bytes, printed_line};
+pub use program::{Burst, Program};
 pub use ring::{RingError, open_ring};
-pub use served::{BootError, Device, ServedMachine};
+pub use served::{BootError, ServedMachine};
+
+/// Compiles the example in `README.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-//! A machine that runs its guest.
+//! A machine that runs its guest on a thread of its own.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,18 +9,9 @@ use vmm_sys_util::eventfd::EventFd;
 use crate::board::Board;
 use crate::counters::{Counters, Counting};
 use crate::stop::{self, Stop};
-use crate::{Device, Engine, Error, Program, software};
+use crate::{Device, Engine, Error, Exit, Program, software};
 
-/// How the guest ended, when nothing went wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// The guest halted the machine.
-    Halted,
-    /// [`Machine::stop`] was called.
-    Stopped,
-}
-
-/// What a machine is to be, beyond its engine and its port.
+/// The options of a machine.
 #[derive(Debug, Clone)]
 pub struct MachineOptions {
     program: Program,
@@ -34,14 +25,14 @@ impl Default for MachineOptions {
 }
 
 impl MachineOptions {
-    /// The same, running another program than the monitor.
+    /// Sets the program (default: the monitor).
     #[must_use]
     pub fn with_program(self, program: Program) -> Self {
         Self { program, ..self }
     }
 
-    /// The same, leaving the guest for each byte that it writes. Otherwise KVM may collect what a guest that polls writes, where
-    /// KVM and the [port](crate::Com1::defers_output) can do that: see [`vuart::coalescing`].
+    /// Disables coalescing: each output byte causes an exit. By default KVM collects the output of a guest that polls, as far as
+    /// KVM and the [port](crate::Com1::defers_output) allow it; see [`vuart::coalescing`].
     #[must_use]
     pub fn without_coalescing(self) -> Self {
         Self { coalescing: false, ..self }
@@ -50,33 +41,34 @@ impl MachineOptions {
 
 /// A machine that runs its guest, on a thread of its own.
 ///
-/// Dropping it stops the guest and waits for the thread.
+/// Dropping it stops the guest and waits for the thread. Use [`join`](Self::join) to learn how the guest has ended.
 ///
-/// With KVM the machine uses the signal `SIGRTMIN`: its handler is installed for the process when the first one starts. While
-/// KVM collects output, a timer sends it too.
+/// With KVM the machine uses the signal `SIGRTMIN`. The handler is installed for the whole process when the first machine
+/// starts. While KVM collects output, a timer sends this signal too.
 pub struct Machine {
     engine: Engine,
     stop: Arc<Stop>,
+    /// Readable when the guest has ended.
     ended: EventFd,
     counting: Arc<Counting>,
-    /// Taken only by what consumes the machine.
+    /// The guest's thread. Only `join` and `drop` take it.
     thread: Option<JoinHandle<Result<Exit, Error>>>,
 }
 
 impl Machine {
-    /// Boots the guest: the monitor.
+    /// Boots the monitor.
     ///
-    /// `com1` is on the bus at 0x3F8..=0x3FF. A write to `irq` is a pulse on the 8259's input 4, which triggers on edges:
-    /// the device raises it each time its interrupt line goes up.
+    /// `com1` is put on the bus at 0x3F8..=0x3FF. A write to `irq` is a pulse on input 4 of the 8259, which triggers on edges.
+    /// The device must write to it each time its interrupt line rises.
     ///
     /// # Errors
     ///
-    /// If the machine can't be had. What goes wrong later, [`join`](Self::join) tells.
+    /// If the machine can't be made. [`join`](Self::join) returns later errors.
     pub fn start(engine: Engine, com1: Device, irq: EventFd) -> Result<Self, Error> {
         Self::start_with(engine, com1, irq, MachineOptions::default())
     }
 
-    /// The same, with what else can be chosen.
+    /// Boots with options.
     ///
     /// # Errors
     ///
@@ -99,7 +91,7 @@ impl Machine {
         let thread = thread::Builder::new()
             .name("vuart-vcpu0".to_owned())
             .spawn(move || {
-                // Dropped last, however the guest ends: a panic of a device included.
+                // Dropped last, however the guest ends, including a panic of a device.
                 let _signal = signal;
                 run()
             })
@@ -107,18 +99,17 @@ impl Machine {
         Ok(Self { engine, stop, ended, counting, thread: Some(thread) })
     }
 
-    /// Readable from the moment on at which the guest is over, however it ended. Not to be read: it stays so.
+    /// An event that is readable from the end of the guest on, however it ended. Do not read it, so that it stays readable.
     pub fn ended(&self) -> &EventFd {
         &self.ended
     }
 
-    /// What has been counted so far. All of it, once the guest is [over](Self::ended).
+    /// The counters. They are final once the guest has [ended](Self::ended).
     pub fn counters(&self) -> Counters {
         self.counting.now()
     }
 
-    /// Asks the guest to leave, at once and whatever it does, and returns without waiting for it. Asking again changes
-    /// nothing.
+    /// Requests that the guest stops at once, whatever it does, and returns without waiting. Further requests have no effect.
     pub fn stop(&self) {
         self.stop.request();
         #[cfg(target_arch = "x86_64")]
@@ -127,16 +118,16 @@ impl Machine {
         }
     }
 
-    /// Waits until the guest is over.
+    /// Waits for the end of the guest.
     ///
     /// # Errors
     ///
-    /// If the guest found no 16550A ([`Error::NoUart`]), or anything went wrong that ended it.
+    /// If the guest found no 16550A ([`Error::NoUart`]), or another error has ended it.
     pub fn join(mut self) -> Result<Exit, Error> {
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(result)) => result,
             Some(Err(_)) => Err(Error::DevicePanicked),
-            // Only `join` and `drop` take the thread, and nothing comes after them.
+            // Unreachable: only `join` and `drop` take the thread, and both consume the machine.
             None => Ok(Exit::Stopped),
         }
     }
@@ -148,7 +139,7 @@ impl Drop for Machine {
             self.stop();
         }
         if let Some(thread) = self.thread.take() {
-            // Whoever wants to know how it ended calls `join`.
+            // The result is dropped: `join` is the call that returns it.
             let _ = thread.join();
         }
     }
@@ -163,19 +154,20 @@ impl fmt::Debug for Machine {
     }
 }
 
-/// Tells the machine's owner that the guest is over when it is dropped.
+/// Signals the end of the guest when it is dropped.
 struct Ended(EventFd);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // It is the only write, so the counter has room.
+        // This is the only write, so the counter has room.
         let _ = self.0.write(1);
     }
 }
 
+/// Runs the guest to its end, on the thread that calls it.
 type Run = Box<dyn FnOnce() -> Result<Exit, Error> + Send>;
 
-/// Makes the machine, ready to run on the thread that will be its processor.
+/// Makes the machine. The result runs the guest, on the thread that becomes its processor.
 fn boot(
     engine: Engine,
     board: Board,

@@ -1,6 +1,6 @@
-//! The diagnostic port 0x80: what firmware writes there is what a `POST` card shows when the screen stays dark.
+//! The diagnostic port 0x80. Firmware writes progress codes there, which a `POST` card displays when the screen stays dark.
 //!
-//! The guest uses it in the same way: it says there why it gives up, and then resets the machine.
+//! The guest uses it in the same way: before it gives up and resets the machine, it writes the reason there.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -9,10 +9,10 @@ use vm_device::bus::{PioAddress, PioAddressOffset};
 
 use crate::{Error, UartTest};
 
-/// Where it is.
+/// Its I/O port.
 pub(crate) const PORT: u16 = 0x80;
 
-/// The code of each test of the UART. `guest.S` has the same numbers.
+/// The code of each test of the UART. `guest.S` uses the same numbers.
 const TESTS: [(u8, UartTest); 6] = [
     (0xe1, UartTest::InterruptEnable),
     (0xe2, UartTest::Scratch),
@@ -22,16 +22,16 @@ const TESTS: [(u8, UartTest); 6] = [
     (0xe6, UartTest::Depth),
 ];
 
-/// What a guest that halts in good order leaves there: nothing.
+/// The value if the guest has written no code, because it halts in good order.
 const NONE: u8 = 0;
 
-/// The port, which keeps the last code.
+/// The port. It keeps the last code.
 #[derive(Debug, Default)]
 pub(crate) struct PostPort(AtomicU8);
 
 impl PostPort {
-    /// Why the guest gave up, if it said that it did.
-    pub(crate) fn complaint(&self) -> Result<(), Error> {
+    /// The error that the guest has reported, if it has given up.
+    pub(crate) fn failure(&self) -> Result<(), Error> {
         let code = self.0.load(Ordering::Relaxed);
         if code == NONE {
             return Ok(());
@@ -58,7 +58,7 @@ impl DevicePio for PostPort {
     }
 }
 
-/// The code that the guest shows for a test.
+/// The code for a test.
 pub(crate) fn code(test: UartTest) -> u8 {
     TESTS.iter().find(|(_, known)| *known == test).map_or(NONE, |(code, _)| *code)
 }

@@ -1,9 +1,9 @@
-# The guest that prints: 16 bytes for each look at LSR and no interrupts, as Linux' console writes a line.
+# The guest that prints. It writes 16 bytes after each look at LSR and uses no interrupts, as Linux' console does.
 #
-# It is put and entered as guest.S is: see there for how addresses are written. EBX = how many bytes, CX = 0 to write them
-# with `outb`, or 1 with `rep outsb`.
+# It is loaded and entered like guest.S, which explains how addresses are written. EBX = the number of bytes. CX = 0 to
+# write them with `outb`, 1 to write them with `rep outsb`.
 #
-# Every label starts with p_, because the names in an assembly file are the whole program's.
+# Every label starts with p_, because a label in an assembly file is visible in the whole program.
 
     .pushsection .rodata.vuart_print, "a", @progbits
     .code16
@@ -43,7 +43,7 @@ p_0:
     p_out P_FCR, 0x07               # FIFOs on, and empty
     p_out P_MCR, 0x03               # DTR, RTS
 
-    xorw %di, %di                   # the next character's place in the pattern
+    xorw %di, %di                   # the position of the next character in the pattern
 p_burst:
     testl %ebx, %ebx
     jz p_end
@@ -52,13 +52,13 @@ p_burst:
     testb $P_THRE, %al
     jz 1b
 
-    movl $P_FIFO, %ecx              # ECX = the smaller of what is left and what the FIFO takes
+    movl $P_FIFO, %ecx              # ECX = the smaller of the rest and the FIFO's size
     cmpl %ecx, %ebx
     jae 2f
     movl %ebx, %ecx
 2:  subl %ecx, %ebx
 
-    movw %di, %si                   # SI = the first of them, which has the others behind it
+    movw %di, %si                   # SI = the first of them; the others follow it
     addw $(p_pattern - p_0), %si
     addw %cx, %di
     cmpw $P_PATTERN, %di
@@ -85,7 +85,7 @@ p_end:
 2:  hlt
     jmp 2b
 
-# The pattern, and as much of it again as a burst may need that begins at its last character.
+# The pattern, followed by its beginning again, for a burst that starts near its end.
 p_pattern:
     .set P_character, 0
     .rept P_PATTERN + P_FIFO

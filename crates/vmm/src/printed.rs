@@ -1,15 +1,17 @@
-//! What the monitor's `print` writes, for whoever checks that it arrived.
+//! What the guests print, for tests that check that it arrives.
 
-/// Bytes of a line of `print`, the line's end included.
+/// The length of a line of the monitor's `print`, in bytes, including the line's end.
 pub const PRINTED_LINE: usize = 74;
 
-/// The period of the pattern: the graphic characters `!`..=`~`.
+/// The period of the pattern: the number of graphic characters, `!` to `~`.
 const PATTERN: u8 = 94;
-/// Where the pattern starts, behind `line 00042: `.
+/// Where the pattern starts in a line, after `line 00042: `.
 const BODY: usize = 12;
 
-/// The line that `print` writes as its `number`th, counted from 1: the number and 60 characters of a pattern that starts
-/// one further in each line, as `chargen` (RFC 864) has it.
+/// The line with this number of the monitor's `print`. The first line has number 1.
+///
+/// A line has its number, and 60 characters of a pattern that starts one character later in each line, as in `chargen`
+/// (RFC 864).
 ///
 /// ```
 /// let line = vuart_vmm::printed_line(42);
@@ -31,12 +33,21 @@ pub fn printed_line(number: u16) -> [u8; PRINTED_LINE] {
     line
 }
 
+/// The output of [`Program::Print`](crate::Program::Print): the graphic characters from `!` to `~`, over and over.
+///
+/// ```
+/// assert_eq!(vuart_vmm::printed_bytes(96)[90..], *b"{|}~!\"");
+/// ```
+pub fn printed_bytes(bytes: u32) -> Vec<u8> {
+    (0..bytes).map(|number| b'!' + (number % u32::from(PATTERN)).to_le_bytes()[0]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_pattern_goes_round() {
+    fn the_pattern_repeats() {
         assert_eq!(
             &printed_line(93)[..],
             b"line 00093: ~!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\r\n"

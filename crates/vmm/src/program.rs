@@ -1,42 +1,30 @@
-//! What the guest runs.
+//! The programs that a guest can run.
 
-/// What the guest runs.
+/// A program that a guest can run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Program {
-    /// The serial monitor: by interrupts, with somebody to type.
+    /// The serial monitor. It is driven by interrupts, and a person types commands.
     #[default]
     Monitor,
-    /// Prints [`printed_bytes`] and resets the machine: without interrupts and 16 bytes for each look at LSR, as Linux' console
-    /// does. It is what exits and time are measured with.
+    /// Prints [`printed_bytes`](crate::printed_bytes) and resets the machine. It uses no interrupts, and writes 16 bytes after
+    /// each look at LSR, as Linux' console does. Exits and times are measured with it.
     Print {
-        /// How many bytes.
+        /// The number of bytes.
         bytes: u32,
-        /// How they are written.
+        /// How the bytes are written.
         burst: Burst,
     },
-    /// Machine code for the real mode, with interrupts off, that may be up to 64 KiB from its first byte on: CS is its segment.
-    /// A write of 0xFE to port 0x64 ends the machine. Only [KVM](crate::Engine::Kvm) runs it.
+    /// Machine code for real mode, of up to 64 KiB. CS is its segment, and interrupts are off. A write of 0xFE to port 0x64
+    /// ends the machine. Only [KVM](crate::Engine::Kvm) can run it.
     Code(Vec<u8>),
 }
 
-/// How [`Program::Print`] writes the 16 bytes.
+/// How [`Program::Print`] writes 16 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Burst {
     /// With 16 `outb`.
     Bytes,
     /// With one `rep outsb`.
     String,
-}
-
-/// The period of what is printed: the graphic characters.
-const PATTERN: u32 = 94;
-
-/// What [`Program::Print`] writes: the graphic characters from `!` to `~`, over and over.
-///
-/// ```
-/// assert_eq!(vuart_vmm::printed_bytes(96)[90..], *b"{|}~!\"");
-/// ```
-pub fn printed_bytes(bytes: u32) -> Vec<u8> {
-    (0..bytes).map(|number| b'!' + (number % PATTERN).to_le_bytes()[0]).collect()
 }

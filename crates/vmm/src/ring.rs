@@ -1,4 +1,4 @@
-//! A ring in a file, which outlives its VMM.
+//! A console's ring in a file, which outlives the VMM.
 
 use std::fs::File;
 use std::io;
@@ -8,41 +8,43 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use vuart::scrollback::{FileError, RingOptions, Writer};
 
-/// How much is kept, in bytes: of everything, and of the newest boot's beginning.
+/// How much of the newest output is kept, in bytes.
 const CAPACITY: usize = 1 << 20;
+/// How much of the beginning of the newest boot is kept, in bytes.
 const BOOT_HEAD: usize = 64 << 10;
 
-/// Why no console can have its ring in that file.
+/// The reason why a file can't hold a console's ring.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RingError {
-    /// It can't be opened or made.
+    /// The file can't be opened or created.
     #[error("can't open {}: {source}", path.display())]
     Open {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
-    /// Others may read what the guest writes, or end this process by making the file shorter.
+    /// Other users could read the guest's output, or crash this process by truncating the file.
     #[error("{} belongs to another user or is open to others: `chmod 600` it, or choose another file", path.display())]
     NotPrivate {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
-    /// It is in use, on a disk, or holds something else.
+    /// The file is in use, is on a disk, or holds something else.
     #[error("{}: {source}", path.display())]
     Ring {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: FileError,
     },
 }
 
-/// The ring in a file, for the console of a guest that is to boot. The file is made if it isn't there; if it holds the ring of
-/// a VMM that is gone, this one goes on with the same offsets. A new boot is [marked](Writer::mark) when the guest is started: a
-/// start that fails costs nothing of what the guest before has said.
+/// Opens a ring in a file, for the console of a guest that is about to boot.
+///
+/// The file is created if it is missing. If it holds the ring of an earlier VMM, the new output continues at its offsets. The
+/// new boot is [marked](Writer::mark) when the guest starts, so that a failed start loses none of the earlier output.
 ///
 /// ```
 /// use vuart::scrollback::Scrollback;
@@ -63,14 +65,14 @@ pub enum RingError {
 ///
 /// # Errors
 ///
-/// See [`RingError`]. A file that was made on a disk is removed.
+/// See [`RingError`]. A file that was created on a disk is removed again.
 pub fn open_ring(path: &Path) -> Result<Writer, RingError> {
     let open = |source| RingError::Open { path: path.to_owned(), source };
-    // A name that is free is not followed anywhere, so that no link leads astray what is made.
+    // `create_new` does not follow a dangling link, so that the file is not created elsewhere.
     let (file, made) = match options().open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             match options().create_new(true).mode(0o600).open(path) {
-                // Somebody else was faster.
+                // Another process has created it meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     (options().open(path).map_err(open)?, false)
                 }
@@ -84,7 +86,7 @@ pub fn open_ring(path: &Path) -> Result<Writer, RingError> {
         return Err(RingError::NotPrivate { path: path.to_owned() });
     }
     begin(&file).map_err(|source| {
-        // Nobody can have a ring there. After any other failure somebody else may be about to.
+        // No process can use a ring on a disk, so the new file is useless. After other errors another process may use it.
         if made && matches!(source, FileError::OnDisk) {
             let _ = std::fs::remove_file(path);
         }
@@ -92,13 +94,15 @@ pub fn open_ring(path: &Path) -> Result<Writer, RingError> {
     })
 }
 
+/// The options for opening the file.
 fn options() -> std::fs::OpenOptions {
     let mut options = File::options();
-    // A pipe is no ring, and not to be waited for.
+    // Opening a pipe must not block.
     options.read(true).write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
     options
 }
 
+/// Creates a ring in an empty file, or continues the one that it holds.
 fn begin(file: &File) -> Result<Writer, FileError> {
     let own = || file.try_clone().map_err(|source| FileError::Io { doing: "open", source });
     let options = RingOptions::new(CAPACITY).with_boot_head(BOOT_HEAD);
@@ -115,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_made_private_and_not_where_a_link_leads() {
+    fn a_new_file_is_private_and_is_not_created_through_a_link() {
         let Ok(directory) = tempfile::tempdir_in("/dev/shm") else {
             return println!("not shown: no /dev/shm");
         };

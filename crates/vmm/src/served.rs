@@ -1,4 +1,4 @@
-//! The model of how to embed: a machine with a serial port, and the port's console, served.
+//! The embedding: a machine whose serial port is a `vuart` port, and whose console is served.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,20 +10,17 @@ use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
 use rustix::event::{EventfdFlags, eventfd};
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 use vuart::endpoint::{Cause, Console};
-use vuart::scrollback::{self, OptionsError, Writer};
+use vuart::scrollback::{OptionsError, RingOptions, Writer};
 use vuart::server::{Claim, ServeError, Server, ServerOptions, ServerThread, Sockets};
 use vuart::{IrqFd, PortBuilder, SerialPort, SharedPort};
 
-use crate::{Com1, Engine, Error, Exit, Machine};
+use crate::{Device, Engine, Error, Exit, Machine};
 
-/// What is at the machine's COM1.
-pub type Device = Arc<dyn Com1>;
-
-/// Why there is no machine with a served console.
+/// The reason why a machine with a served console could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BootError {
-    /// The memory for the console's output could not be had.
+    /// The ring for the console's output could not be made.
     #[error(transparent)]
     Ring(#[from] OptionsError),
 
@@ -31,26 +28,38 @@ pub enum BootError {
     #[error(transparent)]
     Serve(#[from] ServeError),
 
-    /// The machine could not be had.
+    /// The machine could not be started.
     #[error(transparent)]
     Machine(#[from] Error),
 
-    /// An event could not be had.
+    /// An event could not be made.
     #[error("can't {operation} (is a limit on open files reached? see `ulimit -n`)")]
     Host {
-        /// What could not be done.
+        /// The operation that failed.
         operation: &'static str,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
 }
 
-/// A machine whose guest runs and whose console can be attached to; readable when the guest is over.
+/// A machine whose guest runs and whose console can be attached to.
 ///
-/// The console ends with the guest, and clients are told so. Dropping it stops the guest and removes the sockets.
+/// Its file descriptor is readable when the guest has ended. The console ends with the guest, and clients are told so.
+///
+/// # Shutdown
+///
+/// [`finish`](Self::finish) stops the parts in this order:
+///
+/// 1. the guest, and its thread: afterwards nothing is written to the console any more;
+/// 2. the console: clients that have read the last output are told that the guest has ended;
+/// 3. the server: it waits a bounded time for clients to read, and then removes the sockets.
+///
+/// Dropping the machine stops the guest, then the server, without waiting for clients. In both cases the machine comes
+/// before the server, so that what a guest writes while it is stopped is still served.
 ///
 /// ```
 /// use std::time::Duration;
+/// use vuart::server::Claim;
 /// use vuart::wire::RuntimeDir;
 /// use vuart_vmm::{Engine, ServedMachine};
 ///
@@ -58,7 +67,7 @@ pub enum BootError {
 /// # let directory = dir.path().join("vuart");
 /// let claim = Claim::new(&RuntimeDir::create(directory)?, "vm0")?;
 /// let machine = ServedMachine::boot(Engine::Software, claim)?;
-/// // Now anybody can attach to `machine.control_socket()`.
+/// // Now clients can attach to `machine.control_socket()`.
 /// machine.finish(Duration::from_secs(1))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -67,10 +76,10 @@ pub struct ServedMachine {
     name: String,
     raw_socket: PathBuf,
     control_socket: PathBuf,
-    /// Not an `EventFd`, which has no `AsFd`.
+    /// Readable when the guest has ended. It is not an `EventFd`, which does not implement `AsFd`.
     over: Arc<OwnedFd>,
     console: Console,
-    // The machine first: what its guest writes as it is stopped is still served.
+    // Fields are dropped in their order: the machine before the server.
     machine: Machine,
     server: ServerThread,
 }
@@ -80,15 +89,19 @@ impl ServedMachine {
     ///
     /// # Errors
     ///
-    /// When the port, the sockets or the machine can't be had.
+    /// If the port, the sockets or the machine can't be made.
     pub fn boot(engine: Engine, claim: Claim) -> Result<Self, BootError> {
-        let (output, _) = scrollback::RingOptions::default().create()?;
+        let (output, _) = RingOptions::default().create()?;
         Self::boot_with(engine, claim, output, |port| Arc::new(SharedPort::new(port)))
     }
 
-    /// The same, with a ring that may [outlive the machine](crate::open_ring), and the port put on the bus by `place`: after it
-    /// has been told to record, say, or behind something that sees what goes by. Nobody can have attached yet: whoever
-    /// [observes](Console::observe) the port's console from there on, such as an [audit trail](vuart::audit::Audit), misses nothing.
+    /// Boots the guest with a given ring and device.
+    ///
+    /// * `output` is the ring of the console. It may [outlive the machine](crate::open_ring).
+    /// * `place` makes the device at COM1 from the port. It can let the port record a trace, or put another device in front.
+    ///
+    /// No client can have attached when `place` is called. An [observer](Console::observe) that it installs, such as an
+    /// [audit trail](vuart::audit::Audit), therefore misses nothing.
     ///
     /// # Errors
     ///
@@ -99,25 +112,33 @@ impl ServedMachine {
         output: Writer,
         place: impl FnOnce(SerialPort<IrqFd>) -> Device,
     ) -> Result<Self, BootError> {
-        let host = |operation| move |source| BootError::Host { operation, source };
+        // The interrupt: the port writes to this event, and the machine raises IRQ 4.
         let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC).map_err(host("make the interrupt"))?;
         let raise = irq.try_clone().map_err(host("make the interrupt"))?;
+
+        // The port. Its console is the endpoint that the server serves.
         let mut port = PortBuilder::new().with_writer(output).build(IrqFd(raise));
         let console = port.console().clone();
+
+        // The sockets. They are bound before the guest runs, so that an error costs nothing of an earlier guest's output.
         let (name, raw_socket, control_socket) =
             (claim.name().to_owned(), claim.raw_socket().to_owned(), claim.control_socket().to_owned());
         let mut sockets = Sockets::bind(claim)?;
-        // Not everywhere: a container may have no devpts.
+        // The pseudo-terminal is optional, because a container may have no devpts.
         if let Err(error) = sockets.open_pty() {
             log::warn!("console {name}: {error}");
         }
         let server = Server::new(&name, console.clone(), sockets, ServerOptions::default())?;
+
+        // The guest.
         port.mark_boot();
         let machine = Machine::start(engine, place(port), irq)?;
+
+        // The server's thread. It also watches for the end of the guest.
         let over = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|error| host("make an event")(error.into()))?;
         let over = Arc::new(over);
-        let watch = Watch {
+        let watch = EndWatch {
             ended: machine.ended().try_clone().map_err(host("make an event"))?,
             console: console.clone(),
             over: Arc::clone(&over),
@@ -131,7 +152,7 @@ impl ServedMachine {
         &self.name
     }
 
-    /// The console itself.
+    /// The console.
     pub fn console(&self) -> &Console {
         &self.console
     }
@@ -146,12 +167,11 @@ impl ServedMachine {
         &self.raw_socket
     }
 
-    /// Stops the guest, unless it is over already, lets clients read its last words for at most as long as `patience`,
-    /// and removes the sockets.
+    /// Stops the guest if it still runs, lets clients read its last output for at most `patience`, and removes the sockets.
     ///
     /// # Errors
     ///
-    /// When the guest did not end well; see [`Machine::join`].
+    /// If the guest ended with an error; see [`Machine::join`].
     pub fn finish(self, patience: Duration) -> Result<Exit, Error> {
         self.machine.stop();
         let exit = self.machine.join();
@@ -167,37 +187,43 @@ impl AsFd for ServedMachine {
     }
 }
 
-/// Ends the console when the guest is over, in the server's event loop: as a VMM does where it handles its vCPUs' exits.
+fn host(operation: &'static str) -> impl FnOnce(io::Error) -> BootError {
+    move |source| BootError::Host { operation, source }
+}
+
+/// Ends the console when the guest has ended. It runs in the server's event loop; a VMM with an event loop of its own does
+/// this where it handles the exits of its vCPUs.
 #[derive(Debug)]
-struct Watch {
+struct EndWatch {
+    /// Readable when the guest has ended.
     ended: EventFd,
     console: Console,
     over: Arc<OwnedFd>,
 }
 
-impl Watch {
+impl EndWatch {
     fn events(&self) -> Events {
         Events::new(&self.ended, EventSet::IN)
     }
 
-    fn tell(&self) {
+    fn end_console(&self) {
         self.console.end(&Cause::VmEnded);
-        // It is written once, so its counter has room.
+        // It is written once, so the counter has room.
         let _ = rustix::io::write(&self.over, &1_u64.to_ne_bytes());
     }
 }
 
-impl MutEventSubscriber for Watch {
+impl MutEventSubscriber for EndWatch {
     fn init(&mut self, ops: &mut EventOps<'_>) {
         if ops.add(self.events()).is_err() {
-            // Nobody would ever hear of the end: better to come to it now.
-            self.tell();
+            // The end would never be noticed, so the console ends now.
+            self.end_console();
         }
     }
 
     fn process(&mut self, _events: Events, ops: &mut EventOps<'_>) {
-        self.tell();
-        // It stays readable.
+        self.end_console();
+        // The event stays readable, so it must be removed.
         let _ = ops.remove(self.events());
     }
 }

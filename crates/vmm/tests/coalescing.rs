@@ -1,4 +1,4 @@
-//! What KVM collects of a guest's output reaches the console whole, in order, in time, and as if KVM had not.
+//! Coalescing: output that KVM collects arrives complete, in order and in time, as without coalescing.
 
 mod common;
 
@@ -16,7 +16,7 @@ fn out(register: u8, value: u8) -> Vec<u8> {
     vec![0xba, register, 0x03, 0xb0, value, 0xee]
 }
 
-/// Writes a byte to THR so many times, and looks at nothing.
+/// Writes a byte to THR `count` times, without looking at LSR.
 fn print(count: u16, byte: u8) -> Vec<u8> {
     let [low, high] = count.to_le_bytes();
     vec![
@@ -33,7 +33,7 @@ fn reset() -> Vec<u8> {
     vec![0xb0, 0xfe, 0xe6, 0x64, 0xf4]
 }
 
-/// What is left when a program is over.
+/// The state after a program.
 #[derive(Debug, PartialEq)]
 struct Left {
     output: Vec<u8>,
@@ -59,7 +59,7 @@ fn run(engine: Engine, program: Program, coalescing: bool) -> (Left, Counters) {
     (Left { output, port: port.counters(), state: port.state() }, counters)
 }
 
-/// Runs machine code with and without coalescing, and demands that nobody but the counters can tell.
+/// Runs machine code with and without coalescing, and checks that only the counters differ.
 fn alike(code: &[Vec<u8>]) -> Option<(Left, Counters)> {
     engines().contains(&Engine::Kvm).then(|| {
         let program = Program::Code(code.concat());
@@ -104,16 +104,16 @@ fn a_print_leaves_the_guest_only_to_look_at_lsr() {
 }
 
 #[test]
-fn a_full_ring_is_no_loss() {
-    // Nothing in between, and more than KVM's ring holds.
+fn a_full_ring_loses_nothing() {
+    // More than KVM's ring holds, without any other access in between.
     let Some((left, counters)) = alike(&[print(5000, b'x'), reset()]) else { return };
     assert_eq!(left.output, [b'x'; 5000]);
     assert!(counters.coalesced > 4000, "{counters:?}");
 }
 
 #[test]
-fn a_string_instruction_longer_than_the_ring_is_no_loss() {
-    // The string is the program itself, from its beginning on.
+fn a_string_instruction_longer_than_the_ring_loses_nothing() {
+    // The string is the program's own code.
     let string = vec![
         0x0e, 0x1f, // push cs; pop ds
         0xfc, // cld
@@ -122,7 +122,7 @@ fn a_string_instruction_longer_than_the_ring_is_no_loss() {
         0xba, 0xf8, 0x03, // mov dx, 0x3f8
         0xf3, 0x6e, // rep outsb
     ];
-    // The guest's memory below 0x10000 is not the program's: a stack there.
+    // The stack is in the guest's memory below 0x10000, which the program does not use otherwise.
     let stack = vec![0xbc, 0x00, 0x80]; // mov sp, 0x8000
     let text: Vec<u8> = (0..2000u32).map(|number| number.to_le_bytes()[0]).collect();
     let code = [stack, print(200, b'x'), string, reset(), text];
@@ -134,22 +134,22 @@ fn a_string_instruction_longer_than_the_ring_is_no_loss() {
 }
 
 #[test]
-fn what_is_written_before_a_register_comes_before_its_effects() {
-    // Long enough to be worth a zone, so that there is one each time.
+fn collected_output_arrives_before_a_later_register_access() {
+    // Long enough that the zone is registered each time.
     let long = 9000;
     let code = [
         print(long, b'a'),
-        // The divisor's, not output.
+        // A divisor, and not output.
         out(LCR, 0x83),
         print(1, 0x0c),
         out(LCR, 0x03),
         print(long, b'b'),
-        // Loopback: received, not output.
+        // Loopback: received, and not output.
         out(MCR, 0x1b),
         print(3, b'l'),
         out(MCR, 0x0b),
         print(long, b'c'),
-        // The THRE interrupt, and a byte that answers it.
+        // The THRE interrupt, and a byte in answer to it.
         out(IER, 0x02),
         print(1, b'd'),
         out(IER, 0x00),
@@ -164,7 +164,7 @@ fn what_is_written_before_a_register_comes_before_its_effects() {
 }
 
 #[test]
-fn a_console_that_turns_interrupts_off_around_each_line() {
+fn a_console_that_disables_interrupts_around_each_line_keeps_its_output() {
     for (length, registrations) in [(79, 0), (200, 1)] {
         let line = [out(IER, 0x00), print(length, b'x'), print(1, b'\n'), out(IER, 0x02)].concat();
         let mut code = vec![line; 50];
@@ -173,16 +173,19 @@ fn a_console_that_turns_interrupts_off_around_each_line() {
         let line = [vec![b'x'; length.into()], vec![b'\n']].concat();
         assert_eq!(left.output, line.repeat(50));
         assert_eq!(left.port.interrupts, 50);
-        assert_eq!(counters.registrations, registrations, "not each line is to pay for a zone: {counters:?}");
+        assert_eq!(
+            counters.registrations, registrations,
+            "a short line must not register a zone: {counters:?}"
+        );
     }
 }
 
 #[test]
-fn last_words_arrive_from_a_guest_that_makes_no_access_any_more() {
+fn the_last_output_of_a_silent_guest_arrives() {
     if !engines().contains(&Engine::Kvm) {
         return;
     }
-    // cli; hlt; and jmp to itself.
+    // cli; hlt, and a jmp to itself.
     for silence in [vec![0xfa, 0xf4], vec![0xeb, 0xfe]] {
         let code = [print(200, b'x'), print(1, b'!'), silence].concat();
         let mut rig = Rig::boot_program(Engine::Kvm, Program::Code(code));
@@ -217,7 +220,7 @@ fn a_guest_that_is_stopped_while_it_prints_loses_nothing() {
     let from = scrollback.oldest();
     let mut output = vec![0; usize::try_from(scrollback.end() - from).unwrap()];
     assert_eq!(scrollback.read_at(from, &mut output).len(), output.len());
-    // Each exit that is no kick was for one byte.
+    // Each exit that is not a kick was for one byte.
     assert_eq!(scrollback.end(), counters.coalesced + counters.exits - counters.kicks);
     for (offset, byte) in (from..).zip(output) {
         assert_eq!(byte, offset.to_le_bytes()[0]);
@@ -225,11 +228,11 @@ fn a_guest_that_is_stopped_while_it_prints_loses_nothing() {
 }
 
 #[test]
-fn the_last_words_of_a_guest_that_crashes_arrive() {
+fn the_last_output_of_a_crashed_guest_arrives() {
     if !engines().contains(&Engine::Kvm) {
         return;
     }
-    // jmp 0xf000:0, where there is no memory.
+    // jmp 0xf000:0, where the machine has no memory.
     let code = [print(300, b'x'), vec![0xea, 0x00, 0x00, 0x00, 0xf0]].concat();
     let (port, irq) = port();
     let options = MachineOptions::default().with_program(Program::Code(code));
@@ -241,7 +244,7 @@ fn the_last_words_of_a_guest_that_crashes_arrive() {
 }
 
 #[test]
-fn machine_code_is_not_for_the_software_machine() {
+fn the_software_engine_rejects_machine_code() {
     let (port, irq) = port();
     let options = MachineOptions::default().with_program(Program::Code(reset()));
     let machine = Machine::start_with(Engine::Software, port, irq, options).unwrap();

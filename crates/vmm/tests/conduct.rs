@@ -1,4 +1,4 @@
-//! The driver behaves as a 16550A may demand of it: a referee stands between it and the port.
+//! The driver behaves as a 16550A requires: a referee between it and the port checks each access.
 
 mod common;
 
@@ -11,19 +11,19 @@ use vuart_vmm::Plain;
 
 const DLAB: u8 = 0x80;
 
-/// Passes accesses on and judges them.
+/// Forwards accesses and checks them.
 struct Referee {
     port: Port,
     lcr: u8,
     ier: u8,
-    /// How many characters the transmitter takes, as far as the driver can know.
+    /// How many characters the transmitter takes, as far as the driver knows.
     room: usize,
-    /// LSR has said that there is a character.
+    /// Whether LSR has shown a received character.
     data_ready: bool,
     seen: Seen,
 }
 
-/// What the driver did.
+/// What the driver has done.
 #[derive(Debug, Default, Clone)]
 struct Seen {
     faults: Vec<String>,
@@ -82,7 +82,7 @@ impl MutDevicePio for Referee {
             }
             0 => self.check(value == 1, "another divisor than 1"),
             1 if self.lcr & DLAB == 0 => {
-                // Only once the driver runs: detection writes 0 and 0x0f.
+                // Only while the driver runs. Detection writes 0 and 0x0f.
                 if self.ier & 0x0d == 0x0d {
                     self.seen.held_back += usize::from(value & 0x0d == 0x0c);
                 } else if self.ier & 0x0d == 0x0c {
@@ -98,7 +98,7 @@ impl MutDevicePio for Referee {
 }
 
 #[test]
-fn of_a_driver_that_is_busy() {
+fn a_busy_driver_behaves_as_a_16550a_requires() {
     on_each_engine(|engine| {
         let (port, irq) = port();
         let referee = Arc::new(Mutex::new(Referee::new(port.clone())));
@@ -106,7 +106,7 @@ fn of_a_driver_that_is_busy() {
         rig.wait_for(PROMPT);
         rig.type_in(b"print 300\r");
         rig.wait_for(b"line 00001: ");
-        // More than the driver's ring holds while it is busy.
+        // More than the busy driver's ring holds.
         rig.type_in([vec![b'x'; 5000], b"\x15regs\recho done\r".to_vec()].concat());
         rig.wait_for(b"\r\ndone\r\n> ");
         rig.type_in(b"halt\r");

@@ -1,4 +1,4 @@
-//! A machine leaves nothing behind. Alone in its process, because it counts the process's threads and files.
+//! A machine leaves no thread and no file behind. This is the only test in its process, because it counts both.
 
 mod common;
 
@@ -11,9 +11,9 @@ fn entries(directory: &str) -> usize {
 }
 
 #[test]
-fn no_thread_and_no_file() {
+fn a_machine_leaves_no_thread_and_no_file_behind() {
     on_each_engine(|engine| {
-        // What comes once for a process is there after the first.
+        // The first machine also makes what a process needs once.
         drop(Rig::boot_to_prompt(engine));
         let before = (entries("/proc/self/task"), entries("/proc/self/fd"));
         for cycle in 0..20 {

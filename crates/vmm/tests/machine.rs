@@ -1,4 +1,4 @@
-//! Starting, stopping and ending.
+//! Starting, stopping and ending a machine.
 
 mod common;
 
@@ -47,9 +47,9 @@ fn stop_before_the_guest_has_run_is_not_lost() {
 }
 
 #[test]
-fn stop_reaches_a_guest_whose_parent_has_blocked_the_signal() {
+fn stop_works_when_the_parent_thread_has_blocked_the_signal() {
     on_each_engine(|engine| {
-        // As a VMM does that takes its signals from a signalfd.
+        // A VMM that reads its signals from a signalfd does this.
         let vmm = thread::spawn(move || {
             block_signal(SIGRTMIN()).unwrap();
             let rig = Rig::boot_to_prompt(engine);
@@ -87,7 +87,7 @@ fn dropping_a_machine_stops_it() {
 #[test]
 fn a_port_outlives_its_machine() {
     on_each_engine(|engine| {
-        // As a guest that reboots: the second driver must cope with what the first has left.
+        // Like a reboot: the second driver finds the registers as the first has left them.
         let (com1, irq) = port();
         for _ in 0..2 {
             let mut rig = Rig::boot_with(engine, &com1, com1.clone(), irq.try_clone().unwrap());
@@ -100,7 +100,7 @@ fn a_port_outlives_its_machine() {
 }
 
 #[test]
-fn two_machines_at_once_are_apart() {
+fn two_machines_do_not_affect_each_other() {
     on_each_engine(|engine| {
         let mut first = Rig::boot_to_prompt(engine);
         let mut second = Rig::boot_to_prompt(engine);
@@ -112,7 +112,7 @@ fn two_machines_at_once_are_apart() {
     });
 }
 
-/// Reads as `self.0` says, and forgets what is written.
+/// A device whose reads return the function's value, and whose writes have no effect.
 struct Wrong(fn(PioAddressOffset) -> u8);
 
 impl MutDevicePio for Wrong {
@@ -124,7 +124,7 @@ impl MutDevicePio for Wrong {
 }
 
 #[test]
-fn without_a_uart_the_guest_says_so() {
+fn a_guest_without_a_uart_reports_it() {
     on_each_engine(|engine| {
         for read in [|_| 0xff, |_| 0, |offset: PioAddressOffset| offset.to_le_bytes()[0]] {
             let irq = EventFd::new(EFD_NONBLOCK).unwrap();
@@ -135,7 +135,7 @@ fn without_a_uart_the_guest_says_so() {
     });
 }
 
-/// A register file: everything that is written is read back, so it is no UART by its third test at the latest.
+/// A device that returns what was written. The third test finds that it is not a UART.
 #[derive(Default)]
 struct Memory([u8; 8]);
 
@@ -160,19 +160,19 @@ fn the_error_names_the_test_that_failed() {
     });
 }
 
-/// A device with a bug.
+/// A device that panics.
 struct Panics;
 
 impl MutDevicePio for Panics {
     fn pio_read(&mut self, _base: PioAddress, _offset: PioAddressOffset, _data: &mut [u8]) {
-        panic!("as the test wants it");
+        panic!("on purpose");
     }
 
     fn pio_write(&mut self, _base: PioAddress, _offset: PioAddressOffset, _data: &[u8]) {}
 }
 
 #[test]
-fn a_panic_of_the_device_ends_the_machine_and_is_said() {
+fn a_panic_of_the_device_ends_the_machine_with_an_error() {
     on_each_engine(|engine| {
         let irq = EventFd::new(EFD_NONBLOCK).unwrap();
         let machine = Machine::start(engine, Arc::new(Plain(Mutex::new(Panics))), irq).unwrap();
@@ -189,13 +189,13 @@ fn a_machine_can_be_shared_between_threads() {
 }
 
 #[test]
-fn the_software_machine_can_be_had_anywhere() {
+fn the_software_engine_is_always_available() {
     let choice = choose(Some(Engine::Software)).unwrap();
     assert_eq!(choice.engine, Engine::Software);
 }
 
 #[test]
-fn the_choice_says_why() {
+fn the_choice_has_a_reason() {
     let choice = choose(None).unwrap();
     match choose(Some(Engine::Kvm)) {
         Ok(asked) => assert_eq!((choice.engine, asked.engine), (Engine::Kvm, Engine::Kvm)),

@@ -1,4 +1,4 @@
-//! The monitor: what a person types and sees.
+//! The monitor's commands and line editing.
 
 mod common;
 
@@ -30,7 +30,7 @@ fn help_names_every_command() {
 }
 
 #[test]
-fn echo_says_exactly_what_follows() {
+fn echo_prints_its_argument_unchanged() {
     on_each_engine(|engine| {
         let mut rig = Rig::boot_to_prompt(engine);
         assert_eq!(rig.command("echo hello"), "hello\r\n");
@@ -51,7 +51,7 @@ fn print_numbers_its_lines() {
     on_each_engine(|engine| {
         let mut rig = Rig::boot_to_prompt(engine);
         assert_eq!(rig.command("print 0"), "");
-        // The pattern goes round at 94.
+        // The pattern repeats after 94 lines.
         let expected: Vec<u8> = (1..=200).flat_map(printed_line).collect();
         assert_eq!(rig.command("print 200"), String::from_utf8(expected).unwrap());
         assert_eq!(rig.command("print  00001 "), String::from_utf8(printed_line(1).to_vec()).unwrap());
@@ -59,7 +59,7 @@ fn print_numbers_its_lines() {
 }
 
 #[test]
-fn print_says_what_is_no_number() {
+fn print_rejects_what_is_not_a_number() {
     on_each_engine(|engine| {
         let mut rig = Rig::boot_to_prompt(engine);
         for wrong in ["", "x", "65536", "99999", "100000", "-1", "1 2", "0x10", "12a"] {
@@ -76,7 +76,7 @@ fn an_unknown_command_is_named() {
     on_each_engine(|engine| {
         let mut rig = Rig::boot_to_prompt(engine);
         assert_eq!(rig.command("reboot now"), "reboot: unknown command; try 'help'\r\n");
-        // A name must be there as a whole.
+        // A command must be complete.
         assert_eq!(rig.command("hel"), "hel: unknown command; try 'help'\r\n");
         assert_eq!(rig.command("helpp"), "helpp: unknown command; try 'help'\r\n");
         assert_eq!(rig.command("HELP"), "HELP: unknown command; try 'help'\r\n");
@@ -102,7 +102,7 @@ fn regs_shows_the_uart_as_the_driver_has_set_it() {
             "DLM 00  divisor, high byte",
         ];
         assert_eq!(regs.lines().collect::<Vec<_>>(), expected);
-        // It has not disturbed the port.
+        // The port still works.
         assert_eq!(rig.command("echo still here"), "still here\r\n");
     });
 }
@@ -119,7 +119,7 @@ fn uptime_counts_twenty_ticks_a_second() {
             assert_eq!(seconds, ticks / 20);
             ticks
         };
-        // The timer runs: ask until it has moved.
+        // The timer runs: ask until the count changes.
         let (first, asked) = (uptime(), Instant::now());
         while uptime() == first {
             assert!(asked.elapsed() < HANG, "the timer stands still");
@@ -131,23 +131,23 @@ fn uptime_counts_twenty_ticks_a_second() {
 fn a_line_can_be_edited() {
     on_each_engine(|engine| {
         let mut rig = Rig::boot_to_prompt(engine);
-        // Backspace in both its forms, and not beyond the prompt.
+        // Backspace and delete erase, and not beyond the prompt.
         rig.type_in(b"\x7f\x08echx\x08o aXY\x7f\x7fb\r");
         let rubout = "\x08 \x08";
         assert_eq!(
             String::from_utf8(rig.wait_for(PROMPT)).unwrap(),
             format!("echx{rubout}o aXY{rubout}{rubout}b\r\nab\r\n> ")
         );
-        // One character of UTF-8 is one.
+        // One backspace erases one UTF-8 character.
         rig.type_in("echo €\x7fe\r");
         assert_eq!(String::from_utf8(rig.wait_for(PROMPT)).unwrap(), format!("echo €{rubout}e\r\ne\r\n> "));
-        // ^U: all of it.
+        // ^U erases the line.
         rig.type_in(b"halt\x15echo no\r");
         assert_eq!(
             String::from_utf8(rig.wait_for(b"no\r\nno\r\n> ")).unwrap(),
             format!("halt{}echo no\r\nno\r\n> ", rubout.repeat(4))
         );
-        // ^C: another line.
+        // ^C abandons the line.
         rig.type_in(b"halt\x03echo yes\r");
         assert_eq!(
             String::from_utf8(rig.wait_for(b"yes\r\nyes\r\n> ")).unwrap(),
@@ -170,7 +170,7 @@ fn cr_lf_and_both_end_a_line() {
 }
 
 #[test]
-fn keys_and_control_characters_leave_no_trace() {
+fn keys_and_control_characters_are_ignored() {
     on_each_engine(|engine| {
         let mut rig = Rig::boot_to_prompt(engine);
         rig.type_in(b"\x1b[Aec\x1b[1;5Dh\x1bOPo\0\x01\x04 \x1bxa\x1b[3~\tb\x1b[\x1b[C\r");
@@ -190,10 +190,10 @@ fn a_full_line_rings_the_bell_and_is_kept() {
 }
 
 #[test]
-fn control_c_stops_print_and_takes_what_was_typed_before_it_along() {
+fn control_c_stops_print_and_discards_what_was_typed_before_it() {
     on_each_engine(|engine| {
         let mut rig = Rig::boot_to_prompt(engine);
-        // Typed at once, so the guest has all of it when it begins to print.
+        // All of it is typed at once, so the guest has it when it begins to print.
         rig.type_in(b"print 65535\rgone\recho gone\r\x03echo ready\r");
         let mut expected = b"print 65535\r\n".to_vec();
         expected.extend(printed_line(1));
@@ -204,7 +204,7 @@ fn control_c_stops_print_and_takes_what_was_typed_before_it_along() {
 }
 
 #[test]
-fn control_c_stops_print_when_it_comes_later() {
+fn control_c_stops_a_running_print() {
     on_each_engine(|engine| {
         let mut rig = Rig::boot_to_prompt(engine);
         rig.type_in(b"print 65535\r");
@@ -216,7 +216,7 @@ fn control_c_stops_print_when_it_comes_later() {
 }
 
 #[test]
-fn halt_ends_the_machine_after_its_last_word() {
+fn halt_ends_the_machine_after_its_last_output() {
     on_each_engine(|engine| {
         let mut rig = Rig::boot_to_prompt(engine);
         rig.type_in(b"halt\r");

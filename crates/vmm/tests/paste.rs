@@ -1,11 +1,11 @@
-//! Much input at once: nothing is lost, and what the guest can't take yet is held back.
+//! Much input at once: nothing is lost, and input that the guest can't take yet is held back.
 
 mod common;
 
 use common::{PROMPT, Rig, on_each_engine};
 use vuart_vmm::printed_line;
 
-/// 4 KiB of text in which a character that is missing or doubled is seen.
+/// Text in which a missing or doubled character is noticed.
 fn text(length: usize) -> String {
     (0..).flat_map(|number| format!("{number:x}.").into_bytes()).take(length).map(char::from).collect()
 }
@@ -15,7 +15,7 @@ fn join(lines: &[String], each: impl Fn(&String) -> String) -> String {
 }
 
 #[test]
-fn four_kib_in_one_line() {
+fn a_paste_of_four_kib_in_one_line_is_complete() {
     on_each_engine(|engine| {
         let mut rig = Rig::boot_to_prompt(engine);
         let text = text(4096);
@@ -26,7 +26,7 @@ fn four_kib_in_one_line() {
 }
 
 #[test]
-fn four_kib_in_64_lines() {
+fn a_paste_of_four_kib_in_64_lines_is_complete() {
     on_each_engine(|engine| {
         for line_end in ["\r", "\n", "\r\n"] {
             let mut rig = Rig::boot_to_prompt(engine);
@@ -43,12 +43,12 @@ fn four_kib_in_64_lines() {
 }
 
 #[test]
-fn what_a_busy_guest_does_not_take_is_held_back() {
+fn input_is_held_back_while_the_guest_is_busy() {
     on_each_engine(|engine| {
         let mut rig = Rig::boot_to_prompt(engine);
         rig.type_in(b"print 300\r");
         rig.wait_for(b"line 00001: ");
-        // Far more than the guest's ring, the FIFO and the queue behind it hold together.
+        // Far more than the guest's ring, the FIFO and the input buffer behind it hold together.
         let lines: Vec<_> = (0..100).map(|line| format!("{line:03} {}", text(90))).collect();
         let input: String = join(&lines, |line| format!("echo {line}\r"));
         let taken = rig.offer(input.as_bytes());

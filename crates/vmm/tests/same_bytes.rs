@@ -4,13 +4,13 @@ mod common;
 
 use common::{Rig, engines};
 
-/// Alone, since LSR tells whether the next character has come already.
+/// Typed alone, because LSR shows whether the next character has already arrived.
 const REGISTERS: &[u8] = b"regs\r";
 
-/// Everything that the monitor does, `uptime` apart: a clock is not the same twice.
+/// Everything that the monitor does, except `uptime`, whose output differs from run to run.
 ///
-/// Each part is typed at once, when the one before it is done. ^C is in the last: what it does depends on what the guest
-/// is doing.
+/// Each part is typed at once, when the part before it is done. ^C has a part of its own, because its effect depends on what
+/// the guest is doing.
 fn script() -> [Vec<u8>; 4] {
     let commands = [
         "help",
@@ -38,7 +38,7 @@ fn script() -> [Vec<u8>; 4] {
 }
 
 #[test]
-fn for_the_same_input() {
+fn both_engines_show_the_same_bytes_for_the_same_input() {
     let outputs: Vec<_> = engines()
         .into_iter()
         .map(|engine| {

@@ -1,4 +1,4 @@
-//! The emulated machine, and a person who owns its console.
+//! The emulated machine, and a client that owns its console.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,27 +9,28 @@ use vuart::{MmioPort, SerialPort};
 
 use crate::device::{Accesses, CLASS, Unwired, Vuart};
 
-/// What the guest may do before it counts as lost, in milliseconds of its time: it needs some 600 in all.
+/// The limit for the guest, in milliseconds of its time. It needs some 600 in all.
 const QUANTA: u32 = 10_000;
 
-/// A hang becomes a failure after this long; nothing is measured with it.
+/// The limit for a test. It only guards against hanging.
 const HANG: Duration = Duration::from_mins(10);
 
-/// A machine with the firmware in its memory, just switched on.
+/// A machine with the firmware in its memory.
 pub(crate) struct Board {
     machine: Machine,
     uart: Arc<Vuart>,
     person: Session,
-    /// What the person has seen and not looked at.
+    /// The output that has not been looked at.
     seen: Vec<u8>,
-    /// All that the person has seen.
+    /// All output so far.
     transcript: Vec<u8>,
     quanta: u32,
     deadline: Instant,
 }
 
 impl Board {
-    /// The UART's registers are `1 << shift` bytes apart, and the firmware is told to access `width` bytes of one.
+    /// A machine that has just been switched on. The UART's registers are `1 << shift` bytes apart, and the device tree tells
+    /// the firmware to access `width` bytes of a register.
     pub(crate) fn new(firmware: Vec<u8>, shift: u8, width: u8) -> Self {
         let port = MmioPort::new(SerialPort::new(Unwired).expect("a port"), shift);
         let person = port
@@ -55,7 +56,7 @@ impl Board {
         Self { machine, uart, person, seen: Vec::new(), transcript: Vec::new(), quanta: QUANTA, deadline }
     }
 
-    /// The person types. What does not fit waits, as in a terminal, while the guest runs.
+    /// Types. Input that does not fit waits while the guest runs, as in a terminal.
     pub(crate) fn types(&mut self, input: impl AsRef<[u8]>) {
         let mut rest = input.as_ref();
         while !rest.is_empty() {
@@ -67,7 +68,7 @@ impl Board {
         }
     }
 
-    /// Lets the guest run until the person has seen `end` since the last time, and gives all of that.
+    /// Runs the guest until `end` is in the output after the last wait. Returns the output up to the end of it.
     pub(crate) fn until(&mut self, end: impl AsRef<[u8]>) -> String {
         let end = end.as_ref();
         loop {
@@ -79,11 +80,11 @@ impl Board {
         }
     }
 
-    /// Types a command at U-Boot's prompt, and gives what it prints.
+    /// Types a command at U-Boot's prompt, and returns what it prints.
     pub(crate) fn command(&mut self, command: &str) -> String {
         self.types(format!("{command}\r"));
         let printed = self.until("\n=> ");
-        // U-Boot echoes, a character at a time.
+        // U-Boot echoes the command.
         let printed = printed.strip_prefix(command).unwrap_or_else(|| panic!("not {command:?}: {printed:?}"));
         printed.trim_start_matches("\r\n").trim_end_matches("=> ").to_owned()
     }
@@ -93,12 +94,12 @@ impl Board {
         self.uart.counts()
     }
 
-    /// All that the person has seen since the machine was switched on.
+    /// All output since the machine was switched on.
     pub(crate) fn transcript(&self) -> &[u8] {
         &self.transcript
     }
 
-    /// All that is in the console's history.
+    /// The console's history.
     pub(crate) fn history(&mut self) -> Vec<u8> {
         let scrollback = self.person.output().scrollback();
         let mut history = vec![0; scrollback.capacity()];
@@ -107,7 +108,7 @@ impl Board {
         history
     }
 
-    /// One millisecond of the guest's time.
+    /// Runs the guest for one millisecond of its time, and reads the output.
     fn run(&mut self, awaited: &str) {
         let goes_on = self.quanta > 0 && Instant::now() < self.deadline;
         assert!(goes_on, "no {awaited:?} in {:?}", String::from_utf8_lossy(&self.transcript));

@@ -10,7 +10,7 @@ use rsemu::machine::Instance;
 use vm_superio::Trigger;
 use vuart::MmioPort;
 
-/// What a machine description calls it.
+/// The device's class, for machine descriptions.
 pub(crate) static CLASS: DeviceClass = DeviceClass {
     name: "vuart",
     version: 1,
@@ -24,7 +24,7 @@ pub(crate) static CLASS: DeviceClass = DeviceClass {
     },
 };
 
-/// The interrupt line, which no wire is at: this firmware polls.
+/// An interrupt line that is not connected, because this firmware polls.
 #[derive(Debug)]
 pub(crate) struct Unwired;
 
@@ -44,7 +44,7 @@ pub(crate) struct Accesses {
 
 #[derive(Debug)]
 struct Registers {
-    /// The emulator's devices are shared. Its one hart runs on the test's thread: nobody waits for this.
+    /// A lock because the emulator shares devices. It is never contended: the only hart runs on the test's thread.
     port: Mutex<(MmioPort<Unwired>, Accesses)>,
     shift: u8,
     width: u8,
@@ -53,7 +53,7 @@ struct Registers {
 impl MemOps for Registers {
     fn read(&self, offset: u64, data: &mut [u8], attrs: MemAttrs) -> MemResult {
         if attrs.debug {
-            // A debugger may look without taking a character away.
+            // An access of a debugger must not consume a character.
             data.fill(0);
             return Ok(());
         }
@@ -82,7 +82,7 @@ impl DtSource for Registers {
     }
 }
 
-/// The device: the port, at the address where the machine's description maps it.
+/// The device: the port, which the machine's description maps to an address.
 #[derive(Debug)]
 pub(crate) struct Vuart {
     registers: Arc<Registers>,
@@ -90,7 +90,7 @@ pub(crate) struct Vuart {
 }
 
 impl Vuart {
-    /// A device tree says `reg-shift = <shift>` and `reg-io-width = <width>` of it.
+    /// A device whose device tree node has `reg-shift = <shift>` and `reg-io-width = <width>`.
     pub(crate) fn new(port: MmioPort<Unwired>, shift: u8, width: u8) -> Self {
         let length = port.len();
         let registers = Arc::new(Registers { port: Mutex::new((port, Accesses::default())), shift, width });
@@ -116,7 +116,7 @@ impl Device for Vuart {
     }
 
     fn reset(&self, _kind: ResetKind) {
-        // The machine is reset once, when it is made; the port is new then, too.
+        // The machine is only reset when it is made, and the port is new then.
     }
 
     fn region(&self, _name: &str) -> Option<RegionRef> {

@@ -1,13 +1,13 @@
-//! Where the firmware is. It is not in the repository: it is other projects' and under their licences.
+//! Finds the firmware. It is not in the repository, because it belongs to other projects with their own licences.
 
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// Names the directory that `.ci/firmware` has made. When it is set, a test without its firmware fails.
+/// The variable with the directory that `.ci/firmware` has made. When it is set, a test without its firmware fails.
 const VARIABLE: &str = "VUART_FIRMWARE";
 
-/// OpenSBI, and behind it U-Boot, to be loaded where memory begins; `None` when it is not on this machine.
+/// OpenSBI followed by U-Boot, to be loaded at the start of memory. `None` if it is not on this machine.
 pub(crate) fn opensbi_and_u_boot() -> Option<Vec<u8>> {
     let asked = env::var_os(VARIABLE).map(PathBuf::from);
     let by_default = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("firmware");
@@ -15,7 +15,7 @@ pub(crate) fn opensbi_and_u_boot() -> Option<Vec<u8>> {
     match fs::read(&path) {
         Ok(image) => Some(image),
         Err(error) if asked.is_none() && error.kind() == ErrorKind::NotFound => {
-            // Past the test harness, which shows a test's words only when it fails.
+            // Directly to standard error, because the test harness shows a test's output only when it fails.
             let _ = writeln!(
                 io::stderr(),
                 "NOT TESTED with a real firmware: there is no {}. `bash .ci/firmware` gets it.",

@@ -1,9 +1,9 @@
-//! The sender's side of the Kermit protocol, as far as U-Boot's `loadb` asks for it. (Its `loadx` takes all memory for flash on
-//! a board without flash.)
+//! The sender's side of the Kermit protocol, as far as U-Boot's `loadb` needs it. (U-Boot's `loadx` takes all memory for flash
+//! on a board without flash.)
 
 use crate::board::Board;
 
-/// Sends a file to a receiver that waits for it.
+/// Sends a file to a waiting receiver.
 pub(crate) fn send(board: &mut Board, file: &[u8]) {
     let mut packets = vec![packet(0, b'S', b""), packet(1, b'F', b"FILE")];
     for data in file.chunks(40) {
@@ -20,7 +20,7 @@ pub(crate) fn send(board: &mut Board, file: &[u8]) {
     }
 }
 
-/// Mark, length, number, type, data, check, end; numbers as printable characters.
+/// A packet: mark, length, number, type, data, checksum, end. Numbers are printable characters.
 fn packet(number: usize, kind: u8, data: &[u8]) -> Vec<u8> {
     let printable = |number: usize| b' ' + (number & 0x3F).to_le_bytes()[0];
     let length = u8::try_from(data.len() + 3).expect("a short packet") + b' ';
@@ -29,7 +29,7 @@ fn packet(number: usize, kind: u8, data: &[u8]) -> Vec<u8> {
     [&[0x01], body.as_slice(), &[printable(sum + (sum >> 6 & 3)), b'\r']].concat()
 }
 
-/// Control characters, and the quote itself, have a quote before them; all others go as they are, those above 0x7F, too.
+/// Quotes control characters and the quote character. All others are unchanged, also those above 0x7F.
 fn quoted(data: &[u8]) -> Vec<u8> {
     let quote = |byte: &u8| match *byte {
         b'#' => vec![b'#', b'#'],

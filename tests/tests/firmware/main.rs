@@ -1,9 +1,8 @@
-//! A real firmware on the port: OpenSBI, and U-Boot to its prompt, in an emulated RISC-V machine, with a person at the
-//! console.
+//! Real firmware on the port: OpenSBI, and U-Boot to its prompt, in an emulated RISC-V machine, with a client at the console.
 //!
-//! Their two drivers were written for hardware. They poll, so that nothing here depends on interrupts.
+//! Both drivers were written for hardware. They poll, so nothing here depends on interrupts.
 //!
-//! `bash .ci/firmware` gets the firmware; without it these tests say so and pass. See `images.rs`.
+//! `bash .ci/firmware` gets the firmware. Without it these tests report that and pass. See `images.rs`.
 
 mod board;
 mod device;
@@ -12,13 +11,13 @@ mod kermit;
 
 use board::Board;
 
-/// Where the emulated machine has its UART.
+/// The address of the emulated machine's UART.
 const UART: u64 = 0x1000_0000;
 
-/// Free memory.
+/// The address of free memory.
 const MEMORY: u64 = 0x8400_0000;
 
-/// U-Boot at its prompt, which a key has stopped from booting something.
+/// Boots to U-Boot's prompt. A key stops U-Boot from booting an operating system.
 fn at_the_prompt(firmware: Vec<u8>, shift: u8, width: u8) -> Board {
     let mut board = Board::new(firmware, shift, width);
     let opensbi = board.until("\nU-Boot 20");
@@ -31,21 +30,21 @@ fn at_the_prompt(firmware: Vec<u8>, shift: u8, width: u8) -> Board {
 }
 
 #[test]
-fn with_registers_side_by_side() {
+fn registers_side_by_side() {
     let Some(firmware) = images::opensbi_and_u_boot() else { return };
     a_session(at_the_prompt(firmware, 0, 1), 0);
 }
 
 #[test]
-fn with_registers_four_bytes_apart() {
+fn registers_four_bytes_apart() {
     let Some(firmware) = images::opensbi_and_u_boot() else { return };
     a_session(at_the_prompt(firmware, 2, 4), 2);
 }
 
-/// Each of the two drivers resets the receiver when it starts, and reads what is left there: that must not cost what waits
-/// behind it.
+/// Each of the two drivers resets the receiver when it starts, and reads what is left there. Input that waits behind the
+/// receiver must not be lost.
 #[test]
-fn what_is_typed_before_power_on_waits_for_the_prompt() {
+fn input_from_before_power_on_waits_for_the_prompt() {
     let Some(firmware) = images::opensbi_and_u_boot() else { return };
     let mut board = Board::new(firmware, 0, 1);
     let typed = "0123456789".repeat(10);
@@ -53,7 +52,7 @@ fn what_is_typed_before_power_on_waits_for_the_prompt() {
     board.until("=> ");
     let command = board.until("\r\n");
     let command = command.trim_end();
-    // The first that U-Boot gets is the key that stops it from booting something.
+    // The first character that U-Boot gets is the key that stops it from booting.
     assert!(typed.ends_with(command) && command.len() > typed.len() - 16, "{command}");
     board.until(format!("Unknown command '{command}'"));
 }
@@ -70,23 +69,23 @@ fn a_session(mut board: Board, shift: u8) {
     an_interruption(&mut board);
     a_file(&mut board);
 
-    assert!(board.history() == board.transcript(), "what was seen live is what can be read back");
+    assert!(board.history() == board.transcript(), "the history equals the live output");
     let (accesses, interrupts) = board.counts();
     eprintln!("{boot:?} to the prompt, {accesses:?} in all");
-    assert_eq!(interrupts, 0, "nobody has enabled any");
+    assert_eq!(interrupts, 0, "no interrupt is enabled");
 }
 
-/// The guest looks at the registers, from the outside of its driver.
+/// Reads and writes the registers with U-Boot's memory commands, past its driver.
 fn registers(board: &mut Board, shift: u8) {
     let at = |register: u64| UART + (register << shift);
     board.command(&format!("mw.b {:x} 5a", at(7)));
-    // From IER to SCR: RBR is the driver's.
+    // From IER to SCR. RBR is left to the driver.
     let dump = dump(&board.command(&format!("md.b {:x} {:x}", at(1), (6 << shift) + 1)));
     let registers: Vec<u8> = dump.iter().copied().step_by(1 << shift).collect();
     let [ier, iir, lcr, mcr, lsr, _msr, scr] = registers[..] else { panic!("{registers:x?}") };
     // No interrupts; FIFOs on, nothing pending; 8N1; DTR and RTS; transmitter empty, nothing received.
     assert_eq!([ier, iir, lcr, mcr, lsr, scr], [0x00, 0xC1, 0x03, 0x03, 0x60, 0x5A]);
-    // Between two registers there is nothing.
+    // The bytes between two registers read 0.
     let mut gaps = dump.chunks(1 << shift).flat_map(|register| &register[1..]);
     assert!(gaps.all(|byte| *byte == 0), "{dump:x?}");
 
@@ -94,7 +93,7 @@ fn registers(board: &mut Board, shift: u8) {
     assert_eq!(self::dump(&board.command(&format!("md.b {:x} 1", at(7)))), [0xA5]);
     assert_eq!(self::dump(&board.command(&format!("md.b {:x} 1", at(5)))), [0x60]);
 
-    // Wider accesses: two neighbours at once, or one register that is as wide as its distance.
+    // Wider accesses: two neighbouring registers at once, or one register as wide as its distance.
     if shift == 0 {
         let both = board.command(&format!("md.w {:x} 1", at(4)));
         assert!(both.contains(": 6003 "), "{both}");
@@ -105,7 +104,7 @@ fn registers(board: &mut Board, shift: u8) {
     }
 }
 
-/// The driver writes the divisor behind DLAB while its console is in use: no byte of that is a character.
+/// The driver writes the divisor with DLAB while its console is in use. No byte of it is output.
 fn another_speed(board: &mut Board) {
     board.types("setenv baudrate 9600\r");
     assert_eq!(
@@ -116,7 +115,7 @@ fn another_speed(board: &mut Board) {
     assert_eq!(board.until("=> "), "=> ");
 }
 
-/// The bytes of what `md.b` prints, sixteen a line: an address, a colon, the bytes, two spaces or more, the bytes as text.
+/// The bytes in the output of `md.b`. A line has an address, a colon, sixteen bytes, spaces, and the bytes as text.
 fn dump(printed: &str) -> Vec<u8> {
     let bytes = printed.lines().flat_map(|line| {
         let (_, bytes) = line.split_once(": ").unwrap_or_else(|| panic!("{line:?}"));
@@ -126,7 +125,7 @@ fn dump(printed: &str) -> Vec<u8> {
     bytes.collect()
 }
 
-/// Many commands at once. U-Boot takes characters only while it has no command to run, and its receiver holds sixteen.
+/// Pastes many commands at once. U-Boot takes characters only while it runs no command, and its receiver holds sixteen.
 fn a_paste(board: &mut Board) {
     let words: Vec<String> = (0..50).map(|number| format!("word-{number:0200}")).collect();
     board.types(words.iter().fold(String::new(), |paste, word| paste + "echo " + word + "\r"));
@@ -135,7 +134,7 @@ fn a_paste(board: &mut Board) {
     }
 }
 
-/// Ctrl-C reaches a guest that is busy.
+/// Sends Ctrl-C to a busy guest.
 fn an_interruption(board: &mut Board) {
     board.types("sleep 1000\r");
     board.until("sleep 1000\r\n");
@@ -143,7 +142,7 @@ fn an_interruption(board: &mut Board) {
     board.until("=> ");
 }
 
-/// Every value of a byte, in packets that the guest checks and acknowledges, into its memory.
+/// Sends every byte value into the guest's memory, in packets that the guest checks and acknowledges.
 fn a_file(board: &mut Board) {
     let file: Vec<u8> = (0..=u8::MAX).cycle().take(4096).collect();
     board.types(format!("loadb {MEMORY:x}\r"));
@@ -155,7 +154,7 @@ fn a_file(board: &mut Board) {
     assert!(sum.trim_end().ends_with(&format!("==> {:08x}", crc32(&file))), "{sum}");
 }
 
-/// As U-Boot's command of that name.
+/// The checksum that U-Boot's command `crc32` prints.
 fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = !0;
     for byte in bytes {

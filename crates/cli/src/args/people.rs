@@ -1,4 +1,4 @@
-//! The commands about whoever is at a console.
+//! The arguments of `vuart list`, `vuart who` and `vuart kick`.
 
 use std::ffi::OsString;
 
@@ -6,7 +6,16 @@ use clap::Args;
 use clap_complete::ArgValueCompleter;
 use vuart_endpoint::SessionId;
 
-use crate::completions::targets;
+use crate::target::candidates;
+
+/// List the consoles of this user: who holds them, since when, how many wait and watch, how much their guests have written.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100)]
+pub(crate) struct ListArgs {
+    /// For programs: an array with one object for each console
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 /// Say who is at a console: who owns it, who waits in line, who watches, since when, and on how large a terminal.
 ///
@@ -15,7 +24,7 @@ use crate::completions::targets;
 #[command(max_term_width = 100)]
 pub(crate) struct WhoArgs {
     /// The console's name, or the path of its control socket (with a slash in it)
-    #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(targets))]
+    #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(candidates))]
     pub(crate) target: OsString,
 
     /// For programs: one object, with the console's counters
@@ -34,7 +43,7 @@ pub(crate) struct WhoArgs {
 #[command(max_term_width = 100)]
 pub(crate) struct KickArgs {
     /// The console's name, or the path of its control socket (with a slash in it)
-    #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(targets))]
+    #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(candidates))]
     pub(crate) target: OsString,
 
     /// The number of the session, as `vuart who` has it

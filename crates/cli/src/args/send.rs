@@ -1,4 +1,4 @@
-//! What is sent without a terminal.
+//! The arguments of `vuart send`.
 
 use std::ffi::OsString;
 use std::num::NonZeroU64;
@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCompleter;
 
-use crate::completions::targets;
+use crate::target::candidates;
 
 /// Send a break, a key of Linux' `SysRq`, or text to a guest, and wait until it has taken that.
 ///
@@ -16,7 +16,7 @@ use crate::completions::targets;
 #[command(max_term_width = 100)]
 pub(crate) struct SendArgs {
     /// The console's name, or the path of its control socket (with a slash in it)
-    #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(targets))]
+    #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(candidates))]
     pub(crate) target: OsString,
 
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! What a packager wants of the command.
+//! The arguments of `vuart completions` and `vuart man`, which packagers use.
 
 use std::path::PathBuf;
 
@@ -27,6 +27,7 @@ pub(crate) enum Shell {
 }
 
 impl Shell {
+    /// The shell's name, as `clap_complete` spells it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Bash => "bash",

@@ -1,53 +1,54 @@
-//! `vuart demo`: a guest, its console, and somebody at it.
+//! `vuart demo`: boots a guest and serves its console, in one of three ways.
+//!
+//! * On a terminal, [`interactive`] attaches the terminal to the console.
+//! * With `--no-attach`, [`no_attach`] serves the console for other clients.
+//! * Otherwise [`tour`] shows, step by step, what a console can do, and checks each step.
+//!
+//! This module exists only with the feature `demo`.
 
-mod attended;
-mod recording;
-mod served;
-mod stage;
+mod error;
+mod guest;
+mod interactive;
+mod no_attach;
+mod options;
+mod recorders;
 mod tour;
+mod trace_file;
 mod trail;
-mod visitor;
-mod wanted;
-mod witness;
 
 use std::io::{IsTerminal as _, stdin, stdout};
-use std::time::Duration;
 
-use vuart_vmm::{ServedMachine, choose};
+use vuart_vmm::choose;
 
-use self::recording::Recording;
-use self::wanted::Wanted;
+use self::options::Options;
+use self::recorders::Recorders;
 use crate::args::{DemoArgs, EngineArg};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::signals::Signals;
 
-/// How long clients may take to read the guest's last words.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) use self::error::DemoError;
 
-/// Runs the demo in the way that fits where it runs.
+/// Runs the demo in the way that fits the arguments and the standard streams.
 pub(crate) fn run(args: &DemoArgs) -> Result<Exit, Error> {
-    // Before anything is there that a signal could leave behind.
+    // First, so that a signal can't leave files or sockets behind.
     let signals = Signals::catch().map_err(|source| Error::Host { operation: "catch signals", source })?;
     let choice = choose(args.engine.requested()).map_err(|error| match args.engine {
-        EngineArg::Kvm => Error::Kvm(error),
-        EngineArg::Auto | EngineArg::Software => Error::Machine(error),
+        EngineArg::Kvm => DemoError::Kvm(error),
+        EngineArg::Auto | EngineArg::Software => DemoError::Machine(error),
     })?;
-    let mut recording = Recording::new(args.trace.as_deref(), args.audit.as_deref())?;
-    let wanted = Wanted { name: args.name.as_deref(), choice, ring: args.ring.as_deref() };
+    let mut recorders = Recorders::new(args.trace.as_deref(), args.audit.as_deref())?;
+    let options = Options { name: args.name.as_deref(), choice, ring: args.ring.as_deref() };
     let exit = if args.no_attach {
-        served::run(&wanted, signals, &mut recording)
+        no_attach::run(&options, signals, &mut recorders)
     } else if stdin().is_terminal() && stdout().is_terminal() {
-        attended::run(&wanted, signals, &mut recording)
+        interactive::run(&options, signals, &mut recorders)
     } else {
-        tour::run(&wanted, signals, &mut recording)
+        tour::run(&options, signals, &mut recorders)
     };
-    // Also when the demo has failed: the trace and the trail may tell why.
-    let recorded = recording.finish();
-    exit.and_then(|exit| recorded.map(|()| exit))
-}
-
-/// Stops the guest, unless it is over already, lets clients read its last words, and removes the sockets.
-fn finish(guest: ServedMachine) -> Result<vuart_vmm::Exit, Error> {
-    guest.finish(PATIENCE).map_err(Error::Machine)
+    // Also after a failure: the trace and the audit trail may show its reason.
+    let recorded = recorders.finish();
+    let exit = exit?;
+    recorded?;
+    Ok(exit)
 }

@@ -1,4 +1,4 @@
-//! The audit trail of the demo: who did what at its console. In memory, where the tour looks, and with `--audit FILE` on disk.
+//! The audit trail of the demo: who did what at its console. It is kept in memory, and with `--audit FILE` also on disk.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,42 +7,50 @@ use vuart::audit::{Audit, AuditFile, AuditLine, AuditLog};
 use vuart::endpoint::ConsoleEvent;
 use vuart_vmm::BootError;
 
-use crate::error::Error;
+use super::error::DemoError;
 
-/// How much of the trail there is in memory, in bytes.
+/// How much of the trail is kept in memory, in bytes.
 const RING: usize = 1 << 18;
 
 /// The trail.
 #[derive(Debug)]
 pub(super) struct Trail {
     audit: Audit,
+    console: String,
     path: Option<PathBuf>,
     log: Option<AuditLog>,
 }
 
 impl Trail {
-    pub(super) fn new(path: Option<&Path>) -> Result<Self, Error> {
+    /// A trail that is saved in this file, if a file is requested.
+    pub(super) fn new(path: Option<&Path>) -> Result<Self, DemoError> {
         let audit = Audit::new(RING).map_err(|error| BootError::Ring(error.into()))?;
-        Ok(Self { audit, path: path.map(Path::to_owned), log: None })
+        Ok(Self { audit, console: String::new(), path: path.map(Path::to_owned), log: None })
     }
 
-    /// Opens the file, if one was asked for. What is returned is to be told of the console's events.
-    pub(super) fn begin(&mut self, console: &str) -> Result<impl FnMut(&ConsoleEvent) + Send + use<>, Error> {
+    /// Opens the file for the events of this console.
+    pub(super) fn open(&mut self, console: &str) -> Result<(), DemoError> {
+        console.clone_into(&mut self.console);
         if let Some(path) = &self.path {
-            self.log =
-                Some(self.audit.save(AuditFile::new(path)).map_err(|error| Error::Audit(error.into()))?);
+            let saved = self.audit.save(AuditFile::new(path));
+            self.log = Some(saved.map_err(|error| DemoError::Audit(error.into()))?);
         }
-        Ok(self.audit.observer(console))
+        Ok(())
     }
 
-    /// The trail itself.
+    /// The observer that writes the console's events into the trail.
+    pub(super) fn observer(&self) -> impl FnMut(&ConsoleEvent) + Send + use<> {
+        self.audit.observer(&self.console)
+    }
+
+    /// The trail in memory.
     pub(super) fn audit(&self) -> Audit {
         self.audit.clone()
     }
 
-    /// Waits until all is on the disk, but not for ever.
-    pub(super) fn finish(self, patience: Duration) -> Result<(), Error> {
-        self.log.map_or(Ok(()), |log| log.finish(patience)).map_err(Error::Audit)
+    /// Waits until everything is on disk, for at most `patience`.
+    pub(super) fn finish(self, patience: Duration) -> Result<(), DemoError> {
+        self.log.map_or(Ok(()), |log| log.finish(patience)).map_err(DemoError::Audit)
     }
 }
 

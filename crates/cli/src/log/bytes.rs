@@ -1,5 +1,4 @@
-//! A history as it is: the bytes on standard output, filtered where that is a terminal, and what there is to say of them on
-//! standard error.
+//! Output as bytes: on standard output, filtered if that is a terminal. Notes go to standard error.
 
 use std::io::{self, IsTerminal as _, Write as _, stderr};
 use std::thread;
@@ -8,19 +7,23 @@ use signal_hook::low_level::emulate_default_handler;
 use vuart_endpoint::End;
 use vuart_wire::Hole;
 
-use super::Printout;
+use super::printout::Printout;
 use crate::error::Error;
-use crate::outlet::Outlet;
-use crate::{screen, signals};
+use crate::signals;
+use crate::tty::outlet::Outlet;
+use crate::tty::screen;
 
-/// The bytes, as the guest wrote them.
+/// A printout of bytes.
 pub(super) struct Bytes {
+    /// Whether the end is noted on standard error even if that is not a terminal.
     verbose: bool,
     outlet: Outlet,
+    /// How many bytes were printed.
     written: u64,
 }
 
 impl Bytes {
+    /// A printout. With `verbatim`, a terminal gets every byte.
     pub(super) fn new(verbose: bool, verbatim: bool) -> Result<Self, Error> {
         let outlet = Outlet::new(verbatim);
         if outlet.is_terminal() {
@@ -31,7 +34,7 @@ impl Bytes {
 
     fn note(&mut self, text: &str) {
         let fresh = if self.outlet.take_inside_line() { "\n" } else { "" };
-        // Nobody can be told that standard error fails.
+        // A failure of standard error can't be reported anywhere.
         let _ = writeln!(stderr(), "{fresh}[vuart: {text}]");
     }
 }
@@ -69,14 +72,14 @@ impl Printout for Bytes {
     }
 }
 
-/// Lets a signal that ends the process restore the terminal first. By a thread, since a server, or the terminal, may let the
-/// other one wait.
+/// Restores the terminal before a signal ends the process. A thread does it, because the main thread may be waiting for
+/// the server or for the terminal.
 fn give_back_on_signals() -> io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new(signals::leaving())?;
     thread::Builder::new().name("vuart-signals".to_owned()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
             screen::give_back();
-            // What it would have done by itself. It fails only of signals that are none.
+            // The signal's default action. It fails only for invalid signals.
             let _ = emulate_default_handler(signal);
         }
     })?;

@@ -1,37 +1,32 @@
-//! A history that goes on: a session that watches, from where the history begins.
+//! The output of a console that runs: a spectator, from where the log begins.
 
-use std::io::stdout;
-use std::os::fd::{AsFd as _, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::os::fd::AsFd as _;
 
-use rustix::event::PollFlags;
 use vuart_endpoint::{Cause, Mode, Refused, Replay};
 use vuart_wire::{AttachRequest, ClientError, Event, Hole};
 
-use super::{Printout, served};
+use super::printout::Printout;
+use super::quiet::{HELD_BACK, Quiet, wait_unless_unread};
+use super::served;
 use crate::args::LogArgs;
 use crate::error::Error;
 use crate::target::Target;
 use crate::user;
-use crate::wait::wait;
 
-/// How long a line that is not complete is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Writes what there is and what comes, until the guest's end.
+/// Prints the kept output and then the live output, until the guest ends.
 pub(super) fn print(args: &LogArgs, printout: &mut dyn Printout) -> Result<(), Error> {
     let mut client = Target::parse(&args.target)?.connect(&user::name())?;
     let request = AttachRequest { mode: Mode::Spectate, replay: args.begin(), ..AttachRequest::default() };
     let mut next = match client.attach_with(request) {
         Ok(attached) => attached.offset,
-        // Its history is all that there will be.
-        Err(ClientError::Refused(Refused::Ended { .. })) => return served(args, printout),
+        // No live output will follow.
+        Err(ClientError::Refused(Refused::Ended { .. })) => return served::print(args, printout),
         Err(ClientError::Refused(refused)) => {
             return Err(Error::refused(refused, client.welcome().console.clone()));
         }
         Err(error) => return Err(error.into()),
     };
-    // A session begins with what there is: one that is to begin later than that has to wait.
+    // A session begins at the end of the output at the latest. If the log begins later, what comes before is skipped.
     let from = if let Replay::From(from) = args.begin() { from } else { 0 };
     let mut left = args.max.unwrap_or(u64::MAX);
     let mut quiet = Quiet::default();
@@ -77,7 +72,7 @@ pub(super) fn print(args: &LogArgs, printout: &mut dyn Printout) -> Result<(), E
         if left == 0 {
             return printout.end(next, None);
         }
-        match wait_unless_unread(Some(client.as_fd()), PATIENCE)? {
+        match wait_unless_unread(Some(client.as_fd()), HELD_BACK)? {
             None => return Ok(()),
             Some(true) => drop(client.fill()?),
             Some(false) => {}
@@ -85,42 +80,5 @@ pub(super) fn print(args: &LogArgs, printout: &mut dyn Printout) -> Result<(), E
         if quiet.lasts() {
             printout.pause()?;
         }
-    }
-}
-
-/// Waits for that file descriptor, and says whether it has something; `None` when nobody reads standard output any more.
-pub(super) fn wait_unless_unread(
-    source: Option<BorrowedFd<'_>>,
-    patience: Duration,
-) -> Result<Option<bool>, Error> {
-    let stdout = stdout();
-    let [ready, shown] = wait(
-        [source.map(|source| (source, PollFlags::IN)), Some((stdout.as_fd(), PollFlags::empty()))],
-        Some(patience),
-    )
-    .map_err(|source| Error::Host { operation: "wait for output", source })?;
-    let unread = shown.intersects(PollFlags::ERR | PollFlags::HUP);
-    Ok((!unread).then_some(!ready.is_empty()))
-}
-
-/// Whether nothing has come for a while.
-#[derive(Debug, Default)]
-pub(super) struct Quiet {
-    since: Option<Instant>,
-}
-
-impl Quiet {
-    /// Something has come.
-    pub(super) fn ended(&mut self) {
-        self.since = Some(Instant::now());
-    }
-
-    /// Whether nothing has come since for so long, and this is the first time that it is asked.
-    pub(super) fn lasts(&mut self) -> bool {
-        let lasts = self.since.is_some_and(|since| since.elapsed() >= PATIENCE);
-        if lasts {
-            self.since = None;
-        }
-        lasts
     }
 }

@@ -1,4 +1,4 @@
-//! A history for programs: one object in each line. `docs/log-json.md` describes it.
+//! Output for programs: one JSON object in each text line. `docs/log-json.md` describes the objects.
 
 use std::fmt::Write as _;
 use std::io::{self, stdout};
@@ -7,20 +7,22 @@ use serde::Serialize;
 use vuart_endpoint::{Cause, End};
 use vuart_wire::Hole;
 
-use super::Printout;
+use super::printout::Printout;
 use crate::error::Error;
 
-/// The longest piece of a line in one object, in bytes: a guest may write one that never ends.
+/// The longest piece of a text line in one object, in bytes. A guest may write a line without end.
 const LONGEST: usize = 64 << 10;
 
-/// Lines as objects. What has no end yet is kept, up to a bound.
+/// A printout of objects. An incomplete text line is held back, up to a limit.
 #[derive(Debug, Default)]
 pub(super) struct Json {
-    /// A line that has begun, and its offset.
+    /// The incomplete text line.
     line: Vec<u8>,
+    /// The offset of its first byte.
     offset: u64,
 }
 
+/// An object of the output.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Object<'a> {
@@ -48,7 +50,7 @@ enum Object<'a> {
 }
 
 impl Json {
-    /// Writes the line as far as it has come. If it may go on, what is only the beginning of a character stays.
+    /// Prints the incomplete line. If it may continue, the bytes of an incomplete character stay.
     fn flush(&mut self, goes_on: bool) -> Result<(), Error> {
         let most = if goes_on { whole_characters(&self.line) } else { self.line.len() };
         if most == 0 {
@@ -66,12 +68,12 @@ impl Json {
 }
 
 impl Printout for Json {
-    // Escaped, it does nothing to a terminal.
+    // The output is escaped, so it changes nothing in a terminal.
     fn restore(&self) {}
 
     fn output(&mut self, mut offset: u64, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
-            // What is left of a character that was cut off is less than a piece: there is room.
+            // At most an incomplete character is left from the last piece, so there is room.
             let most = bytes.len().min(LONGEST - self.line.len());
             let end = bytes[..most].iter().position(|byte| *byte == b'\n');
             let (piece, rest) = bytes.split_at(end.map_or(most, |end| end + 1));
@@ -106,7 +108,7 @@ impl Printout for Json {
     }
 }
 
-/// How much of it is not the beginning of a character that is cut off.
+/// The length without an incomplete UTF-8 character at the end.
 fn whole_characters(bytes: &[u8]) -> usize {
     // A character has at most four bytes.
     let tail = &bytes[bytes.len().saturating_sub(3)..];
@@ -135,7 +137,7 @@ fn write(object: &Object<'_>) -> Result<(), Error> {
         .map_err(Error::Stdout)
 }
 
-/// Control characters that JSON may leave as they are, and that a terminal may obey, are written as escapes: it is the same text.
+/// Escapes the control characters that JSON may contain literally and that a terminal may obey. The text stays the same.
 fn harmless(json: String) -> String {
     let obeyed = |c: char| matches!(c, '\u{7f}'..='\u{9f}');
     if !json.contains(obeyed) {
@@ -156,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_character_is_not_cut() {
+    fn a_character_is_not_split() {
         for (bytes, whole) in [
             (&b"abc"[..], 3),
             (b"", 0),
@@ -165,7 +167,7 @@ mod tests {
             (&"a\u{1f600}".as_bytes()[..4], 1),
             (&"a\u{1f600}".as_bytes()[..2], 1),
             ("a\u{1f600}".as_bytes(), 5),
-            // None of these becomes a character, whatever follows.
+            // These bytes can't become a character, whatever follows.
             (b"a\xff", 2),
             (b"a\x80\x80\x80", 4),
         ] {

@@ -1,4 +1,4 @@
-//! The history from the file that a console's ring lives in: no server is needed, and none need be alive.
+//! The output in the file that holds a console's ring. It needs no server.
 
 use std::fs::File;
 use std::io;
@@ -10,22 +10,22 @@ use rustix::fs::OFlags;
 use vuart_scrollback::Scrollback;
 use vuart_wire::Hole;
 
-use super::Printout;
-use super::follow::{self, Quiet};
+use super::printout::Printout;
+use super::quiet::{Quiet, wait_unless_unread};
 use crate::args::LogArgs;
 use crate::error::Error;
 
 /// How much is read at once, in bytes.
 const CHUNK: usize = 64 << 10;
 
-/// How often a file is looked at for more: nothing tells of it.
+/// How often the file is checked for more output. Nothing notifies a reader of a file.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Where the file has the end of its output, as `vuart_scrollback::layout` says: it shows whether there is more. In a file where
-/// something else stood there, it would only show that too often.
+/// The position in the file of the end of the output, as `vuart_scrollback::layout` says. It only decides when to load the
+/// ring again, so another value there would do no harm.
 const TAIL: u64 = 128;
 
-/// Prints what was asked for, as it is at this moment, and what follows if that is asked for.
+/// Prints the requested part as it is at this moment, and with `--follow` what comes after it.
 pub(super) fn print(path: &Path, args: &LogArgs, printout: &mut dyn Printout) -> Result<(), Error> {
     let file = open(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
     let load = || Scrollback::load(&file).map_err(|source| Error::Ring { path: path.to_owned(), source });
@@ -35,7 +35,7 @@ pub(super) fn print(path: &Path, args: &LogArgs, printout: &mut dyn Printout) ->
     let mut buf = vec![0; CHUNK];
     let mut quiet = Quiet::default();
     loop {
-        // What is gone before the first byte is told, also when no byte is asked for. Otherwise it is when a byte follows.
+        // A hole before the first byte is reported even if no byte is requested. Other holes are reported with the byte after.
         while reader.cursor() < ring.end() {
             let from = reader.cursor();
             let most = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
@@ -53,11 +53,11 @@ pub(super) fn print(path: &Path, args: &LogArgs, printout: &mut dyn Printout) ->
         if !args.follow || left == 0 {
             return printout.end(reader.cursor(), None);
         }
-        if follow::wait_unless_unread(None, INTERVAL)?.is_none() {
+        if wait_unless_unread(None, INTERVAL)?.is_none() {
             return Ok(());
         }
         if end(&file).is_none_or(|end| end != ring.end()) {
-            // A copy, and not the file itself, which somebody may make shorter while it is mapped.
+            // A copy, because another process may make the file shorter while it is mapped.
             ring = load()?;
             reader = ring.reader_at(reader.cursor());
         }
@@ -75,7 +75,7 @@ fn end(file: &File) -> Option<u64> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // A pipe that nobody writes to is no ring, and not to be waited for; a terminal is not to become ours.
+    // Opening a pipe must not block, and opening a terminal must not make it the controlling terminal.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
     File::options().read(true).custom_flags(flags.cast_signed()).open(path)
 }

@@ -1,6 +1,8 @@
-//! Other people's programs at a console. What they show here is what `docs/transcripts` has, and `docs/interop.md` explains.
+//! Other projects' programs at a console. Their output is compared with `docs/transcripts`; `docs/interop.md` explains it.
 //!
-//! `.ci/interop` installs the programs; without them these tests say so and pass. See `programs.rs`.
+//! `.ci/interop` installs the programs. Without them these tests report that and pass. See `programs.rs`.
+
+#![cfg(feature = "demo")]
 
 mod person;
 mod programs;

@@ -1,4 +1,4 @@
-//! Somebody at a terminal, all of whose doings are written down.
+//! A person at a terminal, whose actions go into the transcript.
 
 use super::scene::{Scene, until};
 use super::support::pty::Pty;
@@ -9,11 +9,11 @@ pub(crate) struct Person<'a> {
     name: &'static str,
     scene: &'a Scene,
     pty: Pty,
-    /// The terminal's settings in the beginning.
+    /// The terminal's settings at the beginning.
     settings: String,
-    /// What stands on the terminal, for programs that write all over it.
+    /// The screen, for programs that use all of it.
     screen: vt100::Parser,
-    /// Whether there is such a program.
+    /// Whether such a program runs.
     full_screen: bool,
 }
 
@@ -30,7 +30,7 @@ impl<'a> Person<'a> {
         self.pty.spawn(&mut self.scene.command(line))
     }
 
-    /// Starts a program that makes the terminal raw, as all do to which one types single keys, and waits until it has.
+    /// Starts a program that reads single keys, and waits until it has made the terminal raw.
     pub(crate) fn runs_raw(&self, line: &str) -> Process {
         let process = self.runs(line);
         until("the terminal is raw", || self.pty.is_raw());
@@ -50,21 +50,21 @@ impl<'a> Person<'a> {
         seen
     }
 
-    /// Reads up to the end of `text`, of which only the last line is written down: what comes before is about the program.
+    /// Reads up to the end of `text`. Only the last line goes into the transcript, because the rest is about the program.
     pub(crate) fn sees_at_last(&mut self, text: &str) {
         let seen = self.waits_for(text);
         let last = seen.trim_end().rsplit('\n').next().unwrap_or_default();
         self.scene.transcript().add(self.name, "sees", &format!("...\n{last}"));
     }
 
-    /// Reads up to the end of `text`, which is not written down.
+    /// Reads up to the end of `text`, without the transcript.
     pub(crate) fn waits_for(&mut self, text: &str) -> String {
         let seen = self.pty.expect(text);
         self.screen.process(seen.as_bytes());
         seen
     }
 
-    /// Reads up to the end of `text`, and writes down the row of the screen in which it stands.
+    /// Reads up to the end of `text`. The row of the screen with the text goes into the transcript.
     pub(crate) fn sees_row(&mut self, text: &str) {
         self.full_screen = true;
         self.waits_for(text);
@@ -73,7 +73,7 @@ impl<'a> Person<'a> {
         self.scene.transcript().add(self.name, "sees", row.trim_start());
     }
 
-    /// Reads until `text` has come last and stands on the screen, of which all is written down.
+    /// Reads until `text` is on the screen and its last line was shown last. The whole screen goes into the transcript.
     pub(crate) fn sees_screen(&mut self, text: &str) {
         self.full_screen = true;
         let last = text.rsplit('\n').next().unwrap_or_default();
@@ -83,7 +83,7 @@ impl<'a> Person<'a> {
         self.scene.transcript().add(self.name, "sees", &self.screen.screen().contents());
     }
 
-    /// Waits for the end of a program that should have left the terminal as it was, and returns what it has shown.
+    /// Waits for the end of a program, which must have restored the terminal. Returns what it has shown.
     pub(crate) fn ends(&mut self, process: Process, code: i32) -> String {
         let (ended, seen) = self.pty.finish(process);
         let mut shown = seen.as_str();
@@ -99,7 +99,7 @@ impl<'a> Person<'a> {
         seen
     }
 
-    /// Runs a command in a script, to its end, and returns what it has said, standard error last.
+    /// Runs a command in a script to its end. Returns its output, with standard error last.
     pub(crate) fn has_run(&self, line: &str, code: i32) -> String {
         let done = run_with(&mut self.scene.command(line), b"");
         let said = done.text() + &done.stderr;

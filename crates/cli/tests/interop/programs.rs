@@ -8,10 +8,10 @@ use std::{env, io};
 /// When it is set, a program that is not there is a failure.
 const VARIABLE: &str = "VUART_INTEROP";
 
-/// Where system daemons are, which not everybody's path has.
+/// The directories of system daemons, which not every search path contains.
 const DAEMONS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// Whether all of these are there. What is then not tested is said.
+/// Whether all of these programs are installed. If not, it reports what is not tested.
 pub(crate) fn are_there(names: &[&str]) -> bool {
     let absent: Vec<&str> = names.iter().copied().filter(|name| find(name).is_none()).collect();
     if absent.is_empty() {
@@ -23,18 +23,19 @@ pub(crate) fn are_there(names: &[&str]) -> bool {
     false
 }
 
-/// Says so past the test harness, which shows a test's words only when it fails.
+/// Reports that something is not tested, directly to standard error: the test harness shows a test's output only when it
+/// fails.
 pub(crate) fn not_tested(what: &str) {
-    // Nobody can be told that standard error fails.
+    // A failure of standard error can't be reported anywhere.
     let _ = io::stderr().write_all(format!("NOT TESTED with {what}\n").as_bytes());
 }
 
-/// The whole path of a program.
+/// The full path of a program.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     places().map(|place| place.join(name)).find(|path| path.is_file())
 }
 
-/// A search path on which `vuart` is the one that is tested.
+/// A search path on which `vuart` is the command under test.
 pub(crate) fn search_path() -> OsString {
     let own = Path::new(env!("CARGO_BIN_EXE_vuart")).parent().unwrap().to_owned();
     env::join_paths(std::iter::once(own).chain(places())).unwrap()

@@ -1,4 +1,4 @@
-//! A guest, its console, and what is written down of those who come to it.
+//! A guest, its console, and the transcript of what people and programs do there.
 
 use std::cell::{RefCell, RefMut};
 use std::fs::Permissions;
@@ -18,18 +18,18 @@ use super::transcript::Transcript;
 /// The console's name.
 pub(crate) const CONSOLE: &str = "vm0";
 
-/// What all of one test's programs meet.
+/// The environment of one test.
 pub(crate) struct Scene {
     runtime: Runtime,
-    /// A home for programs, for nobody else, as screen demands.
+    /// A private home directory for the programs, as screen requires.
     home: TempDir,
-    /// Ends with the scene.
+    /// The guest. It ends with the scene.
     _demo: Demo,
     transcript: RefCell<Transcript>,
 }
 
 impl Scene {
-    /// A guest at its prompt, with nobody at its console.
+    /// Starts a guest, and waits for its prompt. No client is at the console.
     pub(crate) fn new(transcript: &'static str) -> Self {
         let runtime = Runtime::new();
         let demo = Demo::start_with(&runtime, &["--name", CONSOLE]);
@@ -44,7 +44,7 @@ impl Scene {
         scene
     }
 
-    /// The runtime directory, in which each command is run.
+    /// The runtime directory. Each command runs in it.
     pub(crate) fn directory(&self) -> PathBuf {
         self.runtime.path()
     }
@@ -53,12 +53,12 @@ impl Scene {
         self.transcript.borrow_mut()
     }
 
-    /// Somebody at a terminal.
+    /// A person at a terminal.
     pub(crate) fn person(&self, name: &'static str) -> Person<'_> {
         Person::new(name, self)
     }
 
-    /// The command, as a shell has it. What is started is the command itself, unless it is more than one.
+    /// A shell command. The shell replaces itself with the command, unless it is a pipeline.
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new("sh");
         let exec = if line.contains('|') { "" } else { "exec " };
@@ -69,31 +69,31 @@ impl Scene {
             .env("VUART_RUNTIME_DIR", self.directory())
             .env("TERM", "vt100")
             .env("LC_ALL", "C")
-            // Where screen and minicom keep what is theirs.
+            // For the files of screen and minicom.
             .env("SCREENDIR", self.home.path())
             .env("HOME", self.home.path());
         command
     }
 
-    /// Who is at the console.
+    /// The sessions at the console.
     pub(crate) fn sessions(&self) -> Vec<SessionInfo> {
         let socket = self.directory().join(CONSOLE).with_extension("ctl");
         Client::connect(&socket, "test").unwrap().status().unwrap().sessions
     }
 
-    /// Waits until nobody is at the console.
+    /// Waits until the console has no session.
     pub(crate) fn until_free(&self) {
         until("the console is free", || self.sessions().is_empty());
     }
 
-    /// Nothing more comes: the transcript is compared, or written.
+    /// Compares the transcript with the committed one, or writes it.
     #[track_caller]
     pub(crate) fn finish(self) {
         self.transcript.into_inner().finish();
     }
 }
 
-/// Looks again and again, for what tells of itself in no other way.
+/// Polls a condition that can't be waited for otherwise.
 pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     let started = std::time::Instant::now();
     while !holds() {

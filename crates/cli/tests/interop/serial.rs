@@ -1,4 +1,4 @@
-//! Programs for a serial line, at a terminal that is the console.
+//! Programs for a serial line, at the console's terminal.
 
 use std::process::Stdio;
 
@@ -7,14 +7,14 @@ use super::programs::{are_there, not_tested};
 use super::scene::{CONSOLE, Scene};
 use super::support::Process;
 
-/// What makes a terminal of a raw socket, for those who have no other: any VMM's.
+/// The command that makes a terminal of a raw socket, for a VMM without a pseudo-terminal.
 const BRIDGE: &str = "socat -d -d PTY,link=bridge.pty,raw,echo=0 UNIX-CONNECT:vm0.sock";
 
-/// Which terminal a program is given.
+/// The terminal that a program uses.
 enum Terminal {
-    /// One that socat makes. It stays at the console when the program goes.
+    /// A terminal that socat makes. socat keeps the console when the program ends.
     Bridge(Process),
-    /// The console's own. Nobody is at the console when no program is.
+    /// The console's own terminal. The console is free when no program has it open.
     Own,
 }
 
@@ -37,7 +37,7 @@ impl Terminal {
         Some(Self::Own)
     }
 
-    /// Where it is, in the runtime directory.
+    /// Its name in the runtime directory.
     fn name(&self) -> String {
         match self {
             Self::Bridge(_) => "bridge.pty".to_owned(),
@@ -45,7 +45,7 @@ impl Terminal {
         }
     }
 
-    /// Who is at the console when the program has gone.
+    /// Checks who is at the console after the program has ended.
     fn afterwards(self, scene: &Scene) {
         match self {
             Self::Bridge(socat) => {
@@ -61,7 +61,7 @@ impl Terminal {
     }
 }
 
-/// A program at each terminal: how it is used, and under which names the transcripts are.
+/// Tests a program at each terminal. `used` operates it, and `transcripts` are the names of the two transcripts.
 fn at_each(program: &str, transcripts: [&'static str; 2], used: impl Fn(&mut Person<'_>, &str)) {
     if !are_there(&[program, "socat"]) {
         return;
@@ -95,13 +95,13 @@ fn picocom() {
 
 #[test]
 fn screen() {
-    // To screen that is the name of those who may do nothing.
+    // screen refuses to work for this user.
     if rustix::process::geteuid().as_raw() == 65534 {
         return not_tested("screen: it lets the user nobody do nothing");
     }
     at_each("screen", ["screen", "screen-pty"], |alice, terminal| {
         let screen = alice.runs(&format!("screen -c /dev/null -S console {terminal} 115200"));
-        // It clears the terminal, or says what it is first.
+        // It clears the terminal first, or shows a start page.
         alice.waits_for("\x1b[J");
         alice.types("\r");
         alice.sees_screen("> ");

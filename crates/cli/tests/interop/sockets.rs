@@ -6,7 +6,7 @@ use super::programs::{are_there, not_tested};
 use super::scene::Scene;
 use super::support::run;
 
-/// As a person uses it.
+/// The command that a person uses.
 const SOCAT: &str = "socat -,raw,echo=0,escape=0x1d UNIX-CONNECT:vm0.sock";
 
 #[test]
@@ -65,7 +65,7 @@ fn nc_in_pipes() {
     if !are_there(&["nc", "socat"]) {
         return;
     }
-    // There are others of that name, and each has its own options.
+    // Other programs of this name have other options.
     if !run(Command::new("nc").arg("-h")).stderr.contains("OpenBSD") {
         not_tested("OpenBSD's nc: there is another one");
         return;

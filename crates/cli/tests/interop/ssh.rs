@@ -1,4 +1,4 @@
-//! The command at the far end of OpenSSH, as `docs/ssh.md` says.
+//! The command over OpenSSH, as `docs/ssh.md` describes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use super::support::{Process, run};
 
 const PROGRAMS: [&str; 3] = ["sshd", "ssh", "ssh-keygen"];
 
-/// The last line that greets whoever attaches.
+/// The end of the first notes of a session.
 const GREETED: &str = "--replay all]\r\n";
 
-/// Whether the programs are there, and whoever runs the test is somebody who could log in.
+/// Whether the programs are installed, and the user who runs the test could log in.
 fn can_be_tried() -> bool {
     if !are_there(&PROGRAMS) {
         return false;
@@ -32,7 +32,8 @@ fn can_be_tried() -> bool {
     logs_in && can_have_a_terminal()
 }
 
-/// sshd gives each terminal to the group `tty`, unless the system has done so. Not everybody may.
+/// Whether sshd can make a terminal. It gives each terminal to the group `tty`, unless the system has done so, which needs
+/// privileges.
 fn can_have_a_terminal() -> bool {
     let mounts = fs::read_to_string("/proc/mounts").unwrap();
     let given = geteuid().is_root()
@@ -43,7 +44,7 @@ fn can_have_a_terminal() -> bool {
     given
 }
 
-/// Attaches, and is at the guest's prompt.
+/// Attaches, and waits for the guest's prompt.
 fn attach(person: &mut Person<'_>, line: &str) -> Process {
     let ssh = person.runs_raw(line);
     person.sees(GREETED);
@@ -82,7 +83,7 @@ fn a_terminal_through_ssh() {
     bob.types("\x1d");
     bob.ends(second, 0);
 
-    // What the guest answers after that, and how much of it is seen, is not the same in each run.
+    // How much of the guest's answer is seen differs from run to run, so it is not in the transcript.
     let line = format!("printf 'echo hi\\rhalt\\r' | {ssh} host vuart attach vm0");
     let done = run(&mut scene.command(&line));
     assert_eq!(done.code, 0, "{}", done.stderr);
@@ -113,7 +114,7 @@ fn e15_a_killed_ssh_gives_the_console_back() {
 }
 
 #[test]
-fn a_key_that_is_one_console() {
+fn an_ssh_key_can_be_limited_to_one_console() {
     if !can_be_tried() {
         return;
     }
@@ -138,7 +139,7 @@ fn a_key_that_is_one_console() {
 }
 
 #[test]
-fn a_group_that_has_consoles_and_no_shell() {
+fn an_ssh_group_can_have_consoles_and_no_shell() {
     if !can_be_tried() {
         return;
     }
@@ -173,7 +174,7 @@ fn a_group_that_has_consoles_and_no_shell() {
     scene.finish();
 }
 
-/// Needs nothing but a shell.
+/// This needs only a shell.
 #[test]
 fn the_wrapper_takes_names_of_consoles_only() {
     let scene = Scene::new("");

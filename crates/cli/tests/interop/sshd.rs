@@ -1,4 +1,4 @@
-//! An sshd on the loopback, for one test, run by whoever runs the test.
+//! An sshd on the loopback interface, for one test, which the test's user runs.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
@@ -13,20 +13,20 @@ use super::programs;
 use super::scene::Scene;
 use super::support::{Process, run};
 
-/// Where a root's sshd separates its privileges.
+/// The directory for the privilege separation of an sshd that root runs.
 const SEPARATION: &str = "/run/sshd";
 
-/// How often another port is tried, when somebody else has taken the free one.
+/// How many ports are tried, in case another process takes one.
 const ATTEMPTS: usize = 5;
 
-/// A server, which ends with the test, and what its clients need.
+/// A server that ends with the test, and the files for its clients.
 pub(crate) struct Sshd {
     _process: Process,
     dir: TempDir,
 }
 
 impl Sshd {
-    /// Starts one that lets this user in, whose key stands behind `options` in the file of authorized keys.
+    /// Starts a server that accepts this user. `options` precede the key in `authorized_keys`.
     pub(crate) fn start(scene: &Scene, options: &str, more: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         scene.transcript().replace(dir.path().to_str().unwrap(), "DIR");
@@ -39,7 +39,7 @@ impl Sshd {
         let authorized = format!("{options} {}", public("user"));
         fs::write(dir.path().join("authorized_keys"), authorized.trim_start()).unwrap();
         if rustix::process::geteuid().is_root() {
-            // Debian's service makes it; nobody else starts one here.
+            // Debian's service would make this directory.
             fs::create_dir_all(SEPARATION).unwrap();
         }
         let (process, port) =
@@ -49,18 +49,18 @@ impl Sshd {
         Self { _process: process, dir }
     }
 
-    /// How a client calls it, before the options and the command: `host` is this machine.
+    /// The start of a client's command line. The host name `host` is this machine.
     pub(crate) fn ssh(&self) -> String {
         format!("ssh -F {}", self.dir.path().join("ssh_config").display())
     }
 }
 
-/// A process that listens, and its port.
+/// Starts the server. Returns the process and its port, or `None` if the port is taken.
 fn listen(scene: &Scene, dir: &Path, more: &str) -> Option<(Process, u16)> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let config = dir.join("sshd_config");
     fs::write(&config, server(scene, dir, port) + more).unwrap();
-    // It insists on a whole path.
+    // sshd requires its full path.
     let mut command = Command::new(programs::find("sshd").unwrap());
     command.args(["-D", "-e", "-f"]).arg(&config).stdin(Stdio::null()).stderr(Stdio::piped());
     let mut process = Process::spawn(&mut command);
@@ -68,7 +68,7 @@ fn listen(scene: &Scene, dir: &Path, more: &str) -> Option<(Process, u16)> {
     loop {
         let Some(line) = log.next() else { panic!("sshd has ended without a word of the port") };
         if line.starts_with("Server listening") {
-            // What it says is a test's words, shown when that fails.
+            // The log is part of the test's output, which is shown if the test fails.
             thread::spawn(move || log.for_each(|line| eprintln!("sshd: {line}")));
             return Some((process, port));
         }
@@ -92,7 +92,7 @@ fn server(scene: &Scene, dir: &Path, port: u16) -> String {
         ("PidFile", "none".to_owned()),
         ("HostKey", path(dir, "host")),
         ("AuthorizedKeysFile", path(dir, "authorized_keys")),
-        // The directory for temporary files is everybody's.
+        // The directory for temporary files is writable by everybody.
         ("StrictModes", "no".to_owned()),
         ("UsePAM", "no".to_owned()),
         ("PasswordAuthentication", "no".to_owned()),

@@ -1,16 +1,16 @@
-//! What was run, typed and seen, as a file of `docs/transcripts`: written by a run, and compared with each later one.
+//! A transcript of what was run, typed and seen, in a file of `docs/transcripts`. One run writes it; later runs compare it.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// When it is set, the files are written; otherwise they are compared.
+/// The variable that makes a run write the files instead of comparing them.
 const VARIABLE: &str = "VUART_WRITE_TRANSCRIPTS";
 
 /// The first line of each file.
 const HEADER: &str =
     "What a run of crates/cli/tests/interop has shown; that compares it, and writes it anew.";
 
-/// Who does something and what, before what is run, typed or seen.
+/// The width of the column that says who does what.
 const WIDTH: usize = 16;
 
 /// A transcript that grows.
@@ -18,9 +18,9 @@ const WIDTH: usize = 16;
 pub(crate) struct Transcript {
     name: &'static str,
     text: String,
-    /// What was written last, so that what follows it directly is not headed again.
+    /// The last head, so that it is not repeated.
     last: String,
-    /// What differs from run to run, and what stands for it.
+    /// Texts that differ from run to run, and their replacements.
     replaced: Vec<(String, &'static str)>,
 }
 
@@ -29,12 +29,12 @@ impl Transcript {
         Self { name, text: String::new(), last: String::new(), replaced: Vec::new() }
     }
 
-    /// From now on `what` stands there as `instead`.
+    /// From now on, `what` is written as `instead`.
     pub(crate) fn replace(&mut self, what: impl Into<String>, instead: &'static str) {
         self.replaced.push((what.into(), instead));
     }
 
-    /// A line that says what comes.
+    /// Adds a title.
     pub(crate) fn title(&mut self, title: &str) {
         self.text += "\n# ";
         self.text += title;
@@ -42,7 +42,7 @@ impl Transcript {
         self.last.clear();
     }
 
-    /// Somebody does something: `what` stands behind it, each of its lines below the one before.
+    /// Adds an action. The lines of `what` stand below each other.
     pub(crate) fn add(&mut self, who: &str, does: &str, what: &str) {
         let head = format!("{who} {does}");
         let lines = self.plain(what);
@@ -54,9 +54,9 @@ impl Transcript {
         }
     }
 
-    /// As it is in each run, and as text that can be read: control characters with a caret.
+    /// The text as it is in each run, with control characters as carets.
     fn plain(&self, text: &str) -> String {
-        // ssh ends its own lines for a terminal that is raw, and this one isn't any more.
+        // ssh ends its own lines with CR LF for a raw terminal, and this terminal is not raw any more.
         let mut text = text.replace("\r\r\n", "\n").replace("\r\n", "\n");
         for (what, instead) in &self.replaced {
             text = text.replace(what.as_str(), instead);
@@ -81,7 +81,7 @@ impl Transcript {
         text.chars().map(caret).collect()
     }
 
-    /// Writes the file, or compares with it.
+    /// Writes the file, or compares it.
     #[track_caller]
     pub(crate) fn finish(self) {
         let text = format!("{HEADER}\n{}", self.text);
@@ -105,7 +105,7 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/transcripts")
 }
 
-/// Where a number or a time stands behind the word, `instead` is put for as much of it as is `long`.
+/// Replaces the number or time after each `word`, as far as `long` says.
 fn replaced_behind(text: &str, word: &str, instead: &str, long: impl Fn(&str) -> usize) -> String {
     let mut pieces = text.split(word);
     let mut replaced = pieces.next().unwrap_or_default().to_owned();
@@ -120,7 +120,7 @@ fn replaced_behind(text: &str, word: &str, instead: &str, long: impl Fn(&str) ->
 }
 
 #[test]
-fn what_differs_from_run_to_run_is_not_in_it() {
+fn a_transcript_does_not_contain_what_differs_from_run_to_run() {
     let mut transcript = Transcript::new("");
     transcript.replace("/tmp/x", "DIR");
     assert_eq!(

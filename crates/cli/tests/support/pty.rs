@@ -1,4 +1,4 @@
-//! A terminal, seen from where the person sits.
+//! A terminal and the person at it.
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -14,11 +14,11 @@ use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
 
 use super::{Process, Runtime, wait_for};
 
-/// A pseudo-terminal with a person at it, who reads along.
+/// A pseudo-terminal, and the person who types and reads there.
 pub(crate) struct Pty {
     master: OwnedFd,
     slave: OwnedFd,
-    /// What has been shown and not been looked at.
+    /// What has been shown and not been read.
     screen: Vec<u8>,
 }
 
@@ -43,7 +43,7 @@ impl Pty {
         Process::spawn(command.stdin(end()).stdout(end()).stderr(end()))
     }
 
-    /// A file descriptor of the terminal, for one of a command's streams.
+    /// The terminal, for one of a command's streams.
     pub(crate) fn stream(&self) -> Stdio {
         self.slave.try_clone().unwrap().into()
     }
@@ -76,10 +76,10 @@ impl Pty {
     pub(crate) fn finish(&mut self, mut process: Process) -> (i32, String) {
         const MARK: &str = "\x01end of the process\x01";
         let slave = self.slave.try_clone().unwrap();
-        // Meanwhile it is read what the process writes: a terminal takes no more than some thousand bytes otherwise.
+        // The process may write meanwhile, and a terminal holds only a few thousand bytes. So a thread waits for its end.
         let waiting = std::thread::spawn(move || {
             let code = process.code();
-            // What a program has written is shown a moment later: something that was written after it marks the end.
+            // Output is shown a moment after it was written. This mark is written last, so it is shown last.
             rustix::io::write(slave, MARK.as_bytes()).unwrap();
             code
         });
@@ -93,7 +93,7 @@ impl Pty {
         self.screen.extend_from_slice(&buffer[..length]);
     }
 
-    /// Gives it another size.
+    /// Changes the size of the terminal.
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&self.master, size).unwrap();
@@ -101,19 +101,19 @@ impl Pty {
 
     /// The terminal's settings, to be compared.
     pub(crate) fn settings(&self) -> String {
-        // Termios has no equality, and its text names every mode and character.
+        // Termios can't be compared, but its debug text contains every mode and character.
         format!("{:?}", tcgetattr(&self.slave).unwrap())
     }
 
     /// Whether a program has made it raw.
     pub(crate) fn is_raw(&self) -> bool {
         let settings: Termios = tcgetattr(&self.slave).unwrap();
-        // Some programs change these one by one.
+        // Some programs change the modes one by one.
         !settings.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO)
     }
 }
 
-/// Somebody at a terminal who has attached to the console `vm0`.
+/// A person who has attached to the console `vm0`, and the client.
 pub(crate) fn attached(runtime: &Runtime, more: &[&str]) -> (Pty, Process) {
     let mut pty = Pty::new();
     let client = pty.spawn(&mut runtime.vuart(&[&["attach", "vm0"], more].concat()));

@@ -1,8 +1,8 @@
-//! A console that the test serves itself: it is the guest, and says when it reads.
+//! A console that the test itself serves. The test is the guest: it decides when output is written and input is read.
 
 use std::time::Duration;
 
-use vuart_endpoint::{Cause, Console, Input, Symbol};
+use vuart_endpoint::{Cause, Console, Identity, Input, Symbol};
 use vuart_scrollback::{Scrollback, Writer};
 use vuart_server::{Claim, Server, ServerThread};
 use vuart_wire::RuntimeDir;
@@ -12,24 +12,24 @@ use super::{GUARD, Runtime};
 /// The name of the console.
 pub(crate) const NAME: &str = "vm0";
 
-/// A console with the test for a guest.
+/// A console whose guest is the test.
 pub(crate) struct Served {
-    /// Writes the guest's output.
+    /// The guest's output.
     pub(crate) output: Writer,
-    /// Has what was typed.
+    /// The guest's input.
     pub(crate) input: Input,
     pub(crate) console: Console,
     server: ServerThread,
 }
 
 impl Served {
-    /// With a ring of `capacity` bytes.
+    /// Serves a console with a ring of `capacity` bytes.
     pub(crate) fn new(runtime: &Runtime, capacity: usize) -> Self {
         let (output, scrollback) = Scrollback::new(capacity).unwrap();
         Self::on(runtime, output, scrollback)
     }
 
-    /// With this ring.
+    /// Serves a console with this ring.
     pub(crate) fn on(runtime: &Runtime, output: Writer, scrollback: Scrollback) -> Self {
         Self::prepared(runtime, output, scrollback, |_| ()).0
     }
@@ -48,25 +48,25 @@ impl Served {
         (Self { output, input, console, server }, prepared)
     }
 
-    /// The server goes away without a word; the guest's output stays.
+    /// Stops the server without a notice to its clients. The guest's output stays.
     pub(crate) fn stop(self) -> (Writer, Scrollback) {
         let scrollback = self.console.scrollback().clone();
         drop(self.server);
         (self.output, scrollback)
     }
 
-    /// Another server, with the same output.
+    /// Replaces the server. The guest's output stays.
     pub(crate) fn restarted(self, runtime: &Runtime) -> Self {
         let (output, scrollback) = self.stop();
         Self::on(runtime, output, scrollback)
     }
 
-    /// Waits until so many sessions are there.
+    /// Waits until the console has `count` sessions.
     pub(crate) fn until_sessions(&self, count: usize) {
         self.until(&format!("{count} sessions"), |console| console.sessions().len() == count);
     }
 
-    /// Waits until something is so.
+    /// Waits for a condition. `what` describes it.
     pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Console) -> bool) {
         let started = std::time::Instant::now();
         while !is_so(&self.console) {
@@ -75,13 +75,13 @@ impl Served {
         }
     }
 
-    /// The guest writes.
+    /// Lets the guest write.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.output.extend(bytes);
         self.console.doorbell().ring();
     }
 
-    /// The guest reads all that has been typed so far.
+    /// Lets the guest read all input so far. A break is returned as `^`.
     pub(crate) fn typed(&mut self) -> Vec<u8> {
         let mut typed = Vec::new();
         let mut symbols = [Symbol::Break; 256];
@@ -96,7 +96,7 @@ impl Served {
         }
     }
 
-    /// The guest reads until it has `count` bytes.
+    /// Lets the guest read until it has `count` bytes.
     pub(crate) fn typed_exactly(&mut self, count: usize) -> Vec<u8> {
         let started = std::time::Instant::now();
         let mut typed = Vec::new();
@@ -108,14 +108,19 @@ impl Served {
         typed
     }
 
-    /// The guest is over, and its clients are given everything.
+    /// Ends the console, and waits until the clients have received everything.
     pub(crate) fn end(self, cause: &Cause) {
         assert!(self.end_within(cause, GUARD));
     }
 
-    /// The guest is over. Whether the clients have taken everything after so long.
+    /// Ends the console. Returns whether the clients have received everything within `patience`.
     pub(crate) fn end_within(self, cause: &Cause, patience: Duration) -> bool {
         self.console.end(cause);
         self.server.finish(patience)
     }
+}
+
+/// The identity of another client.
+pub(crate) fn identity(label: &str) -> Identity {
+    Identity::new(label, 1000, Some(42))
 }

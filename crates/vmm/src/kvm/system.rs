@@ -1,4 +1,4 @@
-//! `/dev/kvm`: whether it is there, may be used, and has what the machine is made of.
+//! `/dev/kvm`: opens it, and checks that it has what the machine needs.
 
 use std::ffi::CStr;
 
@@ -10,7 +10,7 @@ use crate::Error;
 
 const DEVICE: &CStr = c"/dev/kvm";
 
-/// What the machine is made of.
+/// The capabilities that the machine needs, with their names for the user.
 const NEEDED: [(Cap, &str); 6] = [
     (Cap::UserMemory, "user memory"),
     (Cap::SetTssAddr, "real mode (KVM_CAP_SET_TSS_ADDR)"),
@@ -20,18 +20,18 @@ const NEEDED: [(Cap, &str); 6] = [
     (Cap::ImmediateExit, "immediate exit (KVM_CAP_IMMEDIATE_EXIT)"),
 ];
 
-/// Three pages that the guest does not use, below the firmware's place at the top of 4 GiB. Intel processors that can't
-/// run real mode by themselves need them.
+/// The address of three pages that the guest does not use, below the place of the firmware at the top of 4 GiB. Intel
+/// processors without unrestricted-guest support need them for real mode.
 const TSS: usize = 0xfffb_d000;
 
-/// Finds out whether a machine can be made, by making one.
+/// Finds out whether a virtual machine can be made, by making one.
 pub(crate) fn probe() -> Result<(), Error> {
     let vm = create_vm(&open()?)?;
     vm.create_vcpu(0).map_err(refused("make a processor"))?;
     Ok(())
 }
 
-/// Opens KVM, if it is the KVM that the machine needs.
+/// Opens KVM and checks its version and capabilities.
 pub(super) fn open() -> Result<Kvm, Error> {
     open_at(DEVICE)
 }
@@ -52,12 +52,12 @@ fn open_at(path: &CStr) -> Result<Kvm, Error> {
     }
 }
 
-/// Makes a machine with interrupt controllers and a timer, and nothing else.
+/// Makes a virtual machine with interrupt controllers and a timer.
 pub(super) fn create_vm(kvm: &Kvm) -> Result<VmFd, Error> {
     let vm = loop {
         match kvm.create_vm() {
             Ok(vm) => break vm,
-            // A signal came; some kernels do not start over by themselves.
+            // Interrupted by a signal. Some kernels do not restart the call.
             Err(cause) if cause.errno() == libc::EINTR => {}
             Err(cause) if cause.errno() == libc::EBUSY => return Err(Error::KvmBusy),
             Err(cause) => return Err(refused("make a machine")(cause)),
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_device_is_said_to_be_missing() {
+    fn a_missing_device_is_reported() {
         let error = open_at(c"/nonexistent/kvm").err();
         assert!(matches!(error, Some(Error::NoKvm)), "{error:?}");
     }

@@ -8,18 +8,18 @@ use super::texts;
 use crate::printed_line;
 
 const CTRL_C: u8 = 0x03;
-/// Ticks a second, of the timer that the program has.
+/// Ticks of the program's timer in a second.
 const HZ: u128 = 20;
 
-/// What comes after a command.
+/// What follows a command.
 pub(super) enum Next {
-    /// The next one.
+    /// The next prompt.
     Prompt,
-    /// Nothing.
+    /// The end of the program.
     Halt,
 }
 
-/// Runs a line.
+/// Runs a command line.
 pub(super) fn run(driver: &mut Driver<'_>, line: &[u8], started: Instant) -> Result<Next, Leave> {
     let line = skip_spaces(line);
     let (name, rest) = line.split_at(line.iter().position(|byte| *byte == b' ').unwrap_or(line.len()));
@@ -27,7 +27,7 @@ pub(super) fn run(driver: &mut Driver<'_>, line: &[u8], started: Instant) -> Res
         b"" => {}
         b"help" => driver.write(texts::HELP.as_bytes())?,
         b"echo" => {
-            // All that follows the one space behind the name, exactly as it is.
+            // Everything after the one space behind the name, unchanged.
             driver.write(rest.get(1..).unwrap_or_default())?;
             driver.write(texts::NEWLINE.as_bytes())?;
         }
@@ -65,7 +65,7 @@ fn print(driver: &mut Driver<'_>, argument: &[u8]) -> Result<(), Leave> {
     for number in 1..=last {
         driver.write(&printed_line(number))?;
         if driver.is_break_waiting() {
-            // As on any terminal, it takes what was typed before it along.
+            // As on any terminal, ^C also discards what was typed before it.
             while driver.getc()? != CTRL_C {}
             return driver.write(texts::INTERRUPTED.as_bytes());
         }
@@ -73,7 +73,7 @@ fn print(driver: &mut Driver<'_>, argument: &[u8]) -> Result<(), Leave> {
     Ok(())
 }
 
-/// A decimal number from 0 to 65535: digits and nothing else.
+/// Parses a decimal number from 0 to 65535 that has only digits.
 fn number(text: &[u8]) -> Option<u16> {
     if text.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! The driver: characters in and out by interrupt.
+//! The driver: receives and transmits characters by interrupt.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,28 +13,30 @@ const RX_SIZE: usize = 0x400;
 const TX_SIZE: usize = 0x800;
 const CTRL_C: u8 = 0x03;
 
-/// One tick of the program's timer, 20 a second.
+/// The period of the program's timer: 20 ticks a second.
 const TICK: Duration = Duration::from_millis(50);
 
-/// The UART with a ring for each direction.
+/// The UART, with a ring for each direction.
 pub(super) struct Driver<'a> {
     uart: Uart<'a>,
     interrupts: Interrupts<'a>,
+    /// Received characters.
     rx: VecDeque<u8>,
+    /// Characters to send.
     tx: VecDeque<u8>,
-    /// How many of the characters in the receive ring are ^C.
+    /// The number of ^C in the receive ring.
     rx_breaks: usize,
     /// Whether the receive interrupt is off because the ring is full.
     rx_held: bool,
-    /// What IER holds.
+    /// The value of IER.
     ier: u8,
 }
 
 impl<'a> Driver<'a> {
-    /// Takes over the UART where detection has left it.
+    /// Sets the UART up, after detection.
     pub(super) fn set_up(uart: Uart<'a>, interrupts: Interrupts<'a>) -> Self {
-        // Still in loopback, where no input from outside arrives: what clearing the FIFO discards is the test's, not what
-        // somebody typed.
+        // The UART is still in loopback, where no input from outside arrives. So clearing the FIFO discards characters of the
+        // test, and not input.
         uart.write(Register::IerDlm, 0);
         uart.write(Register::Lcr, LCR_8N1 | LCR_DLAB);
         uart.write(Register::RbrThrDll, 1);
@@ -57,7 +59,7 @@ impl<'a> Driver<'a> {
         driver
     }
 
-    /// The next character, as soon as there is one.
+    /// Waits for the next character.
     pub(super) fn getc(&mut self) -> Result<u8, Leave> {
         let character = loop {
             if let Some(character) = self.rx.pop_front() {
@@ -69,8 +71,8 @@ impl<'a> Driver<'a> {
         if character == CTRL_C {
             self.rx_breaks -= 1;
         }
-        // Half of the ring free is enough to turn the receive interrupt on again: at once would be one interrupt for each
-        // character. Whatever the UART has by then raises the interrupt anew.
+        // The receive interrupt is turned on again when half of the ring is free. At the first free place it would be one
+        // interrupt for each character. Characters that the UART holds by then raise the interrupt again.
         if self.rx_held && self.rx.len() <= RX_SIZE / 2 {
             self.rx_held = false;
             self.set_ier(self.ier | IER_ERBFI);
@@ -78,13 +80,13 @@ impl<'a> Driver<'a> {
         Ok(character)
     }
 
-    /// Whether a ^C is in what was typed ahead.
+    /// Whether a ^C is in the receive ring.
     pub(super) fn is_break_waiting(&self) -> bool {
         self.rx_breaks > 0
     }
 
-    /// Puts text into the transmit ring, waiting for room as needed. It is sent when the ring is full or the monitor has to
-    /// wait, so that it leaves in full bursts.
+    /// Puts text into the transmit ring, and waits for room as needed. Sending starts when the ring is full or the monitor has
+    /// to wait, so that the text leaves in full bursts.
     pub(super) fn write(&mut self, mut text: &[u8]) -> Result<(), Leave> {
         while !text.is_empty() {
             let room = TX_SIZE - self.tx.len();
@@ -99,7 +101,7 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Waits until all output has been handed to the transmitter.
+    /// Waits until the transmitter has taken all output.
     pub(super) fn drain(&mut self) -> Result<(), Leave> {
         self.tx_start();
         while !self.tx.is_empty() {
@@ -108,7 +110,7 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Waits until the transmitter has sent all that it was handed. There is no interrupt for that: look at each tick.
+    /// Waits until the transmitter has sent everything. There is no interrupt for this, so it looks at each tick.
     pub(super) fn wait_sent(&mut self) -> Result<(), Leave> {
         while self.uart.read(Register::Lsr) & LSR_TEMT == 0 {
             if self.interrupts.wait_tick(TICK)? {
@@ -118,8 +120,9 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// The values of IER, IIR, LCR, MCR, LSR, MSR, SCR, DLL and DLM. Reading IIR may take back the transmitter's interrupt,
-    /// so that must be off: call [`drain`](Self::drain) before.
+    /// The values of IER, IIR, LCR, MCR, LSR, MSR, SCR, DLL and DLM.
+    ///
+    /// Reading IIR may clear the transmitter's interrupt, so that interrupt must be off: call [`drain`](Self::drain) before.
     pub(super) fn registers(&self) -> [u8; 9] {
         let mut values = [0; 9];
         let in_order = [
@@ -142,8 +145,8 @@ impl<'a> Driver<'a> {
         values
     }
 
-    /// Sends what is in the ring: turns the transmitter's interrupt on, if it is not on. That by itself raises it, if the
-    /// transmitter is empty.
+    /// Starts sending: turns the transmitter's interrupt on if it is off. If the transmitter is empty, this raises the
+    /// interrupt.
     fn tx_start(&mut self) {
         if !self.tx.is_empty() && self.ier & IER_ETBEI == 0 {
             self.set_ier(self.ier | IER_ETBEI);
@@ -155,9 +158,10 @@ impl<'a> Driver<'a> {
         self.handle_interrupt()
     }
 
-    /// The event stands for edges, and the UART's line stays up while anything at all is pending. So the handler must not
-    /// leave before the UART has said "nothing": otherwise the line never falls, no further edge comes, and the port is
-    /// dead.
+    /// Handles interrupts until none is pending.
+    ///
+    /// The event stands for edges, and the UART's line stays high while anything is pending. If the handler returned earlier,
+    /// the line would never fall, no further edge would come, and the port would be dead.
     fn handle_interrupt(&mut self) -> Result<(), Leave> {
         loop {
             let iir = self.uart.read(Register::IirFcr);
@@ -167,20 +171,20 @@ impl<'a> Driver<'a> {
             match iir & IIR_ID {
                 IIR_RDA | IIR_CTI => self.receive(),
                 IIR_THRE => self.transmit(),
-                // Reading the register is what clears the interrupt. A monitor has no use for what it says: a character
-                // with an error is taken as it is, and there is no modem.
+                // Reading the register clears the interrupt. Its value does not matter here: a character with an error is
+                // taken as it is, and there is no modem.
                 IIR_RLS => drop(self.uart.read(Register::Lsr)),
                 IIR_MS => drop(self.uart.read(Register::Msr)),
-                // No 16550A has another one: nothing is known that would clear it.
+                // A 16550A has no other interrupt, so how to clear this one is unknown.
                 _ => return Ok(()),
             }
-            // A processor can be stopped anywhere; a thread must look, should a broken device never come to an end.
+            // A broken device may never stop. A vCPU can be stopped anywhere, but a thread has to look.
             self.interrupts.check_stop()?;
         }
     }
 
-    /// Takes characters until the FIFO is empty. If the ring is full first, turns the interrupt off and leaves the rest
-    /// where it is: the FIFO fills, and from there the device holds the sender back.
+    /// Takes characters until the FIFO is empty. If the ring is full before that, it turns the interrupt off and leaves the
+    /// rest in the FIFO. The FIFO fills, and the device then holds the sender back.
     fn receive(&mut self) {
         while self.uart.read(Register::Lsr) & LSR_DR != 0 {
             if self.rx.len() == RX_SIZE {
@@ -196,8 +200,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// The transmitter is empty: it takes a FIFO full at once. Reading IIR has already cleared the interrupt; the next one
-    /// comes when these are gone. With nothing left to send the interrupt is turned off.
+    /// Fills the empty transmitter's FIFO. Reading IIR has already cleared the interrupt; the next one comes when the FIFO is
+    /// empty again. If nothing is left to send, the interrupt is turned off.
     fn transmit(&mut self) {
         for character in self.tx.drain(..usize::from(FIFO).min(self.tx.len())) {
             self.uart.write(Register::RbrThrDll, character);

@@ -1,27 +1,27 @@
-//! Line editing: what becomes of each character that is typed.
+//! Line editing: what each typed character does.
 
-/// The longest line.
+/// The longest line, in bytes.
 const LINE_MAX: usize = 8191;
 
-/// What to do about a character.
+/// What to do after a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     /// Nothing.
     Ignore,
-    /// It is in the line now: show it.
+    /// The character has been added: show it.
     Echo(u8),
-    /// The line is full: say so.
+    /// The line is full: ring the bell.
     Bell,
-    /// So many characters have been taken off the line: take them off the screen.
+    /// This many characters have been removed: erase them on the screen.
     Erase(usize),
-    /// The line is abandoned: begin a new one.
+    /// The line is abandoned: begin a new line.
     Abandon,
     /// The line is complete.
     Complete,
 }
 
-/// Where we are in an escape sequence: `ESC [ ... final` and `ESC O x` are what keys send, and any other `ESC x` is taken
-/// to be two characters.
+/// The position in an escape sequence. Keys send `ESC [ ... final` and `ESC O x`; any other `ESC x` is taken for two
+/// characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Escape {
     No,
@@ -39,11 +39,12 @@ pub(super) struct Editor {
 }
 
 impl Editor {
+    /// An empty line.
     pub(super) fn new() -> Self {
         Self { line: Vec::new(), escape: Escape::No, after_cr: false }
     }
 
-    /// What is in the line.
+    /// The line.
     pub(super) fn line(&self) -> &[u8] {
         &self.line
     }
@@ -62,13 +63,13 @@ impl Editor {
             b' '..=b'~' | 0x80..=0xff => {
                 self.escape = match (self.escape, character) {
                     (Escape::Esc, b'O') => Escape::Ss3,
-                    // `[`, and the parameters behind it.
+                    // `[`, and its parameters.
                     (Escape::Esc, b'[') | (Escape::Csi, ..0x40) => Escape::Csi,
                     _ => Escape::No,
                 };
                 Action::Ignore
             }
-            // Control characters end an escape sequence, whatever else they do.
+            // A control character also ends an escape sequence.
             _ => {
                 self.escape = Escape::No;
                 self.control(character, after_cr)
@@ -82,7 +83,7 @@ impl Editor {
                 self.after_cr = true;
                 Action::Complete
             }
-            b'\n' if after_cr => Action::Ignore, // it belongs to the CR
+            b'\n' if after_cr => Action::Ignore, // it is part of CR LF
             b'\n' => Action::Complete,
             0x08 | 0x7f => Action::Erase(usize::from(self.erase())),
             0x15 => Action::Erase(std::iter::from_fn(|| self.erase().then_some(())).count()),
@@ -91,7 +92,7 @@ impl Editor {
                 self.escape = Escape::Esc;
                 Action::Ignore
             }
-            b'\t' => self.take(b' '), // pasted text has them: a space keeps its words apart
+            b'\t' => self.take(b' '), // in pasted text; a space keeps the words apart
             _ => Action::Ignore,
         }
     }
@@ -104,8 +105,7 @@ impl Editor {
         Action::Echo(character)
     }
 
-    /// Takes the last character off the line, if there is one. A UTF-8 sequence is one character: its continuation bytes
-    /// are 10xxxxxx.
+    /// Removes the last character, if there is one. A UTF-8 sequence is one character; its continuation bytes are 10xxxxxx.
     fn erase(&mut self) -> bool {
         let Some(mut last) = self.line.pop() else { return false };
         while last & 0xc0 == 0x80 {

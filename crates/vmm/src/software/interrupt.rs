@@ -1,4 +1,4 @@
-//! What the program has from the processor and the 8259: to wait for an interrupt.
+//! Waiting for the interrupt of COM1, as a processor and an 8259 do.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
@@ -10,16 +10,16 @@ use vmm_sys_util::eventfd::EventFd;
 use crate::Error;
 use crate::stop::Stop;
 
-/// Why the guest's thread leaves before the guest has halted.
+/// The reason why the guest's thread ends before the guest has halted.
 #[derive(Debug)]
 pub(super) enum Leave {
-    /// It was asked to.
+    /// A request to stop.
     Stopped,
-    /// It can't wait for interrupts.
+    /// An error while waiting for interrupts.
     Failed(Error),
 }
 
-/// What [`Epoll`] says an event is.
+// The data of the two events in the epoll set.
 const IRQ: u64 = 0;
 const STOP: u64 = 1;
 
@@ -31,6 +31,7 @@ pub(super) struct Interrupts<'a> {
 }
 
 impl<'a> Interrupts<'a> {
+    /// An interrupt input, whose waits `stop` ends.
     pub(super) fn new(irq: EventFd, stop: &'a Stop) -> Result<Self, Error> {
         let epoll = Epoll::new().map_err(failed)?;
         for (event, name) in [(&irq, IRQ), (stop.event(), STOP)] {
@@ -41,13 +42,13 @@ impl<'a> Interrupts<'a> {
         Ok(Self { irq, stop, epoll })
     }
 
-    /// Halts until the next interrupt.
+    /// Waits for the next interrupt.
     pub(super) fn wait(&self) -> Result<(), Leave> {
         self.sleep(None)?;
         self.acknowledge()
     }
 
-    /// Halts until the next interrupt or the next tick of a timer. True if it is an interrupt.
+    /// Waits for the next interrupt or for a tick of the timer. Returns whether an interrupt came.
     pub(super) fn wait_tick(&self, tick: Duration) -> Result<bool, Leave> {
         let interrupted = self.sleep(Some(tick))?;
         if interrupted {
@@ -56,12 +57,12 @@ impl<'a> Interrupts<'a> {
         Ok(interrupted)
     }
 
-    /// Whether to leave. For loops that do not wait.
+    /// Fails if the guest is to stop. For loops that do not wait.
     pub(super) fn check_stop(&self) -> Result<(), Leave> {
         if self.stop.is_requested() { Err(Leave::Stopped) } else { Ok(()) }
     }
 
-    /// True if an interrupt came, false if the time is over.
+    /// Waits for an interrupt. Returns `false` if the time is over.
     fn sleep(&self, timeout: Option<Duration>) -> Result<bool, Leave> {
         let milliseconds =
             timeout.map_or(-1, |timeout| i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
@@ -71,7 +72,7 @@ impl<'a> Interrupts<'a> {
             match self.epoll.wait(milliseconds, &mut events) {
                 Ok(0) => return Ok(false),
                 Ok(count) if events[..count].iter().any(|event| event.data() == IRQ) => return Ok(true),
-                // The request to stop, which the check finds, or some signal.
+                // The request to stop, which the check finds.
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(Leave::Failed(failed(error))),
@@ -79,8 +80,9 @@ impl<'a> Interrupts<'a> {
         }
     }
 
-    /// Takes the interrupt, as the 8259 does when the processor acknowledges it: before the handler looks at the UART. An
-    /// edge that comes later makes the event readable again, so none is lost; at worst the handler finds nothing to do.
+    /// Takes the interrupt before the handler looks at the UART, as the 8259 does when the processor acknowledges it.
+    ///
+    /// A later edge makes the event readable again, so none is lost. At worst the handler finds nothing to do.
     fn acknowledge(&self) -> Result<(), Leave> {
         match self.irq.read() {
             Ok(_) => Ok(()),

@@ -1,9 +1,9 @@
 //! The machine without a virtual processor: a thread that does what the guest program does.
 //!
-//! It is the program of `guest.S` over again, part by part and register access by register access, so that a console
-//! shows the same bytes whichever runs. It reaches the UART as the program does, over the bus, and has its interrupts by
-//! the same event. Two things differ. It takes interrupts only where the program would halt and wait for one, so nothing
-//! runs concurrently. And it has no timer: a clock counts the ticks.
+//! It repeats the program of `guest.S` part by part and register access by register access, so that a console shows the same
+//! bytes with either engine. Like that program it reaches the UART over the bus, and gets interrupts by the same event. Two
+//! things differ. It takes interrupts only where the program would halt and wait for one, so nothing runs concurrently. And it
+//! has no timer: a clock counts the ticks.
 
 mod commands;
 mod detect;
@@ -25,7 +25,7 @@ use driver::Driver;
 use interrupt::{Interrupts, Leave};
 use registers::Uart;
 
-/// Runs a program on the current thread until it is over.
+/// Runs a program on the current thread until it ends.
 pub(crate) fn run(board: &Board, irq: EventFd, stop: &Stop, program: &Program) -> Result<Exit, Error> {
     match program {
         Program::Monitor => monitor(board, irq, stop),
@@ -55,7 +55,7 @@ fn monitor(board: &Board, irq: EventFd, stop: &Stop) -> Result<Exit, Error> {
     }
 }
 
-/// Pulses the reset line, which ends the machine.
+/// Resets the machine, which ends it.
 fn reset(board: &Board) -> Result<Exit, Error> {
     board.write(i8042::PORT, &[i8042::RESET]);
     board.outcome().unwrap_or(Ok(Exit::Halted))

@@ -1,4 +1,4 @@
-//! The monitor: prompt, line, command, again.
+//! The monitor: prompts, reads a line, runs the command, and repeats.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use super::editor::{Action, Editor};
 use super::interrupt::Leave;
 use super::texts;
 
-/// Runs until the guest is to halt, and everything it has said is sent.
+/// Runs until a command halts the guest and all output has been sent.
 pub(super) fn run(mut driver: Driver<'_>) -> Result<(), Leave> {
     let started = Instant::now();
     let mut editor = Editor::new();
@@ -26,7 +26,7 @@ pub(super) fn run(mut driver: Driver<'_>) -> Result<(), Leave> {
     }
 }
 
-/// True when the line is complete, false when it is abandoned.
+/// Reads a line. Returns `false` if it is abandoned.
 fn read_line(driver: &mut Driver<'_>, editor: &mut Editor) -> Result<bool, Leave> {
     loop {
         let character = driver.getc()?;

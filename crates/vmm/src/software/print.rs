@@ -1,10 +1,11 @@
-//! The program that prints, as `print.S` has it.
+//! The program that prints, as in `print.S`.
 
 use super::registers::{FCR_CLEAR, FIFO, LCR_8N1, LSR_TEMT, LSR_THRE, MCR_PRINT, Register, Uart};
-use crate::program::{Burst, printed_bytes};
+use crate::printed::printed_bytes;
+use crate::program::Burst;
 use crate::stop::Stop;
 
-/// Prints, unless it is stopped: then false.
+/// Prints. Returns `false` if it is stopped.
 pub(super) fn run(uart: &Uart<'_>, stop: &Stop, bytes: u32, burst: Burst) -> bool {
     uart.write(Register::IerDlm, 0);
     uart.write(Register::Lcr, LCR_8N1);
@@ -26,10 +27,10 @@ pub(super) fn run(uart: &Uart<'_>, stop: &Stop, bytes: u32, burst: Burst) -> boo
     wait(uart, stop, LSR_TEMT)
 }
 
-/// Waits until LSR has a bit; false if it is stopped.
+/// Waits until LSR has a bit. Returns `false` if it is stopped.
 fn wait(uart: &Uart<'_>, stop: &Stop, bit: u8) -> bool {
     loop {
-        // Each time: a broken device never comes to an end.
+        // Checked each time, because a broken device may never set the bit.
         if stop.is_requested() {
             return false;
         }

@@ -1,9 +1,9 @@
-//! The UART's registers, as a driver sees them.
+//! The UART's registers and bits, as a driver uses them.
 
 use crate::board::Board;
 use crate::com1::COM1;
 
-/// A register, by its offset and, where one offset has two, by the direction or DLAB.
+/// A register, by its offset. Where one offset has several registers, the direction or DLAB selects one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub(super) enum Register {
@@ -36,7 +36,7 @@ pub(super) const IER_EDSSI: u8 = 0x08;
 
 /// Interrupt identification: no interrupt pending.
 pub(super) const IIR_NONE: u8 = 0x01;
-/// Interrupt identification: the bits that tell which, of which a 16550A has exactly these five.
+/// Interrupt identification: the bits that identify the interrupt. A 16550A has exactly the following five.
 pub(super) const IIR_ID: u8 = 0x0f;
 /// Modem status.
 pub(super) const IIR_MS: u8 = 0x00;
@@ -68,13 +68,13 @@ pub(super) const FCR_CLEAR: u8 = 0x07;
 pub(super) const FCR_RUN: u8 = 0x87;
 /// Modem control: DTR, RTS, and OUT2, which on a PC gates the interrupt.
 pub(super) const MCR_RUN: u8 = 0x0b;
-/// Modem control: DTR and RTS, for who takes no interrupts.
+/// Modem control: DTR and RTS, for a program without interrupts.
 pub(super) const MCR_PRINT: u8 = 0x03;
 /// Modem control: loopback.
 pub(super) const MCR_LOOP: u8 = 0x10;
-/// Modem control: loopback, OUT2 and RTS ...
+/// Modem control: loopback, with OUT2 and RTS set.
 pub(super) const MCR_TEST: u8 = 0x1a;
-/// ... which the modem status shows as DCD and CTS.
+/// The modem status that follows from it: DCD and CTS.
 pub(super) const MSR_TEST: u8 = 0x90;
 
 /// Depth of each FIFO.
@@ -86,23 +86,24 @@ pub(super) struct Uart<'a> {
 }
 
 impl<'a> Uart<'a> {
+    /// The port at the board's COM1.
     pub(super) fn new(board: &'a Board) -> Self {
         Self { board }
     }
 
-    /// One `in`.
+    /// Makes one `in`.
     pub(super) fn read(&self, register: Register) -> u8 {
         let mut data = [0];
         self.board.read(COM1 + register as u16, &mut data);
         data[0]
     }
 
-    /// One `out`.
+    /// Makes one `out`.
     pub(super) fn write(&self, register: Register, value: u8) {
         self.board.write(COM1 + register as u16, &[value]);
     }
 
-    /// One `rep outsb`.
+    /// Makes one `rep outsb`.
     pub(super) fn write_string(&self, register: Register, values: &[u8]) {
         self.board.write_string(COM1 + register as u16, 1, values);
     }

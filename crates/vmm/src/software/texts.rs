@@ -1,4 +1,4 @@
-//! What the monitor says. `guest.S` has the same texts; a test compares the two.
+//! The texts of the monitor. `guest.S` has the same texts, and a test compares the two.
 
 pub(super) const BANNER: &str = "\r\nvuart monitor: 16550A at 0x3F8, IRQ 4, 115200 8N1\r\n\
     Type 'help' for the commands.\r\n";
@@ -19,7 +19,7 @@ pub(super) const UNKNOWN: &str = ": unknown command; try 'help'\r\n";
 pub(super) const NOT_A_NUMBER: [&str; 2] = ["print: '", "' is not a number from 0 to 65535\r\n"];
 pub(super) const HALTING: &str = "halting\r\n";
 
-/// Names and meanings of the registers, in the order of `Driver::registers`.
+/// The names and meanings of the registers, in the order of `Driver::registers`.
 pub(super) const REGISTERS: [(&str, &str); 9] = [
     ("IER", "interrupt enable"),
     ("IIR", "interrupt identification"),

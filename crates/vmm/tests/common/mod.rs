@@ -1,4 +1,4 @@
-//! A machine with somebody at its console.
+//! A machine, and a client that owns its console.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
@@ -16,10 +16,10 @@ use vuart_vmm::{Device, Engine, Error, Exit, Machine, MachineOptions, Program, c
 
 pub(crate) const PROMPT: &[u8] = b"\r\n> ";
 
-/// Against hangs only: nothing is expected to take this long.
+/// The limit for any wait. It only guards against hanging.
 pub(crate) const HANG: Duration = Duration::from_secs(120);
 
-/// Runs a test on each engine that there is, and says so when KVM is none of them.
+/// Runs a test on each available engine. If KVM can't be used, that is reported.
 pub(crate) fn on_each_engine(test: impl Fn(Engine)) {
     for engine in engines() {
         test(engine);
@@ -31,7 +31,7 @@ pub(crate) fn engines() -> Vec<Engine> {
     match choose(Some(Engine::Kvm)) {
         Ok(_) => vec![Engine::Kvm, Engine::Software],
         Err(error) => {
-            // Not by a macro of std, which the test harness would swallow.
+            // Not with a macro of std, whose output the test harness captures.
             SAID.call_once(|| drop(writeln!(io::stderr(), "NOT TESTED with KVM: {error}")));
             vec![Engine::Software]
         }
@@ -43,21 +43,21 @@ pub(crate) type Port = Arc<Mutex<SerialPort<IrqFd>>>;
 /// A serial port and its interrupt.
 pub(crate) fn port() -> (Port, EventFd) {
     let irq = EventFd::new(EFD_NONBLOCK).unwrap();
-    // Room for `print 65535`, so that no test depends on being as fast as its guest.
+    // The ring holds `print 65535`, so that no test must be as fast as its guest.
     let port = PortBuilder::new().with_scrollback(8 << 20).build(IrqFd(irq.try_clone().unwrap())).unwrap();
     (Arc::new(Mutex::new(port)), irq)
 }
 
-/// A machine and its console's owner.
+/// A machine and the owner of its console.
 pub(crate) struct Rig {
     machine: Option<Machine>,
     console: Console,
     session: Session,
     sleeper: Sleeper,
     epoll: Epoll,
-    /// All that the guest has written.
+    /// Everything that the guest has written.
     pub(crate) output: Vec<u8>,
-    /// How much of it has been waited for.
+    /// How much of it earlier waits have consumed.
     looked_at: usize,
 }
 
@@ -67,12 +67,12 @@ impl Rig {
         Self::boot_with(engine, &port, port.clone(), irq)
     }
 
-    /// Boots with something in front of the port.
+    /// Boots with a device in front of the port.
     pub(crate) fn boot_with(engine: Engine, port: &Port, com1: Device, irq: EventFd) -> Self {
         Self::boot_as(engine, port, com1, irq, MachineOptions::default())
     }
 
-    /// Boots a program of the machine's or of the test's own.
+    /// Boots another program than the monitor.
     pub(crate) fn boot_program(engine: Engine, program: Program) -> Self {
         let (port, irq) = port();
         let options = MachineOptions::default().with_program(program);
@@ -106,7 +106,7 @@ impl Rig {
         &self.console
     }
 
-    /// Offers input once. How much was taken?
+    /// Offers input once. Returns how much was taken.
     pub(crate) fn offer(&mut self, input: &[u8]) -> usize {
         self.session.write(input).unwrap()
     }
@@ -121,7 +121,7 @@ impl Rig {
         });
     }
 
-    /// Waits for a text in what the guest writes from where the last wait has found its own. Returns all up to its end.
+    /// Waits for a text in the output after the last wait. Returns the output up to the end of the text.
     pub(crate) fn wait_for(&mut self, text: impl AsRef<[u8]>) -> Vec<u8> {
         let text = text.as_ref();
         let what = format!("{:?}", String::from_utf8_lossy(text));
@@ -134,11 +134,11 @@ impl Rig {
         })
     }
 
-    /// Types a line, and returns what comes between its echo and the next prompt.
+    /// Types a line, and returns the output between its echo and the next prompt.
     pub(crate) fn command(&mut self, line: &str) -> String {
         self.type_in(format!("{line}\r"));
         self.wait_for(format!("{line}\r\n"));
-        // A command that says nothing is followed by the prompt at once.
+        // A command without output is followed by the prompt at once.
         let mut said = self.wait_for(b"> ");
         while !(said == b"> " || said.ends_with(PROMPT)) {
             said.extend(self.wait_for(b"> "));
@@ -152,17 +152,17 @@ impl Rig {
         self.until("the end of the machine", |rig| is_readable(rig.machine().ended()).then_some(()));
     }
 
-    /// Waits for the end of the machine and says how it ended.
+    /// Waits for the end of the machine, and returns how it ended.
     pub(crate) fn join(mut self) -> Result<Exit, Error> {
         self.wait_ended();
         self.machine.take().unwrap().join()
     }
 
-    /// Works, and sleeps when there is nothing to do, until it has what is wanted.
+    /// Reads output until `wanted` returns a result, and sleeps when there is none.
     fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&mut Self) -> Option<T>) -> T {
         let began = Instant::now();
         loop {
-            // As `Sleeper` says: arm, look, sleep, acknowledge.
+            // The order that `Sleeper` requires: arm, look, sleep, acknowledge.
             self.sleeper.arm();
             self.read();
             if let Some(it) = wanted(self) {

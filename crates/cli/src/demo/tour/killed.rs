@@ -1,4 +1,4 @@
-//! The step of the tour in which a VMM is killed: what its guest has written outlives it.
+//! The step of the tour that kills a VMM: what its guest has written is still there.
 
 use std::fs::Permissions;
 use std::io::{self, BufRead as _, BufReader};
@@ -9,25 +9,26 @@ use std::process::{Child, Command, Stdio};
 use vuart::endpoint::{Mode, Replay};
 use vuart_vmm::Engine;
 
-use super::{PROMPT, Tour, check};
-use crate::demo::stage::{Fault, excerpt, line, ok};
-use crate::demo::visitor::Visitor;
+use super::dialogue::{Dialogue, PROMPT};
+use super::failure::Failure;
+use super::report::{check, excerpt, line, ok};
+use super::visitor::Visitor;
 use crate::error::Error;
 
-/// This program, whatever has become of its file.
+/// This program, even if its file has been replaced meanwhile.
 const SELF: &str = "/proc/self/exe";
 
-/// Where files are memory, and nothing holds the guest up.
+/// A directory whose files are in memory, so that no disk can delay the guest.
 const MEMORY: &str = "/dev/shm";
 
 /// The console's name.
 const NAME: &str = "killed";
 
-/// Another VMM. It is killed at the latest when this is dropped.
+/// Another VMM, in a child process. Dropping it kills the process.
 struct Vmm(Child);
 
 impl Vmm {
-    /// Starts one that has its sockets in `dir`, and waits until it serves its console.
+    /// Starts a VMM with its sockets in `dir`, and waits until it serves its console.
     fn start(dir: &Path, ring: &Path, engine: Engine) -> io::Result<Self> {
         let engine = if engine == Engine::Kvm { "kvm" } else { "software" };
         let vmm = Command::new(SELF)
@@ -38,13 +39,13 @@ impl Vmm {
             .stdout(Stdio::piped())
             .spawn()?;
         let mut vmm = Self(vmm);
-        // It says where its sockets are when they are there.
+        // It prints the directions once the sockets exist.
         let mut directions = BufReader::new(vmm.0.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?);
         directions.read_line(&mut String::new())?;
         Ok(vmm)
     }
 
-    /// SIGKILL: nothing that it would do at its end is done.
+    /// Sends SIGKILL, so that the process does nothing of what it does at a normal end.
     fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(drop)
@@ -53,42 +54,39 @@ impl Vmm {
 
 impl Drop for Vmm {
     fn drop(&mut self) {
-        // The usual case is that it has ended.
+        // An error usually means that the process has ended already.
         let _ = self.kill();
     }
 }
 
-impl Tour<'_> {
-    /// A guest's last words are in the file that its console's ring lived in.
-    pub(super) fn killed(&mut self, engine: Engine) -> Result<(), Fault> {
-        let private = Permissions::from_mode(0o700);
-        let private = tempfile::Builder::new().prefix("vuart-").permissions(private).tempdir_in(MEMORY);
-        let private = match private {
-            Ok(private) => private,
-            Err(error) => {
-                return line("skip", &format!("a VMM is killed: no file can be made in {MEMORY} ({error})"));
-            }
-        };
-        let (dir, ring) = (private.path().join("run"), private.path().join("ring"));
-        let mut vmm = Vmm::start(&dir, &ring, engine).map_err(host("start another VMM"))?;
-        let mut dave = Visitor::connect(&dir.join(format!("{NAME}.ctl")), "dave")?;
-        self.attach(&mut dave, Mode::Exclusive, Replay::All)?;
-        self.stage
-            .until(&mut dave, "the guest's prompt", |dave| dave.screen().ends_with(PROMPT).then_some(()))?;
-        self.say(&mut dave, "echo last words", b"last words")?;
-        vmm.kill().map_err(host("kill the other VMM"))?;
+/// Shows that a guest's last output survives the kill of its VMM, in the file that holds the console's ring.
+pub(super) fn killed(dialogue: &mut Dialogue<'_>, engine: Engine) -> Result<(), Failure> {
+    let private = Permissions::from_mode(0o700);
+    let private = tempfile::Builder::new().prefix("vuart-").permissions(private).tempdir_in(MEMORY);
+    let private = match private {
+        Ok(private) => private,
+        Err(error) => {
+            return line("skip", &format!("a VMM is killed: no file can be made in {MEMORY} ({error})"));
+        }
+    };
+    let (dir, ring) = (private.path().join("run"), private.path().join("ring"));
+    let mut vmm = Vmm::start(&dir, &ring, engine).map_err(host("start another VMM"))?;
+    let mut dave = Visitor::connect(&dir.join(format!("{NAME}.ctl")), "dave")?;
+    dialogue.attach(&mut dave, Mode::Exclusive, Replay::All)?;
+    dialogue.prompt(&mut dave, "the guest's prompt")?;
+    dialogue.say(&mut dave, "echo last words", b"last words")?;
+    vmm.kill().map_err(host("kill the other VMM"))?;
 
-        let mut log = Command::new(SELF);
-        let log = log.arg("log").arg(&ring).args(["--lines", "3"]).stdin(Stdio::null()).output();
-        let log = log.map_err(host("read the ring of the killed VMM"))?;
-        let expected = [PROMPT, b"echo last words\r\nlast words\r\n", PROMPT].concat();
-        check(&excerpt(&expected), log.status.success() && log.stdout == expected, || {
-            format!("{} ({}) {}", excerpt(&log.stdout), log.status, String::from_utf8_lossy(&log.stderr))
-        })?;
-        ok("another VMM, its ring in a file, is killed (SIGKILL): vuart log FILE has its guest's last words")
-    }
+    let mut log = Command::new(SELF);
+    let log = log.arg("log").arg(&ring).args(["--lines", "3"]).stdin(Stdio::null()).output();
+    let log = log.map_err(host("read the ring of the killed VMM"))?;
+    let expected = [PROMPT, b"echo last words\r\nlast words\r\n", PROMPT].concat();
+    check(&excerpt(&expected), log.status.success() && log.stdout == expected, || {
+        format!("{} ({}) {}", excerpt(&log.stdout), log.status, String::from_utf8_lossy(&log.stderr))
+    })?;
+    ok("another VMM, its ring in a file, is killed (SIGKILL): vuart log FILE has its guest's last words")
 }
 
-fn host(operation: &'static str) -> impl FnOnce(io::Error) -> Fault {
-    move |source| Fault::Error(Error::Host { operation, source })
+fn host(operation: &'static str) -> impl FnOnce(io::Error) -> Failure {
+    move |source| Failure::Error(Error::Host { operation, source })
 }

@@ -1,0 +1,23 @@
+//! A session at a console: it carries bytes between the server and standard input and output, which may be a terminal,
+//! pipes or files.
+//!
+//! * [`carry`] is the session itself: it waits for input, output and signals, and handles each.
+//! * [`role`] decides what follows from a change between owner, spectator and queue.
+//! * [`local`] is the user's side: the terminal, notes, signals, suspension, the end.
+//! * [`position`] is how far the output has come, to continue it elsewhere.
+//! * [`reconnect`] looks for a server again when the connection is lost; [`attempt`] is one try, on a thread of its own.
+
+mod attempt;
+mod carry;
+mod local;
+mod options;
+mod outcome;
+mod position;
+mod reconnect;
+mod role;
+
+pub(crate) use attempt::Destination;
+pub(crate) use carry::Session;
+pub(crate) use options::{Options, Wording};
+pub(crate) use outcome::Outcome;
+pub(crate) use role::place;

@@ -1,0 +1,32 @@
+//! The options of a session.
+
+use vuart_endpoint::OnLag;
+
+/// The options of a session. They also hold after a reconnect.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    /// What happens when output is lost. With [`OnLag::Ignore`], the user is not told of holes.
+    pub(crate) on_lag: OnLag,
+    /// Whether to become owner again after an eviction that leaves this session watching.
+    pub(crate) returning: bool,
+    /// Whether a terminal is shown every byte, unfiltered.
+    pub(crate) verbatim: bool,
+    /// The words that depend on the command.
+    pub(crate) wording: Wording,
+}
+
+impl Options {
+    /// The default options, with these words.
+    pub(crate) fn new(wording: Wording) -> Self {
+        Self { on_lag: OnLag::default(), returning: false, verbatim: false, wording }
+    }
+}
+
+/// The words of a session that depend on the command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wording {
+    /// What the escape for detaching does.
+    pub(crate) detach: &'static str,
+    /// What has happened when a signal has ended the session.
+    pub(crate) stopped: &'static str,
+}

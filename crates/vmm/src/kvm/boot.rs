@@ -1,0 +1,48 @@
+//! Loading the guest: memory with its code, and a vCPU at the first instruction.
+
+use kvm_bindings::kvm_userspace_memory_region;
+use kvm_ioctls::{VcpuFd, VmFd};
+use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
+
+use super::system::refused;
+use crate::Error;
+
+/// The size of the guest's memory: the vector table of real mode, and from 64 KiB on the guest's segment.
+const MEMORY_SIZE: usize = 0x2_0000;
+
+/// The guest's segment. Its address is 16 times this.
+const SEGMENT: u16 = 0x1000;
+
+/// Gives the virtual machine its memory, with the program in it. The memory must be dropped after the virtual machine.
+pub(super) fn load(vm: &VmFd, program: &[u8]) -> Result<GuestMemoryMmap, Error> {
+    let failed = |error: &dyn std::error::Error| Error::Memory(error.to_string());
+    let memory: GuestMemoryMmap =
+        GuestMemoryMmap::from_ranges(&[(GuestAddress(0), MEMORY_SIZE)]).map_err(|error| failed(&error))?;
+    memory.write_slice(program, GuestAddress(u64::from(SEGMENT) << 4)).map_err(|error| failed(&error))?;
+    let host_address = memory.get_host_address(GuestAddress(0)).map_err(|error| failed(&error))?;
+    let region = kvm_userspace_memory_region {
+        slot: 0,
+        flags: 0,
+        guest_phys_addr: 0,
+        memory_size: MEMORY_SIZE as u64,
+        userspace_addr: host_address as u64,
+    };
+    // SAFETY: the region is all of a mapping that `memory` owns, and `Vm` drops `memory` after the virtual machine. This
+    // process holds no reference into the mapping.
+    unsafe { vm.set_user_memory_region(region) }.map_err(refused("give the machine its memory"))?;
+    Ok(memory)
+}
+
+/// Sets the vCPU to the first byte of the program, with two arguments. After a reset the vCPU is in real mode.
+pub(super) fn enter_guest(vcpu: &VcpuFd, [rbx, rcx]: [u64; 2]) -> Result<(), Error> {
+    let mut special = vcpu.get_sregs().map_err(refused("read the processor's registers"))?;
+    special.cs.selector = SEGMENT;
+    special.cs.base = u64::from(SEGMENT) << 4;
+    vcpu.set_sregs(&special).map_err(refused("set the processor's registers"))?;
+
+    let mut registers = vcpu.get_regs().map_err(refused("read the processor's registers"))?;
+    (registers.rip, registers.rbx, registers.rcx) = (0, rbx, rcx);
+    // All flags are clear. Bit 1 is always set.
+    registers.rflags = 0x2;
+    vcpu.set_regs(&registers).map_err(refused("set the processor's registers"))
+}
