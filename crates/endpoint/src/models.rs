@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed as Plain};
 
 use loom::sync::{Condvar, Mutex};
 
-use crate::input::Bell;
+use crate::bell::Bell;
 
-/// What a bell rings: an interrupt latch or an eventfd. Rung, it stays so until somebody has waited for it.
+/// An interrupt latch or an eventfd: once rung, it stays so until a thread has waited for it.
 #[derive(Default)]
 pub(crate) struct Latch {
     rung: Mutex<bool>,
@@ -28,7 +28,7 @@ impl Latch {
         self.rings.notify_one();
     }
 
-    /// For ever is a deadlock, which loom reports.
+    /// Waits until it rings. If it never does, loom reports a deadlock.
     pub(crate) fn wait(&self) {
         let mut rung = self.rung.lock().unwrap();
         while !*rung {
@@ -42,15 +42,15 @@ pub(crate) fn explore(at_least: usize, model: impl Fn() + Send + Sync + 'static)
     explore_within(None, at_least, model);
 }
 
-/// What is too much to be explored without a bound on how often a thread is taken off at a moment of the model's choosing.
+/// Explores a model with a bound on preemptions, for one that has too many executions without.
 pub(crate) fn explore_within(
     preemptions: Option<usize>,
     at_least: usize,
     model: impl Fn() + Send + Sync + 'static,
 ) {
     static EXECUTIONS: Count = Count::new(0);
-    // Not loom's: this counts executions, and takes no part in them. Tests of one process may run beside one another, so
-    // the count may be too high, never too low by what another model added before.
+    // Not loom's atomic: it counts executions, and takes no part in them. Tests of one process may run at the same time, so the count
+    // may be too high, but never too low.
     let before = EXECUTIONS.load(Plain);
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions;

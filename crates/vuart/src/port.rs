@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use vm_superio::Trigger;
 use vuart_16550::spec::{InterruptId, Mcr, Msr, offset};
 use vuart_16550::{Config, FIFO_SIZE_MAX, RestoreError, Uart};
-use vuart_endpoint::{Console, DropDue, GuestLines, Input, Symbol};
+use vuart_endpoint::{Console, ConsoleParts, DropDue, GuestLines, Input, Symbol};
 use vuart_scrollback::{CapacityError, Doorbell, OptionsError, Scrollback, Writer};
 
 use crate::foreseen::{Foreseen, Host};
@@ -329,7 +329,9 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
         let announce = move || announce.raise();
-        let (console, input, lines) = Console::with_waiting(scrollback, announce, waiting, doorbell);
+        let parts =
+            Console::builder(scrollback).with_waiting(waiting).with_doorbell(doorbell).build(announce);
+        let ConsoleParts { console, input, guest_lines: lines, .. } = parts;
         Self {
             uart,
             output,
