@@ -54,6 +54,8 @@ pub(crate) struct InputBells {
 
 struct InputQueue {
     cells: Box<[AtomicU16]>,
+    /// The number of cells, less one: a mask, because that number is a power of two.
+    mask: u64,
     head: AtomicU64,
     tail: AtomicU64,
     wanted: AtomicBool,
@@ -64,8 +66,8 @@ struct InputQueue {
 impl InputQueue {
     #[allow(clippy::cast_possible_truncation, reason = "see below")]
     fn cell(&self, position: u64) -> &AtomicU16 {
-        // The length is a power of two that fits a usize, so the mask keeps the bits that count, and truncation drops none.
-        &self.cells[position as usize & (self.cells.len() - 1)]
+        // Truncation drops no bit: the mask has been a usize.
+        &self.cells[(position & self.mask) as usize]
     }
 }
 
@@ -87,6 +89,7 @@ pub(crate) fn queue(capacity: usize, changes: Changes, bells: InputBells) -> (In
     assert!(capacity.is_power_of_two(), "the capacity of an input queue is a power of two");
     let queue = Arc::new(InputQueue {
         cells: (0..capacity).map(|_| AtomicU16::new(0)).collect(),
+        mask: capacity as u64 - 1,
         head: AtomicU64::new(0),
         tail: AtomicU64::new(0),
         wanted: AtomicBool::new(false),
