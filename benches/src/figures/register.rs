@@ -23,12 +23,12 @@ pub(super) fn rows(effort: Effort) -> Rows {
             "THR write, nobody attached, vs vm-superio into a sink, ns",
             over_copies(effort, copies!(thr))?,
         )
-        .goal(1.0),
+        .goal(1.5),
         Row::new(
             "the same as a VMM has both, on a bus of `dyn MutDevicePio`, ns",
             over_copies(effort, copies!(thr_on_bus))?,
         )
-        .goal(1.0),
+        .goal(1.5),
         Row::new("LSR read vs vm-superio, ns", over_copies(effort, copies!(lsr))?).goal(1.0),
         Row::new("IIR read vs vm-superio, ns", over_copies(effort, copies!(iir))?).goal(1.0),
     ])

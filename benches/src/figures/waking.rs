@@ -26,41 +26,28 @@ const POLL: Duration = Duration::from_millis(1);
 
 pub(super) fn rows(effort: Effort) -> Rows {
     let mut rows = vec![
-        Row::new("push and doorbell, nobody asleep, vs push, ns", nobody(effort, &Doorbell::new())?),
-        Row::new(
-            "push and doorbell without membarrier, nobody asleep, vs push, ns",
-            nobody(effort, &Doorbell::without_membarrier())?,
-        ),
-        Row::new(
-            "arm and acknowledge, with membarrier vs without, other threads asleep, ns",
-            arm(effort, false)?,
-        ),
-        Row::new(
-            "arm and acknowledge, with membarrier vs without, another thread runs, ns",
-            arm(effort, true)?,
-        ),
+        Row::new("push and doorbell, nobody asleep, vs push, ns", nobody(effort)?),
+        Row::new("arm and acknowledge, another thread runs vs none, ns", arm(effort)?),
         Row::new("ring that wakes a thread vs one whose thread is still awake, ns", wake(effort)?),
     ];
     for (readers, count, what) in READERS {
-        let doorbell = Doorbell::new();
         let figure = format!("paced push, {what}, vs no reader, ns");
-        rows.push(Row::new(figure, paced(effort, &doorbell, readers, count)?));
+        rows.push(Row::new(figure, paced(effort, readers, count)?));
     }
-    let figure = "paced push without membarrier, no reader, vs with, ns";
-    rows.push(Row::new(figure, paced(effort, &Doorbell::without_membarrier(), Readers::Parked, 0)?));
     Ok(rows)
 }
 
-fn nobody(effort: Effort, doorbell: &Doorbell) -> Result<Pair, Box<dyn Error>> {
+fn nobody(effort: Effort) -> Result<Pair, Box<dyn Error>> {
+    let doorbell = Doorbell::new();
     let (mut writer, scrollback) = Scrollback::new(CAPACITY)?;
     let (mut bare, bare_scrollback) = Scrollback::new(CAPACITY)?;
-    // There, but awake.
+    // A sleeper that is awake.
     let _sleeper = doorbell.sleeper()?;
     let (mut pushed, mut bare_pushed) = (0, 0);
     let pair = compare(
         effort,
         &mut |count| {
-            let (writer, doorbell) = (black_box(&mut writer), black_box(doorbell));
+            let (writer, doorbell) = (black_box(&mut writer), black_box(&doorbell));
             for n in 0..count {
                 writer.push(black_box(character(n)));
                 doorbell.ring_if_armed();
@@ -80,29 +67,32 @@ fn nobody(effort: Effort, doorbell: &Doorbell) -> Result<Pair, Box<dyn Error>> {
     Ok(pair)
 }
 
-/// The kernel interrupts the cores that run a thread of ours: so there is one, or none.
-fn arm(effort: Effort, busy: bool) -> Result<Pair, Box<dyn Error>> {
-    let mut with = Doorbell::new().sleeper()?;
-    let mut without = Doorbell::without_membarrier().sleeper()?;
-    let over = AtomicBool::new(false);
+/// A sleeper's own price: a read-modify-write and a fence to arm, a system call to acknowledge.
+fn arm(effort: Effort) -> Result<Pair, Box<dyn Error>> {
+    let doorbell = Doorbell::new();
+    let (mut beside, mut alone) = (doorbell.sleeper()?, doorbell.sleeper()?);
+    let (run, over) = (AtomicBool::new(false), AtomicBool::new(false));
     Ok(thread::scope(|scope| {
         let other = scope.spawn(|| {
             while !over.load(Relaxed) {
-                if busy {
+                if run.load(Relaxed) {
                     std::hint::spin_loop();
                 } else {
                     thread::park();
                 }
             }
         });
-        let cycle = |sleeper: &mut Sleeper, count| {
+        let cycle = |sleeper: &mut Sleeper, running: bool, count| {
+            run.store(running, Relaxed);
+            other.thread().unpark();
             for _ in 0..count {
                 black_box(&mut *sleeper).arm();
                 black_box(sleeper.acknowledge());
             }
         };
-        let pair =
-            compare(effort, &mut |count| cycle(&mut with, count), &mut |count| cycle(&mut without, count));
+        let pair = compare(effort, &mut |count| cycle(&mut beside, true, count), &mut |count| {
+            cycle(&mut alone, false, count);
+        });
         over.store(true, Relaxed);
         other.thread().unpark();
         pair
@@ -171,20 +161,15 @@ const READERS: [(Readers, usize, &str); 8] = [
 ///
 /// The clock takes ten times as long as a push, so a turn's figure is a mean over thousands of pushes, and the result the
 /// median over turns.
-fn paced(
-    effort: Effort,
-    doorbell: &Doorbell,
-    readers: Readers,
-    count: usize,
-) -> Result<Pair, Box<dyn Error>> {
-    let reference = Doorbell::new();
+fn paced(effort: Effort, readers: Readers, count: usize) -> Result<Pair, Box<dyn Error>> {
+    let (doorbell, reference) = (Doorbell::new(), Doorbell::new());
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for round in 0..effort.rounds() {
         // In turn, and each of them first in turn.
         let clock = paced_turn(effort, |_| ());
         for turn in [round % 2 == 0, round % 2 != 0] {
             if turn {
-                with.push(paced_with(effort, doorbell, readers, count)? - clock);
+                with.push(paced_with(effort, &doorbell, readers, count)? - clock);
             } else {
                 without.push(paced_with(effort, &reference, readers, 0)? - clock);
             }

@@ -26,7 +26,6 @@ use crate::symbol::Symbol;
 pub struct ConsoleBuilder<'a> {
     scrollback: Scrollback,
     waiting: &'a [Symbol],
-    doorbell: Doorbell,
 }
 
 /// A new console, and what belongs to the guest's port.
@@ -52,7 +51,7 @@ impl Console {
 
     /// Begins to make a console on a ring of output.
     pub fn builder(scrollback: Scrollback) -> ConsoleBuilder<'static> {
-        ConsoleBuilder { scrollback, waiting: &[], doorbell: Doorbell::new() }
+        ConsoleBuilder { scrollback, waiting: &[] }
     }
 }
 
@@ -60,12 +59,7 @@ impl ConsoleBuilder<'_> {
     /// Sets the input that waits for the guest already, as in a restored snapshot. Symbols beyond
     /// [`CAPACITY`](Input::CAPACITY) are left out. The input belongs to no session, and the first owner discards what is left of it.
     pub fn with_waiting(self, waiting: &[Symbol]) -> ConsoleBuilder<'_> {
-        ConsoleBuilder { scrollback: self.scrollback, waiting, doorbell: self.doorbell }
-    }
-
-    /// Sets the console's doorbell (default: a new one).
-    pub fn with_doorbell(self, doorbell: Doorbell) -> Self {
-        Self { doorbell, ..self }
+        ConsoleBuilder { scrollback: self.scrollback, waiting }
     }
 
     /// Makes the console.
@@ -74,8 +68,7 @@ impl ConsoleBuilder<'_> {
     /// the console [hangs up](crate::Carrier::hang_up) on a guest that listens. The calling thread may hold the console's lock,
     /// so `announce` must not block, and must not use the console.
     pub fn build(self, announce: impl Fn() + Send + Sync + 'static) -> ConsoleParts {
-        let Self { scrollback, waiting, doorbell } = self;
-        let changes = Changes::default();
+        let (doorbell, changes) = (Doorbell::new(), Changes::default());
         let announce = Arc::new(announce);
         let (carrier, guest_lines) = carrier::pair(CarrierBells {
             changed: changes.bell(),
@@ -101,8 +94,8 @@ impl ConsoleBuilder<'_> {
             },
         };
         let (mut producer, input) = input::queue(Input::CAPACITY, changes, bells);
-        producer.publish(waiting.iter().copied());
-        let console = Console(Arc::new(ConsoleCore::new(scrollback, producer, carrier, doorbell)));
+        producer.publish(self.waiting.iter().copied());
+        let console = Console(Arc::new(ConsoleCore::new(self.scrollback, producer, carrier, doorbell)));
         ConsoleParts { console, input, guest_lines }
     }
 }

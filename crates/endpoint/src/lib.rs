@@ -40,8 +40,6 @@ mod identity;
 mod info;
 mod input;
 mod link;
-#[cfg(all(test, loom))]
-mod models;
 mod observer;
 mod policy;
 mod refused;

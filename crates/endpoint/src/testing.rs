@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+#[cfg(loom)]
+use vuart_explore::Latch;
+
 use crate::bell::Bell;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::SeqCst;
@@ -14,11 +17,6 @@ impl Rings {
     pub(crate) fn count(&self) -> u64 {
         self.0.load(SeqCst)
     }
-
-    /// Returns the count and sets it to 0.
-    pub(crate) fn take(&self) -> u64 {
-        self.0.swap(0, SeqCst)
-    }
 }
 
 /// Returns a bell that counts its rings.
@@ -29,6 +27,14 @@ pub(crate) fn counting_bell() -> (Bell, Rings) {
         bell.0.fetch_add(1, SeqCst);
     };
     (Box::new(bell), rings)
+}
+
+/// Returns a bell that rings a latch, on which a model's thread can wait.
+#[cfg(loom)]
+pub(crate) fn latch_bell() -> (Arc<Latch>, Bell) {
+    let latch = Arc::<Latch>::default();
+    let bell = Arc::clone(&latch);
+    (latch, Box::new(move || bell.ring()))
 }
 
 /// Returns a bell that does nothing.

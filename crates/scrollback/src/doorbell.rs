@@ -1,27 +1,25 @@
-//! How threads sleep until another has something for them.
+//! How threads sleep until another thread has data for them.
 
-pub(crate) mod barrier;
 pub(crate) mod event;
 pub(crate) mod place;
 mod sleeper;
 pub(crate) mod sleepers;
-pub(crate) mod sync;
 
 pub use sleeper::{Sleeper, SleeperError};
 
-use barrier::Barrier;
 use event::EventFd;
+use place::Place;
 use sleepers::{PLACES, Sleepers};
-use sync::Arc;
+use std::sync::Arc;
 
-/// Wakes those who sleep: the side of the producers, of whom there may be any number. A handle, cheap to clone.
+/// Wakes the threads that sleep: the producers' side. There may be any number of producers. A handle, cheap to clone.
 ///
-/// A producer, in this order:
+/// A producer does, in this order:
 ///
-/// 1. makes the data visible ([`Writer::push`](crate::Writer::push));
-/// 2. [rings, if anybody is armed](Self::ring_if_armed).
+/// 1. make the data visible ([`Writer::push`](crate::Writer::push));
+/// 2. [ring, if a sleeper is armed](Self::ring_if_armed).
 ///
-/// The loop of those who sleep is in the docs of [`Sleeper`].
+/// The docs of [`Sleeper`] have the sleepers' loop.
 ///
 /// ```
 /// use vuart_scrollback::{Doorbell, Scrollback};
@@ -32,15 +30,15 @@ use sync::Arc;
 /// let mut sleeper = doorbell.sleeper()?;
 ///
 /// writer.push(b'a');
-/// assert!(!doorbell.ring_if_armed()); // nobody sleeps
+/// assert!(!doorbell.ring_if_armed()); // no reader sleeps
 ///
 /// sleeper.arm();
-/// assert!(reader.is_behind()); // so there is no need to
+/// assert!(reader.is_behind()); // so it does not sleep
 /// assert!(!sleeper.acknowledge());
 /// reader.read(&mut [0; 16]);
 ///
 /// sleeper.arm();
-/// assert!(!reader.is_behind()); // here it waits
+/// assert!(!reader.is_behind()); // here it sleeps
 /// writer.push(b'b');
 /// assert!(doorbell.ring_if_armed());
 /// writer.push(b'c');
@@ -51,146 +49,118 @@ use sync::Arc;
 ///
 /// # Protocol
 ///
-/// All share `armed`, a word with a bit for each sleeper, and an eventfd for each.
+/// All threads share `armed`, a word with a bit for each sleeper, and an eventfd for each sleeper.
 ///
 /// ```text
 /// P1  store the data                          S1  armed.fetch_or(my bit)
-/// P2  the light half of the barrier           S2  the heavy half of the barrier
+/// P2  fence(SeqCst)                           S2  fence(SeqCst)
 /// P3  if armed.load() == 0 { done }           S3  if there is data { go on with S5 }
 /// P4  taken = armed.swap(0)                   S4  wait until my eventfd is readable
 /// P5  write to the eventfd of each in taken   S5  armed.fetch_and(!my bit); read my eventfd
 /// ```
 ///
-/// The barrier comes in two kinds:
-///
-/// | | light (P2) | heavy (S2) |
-/// |---|---|---|
-/// | with `membarrier(2)` | a compiler fence: no instruction | `membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)` |
-/// | without | a sequentially consistent fence | a sequentially consistent fence |
-///
 /// # Why no wake-up is lost
 ///
-/// *The barrier.* For each producer and each sleeper it holds that either the sleeper's S3 sees the data of P1, or the
-/// producer's P3 sees the bit of S1, or both. (It is how Dekker's algorithm for mutual exclusion starts.)
+/// *One producer and one sleeper.* Either the sleeper's S3 sees the data of P1, or the producer's P3 sees the bit of S1, or both:
+/// sequentially consistent fences have one order. If the producer's fence comes first, S3 comes after P1. If the sleeper's comes
+/// first, P3 comes after S1. (Dekker's algorithm for mutual exclusion starts in the same way.)
 ///
-/// * Without `membarrier(2)`: two sequentially consistent fences are in one order. If the producer's is first, S3 comes after
-///   P1; if the sleeper's is, P3 comes after S1.
-/// * With it: between the beginning of the system call and its end the kernel makes each thread of the process that runs
-///   pass a full barrier, at some moment of its own; one that does not run passes some in being taken off its core and put
-///   there. The compiler fence keeps the producer's steps in the order of its program, so the moment is before P1, between
-///   P1 and P3, or after P3. If P1 is before it, the data is visible when the call has returned, and S3 sees it. If not, P3 is
-///   after it as well, and so after S1, because the caller has passed a barrier of its own before all others.
+/// *Several of them.* Assume that a sleeper waits for ever in S4, although there is data that its S3 did not see. By the argument
+/// above, the P3 of that data's producer has loaded the value that S1 stored in `armed`, or a later value. If the sleeper's bit was in
+/// that value, the producer goes on to P4. Otherwise a thread had cleared the bit before. Only a P4 clears it, because the sleeper is
+/// not at S5, and no other sleeper has its place. So one P4, of this producer or of another, took the bit that S1 set. Its P5 writes
+/// to the eventfd after the last S5 has read it, and the sleeper wakes. That contradicts the assumption. The bits of other sleepers
+/// change nothing in this argument: each change of the word is a read-modify-write that keeps all bits but its own, or takes all bits
+/// and rings for each of them.
 ///
-/// *Several of them.* Assume that a sleeper waits for ever in S4 while there is data that its S3 did not see. The producer of
-/// that data has, by the above, loaded in P3 what S1 made of `armed`, or something later. If the sleeper's bit was in that,
-/// the producer goes on to P4; otherwise somebody had cleared it since. Only a P4 does that: the sleeper is not at S5, and nobody
-/// else has its place. So one P4, the producer's or another's, took the bit that S1 set, and its P5 writes to the eventfd,
-/// after the last S5 had read it. The sleeper wakes: which was assumed not to be. Another sleeper's bit in the same word changes
-/// nothing in this, as each change of the word is a read-modify-write that keeps the bits it is not about, or takes all and
-/// rings for all.
+/// *A place that changes hands.* A sleeper that leaves clears its bit first. After that, only producers that had taken the bit before
+/// write to the eventfd, which stays open for them. The next sleeper in the place may therefore find the eventfd readable, and look
+/// for nothing. It loses no wake-up of its own, because it looks after it has armed, whatever its eventfd says.
 ///
-/// *A place that changes hands.* Whoever leaves clears its bit first, and is written to by those only who took it before. The
-/// eventfd stays open for them. The next owner of the place may find it readable for that reason, and look for nothing; a wake-up
-/// of its own can't get lost by it, as it looks after it has armed, whatever its eventfd says.
+/// *An unconditional [`ring`](Self::ring)* makes a fence, and writes to the eventfds of all present sleepers. A sleeper that it misses
+/// entered after that fence, and its S3 sees what was stored before the fence.
 ///
-/// *An unconditional [`ring`](Self::ring)* makes a fence, and writes to the eventfds of all that exist. A sleeper that it
-/// misses was made after that fence, and its S3 sees what was stored before.
+/// `loom` explores the code with two producers, two sleepers, and a place that changes hands; `.ci/weaken` shows that it finds each part
+/// that is left out.
 ///
-/// `loom` explores the code with fences, with two producers, two sleepers and a place that changes hands. No checker knows
-/// `membarrier(2)`. So a model of a machine, whose store buffers keep what they like for as long as they like, goes through
-/// all states of two producers and two sleepers, and loses a wake-up when any part of the above is left out
-/// (`models/store_buffers.rs`).
+/// # System calls
 ///
-/// # If `membarrier(2)` is refused
+/// For seccomp filters: `write` for producers; `eventfd2` for threads that call [`sleeper`](Self::sleeper); `read` for sleepers, and
+/// `ppoll` for [`Sleeper::wait`].
 ///
-/// By an old kernel (before 4.14), or a filter that answers with an error, when the doorbell is made: then it is
-/// [without](Self::without_membarrier).
+/// # Cost
 ///
-/// Later, by a filter that was installed meanwhile: the sleeper whose system call fails has the producers make fences, from
-/// then on and for good, and pauses for 10 ms. A producer that did not know yet had its data in its store buffer before the
-/// pause, and after it has not: that is the one place that rests on a time, and the time is ten thousand times what a store
-/// buffer needs. So S3 sees that data; and producers that know make fences. Each sleeper that runs into it pauses by itself.
-///
-/// A filter that kills has no such second chance. It must allow `membarrier`, with `MEMBARRIER_CMD_PRIVATE_EXPEDITED` (8), to the
-/// threads that sleep, and `MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED` (16) to the one that makes the doorbell; or let the
-/// doorbell be without. Besides: `write` to the producers; `eventfd2` to those who call [`sleeper`](Self::sleeper); `read` to
-/// sleepers, and `ppoll` for [`Sleeper::wait`].
-///
-/// # Cost, and what else was measured
-///
-/// On a virtual machine of two cores (AMD EPYC, Linux 6.18), on which others were at work. The paced pushes are those of the
-/// quietest of three runs; in a noisier one they took one to three nanoseconds more, without readers too. With two cores at
-/// most one reader runs beside the writer, the others when one of the two is free.
-/// `cargo run --release -p vuart-benches -- table` measures it anew.
+/// Measured on a virtual machine with two cores (AMD EPYC, Linux 6.18) that other programs use, too.
+/// `cargo run --release -p vuart-benches -- table --only asleep` measures it again.
 ///
 /// | | nanoseconds |
 /// |---|---|
-/// | a push while nobody sleeps, one each microsecond | 1.0 |
-/// | that and [`ring_if_armed`](Self::ring_if_armed), with `membarrier(2)` | 1.0 (1.2 beside 8 readers that poll each millisecond) |
-/// | the same with a fence | 5.9 |
-/// | the two in a tight loop: push alone, with `membarrier(2)`, with a fence | 2.0, 2.5, 2.8 |
+/// | a push while no reader sleeps, one each microsecond | 1.0 |
+/// | that and [`ring_if_armed`](Self::ring_if_armed) | 5.9 |
+/// | the two in a tight loop: push alone, push and ring | 2.0, 2.8 |
 /// | a ring that wakes a thread, to the producer | 7,000–14,000 |
 /// | a ring whose thread is still awake | 400–600 |
-/// | [`Sleeper::arm`] and [`acknowledge`](Sleeper::acknowledge) with a fence | 290 |
-/// | the same with `membarrier(2)`, no other thread of the process runs | 870 |
-/// | the same while one runs on the other core | up to 14,000 |
-/// | a push, one each microsecond, beside a reader that sleeps anew for each byte | 67 (8 of them: 79–290) |
-/// | the same beside a reader that spins on the ring | 27–39 |
+/// | [`Sleeper::arm`] and [`acknowledge`](Sleeper::acknowledge) | 290 |
 ///
-/// `membarrier(2)` is the default because only it leaves the writer's push as it is. Its price is paid when a reader goes to
-/// sleep: the kernel interrupts each core on which a thread of the process runs, and a vCPU that is in guest mode exits for
-/// it. That is much where sleeps are many and vCPUs busy with other things than this console. (The 14 µs are of a virtual
-/// machine, in which such an interrupt is dear.) For a VMM that does not want it there is
-/// [`without_membarrier`](Self::without_membarrier): five nanoseconds beside a guest's access, which takes a thousand, is not
-/// much either.
+/// The fence is the whole price while no reader sleeps. An older version had no fence here, and `membarrier(2)` on the sleepers' side
+/// instead. That saved the producer those nanoseconds, beside an exit of a microsecond, and interrupted each vCPU whenever a reader went
+/// to sleep.
 ///
-/// What a wake-up costs is the same for both kinds, and more than either. So while output flows it is best not to be asleep: a
-/// reader that can be late by a millisecond, such as a log, looks again each millisecond for as long as something comes, and
-/// sleeps here only after one in which nothing came. (Eight of them: 1.2 ns.) A reader that does nothing but poll costs the
-/// writer nothing either, and its own core a wake-up each time; one that spins costs the writer the most of all.
+/// A wake-up costs much more than the fence. So a reader should not sleep while output flows. A reader that may be late by a
+/// millisecond, such as a log, looks again each millisecond as long as data comes, and sleeps on the doorbell only after a millisecond
+/// without data. A reader that polls and never sleeps costs the producer nothing, and its own core one timer a millisecond. A reader that
+/// spins costs the producer most of all.
 #[derive(Debug, Clone)]
 pub struct Doorbell(Arc<Sleepers<EventFd>>);
 
 impl Doorbell {
-    /// How many can sleep on one doorbell.
+    /// The most threads that can sleep on one doorbell.
     pub const MAX_SLEEPERS: usize = PLACES;
 
-    /// A doorbell on which nobody sleeps; with `membarrier(2)`, if the system has it and allows it.
+    /// Makes a doorbell on which no thread sleeps.
     pub fn new() -> Self {
-        Self(Arc::new(Sleepers::new(Barrier::asymmetric())))
+        Self(Arc::new(Sleepers::new()))
     }
 
-    /// The same, with a fence in each [`ring_if_armed`](Self::ring_if_armed) instead.
-    pub fn without_membarrier() -> Self {
-        Self(Arc::new(Sleepers::new(Barrier::symmetric())))
-    }
-
-    /// Whether it is with `membarrier(2)`, at this moment.
-    pub fn uses_membarrier(&self) -> bool {
-        self.0.uses_membarrier()
-    }
-
-    /// One more that can sleep until this rings.
+    /// Adds one that can sleep until this doorbell rings.
     ///
     /// # Errors
     ///
     /// When there are [`MAX_SLEEPERS`](Self::MAX_SLEEPERS) already, or the process has no file descriptor left.
     pub fn sleeper(&self) -> Result<Sleeper, SleeperError> {
-        let place = Sleepers::enter(&self.0, EventFd::new).map_err(SleeperError::Eventfd)?;
+        let place = Place::enter(&self.0, EventFd::new).map_err(SleeperError::Eventfd)?;
         place.map(Sleeper).ok_or(SleeperError::TooMany)
     }
 
-    /// Wakes those who sleep or are about to. Says whether there were any.
+    /// Wakes the sleepers that sleep or are about to. Returns whether there were any.
     ///
-    /// What was stored before the call (in program order) is visible to them when they look again. It never blocks and
-    /// allocates nothing, and wakes each sleeper at most once for each time that it armed.
+    /// Call it after the data is stored. Sleepers that it wakes see the data. It never blocks and allocates nothing. It wakes each
+    /// sleeper at most once for each time that the sleeper armed.
     #[inline]
     pub fn ring_if_armed(&self) -> bool {
         self.0.ring_if_armed()
     }
 
-    /// Makes the file descriptors of all sleepers readable in any case, for what is rare and must be heard (a shutdown). It
-    /// never blocks.
+    /// Does the same without a second barrier, for a producer that has stored the data under a [`std::sync::Mutex`] and has unlocked
+    /// that mutex since. The calling thread itself must have unlocked it, after its last store.
+    ///
+    /// # Why the unlock is barrier enough on x86-64
+    ///
+    /// The one thing that P2 has to prevent is that P3 loads while the data of P1 is still in the processor's store buffer. `std`'s mutex
+    /// on Linux is unlocked by an atomic swap. On x86-64 that is an `xchg` with memory, which is a full barrier: the store buffer is empty
+    /// before the next load. The unlock is a release, so the compiler keeps P1 before it. A compiler fence here keeps P3 after it.
+    ///
+    /// This rests on `std`'s implementation and not on its promises. `.ci/instructions` guards it: it counts the locked instructions of
+    /// a THR write to a shared port, and fails if there are not exactly two, the mutex's lock and its unlock.
+    ///
+    /// On other architectures, under loom and under Miri this is [`ring_if_armed`](Self::ring_if_armed), with its fence.
+    #[inline]
+    pub fn ring_if_armed_after_unlock(&self) -> bool {
+        self.0.ring_if_armed_after_unlock()
+    }
+
+    /// Makes the file descriptors of all sleepers readable, armed or not. Use it for rare events that every sleeper must hear of, such as
+    /// a shutdown. It never blocks.
     pub fn ring(&self) {
         self.0.ring();
     }

@@ -2,7 +2,10 @@
 
 use std::{
     os::fd::AsRawFd,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -10,25 +13,20 @@ use std::{
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 use vuart_scrollback::{Doorbell, Scrollback, Sleeper, SleeperError};
 
-/// A lost wake-up is one that has not come after so long. Nothing is measured with it.
+/// A wake-up that has not come after this time is lost. Nothing is measured with it.
 const LOST: Duration = Duration::from_secs(60);
-
-/// Both kinds of a doorbell.
-fn doorbells() -> [Doorbell; 2] {
-    [Doorbell::new(), Doorbell::without_membarrier()]
-}
 
 fn sleeper(doorbell: &Doorbell) -> Sleeper {
     doorbell.sleeper().expect("a place and an eventfd")
 }
 
-/// Somebody else's event loop.
+/// An event loop of another crate.
 struct Loop(Epoll);
 
 impl Loop {
     fn new(sleeper: &Sleeper) -> Self {
         let epoll = Epoll::new().expect("an epoll");
-        // Miri knows no other trigger than the edge.
+        // Miri knows only the edge trigger.
         let events = if cfg!(miri) { EventSet::IN | EventSet::EDGE_TRIGGERED } else { EventSet::IN };
         epoll
             .ctl(ControlOperation::Add, sleeper.as_raw_fd(), EpollEvent::new(events, 0))
@@ -50,30 +48,28 @@ impl Loop {
 
 #[test]
 fn it_is_silent_unless_armed() {
-    for doorbell in doorbells() {
-        let mut sleeper = sleeper(&doorbell);
-        let events = Loop::new(&sleeper);
-        assert!(!doorbell.ring_if_armed());
-        assert!(!events.is_rung());
+    let doorbell = Doorbell::new();
+    let mut sleeper = sleeper(&doorbell);
+    let events = Loop::new(&sleeper);
+    assert!(!doorbell.ring_if_armed());
+    assert!(!events.is_rung());
 
-        sleeper.arm();
-        assert!(doorbell.ring_if_armed());
-        assert!(!doorbell.ring_if_armed());
-        assert!(events.is_rung());
-        assert!(sleeper.acknowledge());
-        assert!(!sleeper.acknowledge());
-        assert!(!events.is_rung());
-    }
+    sleeper.arm();
+    assert!(doorbell.ring_if_armed());
+    assert!(!doorbell.ring_if_armed());
+    assert!(events.is_rung());
+    assert!(sleeper.acknowledge());
+    assert!(!sleeper.acknowledge());
+    assert!(!events.is_rung());
 }
 
 #[test]
 fn acknowledging_disarms() {
-    for doorbell in doorbells() {
-        let mut sleeper = sleeper(&doorbell);
-        sleeper.arm();
-        assert!(!sleeper.acknowledge());
-        assert!(!doorbell.ring_if_armed());
-    }
+    let doorbell = Doorbell::new();
+    let mut sleeper = sleeper(&doorbell);
+    sleeper.arm();
+    assert!(!sleeper.acknowledge());
+    assert!(!doorbell.ring_if_armed());
 }
 
 #[test]
@@ -91,7 +87,7 @@ fn it_can_be_rung_unarmed() {
 }
 
 #[test]
-fn only_those_who_are_armed_are_woken() {
+fn only_armed_sleepers_are_woken() {
     let doorbell = Doorbell::new();
     let mut sleepers = [(); 3].map(|()| sleeper(&doorbell));
     sleepers[0].arm();
@@ -118,7 +114,7 @@ fn there_are_as_many_places_as_bits() {
 }
 
 #[test]
-fn one_who_has_gone_is_woken_no_more_and_leaves_nothing_behind() {
+fn a_sleeper_that_has_gone_is_not_woken_and_leaves_nothing_behind() {
     let doorbell = Doorbell::new();
     let mut first = sleeper(&doorbell);
     let fd = first.as_raw_fd();
@@ -130,7 +126,7 @@ fn one_who_has_gone_is_woken_no_more_and_leaves_nothing_behind() {
 
     let mut second = sleeper(&doorbell);
     assert_eq!(second.as_raw_fd(), fd, "the eventfd is used again");
-    assert!(!second.acknowledge(), "but not what it was rung for before");
+    assert!(!second.acknowledge(), "without the ring for the first");
 }
 
 /// A sleeper and its doorbell may go in any order.
@@ -146,29 +142,28 @@ fn a_sleeper_outlives_its_doorbell() {
 #[cfg_attr(miri, ignore = "Miri knows no poll(2)")]
 #[test]
 fn a_wait_ends_when_it_is_ready_or_the_time_is_up() {
-    for doorbell in doorbells() {
-        let mut sleeper = sleeper(&doorbell);
-        assert!(sleeper.wait(|| true, None).expect("a wait"));
-        assert!(!sleeper.wait(|| false, Some(Duration::ZERO)).expect("a wait"));
-        assert!(!sleeper.wait(|| false, Some(Duration::from_micros(10))).expect("a wait"));
-        assert!(!doorbell.ring_if_armed(), "it is over");
+    let doorbell = Doorbell::new();
+    let mut sleeper = sleeper(&doorbell);
+    assert!(sleeper.wait(|| true, None).expect("a wait"));
+    assert!(!sleeper.wait(|| false, Some(Duration::ZERO)).expect("a wait"));
+    assert!(!sleeper.wait(|| false, Some(Duration::from_micros(10))).expect("a wait"));
+    assert!(!doorbell.ring_if_armed(), "it is over");
 
-        // What comes just before it sleeps.
-        let mut looks = 0;
-        let late = || {
-            looks += 1;
-            looks == 2
-        };
-        assert!(sleeper.wait(late, Some(Duration::MAX)).expect("a wait"));
-        assert!(!doorbell.ring_if_armed(), "it is over");
-        // Rung for nothing, it sleeps again.
-        doorbell.ring();
-        assert!(!sleeper.wait(|| false, Some(Duration::from_micros(10))).expect("a wait"));
-    }
+    // Data comes just before it sleeps.
+    let mut looks = 0;
+    let late = || {
+        looks += 1;
+        looks == 2
+    };
+    assert!(sleeper.wait(late, Some(Duration::MAX)).expect("a wait"));
+    assert!(!doorbell.ring_if_armed(), "it is over");
+    // Rung for nothing, it sleeps again.
+    doorbell.ring();
+    assert!(!sleeper.wait(|| false, Some(Duration::from_micros(10))).expect("a wait"));
 }
 
-/// By somebody else's event loop: each byte is written when the reader has taken the one before, so that it often is about to
-/// fall asleep.
+/// With an event loop of another crate. The writer writes each byte when the reader has taken the byte before, so that the reader is often
+/// about to fall asleep.
 #[test]
 fn no_wake_up_is_lost_in_a_loop() {
     const BYTES: u64 = if cfg!(miri) { 50 } else { 10_000 };
@@ -187,8 +182,8 @@ fn no_wake_up_is_lost_in_a_loop() {
         slept
     }
 
-    // The one there, the other back.
-    let [to_reader, to_writer] = doorbells();
+    // One there, the other back.
+    let [to_reader, to_writer] = [Doorbell::new(), Doorbell::new()];
     let (mut writer, scrollback) = Scrollback::new(Scrollback::MIN_CAPACITY).expect("an allowed capacity");
     let (mut answer, answers) = Scrollback::new(Scrollback::MIN_CAPACITY).expect("an allowed capacity");
     thread::scope(|scope| {
@@ -215,12 +210,13 @@ fn no_wake_up_is_lost_in_a_loop() {
     });
 }
 
-/// The moment in which a wake-up could get lost, again and again, with nobody asleep: two threads at once, one says that there
-/// is data and looks who is armed, the other arms and looks for data. One of them has to see the other. (Tests that sleep
-/// hardly ever meet that moment, and pass on x86 without any barrier.)
-fn one_sees_the_other(doorbell: &Doorbell) {
+/// Tries the moment in which a wake-up could get lost, again and again, without sleeping. Two threads meet: one stores data and looks
+/// for armed sleepers, the other arms and looks for data. One of them has to see the other. (Tests that sleep hardly ever meet that
+/// moment, and pass on x86 without any barrier.)
+fn one_sees_the_other(produce: impl Fn(&AtomicU64, u64, &Doorbell) -> bool + Sync) {
     const ROUNDS: u64 = 50_000;
 
+    let doorbell = &Doorbell::new();
     let (data, rung) = (AtomicU64::new(0), AtomicU64::new(0));
     let ready = [const { AtomicU64::new(0) }; 2];
     let mut missed = 0;
@@ -230,7 +226,7 @@ fn one_sees_the_other(doorbell: &Doorbell) {
             if ready[1 - me].load(Ordering::SeqCst) >= round {
                 break;
             }
-            // Yielding at once would take longer than what is looked for.
+            // A yield at once would take longer than the moment that the test looks for.
             if spins % 1000 == 0 { thread::yield_now() } else { std::hint::spin_loop() }
         }
     };
@@ -238,12 +234,11 @@ fn one_sees_the_other(doorbell: &Doorbell) {
     thread::scope(|scope| {
         scope.spawn(|| {
             for round in 1..=ROUNDS {
-                // So that the word is at hand.
+                // Brings the word into this core's cache.
                 doorbell.ring_if_armed();
                 meet(0, 2 * round);
                 (0..round / 8 % 8).for_each(|_| std::hint::spin_loop());
-                data.store(round, Ordering::Release);
-                let woken = doorbell.ring_if_armed();
+                let woken = produce(&data, round, doorbell);
                 rung.store(u64::from(woken), Ordering::Relaxed);
                 meet(0, 2 * round + 1);
             }
@@ -265,15 +260,34 @@ fn one_sees_the_other(doorbell: &Doorbell) {
 
 #[cfg_attr(miri, ignore = "too slow; Miri tries the models")]
 #[test]
-fn one_sees_the_other_by_membarrier_or_by_fences() {
-    doorbells().iter().for_each(one_sees_the_other);
+fn a_producer_and_a_sleeper_do_not_miss_each_other() {
+    one_sees_the_other(|data, round, doorbell| {
+        data.store(round, Ordering::Release);
+        doorbell.ring_if_armed()
+    });
 }
 
-/// In each round every producer says that it has produced; every consumer waits for all of them, and says that it has
-/// consumed; and every producer waits for that. So everybody sleeps on one of two doorbells, and is woken by any of several.
-fn no_wake_up_is_lost_between_many(to_consumers: &Doorbell, to_producers: &Doorbell) {
+#[cfg_attr(miri, ignore = "too slow; Miri tries the models")]
+#[test]
+fn a_producer_that_has_unlocked_a_mutex_and_a_sleeper_do_not_miss_each_other() {
+    let mutex = Mutex::new(());
+    one_sees_the_other(|data, round, doorbell| {
+        let locked = mutex.lock().expect("no panic");
+        data.store(round, Ordering::Release);
+        drop(locked);
+        doorbell.ring_if_armed_after_unlock()
+    });
+}
+
+/// In each round each producer says that it has produced; each consumer waits for all producers, and says that it has consumed; and
+/// each producer waits for all consumers. So all threads sleep on one of two doorbells, and any of several may wake them.
+#[cfg_attr(miri, ignore = "Miri knows no poll(2)")]
+#[test]
+fn no_wake_up_is_lost_between_many() {
     const THREADS: usize = 3;
     const ROUNDS: u64 = 10_000;
+
+    let (to_consumers, to_producers) = (&Doorbell::new(), &Doorbell::new());
 
     let say = |what: &AtomicU64, round: u64, doorbell: &Doorbell| {
         // As the ring says it: a plain store, which may stay in a store buffer.
@@ -304,20 +318,4 @@ fn no_wake_up_is_lost_between_many(to_consumers: &Doorbell, to_producers: &Doorb
             });
         }
     });
-}
-
-#[cfg_attr(miri, ignore = "Miri knows no poll(2)")]
-#[test]
-fn no_wake_up_is_lost_with_membarrier() {
-    let doorbell = Doorbell::new();
-    if !doorbell.uses_membarrier() {
-        eprintln!("NOT TESTED with membarrier(2): there is none here");
-    }
-    no_wake_up_is_lost_between_many(&doorbell, &Doorbell::new());
-}
-
-#[cfg_attr(miri, ignore = "Miri knows no poll(2)")]
-#[test]
-fn no_wake_up_is_lost_with_fences() {
-    no_wake_up_is_lost_between_many(&Doorbell::without_membarrier(), &Doorbell::without_membarrier());
 }

@@ -40,11 +40,9 @@
 //! |---|---|---|
 //! | a vCPU's thread | an interrupt; readers sleep; the guest hangs up or sends a break | what the [`Trigger`](vm_superio::Trigger) does; `write` to an eventfd |
 //! | the same, in a VMM that lets KVM [coalesce](coalescing) | a guest has written much without interrupts; it takes interrupts again, or is silent | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`, `KVM_UNREGISTER_COALESCED_MMIO`), and its timer's: `timer_settime` in `vuart-vmm` |
-//! | a vCPU's thread, at a [`SharedPort`] | another had it for a while, or is inside | `membarrier`; `futex` |
-//! | the one that makes a port | once | `mmap`, `madvise`, `membarrier`; for a ring in a file also `openat`, `flock`, `pread64`, `fstat`, `fstatfs`, `fcntl`, `fallocate`, `memfd_create` |
-//! | the console's server | whenever it runs | `madvise` (`MADV_POPULATE_WRITE`), `membarrier`, besides sockets, `epoll` and `eventfd` |
-//!
-//! [`Doorbell`](scrollback::Doorbell) says how to do without `membarrier`: [`Options::without_membarrier`].
+//! | a vCPU's thread, at a [`SharedPort`] | another is inside | `futex` |
+//! | the one that makes a port | once | `mmap`, `madvise`; for a ring in a file also `openat`, `flock`, `pread64`, `fstat`, `fstatfs`, `fcntl`, `fallocate`, `memfd_create` |
+//! | the console's server | whenever it runs | `madvise` (`MADV_POPULATE_WRITE`), besides sockets, `epoll` and `eventfd` |
 
 #![forbid(unsafe_code)]
 

@@ -2,7 +2,7 @@
 
 use vm_superio::Trigger;
 
-use crate::port::SerialPort;
+use crate::port::{Ring, SerialPort};
 
 /// A [`SerialPort`] whose register `n` is at byte `n << shift` of an MMIO range: `reg-shift` of a device tree.
 ///
@@ -69,11 +69,15 @@ impl<T: Trigger> MmioPort<T> {
 
     /// The guest writes at `offset` into the range.
     pub fn write(&mut self, offset: u64, data: &[u8]) {
+        self.write_and_ring(offset, data, Ring::Port);
+    }
+
+    pub(crate) fn write_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) {
         if self.shift == 0 {
-            return self.port.write(offset, data);
+            return self.port.write_and_ring(offset, data, ring);
         }
         if let (Some(register), Some((lowest, _))) = (self.register(offset), data.split_first()) {
-            self.port.write(register, std::slice::from_ref(lowest));
+            self.port.write_and_ring(register, std::slice::from_ref(lowest), ring);
         }
     }
 

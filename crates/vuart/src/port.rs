@@ -59,14 +59,11 @@ pub struct Options {
     pub scrollback: usize,
     /// The UART's.
     pub uart: Config,
-    /// Whether readers that go to sleep pay for what the guest's writes then need not, if the system can do that: see
-    /// [`Doorbell`]. That is a `membarrier(2)`, which interrupts the other vCPUs for a moment, too.
-    pub membarrier: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { scrollback: 1 << 20, uart: Config::default(), membarrier: true }
+        Self { scrollback: 1 << 20, uart: Config::default() }
     }
 }
 
@@ -82,16 +79,15 @@ impl Options {
     pub fn with_uart(self, uart: Config) -> Self {
         Self { uart, ..self }
     }
+}
 
-    /// The same, with a fence in each write of the guest's instead of a `membarrier(2)`.
-    #[must_use]
-    pub fn without_membarrier(self) -> Self {
-        Self { membarrier: false, ..self }
-    }
-
-    fn doorbell(self) -> Doorbell {
-        if self.membarrier { Doorbell::new() } else { Doorbell::without_membarrier() }
-    }
+/// Who rings the doorbell for the output of an access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ring {
+    /// The port, within the access.
+    Port,
+    /// The caller, after it has unlocked the port.
+    Caller,
 }
 
 /// What has happened at a port since it was made.
@@ -203,7 +199,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn with_writer(trigger: T, options: Options, output: Writer) -> Self {
-        Self::wired(trigger, Uart::new(options.uart), Msr::CONNECTED, output, &[], options.doorbell())
+        Self::wired(trigger, Uart::new(options.uart), Msr::CONNECTED, output, &[])
     }
 
     /// A port that goes on where another was when its [state](Self::state) was taken: same answers, same interrupts, same
@@ -238,7 +234,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         let state = state.as_latest();
         let uart = Self::uart(&state)?;
         let (output, _) = Scrollback::starting_at(options.scrollback, state.offset)?;
-        Ok(Self::restored(trigger, uart, output, &state, options.doorbell()))
+        Ok(Self::restored(trigger, uart, output, &state))
     }
 
     /// Like [`restore`](Self::restore), with the ring that the port had when its state was taken: nothing of the history is
@@ -257,7 +253,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     /// drop(port); // ... and in another process, by inheritance or over a Unix socket:
     ///
     /// let (output, _) = scrollback::RingOptions::default().adopt(file)?;
-    /// let mut port = SerialPort::restore_with_writer(Irq, Options::default(), output, &state)?;
+    /// let mut port = SerialPort::restore_with_writer(Irq, output, &state)?;
     /// port.write(0, b"B");
     /// assert_eq!(port.console().scrollback().oldest(), 0);
     /// assert_eq!(port.console().scrollback().end(), 2);
@@ -273,7 +269,6 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     /// [`restore`](Self::restore).
     pub fn restore_with_writer(
         trigger: T,
-        options: Options,
         output: Writer,
         state: &PortState,
     ) -> Result<Self, RestorePortError> {
@@ -282,7 +277,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         if output.end() != state.offset {
             return Err(RestorePortError::OtherOffset { state: state.offset, ring: output.end() });
         }
-        Ok(Self::restored(trigger, uart, output, &state, options.doorbell()))
+        Ok(Self::restored(trigger, uart, output, &state))
     }
 
     /// The UART in that state, if all of the state is one that a port can be in.
@@ -297,10 +292,10 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         Ok(Uart::restore(&state.uart)?)
     }
 
-    fn restored(trigger: T, uart: Uart, output: Writer, state: &PortStateV2, doorbell: Doorbell) -> Self {
+    fn restored(trigger: T, uart: Uart, output: Writer, state: &PortStateV2) -> Self {
         let mut inputs = state.modem_inputs();
         inputs.set(Msr::DCD, inputs.contains(Msr::DCD) || state.dropped);
-        let mut port = Self::wired(trigger, uart, inputs, output, &state.waiting, doorbell);
+        let mut port = Self::wired(trigger, uart, inputs, output, &state.waiting);
         port.dropped = state.dropped;
         if state.drop_due {
             // Nobody listens yet, so this announces nothing; if the guest does, `settle` will.
@@ -317,20 +312,12 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         port
     }
 
-    fn wired(
-        trigger: T,
-        uart: Uart,
-        modem_inputs: Msr,
-        output: Writer,
-        waiting: &[Symbol],
-        doorbell: Doorbell,
-    ) -> Self {
+    fn wired(trigger: T, uart: Uart, modem_inputs: Msr, output: Writer, waiting: &[Symbol]) -> Self {
         let line = Arc::new(Line { trigger, raised: AtomicU64::new(0), failed: AtomicU64::new(0) });
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
         let announce = move || announce.raise();
-        let parts =
-            Console::builder(scrollback).with_waiting(waiting).with_doorbell(doorbell).build(announce);
+        let parts = Console::builder(scrollback).with_waiting(waiting).build(announce);
         let ConsoleParts { console, input, guest_lines: lines, .. } = parts;
         Self {
             uart,
@@ -500,22 +487,27 @@ impl<T: Trigger> SerialPort<T> {
     /// than eight bytes, goes nowhere (S12).
     #[inline]
     pub fn write(&mut self, offset: u64, data: &[u8]) {
+        self.write_and_ring(offset, data, Ring::Port);
+    }
+
+    #[inline]
+    pub(crate) fn write_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) {
         match (register(offset), data) {
-            (Some(register), [byte]) => self.write_register(register, *byte),
-            _ => self.write_wide(offset, data),
+            (Some(register), [byte]) => self.write_register_and_ring(register, *byte, ring),
+            _ => self.write_wide(offset, data, ring),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn write_wide(&mut self, offset: u64, data: &[u8]) {
+    fn write_wide(&mut self, offset: u64, data: &[u8], ring: Ring) {
         if data.len() > usize::from(offset::COUNT) {
             self.bad_accesses += 1;
             return;
         }
         for (index, byte) in (0..).zip(data) {
             if let Some(register) = self.neighbour(offset, index) {
-                self.write_register(register, *byte);
+                self.write_register_and_ring(register, *byte, ring);
             }
         }
     }
@@ -535,6 +527,10 @@ impl<T: Trigger> SerialPort<T> {
     /// # Ok::<(), vuart::NewPortError>(())
     /// ```
     pub fn write_string(&mut self, offset: u64, data: &[u8]) {
+        self.write_string_and_ring(offset, data, Ring::Port);
+    }
+
+    pub(crate) fn write_string_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) {
         let Some(register) = register(offset) else {
             self.bad_accesses += 1;
             return;
@@ -543,11 +539,10 @@ impl<T: Trigger> SerialPort<T> {
         while let Some((first, others)) = rest.split_first() {
             if register == offset::THR && self.foreseen.sends() {
                 self.output.extend(rest);
-                self.doorbell.ring_if_armed();
-                return;
+                return self.ring(ring);
             }
             // The first of them may be what makes the others plain.
-            self.write_register(register, *first);
+            self.write_register_and_ring(register, *first, ring);
             rest = others;
         }
     }
@@ -627,30 +622,42 @@ impl<T: Trigger> SerialPort<T> {
     /// The guest writes one register. Only the low three bits of `register` count.
     #[inline]
     pub fn write_register(&mut self, register: u8, value: u8) {
+        self.write_register_and_ring(register, value, Ring::Port);
+    }
+
+    #[inline]
+    pub(crate) fn write_register_and_ring(&mut self, register: u8, value: u8, ring: Ring) {
         // Each of the other ways is a call at the end, so that this one has no registers to save.
         if register & 7 != offset::THR || !self.foreseen.sends() {
-            self.write_the_long_way(register & 7, value);
+            self.write_the_long_way(register & 7, value, ring);
         } else if self.output.push_announced(value) {
-            self.doorbell.ring_if_armed();
+            self.ring(ring);
         } else {
-            self.send(value);
+            self.send(value, ring);
         }
     }
 
     #[inline(never)]
-    fn send(&mut self, byte: u8) {
+    fn send(&mut self, byte: u8, ring: Ring) {
         self.output.push(byte);
-        self.doorbell.ring_if_armed();
+        self.ring(ring);
+    }
+
+    #[inline]
+    fn ring(&self, ring: Ring) {
+        if ring == Ring::Port {
+            self.doorbell.ring_if_armed();
+        }
     }
 
     #[inline(never)]
-    fn write_the_long_way(&mut self, register: u8, value: u8) {
+    fn write_the_long_way(&mut self, register: u8, value: u8, ring: Ring) {
         let transmitted = self.uart.write(register, value);
         if let Some(recorder) = &mut self.recorder {
             recorder.write(register, value, transmitted);
         }
         if let Some(byte) = transmitted {
-            self.send(byte);
+            self.send(byte, ring);
         }
         if register == offset::THR {
             // In one access the line fell (THR was filled) and rose (it has emptied again). A driver that has looked at

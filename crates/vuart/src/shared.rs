@@ -1,12 +1,14 @@
 //! A port that several vCPUs access.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use vm_superio::Trigger;
-use vuart_lock::BiasedLock;
+use vuart_scrollback::Doorbell;
 
 use crate::mmio::MmioPort;
-use crate::port::SerialPort;
+use crate::port::{Ring, SerialPort};
 
 /// A [`SerialPort`] that several vCPUs access.
 pub type SharedPort<T> = Shared<SerialPort<T>>;
@@ -29,18 +31,23 @@ pub type SharedMmioPort<T> = Shared<MmioPort<T>>;
 /// # Ok::<(), vuart::NewPortError>(())
 /// ```
 ///
-/// The lock within is for the threads of vCPUs, and for moments in which these are paused; what others do at the port they do by its
-/// [console](vuart_endpoint::Console), which is no part of it. So nobody waits here but for another vCPU's access.
+/// The device is behind a [`std::sync::Mutex`]. Only vCPU threads take it, and other threads while the vCPUs are paused. All other
+/// work with the port goes through its [console](vuart_endpoint::Console), which is not behind the mutex. So a vCPU waits here only
+/// for another vCPU's access.
 ///
-/// As mostly one vCPU writes to a console for a while, the lock has a bias: a thread that has come 64 times in a row takes it
-/// from then on without a read-modify-write, until another comes. That one makes a `membarrier(2)`, waits for an access that has
-/// begun, and sleeps if the other is not about to end it; then the first wakes it, which is a system call (`futex`). A port whose
-/// [`Options`](crate::Options) are without `membarrier` has a lock that is a plain mutex.
+/// The guest's writes ring the doorbell of the console after the mutex is unlocked:
+/// [`Doorbell::ring_if_armed_after_unlock`] says why that needs no second barrier on x86-64. What is done within
+/// [`with`](Self::with) rings it in place, as a port does that is not shared.
 ///
-/// A [`Trigger`] that accesses the port which triggers it panics; so does whatever comes to it within [`with`](Self::with).
-/// After a panic the port can be used on: each register holds something that it can hold.
+/// A panic inside an access does not poison the port: the guest goes on, because each register still holds a value that it can hold.
+///
+/// # Panics
+///
+/// An access panics if its own thread is inside the port already, because it would otherwise wait for itself for ever. Two mistakes
+/// lead there: a [`Trigger`] that accesses the port which it interrupts for, and an access from within [`with`](Self::with) by way
+/// of another handle.
 #[derive(Debug)]
-pub struct Shared<D>(Arc<BiasedLock<D>>);
+pub struct Shared<D>(Arc<Lock<D>>);
 
 impl<D> Clone for Shared<D> {
     fn clone(&self) -> Self {
@@ -49,29 +56,122 @@ impl<D> Clone for Shared<D> {
 }
 
 impl<D> Shared<D> {
-    fn of(device: D, membarrier: bool) -> Self {
-        let lock = if membarrier { BiasedLock::new } else { BiasedLock::without_membarrier };
-        Self(Arc::new(lock(device)))
+    fn of(device: D, doorbell: Doorbell) -> Self {
+        let holder = AtomicUsize::new(NO_THREAD);
+        Self(Arc::new(Lock { holder, device: Mutex::new(device), doorbell }))
     }
 
-    /// Does something with the device while no vCPU does: takes its state, drives a modem line.
+    /// Works with the device while no vCPU does: takes its state, drives a modem line.
     ///
-    /// The vCPUs wait meanwhile: it is for what does not take long, or for a time when they are paused.
+    /// The vCPUs wait meanwhile. Use it for short work, or while they are paused.
     ///
     /// # Panics
     ///
-    /// If it is called from within itself or from the [`Trigger`].
+    /// Panics if the calling thread is inside the port already: within another `with`, or in the [`Trigger`].
     #[inline]
     pub fn with<R>(&self, f: impl FnOnce(&mut D) -> R) -> R {
         self.0.with(f)
     }
+
+    /// An access that may push output and does not ring for it.
+    #[inline]
+    fn write_with(&self, access: impl FnOnce(&mut D)) {
+        // Dropped after the mutex is unlocked, also when a trigger panics: what was pushed before that is told of.
+        let _rings = Rings(&self.0.doorbell);
+        self.0.with(access);
+    }
+}
+
+/// Rings when it is dropped.
+struct Rings<'a>(&'a Doorbell);
+
+impl Drop for Rings<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.ring_if_armed_after_unlock();
+    }
+}
+
+/// A mutex that panics where a thread would wait for itself.
+struct Lock<D> {
+    /// The thread that holds `device`, by its [token](token), or [`NO_THREAD`].
+    holder: AtomicUsize,
+    device: Mutex<D>,
+    /// The console's.
+    doorbell: Doorbell,
+}
+
+impl<D> Lock<D> {
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&mut D) -> R) -> R {
+        let mut device = match self.device.try_lock() {
+            Ok(device) => device,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                self.panic_if_held_here();
+                self.device.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+        };
+        // Cleared before the mutex is unlocked, also by a panic: `held` is dropped before `device`.
+        let held = Held::new(&self.holder);
+        let result = f(&mut device);
+        drop(held);
+        result
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn panic_if_held_here(&self) {
+        // Relaxed: only the thread itself stores its own token, so it sees that token exactly while it is inside.
+        assert!(
+            self.holder.load(Relaxed) != token(),
+            "a thread accesses a shared port that it is inside of already: do not access the port from its own `Trigger`, nor from \
+             within `Shared::with`; use the reference that `with` gives, or wake another thread"
+        );
+    }
+}
+
+impl<D> fmt::Debug for Lock<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the device: a vCPU may be inside.
+        f.debug_struct("Lock").finish_non_exhaustive()
+    }
+}
+
+/// Marks this thread as the holder until it is dropped.
+struct Held<'a>(&'a AtomicUsize);
+
+impl<'a> Held<'a> {
+    #[inline]
+    fn new(holder: &'a AtomicUsize) -> Self {
+        // Relaxed, here and in `drop`: see `panic_if_held_here`.
+        holder.store(token(), Relaxed);
+        Self(holder)
+    }
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.store(NO_THREAD, Relaxed);
+    }
+}
+
+/// No token: nothing has the address 0.
+const NO_THREAD: usize = 0;
+
+/// A number that no other running thread has: the address of a variable of this thread.
+#[inline]
+fn token() -> usize {
+    thread_local!(static HERE: u8 = const { 0 });
+    HERE.with(|here| std::ptr::from_ref(here).addr())
 }
 
 impl<T: Trigger> Shared<SerialPort<T>> {
-    /// The port, to be shared.
+    /// Shares the port.
     pub fn new(port: SerialPort<T>) -> Self {
-        let membarrier = port.console().doorbell().uses_membarrier();
-        Self::of(port, membarrier)
+        let doorbell = port.console().doorbell().clone();
+        Self::of(port, doorbell)
     }
 
     /// [`SerialPort::read`].
@@ -81,7 +181,7 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write`].
     pub fn write(&self, offset: u64, data: &[u8]) {
-        self.with(|port| port.write(offset, data));
+        self.write_with(|port| port.write_and_ring(offset, data, Ring::Caller));
     }
 
     /// [`SerialPort::read_string`].
@@ -91,7 +191,7 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write_string`].
     pub fn write_string(&self, offset: u64, data: &[u8]) {
-        self.with(|port| port.write_string(offset, data));
+        self.write_with(|port| port.write_string_and_ring(offset, data, Ring::Caller));
     }
 
     /// [`SerialPort::read_register`].
@@ -101,12 +201,12 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write_register`].
     pub fn write_register(&self, register: u8, value: u8) {
-        self.with(|port| port.write_register(register, value));
+        self.write_with(|port| port.write_register_and_ring(register, value, Ring::Caller));
     }
 }
 
 impl<T: Trigger> Shared<MmioPort<T>> {
-    /// The port, to be shared.
+    /// Shares the port.
     ///
     /// ```
     /// # use vuart::{MmioPort, SerialPort, SharedMmioPort};
@@ -118,8 +218,8 @@ impl<T: Trigger> Shared<MmioPort<T>> {
     /// # Ok::<(), vuart::NewPortError>(())
     /// ```
     pub fn new(port: MmioPort<T>) -> Self {
-        let membarrier = port.port().console().doorbell().uses_membarrier();
-        Self::of(port, membarrier)
+        let doorbell = port.port().console().doorbell().clone();
+        Self::of(port, doorbell)
     }
 
     /// [`MmioPort::read`].
@@ -129,6 +229,6 @@ impl<T: Trigger> Shared<MmioPort<T>> {
 
     /// [`MmioPort::write`].
     pub fn write(&self, offset: u64, data: &[u8]) {
-        self.with(|port| port.write(offset, data));
+        self.write_with(|port| port.write_and_ring(offset, data, Ring::Caller));
     }
 }

@@ -64,7 +64,7 @@ struct Board {
 impl Board {
     fn new(uart: Config) -> Self {
         let edges = Edges::default();
-        let options = Options::default().with_scrollback(1 << 16).with_uart(uart).without_membarrier();
+        let options = Options::default().with_scrollback(1 << 16).with_uart(uart);
         let port = SerialPort::with_options(edges.clone(), options).unwrap();
         let owner = owner(&port);
         Self { port, edges, owner }

@@ -1,13 +1,15 @@
 //! A port that several vCPUs access.
 
-use std::fs;
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Barrier, mpsc};
-use std::thread;
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::time::Duration;
+use std::{fs, thread};
 
 use vm_superio::Trigger;
 use vuart::uart::spec::{Ier, offset};
-use vuart::{Options, SerialPort, SharedPort};
+use vuart::{SerialPort, SharedPort};
 
 struct Polled;
 
@@ -20,17 +22,19 @@ impl Trigger for Polled {
 }
 
 const VCPUS: u8 = 4;
-/// More than what earns the bias.
+/// The writes of a vCPU that has the port to itself for a while.
 const ROW: usize = 200;
 
-/// The high bits say whose it is, the others count.
+/// The high bits name the vCPU, the others count.
 fn byte(vcpu: u8, n: usize) -> u8 {
     vcpu << 6 | u8::try_from(n % 64).expect("six bits")
 }
 
-fn everybodys_bytes_are_there_in_order(port: &SharedPort<Polled>) {
+#[test]
+fn each_vcpus_bytes_are_in_the_ring_once_and_in_order() {
     const ROUNDS: usize = 100;
     const EACH: usize = ROUNDS / 2 * (ROW + 1);
+    let port = SharedPort::new(SerialPort::new(Polled).expect("a port"));
     let start = Arc::new(Barrier::new(usize::from(VCPUS)));
     let vcpus: Vec<_> = (0..VCPUS)
         .map(|vcpu| {
@@ -43,7 +47,7 @@ fn everybodys_bytes_are_there_in_order(port: &SharedPort<Polled>) {
                         port.write(offset::THR.into(), &[byte(vcpu, written)]);
                         written += 1;
                     }
-                    // Some who do not come alone.
+                    // So that others come in between.
                     thread::yield_now();
                 }
                 written
@@ -66,18 +70,11 @@ fn everybodys_bytes_are_there_in_order(port: &SharedPort<Polled>) {
     }
 }
 
-#[test]
-fn everybodys_bytes_are_in_the_ring_once_and_in_order() {
-    let port = |options| SharedPort::new(SerialPort::with_options(Polled, options).expect("a port"));
-    everybodys_bytes_are_there_in_order(&port(Options::default()));
-    everybodys_bytes_are_there_in_order(&port(Options::default().without_membarrier()));
-}
-
 /// A trigger that takes as long as the test wants.
 struct Slow {
     armed: Arc<AtomicBool>,
     begun: mpsc::SyncSender<()>,
-    end: std::sync::Mutex<mpsc::Receiver<()>>,
+    end: Mutex<mpsc::Receiver<()>>,
 }
 
 impl Trigger for Slow {
@@ -92,53 +89,139 @@ impl Trigger for Slow {
     }
 }
 
-/// As `/proc` says it of a thread.
+/// Whether `/proc` says that a thread sleeps.
 fn sleeps(task: &str) -> bool {
     let status = fs::read_to_string(format!("{task}/status")).expect("the thread's status");
     status.lines().any(|line| line.starts_with("State:") && line.contains("(sleeping)"))
 }
 
 #[test]
-fn who_waits_for_a_vcpu_that_does_not_run_sleeps_and_is_woken() {
-    for options in [Options::default(), Options::default().without_membarrier()] {
-        let slow = Arc::new(AtomicBool::new(false));
-        let (begun, has_begun) = mpsc::sync_channel(1);
-        let (end, ends) = mpsc::channel();
-        let trigger = Slow { armed: Arc::clone(&slow), begun, end: ends.into() };
-        let port = SharedPort::new(SerialPort::with_options(trigger, options).expect("a port"));
+fn a_vcpu_that_waits_for_another_sleeps_and_is_woken() {
+    let slow = Arc::new(AtomicBool::new(false));
+    let (begun, has_begun) = mpsc::sync_channel(1);
+    let (end, ends) = mpsc::channel();
+    let trigger = Slow { armed: Arc::clone(&slow), begun, end: ends.into() };
+    let port = SharedPort::new(SerialPort::new(trigger).expect("a port"));
 
-        let first = thread::spawn({
-            let (port, slow) = (port.clone(), Arc::clone(&slow));
-            move || {
-                for _ in 0..ROW {
-                    port.read_register(offset::LSR);
-                }
-                slow.store(true, SeqCst);
-                port.write_register(offset::IER, Ier::ETBEI.bits());
-                slow.store(false, SeqCst);
-                port.write_register(offset::THR, b'1');
+    let first = thread::spawn({
+        let (port, slow) = (port.clone(), Arc::clone(&slow));
+        move || {
+            for _ in 0..ROW {
+                port.read_register(offset::LSR);
             }
-        });
-        has_begun.recv().expect("an interrupt");
-        let (name, named) = mpsc::channel();
-        let second = thread::spawn({
-            let port = port.clone();
-            move || {
-                let task = fs::read_link("/proc/thread-self").expect("the thread's directory");
-                name.send(format!("/proc/{}", task.display())).expect("a test");
-                port.write_register(offset::SCR, 0x5A);
-            }
-        });
-        let task = named.recv().expect("a thread");
-        while !sleeps(&task) {
-            thread::yield_now();
+            slow.store(true, SeqCst);
+            port.write_register(offset::IER, Ier::ETBEI.bits());
+            slow.store(false, SeqCst);
+            port.write_register(offset::THR, b'1');
         }
-        assert!(!second.is_finished());
-        end.send(()).expect("an interrupt");
-        second.join().expect("the second");
-        first.join().expect("the first");
-        assert_eq!(port.read_register(offset::SCR), 0x5A);
+    });
+    has_begun.recv().expect("an interrupt");
+    let (name, named) = mpsc::channel();
+    let second = thread::spawn({
+        let port = port.clone();
+        move || {
+            let task = fs::read_link("/proc/thread-self").expect("the thread's directory");
+            name.send(format!("/proc/{}", task.display())).expect("a test");
+            port.write_register(offset::SCR, 0x5A);
+        }
+    });
+    let task = named.recv().expect("a thread");
+    while !sleeps(&task) {
+        thread::yield_now();
     }
+    assert!(!second.is_finished());
+    end.send(()).expect("an interrupt");
+    second.join().expect("the second");
+    first.join().expect("the first");
+    assert_eq!(port.read_register(offset::SCR), 0x5A);
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or(panic.downcast_ref::<String>().map(String::as_str))
+        .expect("a text")
+}
+
+/// Runs it on a thread of its own, so that a deadlock fails the test instead of hanging it.
+fn panics(access: impl FnOnce() + Send + 'static) -> String {
+    let (done, result) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let result = panic::catch_unwind(AssertUnwindSafe(access));
+        done.send(message(&*result.expect_err("a panic")).to_owned()).expect("a test");
+    });
+    let said = result.recv_timeout(Duration::from_secs(60)).expect("no deadlock");
+    thread.join().expect("the thread has caught the panic");
+    said
+}
+
+const INSIDE_ALREADY: &str = "do not access the port from its own `Trigger`, nor from within `Shared::with`";
+
+/// A trigger that accesses a port itself, once it has a handle of one: at its next interrupt.
+#[derive(Clone, Default)]
+struct Reentrant(Arc<Mutex<Option<SharedPort<Reentrant>>>>);
+
+impl Reentrant {
+    fn port(&self) -> SharedPort<Reentrant> {
+        SharedPort::new(SerialPort::new(self.clone()).expect("a port"))
+    }
+
+    fn access_at_the_next_interrupt(&self, port: &SharedPort<Reentrant>) {
+        *self.0.lock().expect("no panic") = Some(port.clone());
+    }
+}
+
+impl Trigger for Reentrant {
+    type E = ();
+
+    fn trigger(&self) -> Result<(), ()> {
+        let port = self.0.lock().expect("no panic").take();
+        if let Some(port) = port {
+            port.read_register(offset::IIR);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_trigger_that_accesses_its_own_port_panics_and_the_port_goes_on() {
+    let trigger = Reentrant::default();
+    let port = trigger.port();
+    trigger.access_at_the_next_interrupt(&port);
+    let said = panics({
+        let port = port.clone();
+        move || port.write_register(offset::IER, Ier::ETBEI.bits())
+    });
+    assert!(said.contains(INSIDE_ALREADY), "{said}");
+
+    // The panic has neither poisoned the port nor left the thread marked as inside.
+    port.write_register(offset::SCR, 0x5A);
+    assert_eq!(port.read_register(offset::SCR), 0x5A);
+}
+
+#[test]
+fn an_access_within_with_by_another_handle_panics_and_the_port_goes_on() {
+    let port = SharedPort::new(SerialPort::new(Polled).expect("a port"));
+    let said = panics({
+        let port = port.clone();
+        move || port.with(|_| port.write(offset::SCR.into(), &[1]))
+    });
+    assert!(said.contains(INSIDE_ALREADY), "{said}");
+    port.write_register(offset::SCR, 0x5A);
+    assert_eq!(port.read_register(offset::SCR), 0x5A);
+}
+
+/// One port's interrupt may lead to an access of another port.
+#[test]
+fn a_thread_may_be_inside_two_ports() {
+    let trigger = Reentrant::default();
+    let (port, other) = (trigger.port(), Reentrant::default().port());
+    trigger.access_at_the_next_interrupt(&other);
+    port.write_register(offset::IER, Ier::ETBEI.bits());
+    other.with(|_| port.write_register(offset::SCR, 0x5A));
+    assert_eq!(port.read_register(offset::SCR), 0x5A);
 }
 
 #[cfg(feature = "vm-device")]

@@ -83,8 +83,7 @@ fn the_new_vmm() {
     let (output, scrollback) = scrollback::RingOptions::default().adopt(file.unwrap()).unwrap();
     assert_eq!((scrollback.oldest(), scrollback.boot_head()), (0, 4096));
     let edges = Edges::default();
-    let mut port =
-        SerialPort::restore_with_writer(edges.clone(), Options::default(), output, &state).unwrap();
+    let mut port = SerialPort::restore_with_writer(edges.clone(), output, &state).unwrap();
     assert_eq!(port.state().offset(), state.offset());
     let output = text(OUTPUT, OUTPUT);
     socket.write_all(&guest(&mut port, &edges, &output)).unwrap();
@@ -168,15 +167,13 @@ fn a_ring_with_another_offset_is_refused() {
     old.write(0, b"B");
     drop(old);
     let (output, _) = scrollback::RingOptions::default().adopt(file).unwrap();
-    let error =
-        SerialPort::restore_with_writer(Edges::default(), Options::default(), output, &state).unwrap_err();
+    let error = SerialPort::restore_with_writer(Edges::default(), output, &state).unwrap_err();
     assert!(matches!(error, RestorePortError::OtherOffset { state: 1, ring: 2 }), "{error}");
     assert_eq!(error.to_string(), "the state's next byte of output has the offset 1, and the ring's has 2");
 
     // A ring that begins there will do.
     let (output, _) = ring().with_start(state.offset()).create_memfd("com1").unwrap();
-    let mut port =
-        SerialPort::restore_with_writer(Edges::default(), Options::default(), output, &state).unwrap();
+    let mut port = SerialPort::restore_with_writer(Edges::default(), output, &state).unwrap();
     port.write(0, b"B");
     assert_eq!((port.console().scrollback().oldest(), port.console().scrollback().end()), (1, 2));
 }

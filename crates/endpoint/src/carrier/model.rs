@@ -1,10 +1,9 @@
 //! The carrier under `loom`: `RUSTFLAGS="--cfg loom" cargo test --release --lib -p vuart-endpoint model`.
 
-use loom::thread;
+use vuart_explore::{explore, thread};
 
 use super::*;
-use crate::models::{Latch, explore};
-use crate::testing::{counting_bell, silent_bell};
+use crate::testing::{counting_bell, latch_bell, silent_bell};
 
 /// Both ends. No model reads the count of changes.
 fn lines(announce: Bell, doorbell: Bell) -> (Carrier, GuestLines) {
@@ -16,7 +15,7 @@ fn lines(announce: Bell, doorbell: Bell) -> (Carrier, GuestLines) {
 #[test]
 fn e18_no_hang_up_is_unseen_by_a_guest_that_comes_to_listen() {
     explore(30, || {
-        let (interrupt, announce) = Latch::with_bell();
+        let (interrupt, announce) = latch_bell();
         let (carrier, mut guest) = lines(announce, silent_bell());
         let host = thread::spawn(move || carrier.hang_up());
         let mut seen = 0;
@@ -79,7 +78,7 @@ fn e18_two_hang_ups_at_once_are_one_drop_or_two() {
 #[test]
 fn a_hang_up_and_a_break_of_the_guest_are_heard() {
     explore(100, || {
-        let (woken, doorbell) = Latch::with_bell();
+        let (woken, doorbell) = latch_bell();
         let (carrier, mut guest) = lines(silent_bell(), doorbell);
         let guest = thread::spawn(move || {
             guest.dtr(true);

@@ -1,8 +1,9 @@
 //! The input queue under `loom`: `RUSTFLAGS="--cfg loom" cargo test --release --lib -p vuart-endpoint model`.
 
+use vuart_explore::{Latch, explore, explore_within, thread};
+
 use super::*;
-use crate::models::{Latch, explore, explore_within};
-use crate::testing::{counting_bell, silent_bell};
+use crate::testing::{counting_bell, latch_bell, silent_bell};
 
 /// A queue that is full soon. Its bell `changed` need not count: to explore that too would multiply the executions.
 fn small_queue(announce: Bell, room: Bell) -> (InputProducer, Input) {
@@ -22,9 +23,9 @@ fn byte(byte: u8) -> impl ExactSizeIterator<Item = Symbol> {
 #[test]
 fn no_announcement_is_lost() {
     explore(10_000, || {
-        let (interrupt, announce) = Latch::with_bell();
+        let (interrupt, announce) = latch_bell();
         let (mut producer, mut input) = small_queue(announce, silent_bell());
-        let typist = loom::thread::spawn(move || {
+        let typist = thread::spawn(move || {
             assert_eq!(producer.publish(byte(1)), 1);
             assert_eq!(producer.publish(byte(2)), 1);
         });
@@ -47,12 +48,12 @@ fn no_announcement_is_lost() {
 /// it asks again, and is interrupted for the next.
 #[test]
 fn a_guest_that_asked_is_told_of_what_comes_later() {
-    explore_within(Some(3), 1000, || {
-        let (interrupt, announce) = Latch::with_bell();
+    explore_within(3, 1000, || {
+        let (interrupt, announce) = latch_bell();
         let changes = Changes::default();
         let bells = InputBells { changed: changes.bell(), announce, room: silent_bell() };
         let (mut producer, mut input) = queue(2, changes, bells);
-        let typist = loom::thread::spawn(move || {
+        let typist = thread::spawn(move || {
             assert_eq!(producer.publish(byte(1)), 1);
             assert_eq!(producer.publish(byte(2)), 1);
         });
@@ -136,11 +137,11 @@ impl Port {
 #[test]
 fn no_interrupt_is_lost() {
     explore(10_000, || {
-        let (interrupt, announce) = Latch::with_bell();
+        let (interrupt, announce) = latch_bell();
         let (mut producer, input) = small_queue(announce, silent_bell());
         let mut port = Port { input, received: None, level: false, interrupt: Arc::clone(&interrupt) };
         port.settle();
-        let typist = loom::thread::spawn(move || {
+        let typist = thread::spawn(move || {
             assert_eq!(producer.publish(byte(1)), 1);
             assert_eq!(producer.publish(byte(2)), 1);
         });
@@ -162,7 +163,7 @@ fn an_announcement_is_made_exactly_when_the_guest_is_told_so() {
     explore(30, || {
         let (announce, announced) = counting_bell();
         let (mut producer, mut input) = small_queue(announce, silent_bell());
-        let typist = loom::thread::spawn(move || producer.publish(byte(1)));
+        let typist = thread::spawn(move || producer.publish(byte(1)));
         let _ = input.want();
         let told = input.announced();
         typist.join().unwrap();
@@ -174,10 +175,10 @@ fn an_announcement_is_made_exactly_when_the_guest_is_told_so() {
 #[test]
 fn no_room_is_lost() {
     explore(20, || {
-        let (roomy, room) = Latch::with_bell();
+        let (roomy, room) = latch_bell();
         let (mut producer, mut input) = small_queue(silent_bell(), room);
         assert_eq!(producer.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter()), 2);
-        let guest = loom::thread::spawn(move || {
+        let guest = thread::spawn(move || {
             let mut one = [Symbol::Break];
             assert_eq!(input.take(&mut one), 1);
             assert_eq!(one, [Symbol::Byte(1)]);
@@ -196,7 +197,7 @@ fn e4_nothing_of_an_old_owner_is_taken_after_a_discard() {
     explore(500, || {
         let (mut producer, mut input) = quiet_queue();
         producer.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter());
-        let taker = loom::thread::spawn(move || {
+        let take_over = thread::spawn(move || {
             let discarded = producer.discard();
             // The take-over is complete: from here on the guest takes only the new owner's input.
             let gone = producer.gone();
@@ -210,7 +211,7 @@ fn e4_nothing_of_an_old_owner_is_taken_after_a_discard() {
             let taken = input.take(&mut symbols);
             received.extend_from_slice(&symbols[..taken]);
         }
-        let discarded = taker.join().unwrap();
+        let discarded = take_over.join().unwrap();
         let taken = input.take(&mut symbols);
         received.extend_from_slice(&symbols[..taken]);
         let old = received.iter().filter(|symbol| matches!(symbol, Symbol::Byte(1 | 2))).count();
@@ -228,12 +229,12 @@ fn s13_a_snapshot_is_of_one_moment() {
     explore(100, || {
         let (mut producer, input) = quiet_queue();
         producer.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter());
-        let taker = loom::thread::spawn(move || {
+        let take_over = thread::spawn(move || {
             producer.discard();
             producer.publish([Symbol::Byte(11), Symbol::Byte(12)].into_iter());
         });
         let waiting = input.waiting();
-        taker.join().unwrap();
+        take_over.join().unwrap();
         let moments: [&[u8]; 3] = [&[1, 2], &[], &[11, 12]];
         let expected = moments.map(|bytes| bytes.iter().copied().map(Symbol::Byte).collect::<Vec<_>>());
         assert!(expected.contains(&waiting), "{waiting:?}");
@@ -247,7 +248,7 @@ fn a_discard_that_is_seen_early_is_harmless() {
     explore(20, || {
         let (mut producer, mut input) = quiet_queue();
         // The guest runs in the spawned thread: loom explores nothing beside a thread that loads before it stores.
-        let guest = loom::thread::spawn(move || {
+        let guest = thread::spawn(move || {
             let mut symbols = [Symbol::Break; 2];
             input.take(&mut symbols)
         });

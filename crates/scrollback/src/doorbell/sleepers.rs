@@ -1,78 +1,77 @@
-//! Who sleeps: a bit for each, which makes a wake-up coalesced and never lost.
+//! The sleepers of a doorbell: a bit for each, so that wake-ups are coalesced and never lost.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use super::{
-    barrier::Barrier,
-    event::Event,
-    place::{Claim, Place},
-    sync::{Arc, AtomicU64, Ordering, fence},
-};
+use super::event::Event;
+use crate::sync::{AtomicU64, Ordering, fence, fence_after_unlock};
 
-/// As many as there are bits.
+/// The most sleepers: one for each bit of a word.
 pub(crate) const PLACES: usize = u64::BITS as usize;
 
-/// The sleepers of a [`Doorbell`](crate::Doorbell), and what each sleeps on.
+/// The sleepers of a [`Doorbell`](crate::Doorbell), and the event that each sleeps on.
 ///
-/// Both words are changed by read-modify-writes only, so that each continues the release sequences before it: whoever takes
-/// a bit from `armed` knows all that its sleeper did before it armed.
+/// Both words are changed by read-modify-writes only. So each change continues the release sequences before it: a producer that takes
+/// a bit from `armed` sees all that the bit's sleeper did before it armed.
 #[derive(Debug)]
 pub(crate) struct Sleepers<E> {
-    /// Who sleeps, or is about to, and wants to be woken.
+    /// The sleepers that want to be woken: they sleep, or are about to.
     armed: AtomicU64,
-    barrier: Barrier,
-    /// Who there is at all.
+    /// The places that are taken.
     present: AtomicU64,
-    /// Made when a place is first taken, and then kept for whoever takes it next: a producer may still hold the bit of a
-    /// sleeper that has gone, and must find something that it can set.
+    /// Made when a place is first taken, and kept for the next sleeper that takes it. A producer may still hold the bit of a sleeper
+    /// that has gone, and sets that event then.
     events: [OnceLock<Arc<E>>; PLACES],
 }
 
 impl<E: Event> Sleepers<E> {
-    pub(crate) fn new(barrier: Barrier) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             armed: AtomicU64::new(0),
-            barrier,
             present: AtomicU64::new(0),
             events: [const { OnceLock::new() }; PLACES],
         }
     }
 
-    /// The producer's half, after it has stored the data. Whether it woke anybody: of several producers one does, until a
+    /// The producer's side, after it has stored the data. Returns whether it woke a sleeper: of several producers one does, until a
     /// sleeper arms again.
     #[inline]
     pub(crate) fn ring_if_armed(&self) -> bool {
-        // What is rare is a call at the end, so that the usual way has no registers to save.
-        if !self.barrier.light_for_free() {
-            return self.ring_if_armed_by_fence();
-        }
-        // Relaxed: the barrier has ordered it after the data. The load first, because a swap costs the cache line even if
-        // nobody sleeps.
+        // P2. SeqCst: it pairs with S2 in `arm`. On x86-64 the compiler makes a locked instruction on the stack of it (rustc 1.95). A swap
+        // of `armed` would need no fence and takes as long (2.0 and 2.2 ns with the push before it), but it would take the cache line
+        // from other producers.
+        fence(Ordering::SeqCst);
+        self.ring_after_barrier()
+    }
+
+    /// The same for a producer that has unlocked a mutex since it stored the data.
+    #[inline]
+    pub(crate) fn ring_if_armed_after_unlock(&self) -> bool {
+        // P2. The docs of `Doorbell::ring_if_armed_after_unlock` say why this is enough.
+        fence_after_unlock();
+        self.ring_after_barrier()
+    }
+
+    #[inline]
+    fn ring_after_barrier(&self) -> bool {
+        // P3. Relaxed: the barrier has ordered it after the data. A load before the swap, because a swap takes the cache line from the
+        // other producers even if nobody sleeps.
         self.armed.load(Ordering::Relaxed) != 0 && self.ring_armed()
     }
 
-    #[cold]
-    #[inline(never)]
-    fn ring_if_armed_by_fence(&self) -> bool {
-        Barrier::light_by_fence();
-        // Relaxed: as above.
-        self.armed.load(Ordering::Relaxed) != 0 && self.ring_armed()
-    }
-
+    // A call at the end, so that the usual way has no registers to save.
     #[cold]
     #[inline(never)]
     fn ring_armed(&self) -> bool {
-        // A swap, so that one producer takes each bit. Acquire: it finds the event, in the state that its sleeper left it.
+        // P4. A swap, so that one producer takes each bit. Acquire: the producer sees the event in the state that its sleeper left it.
         let armed = self.armed.swap(0, Ordering::Acquire);
         self.set(armed);
         armed != 0
     }
 
-    /// Wakes all that there are, whoever sleeps.
+    /// Wakes all sleepers, armed or not.
     #[cold]
     pub(crate) fn ring(&self) {
-        // SeqCst: a sleeper that has come too late to be seen here has armed, or will arm, after this, and sees what was
-        // stored before.
+        // SeqCst: a sleeper that enters too late to be seen here arms after this fence, and sees what was stored before it.
         fence(Ordering::SeqCst);
         self.set(self.present.load(Ordering::Acquire));
     }
@@ -87,45 +86,40 @@ impl<E: Event> Sleepers<E> {
         }
     }
 
-    /// Takes the first free place; `None` when there is none.
-    pub(crate) fn enter<Error>(
-        sleepers: &Arc<Self>,
+    /// The event of a place that the caller has taken: made by `make`, if no sleeper had the place before.
+    pub(super) fn event<Error>(
+        &self,
+        bit: u64,
         make: impl FnOnce() -> Result<E, Error>,
-    ) -> Result<Option<Place<E>>, Error> {
-        let lowest_free = |present: u64| (present != u64::MAX).then(|| present | (present + 1));
-        // Acquire, with the release of `Claim::drop`: who had the place before is done with it.
-        let Ok(present) = sleepers.present.fetch_update(Ordering::AcqRel, Ordering::Relaxed, lowest_free)
-        else {
-            return Ok(None);
-        };
-        let place = present.trailing_ones() as usize;
-        let claim = Claim { sleepers: Arc::clone(sleepers), bit: 1 << place };
-        let Some(cell) = sleepers.events.get(place) else { return Ok(None) };
-        let event = if let Some(event) = cell.get() {
-            Arc::clone(event)
-        } else {
-            let event = Arc::new(make()?);
-            Arc::clone(cell.get_or_init(|| event))
-        };
-        // What is left of a ring for who was here before.
-        event.clear();
-        Ok(Some(Place { claim, event }))
+    ) -> Result<Option<Arc<E>>, Error> {
+        let Some(cell) = self.events.get(bit.trailing_zeros() as usize) else { return Ok(None) };
+        if let Some(event) = cell.get() {
+            return Ok(Some(Arc::clone(event)));
+        }
+        let event = Arc::new(make()?);
+        Ok(Some(Arc::clone(cell.get_or_init(|| event))))
     }
 }
 
 impl<E> Sleepers<E> {
-    pub(crate) fn uses_membarrier(&self) -> bool {
-        self.barrier.is_asymmetric()
+    /// Takes the first free place, and returns its bit. Returns `None` if all are taken.
+    pub(super) fn enter(&self) -> Option<u64> {
+        let with_lowest_free = |present: u64| (present != u64::MAX).then(|| present | (present + 1));
+        // Acquire, with the release of `leave`: the place's last sleeper is done with it.
+        let present =
+            self.present.fetch_update(Ordering::AcqRel, Ordering::Relaxed, with_lowest_free).ok()?;
+        Some(1 << present.trailing_ones())
     }
 
     pub(super) fn arm(&self, bit: u64) {
-        // Release: whoever takes the bit finds the event as it is now.
+        // S1. Release: the producer that takes the bit finds the event as it is now.
         self.armed.fetch_or(bit, Ordering::Release);
-        self.barrier.heavy();
+        // S2. SeqCst: it pairs with P2.
+        fence(Ordering::SeqCst);
     }
 
     pub(super) fn disarm(&self, bit: u64) {
-        // Not if a producer has taken it: the cache line is left with the producers then. Relaxed: nobody else sets the bit,
+        // Not if a producer has taken the bit: the cache line stays with the producers then. Relaxed: only this sleeper sets the bit,
         // and a producer that takes it meanwhile wakes for nothing.
         if self.armed.load(Ordering::Relaxed) & bit != 0 {
             self.armed.fetch_and(!bit, Ordering::Relaxed);
@@ -134,7 +128,7 @@ impl<E> Sleepers<E> {
 
     pub(super) fn leave(&self, bit: u64) {
         self.disarm(bit);
-        // Release, with the acquire of `enter`: the next one's arming comes after this disarming.
+        // Release, with the acquire of `enter`: the next sleeper arms after this one has disarmed.
         self.present.fetch_and(!bit, Ordering::Release);
     }
 }
