@@ -1,52 +1,33 @@
-//! Whether the host has done anything that the port has to look at: one word, so that a guest that polls costs one load.
+//! A count of what the host has done, so that a polling guest costs the port one load.
 
 use std::sync::Arc;
 
+use crate::bell::Bell;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::{Acquire, Release};
 
-/// How often the host has done something that the port has to look at: input has come, a wish for an announcement was
-/// cleared, the carrier is to be dropped.
+/// The number of host actions that the port must look at: input arrived, a request for an announcement was cleared, or a
+/// drop of the carrier became due.
 ///
-/// Whoever does it notes it afterwards, and interrupts the guest after that. So a port that finds the count as it was has nothing
-/// to look at that the guest could know of. One that goes to look reads the count first: what comes after that is noted after that.
+/// The host counts an action after it has acted, and interrupts the guest after it has counted. So a port that finds the
+/// count unchanged has missed nothing that the guest could know of. A port that looks for changes reads the count first: an
+/// action that comes later is also counted later.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Changes {
-    #[cfg(not(all(test, loom)))]
-    count: Arc<AtomicU64>,
-    /// Models that do not look at it have none: it would multiply what there is to explore.
-    #[cfg(all(test, loom))]
-    count: Option<Arc<AtomicU64>>,
-}
+pub(crate) struct Changes(Arc<AtomicU64>);
 
-#[cfg(not(all(test, loom)))]
 impl Changes {
-    pub(crate) fn note(&self) {
-        // Release: whoever acquires the count sees what was done.
-        self.count.fetch_add(1, Release);
+    /// Returns a bell that counts one action each time it rings.
+    pub(crate) fn bell(&self) -> Bell {
+        let count = Arc::clone(&self.0);
+        Box::new(move || {
+            // Release: a port that acquires the count sees the action.
+            count.fetch_add(1, Release);
+        })
     }
 
     #[inline]
     pub(crate) fn count(&self) -> u64 {
-        // Acquire: with the release above, what was noted is seen by whoever goes to look.
-        self.count.load(Acquire)
-    }
-}
-
-#[cfg(all(test, loom))]
-impl Changes {
-    /// One that is explored.
-    pub(crate) fn explored() -> Self {
-        Self { count: Some(Arc::new(AtomicU64::new(0))) }
-    }
-
-    pub(crate) fn note(&self) {
-        if let Some(count) = &self.count {
-            count.fetch_add(1, Release);
-        }
-    }
-
-    pub(crate) fn count(&self) -> u64 {
-        self.count.as_ref().map_or(0, |count| count.load(Acquire))
+        // Acquire: pairs with the release above, so the port sees every action that it finds counted.
+        self.0.load(Acquire)
     }
 }

@@ -1,48 +1,48 @@
-//! What has happened at a console, in numbers.
+//! Counts of what has happened at a console.
 
-/// What has happened at a console since it was made. All of them only grow.
+/// Counts of what has happened at a console since it was made. Each of them only grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Counters {
-    /// Bytes that the guest has written: the offset of the next one.
+    /// Bytes that the guest has written, which is the offset of its next byte.
     pub bytes_out: u64,
-    /// Symbols (bytes and breaks) that owners have sent and the console has taken.
+    /// Symbols (bytes and breaks) that the console has taken from owners.
     pub input_accepted: u64,
-    /// Of these, the breaks.
+    /// The breaks among the accepted symbols.
     pub breaks: u64,
-    /// Of these, what a new ownership discarded before the guest's receiver took it.
+    /// The accepted symbols that a new ownership discarded before the guest's receiver took them.
     pub input_discarded: u64,
-    /// Bytes of input that were dropped before the console had taken them: the client had gone, been evicted, or had no
-    /// session. A spectator's are not counted while its session goes on. Of a client that has gone, what is counted is
+    /// Bytes of input that were dropped before the console took them: their client had gone, had been evicted, or had no
+    /// session. A spectator's input is not counted while its session goes on. For a client that has gone, the count is
     /// bounded.
     pub input_abandoned: u64,
-    /// Sessions begun.
+    /// Sessions that have begun.
     pub attached: u64,
-    /// Of these, the ones that evicted somebody.
+    /// Sessions among these that evicted an owner.
     pub taken_over: u64,
-    /// Sessions refused.
+    /// Sessions that were refused.
     pub refused: u64,
-    /// Sessions ended, for whatever cause.
+    /// Sessions that have ended, for any cause.
     pub ended: u64,
-    /// Of these, the ones that somebody has kicked out.
+    /// Sessions among these that a person ended ([kicked](crate::Console::kick)).
     pub kicked: u64,
-    /// Owners evicted that watched on.
+    /// Owners that were evicted and stayed as spectators.
     pub demoted: u64,
-    /// Sessions that came to own the console when its owner had left: they had waited in line, or been evicted.
+    /// Sessions that became the owner when the last owner left: they had waited in the queue, or had been evicted.
     pub promoted: u64,
-    /// How often the guest's output has lapped a session.
+    /// Times that the guest's output has lapped a session.
     pub lags: u64,
-    /// How many bytes sessions have missed by that.
+    /// Bytes that sessions have missed by these laps.
     pub lagged_bytes: u64,
-    /// How often the guest was hung up.
+    /// Times that the console has hung up on the guest.
     pub hang_ups: u64,
-    /// Of these, how often it did not listen.
+    /// Hang-ups among these for which the guest did not listen.
     pub hang_ups_unheard: u64,
-    /// How often the guest has hung up: DTR dropped.
+    /// Times that the guest has hung up, by dropping DTR.
     pub guest_hang_ups: u64,
     /// Breaks that the guest has sent.
     pub guest_breaks: u64,
-    /// Events that no observer was told of, because one did not return for too long.
+    /// Events that no observer was told of, because an observer did not return for too long.
     pub events_lost: u64,
 }

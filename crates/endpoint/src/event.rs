@@ -1,47 +1,48 @@
 //! What happens at a console, for the embedder and for the audit trail.
 
-use std::collections::VecDeque;
-use std::fmt;
-
-use crate::end::{Cause, Refused, Timestamp};
+use crate::attach::Mode;
+use crate::end::Cause;
 use crate::identity::Identity;
-use crate::session::{Epoch, Mode, SessionId, Window};
+use crate::info::{SessionId, Window};
+use crate::refused::Refused;
+use crate::standing::Epoch;
+use crate::timestamp::Timestamp;
 
-/// Something that has happened at a console. As JSON it is one object, which `docs/audit.md` describes.
+/// An event at a console. `docs/audit.md` describes the serialised form, which is one flat object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ConsoleEvent {
-    /// Counts the console's events from 0. Where one is missing, an observer has taken too long: see
+    /// The event's number: a console's events count from 0. A gap means that an observer took too long: see
     /// [`Console::observe`](crate::Console::observe).
     pub number: u64,
-    /// When.
+    /// The time of the event.
     pub at: Timestamp,
-    /// The offset of the guest's next byte of output at that moment.
+    /// The offset of the guest's next byte of output at that time.
     pub offset: u64,
-    /// What.
+    /// The kind of event, with its details.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub kind: EventKind,
 }
 
 impl ConsoleEvent {
-    /// An event, for readers of an audit trail; a console makes its own.
+    /// Makes an event. For readers of an audit trail: a console makes its events itself.
     pub fn new(number: u64, at: Timestamp, offset: u64, kind: EventKind) -> Self {
         Self { number, at, offset, kind }
     }
 }
 
-/// Whose doing an event is.
+/// The session that an event is about, and its identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Who {
-    /// The session.
+    /// The session's number.
     pub session: SessionId,
-    /// Whose it is.
+    /// The session's identity.
     pub identity: Identity,
 }
 
-/// What has happened. The code in JSON, `event`, is the variant's name in kebab case.
+/// A kind of event. In the serialised form, `event` is the variant's name in kebab case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -50,122 +51,122 @@ pub struct Who {
 )]
 #[non_exhaustive]
 pub enum EventKind {
-    /// A session has begun.
+    /// A session began.
     Attached {
-        /// Which.
+        /// The session.
         #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
-        /// How it was asked for.
+        /// The attach mode.
         mode: Mode,
-        /// The ownership that begins with it, if one does.
+        /// The ownership that began with it, if one did.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         epoch: Option<Epoch>,
-        /// Whose session it has evicted.
+        /// The owner that it evicted, if any.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         evicted: Option<Who>,
-        /// The offset that its output begins at.
+        /// The offset at which its output starts.
         from: u64,
     },
     /// A session was refused.
     Refused {
-        /// Whose it would have been.
+        /// The identity that asked for it.
         identity: Identity,
-        /// How it was asked for.
+        /// The attach mode.
         mode: Mode,
-        /// Why.
+        /// The reason.
         reason: Refused,
     },
-    /// An owner was evicted and watches on.
+    /// An owner was evicted and stays as a spectator.
     Demoted {
-        /// Which.
+        /// The evicted session.
         #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
-        /// By whom.
+        /// The session that took over.
         by: Who,
     },
-    /// A session that has waited in line owns the console now.
+    /// A session from the queue became the owner.
     Promoted {
-        /// Which.
+        /// The session.
         #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
-        /// The ownership that begins.
+        /// The ownership that began.
         epoch: Epoch,
     },
-    /// A session has ended.
+    /// A session ended.
     Ended {
-        /// Which.
+        /// The session.
         #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
-        /// Why.
+        /// The cause.
         cause: Cause,
         /// Whether it owned the console.
         owner: bool,
-        /// When it had begun.
+        /// The time at which it had begun.
         since: Timestamp,
-        /// Symbols of input that the console has taken from it.
+        /// The symbols of input that the console took from it.
         bytes_in: u64,
-        /// Bytes of output that it has read.
+        /// The bytes of output that it read.
         bytes_out: u64,
-        /// Bytes of output that it has missed, because the ring has lapped it.
+        /// The bytes of output that it missed because the ring lapped it.
         missed: u64,
     },
-    /// An owner has sent a break.
+    /// The owner sent a break.
     Break {
-        /// Who.
+        /// The owner.
         #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
     },
-    /// The guest's output has lapped a session.
+    /// The guest's output lapped a session.
     Lagged {
-        /// Which.
+        /// The session.
         #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
-        /// The first offset that it has missed.
+        /// The first offset that it missed.
         from: u64,
-        /// The first that was there again.
+        /// The first offset after it that it did not miss.
         to: u64,
     },
-    /// A new ownership has discarded what an earlier one had queued and the guest had not taken.
+    /// A new ownership discarded input of an earlier one that the guest had not taken.
     InputDiscarded {
-        /// Symbols.
+        /// The number of symbols.
         symbols: u64,
     },
-    /// Input was dropped before the console had taken it: its client had gone, or had no right to type any more.
+    /// Input was dropped before the console took it: its client had gone, or was not allowed to type any more.
     InputAbandoned {
-        /// Bytes.
+        /// The number of bytes.
         bytes: u64,
     },
-    /// A terminal has told its size.
+    /// A session told the size of its terminal.
     Resized {
-        /// Whose.
+        /// The session.
         #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
-        /// The size.
+        /// The new size.
         window: Window,
     },
-    /// The guest was hung up: DCD has dropped for a moment.
+    /// The console hung up on the guest: DCD drops for a moment.
     HangUp {
-        /// Why.
+        /// The reason.
         because: HangUpReason,
-        /// Whose session at the guest that was meant for.
+        /// The person whose login session at the guest is to end.
         person: Identity,
-        /// The guest listens to its modem lines (IER.EDSSI). One that does not has heard nothing.
+        /// Whether the guest listens to its modem lines (IER.EDSSI). If not, it has not noticed.
         heard: bool,
     },
-    /// The guest has hung up: it has dropped DTR.
+    /// The guest hung up: it dropped DTR.
     GuestHungUp,
-    /// The guest has sent breaks.
+    /// The guest sent breaks.
     GuestBreak {
-        /// How many.
+        /// The number of breaks.
         count: u64,
     },
     /// The console was switched off.
     Disabled,
     /// The console was switched on again.
     Enabled,
-    /// The console is over.
+    /// The console ended.
     Over {
-        /// Why.
+        /// The cause.
         cause: Cause,
     },
 }
@@ -191,7 +192,7 @@ impl EventKind {
         "over",
     ];
 
-    /// The stable code of this variant: its name in kebab case, as programs know it.
+    /// The stable code of this kind for programs: the variant's name in kebab case.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Attached { .. } => "attached",
@@ -214,90 +215,13 @@ impl EventKind {
     }
 }
 
-/// Why the guest was hung up.
+/// Why the console hung up on the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum HangUpReason {
-    /// The owner has left, and has not come back within the time of grace.
+    /// The owner left and did not come back within the grace time.
     Left,
-    /// Another person owns the console now.
+    /// Another person became the owner.
     OtherPerson,
-}
-
-/// A callback of the embedder's.
-pub(crate) type Observer = Box<dyn FnMut(&ConsoleEvent) + Send>;
-
-/// The observers: called one at a time, and never under the console's lock.
-#[derive(Default)]
-pub(crate) struct Observers(Vec<Observing>);
-
-/// One of them, and the first event that is for it.
-struct Observing {
-    observer: Observer,
-    since: u64,
-}
-
-impl Observers {
-    /// Tells them of an event, and those who have come since the last one.
-    pub(crate) fn tell(&mut self, arrived: Observers, event: &ConsoleEvent) {
-        self.0.extend(arrived.0);
-        for observing in &mut self.0 {
-            if event.number >= observing.since {
-                (observing.observer)(event);
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Observers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Observers").field(&self.0.len()).finish()
-    }
-}
-
-/// What observers have not been told of yet.
-#[derive(Debug, Default)]
-pub(crate) struct Events {
-    queue: VecDeque<ConsoleEvent>,
-    next: u64,
-    /// Somebody observes: otherwise nothing is kept.
-    observed: bool,
-    /// Those who have come since the observers were last told of something.
-    arrived: Observers,
-    pub(crate) lost: u64,
-}
-
-impl Events {
-    /// How many events wait for an observer that does not return.
-    pub(crate) const CAPACITY: usize = 1024;
-
-    pub(crate) fn add(&mut self, at: Timestamp, offset: u64, kind: EventKind) {
-        let number = self.next;
-        self.next += 1;
-        if !self.observed {
-            return;
-        }
-        if self.queue.len() == Self::CAPACITY {
-            self.lost += 1;
-        } else {
-            self.queue.push_back(ConsoleEvent { number, at, offset, kind });
-        }
-    }
-
-    /// Has an observer told of what happens from now on.
-    pub(crate) fn observe(&mut self, observer: Observer) {
-        self.observed = true;
-        self.arrived.0.push(Observing { observer, since: self.next });
-    }
-
-    /// The next event, and the observers who have come since the last one was taken.
-    pub(crate) fn take(&mut self) -> Option<(ConsoleEvent, Observers)> {
-        let event = self.queue.pop_front()?;
-        Some((event, std::mem::take(&mut self.arrived)))
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-    }
 }

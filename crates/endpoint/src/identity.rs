@@ -1,12 +1,12 @@
-//! Who somebody is: what the kernel says of a peer, and what the peer calls itself.
+//! The identity of a person or program at a console: what the kernel says of it, and what it calls itself.
 
 use std::fmt;
 
 /// A person or program at a console.
 ///
-/// `uid`, `gid` and `pid` come from the kernel (`SO_PEERCRED`) or from the embedder; `label` is what the peer calls itself and
-/// proves nothing. It is shown on other people's terminals, so it is cut to [`Identity::LABEL_MAX`] printable characters
-/// when it is made or deserialised.
+/// `uid`, `gid` and `pid` come from the kernel or from the embedder. `label` is what the peer calls itself and proves nothing.
+/// Other people's terminals show the label, so it is reduced to at most [`Identity::LABEL_MAX`] printable characters when an
+/// identity is made or deserialised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(from = "RawIdentity"))]
 pub struct Identity {
@@ -17,7 +17,7 @@ pub struct Identity {
     pid: Option<u32>,
 }
 
-/// An identity as a peer claims it; the label is not trusted.
+/// An identity as a peer claims it. The label is not trusted.
 #[cfg(feature = "serde")]
 #[derive(serde::Deserialize)]
 struct RawIdentity {
@@ -39,19 +39,21 @@ impl Identity {
     /// The longest label, in characters.
     pub const LABEL_MAX: usize = 64;
 
-    /// An identity. `pid` is `None` for a peer that is no process of this machine.
+    /// Makes an identity. `pid` is `None` for a peer that is not a process of this machine.
+    ///
+    /// A label without a printable character becomes "somebody".
     ///
     /// ```
     /// use vuart_endpoint::Identity;
     /// let alice = Identity::new("alice", 1000, Some(42));
     /// assert_eq!(alice.to_string(), "alice (uid 1000, pid 42)");
-    /// // A label can't carry an escape sequence to somebody else's terminal.
+    /// // A label can't carry an escape sequence to another person's terminal.
     /// assert_eq!(Identity::new("\x1b[2Jeve", 1001, None).to_string(), "[2Jeve (uid 1001)");
     /// ```
     pub fn new(label: &str, uid: u32, pid: Option<u32>) -> Self {
-        // Letters and digits of any script, and ASCII. Besides control characters that excludes invisible ones and those
-        // that turn the direction of the text round, with which a name can be made to look like another. Four fillers of
-        // Hangul are letters, and invisible.
+        // Letters and digits of any script, and printable ASCII. This excludes control characters, and also invisible characters
+        // and those that reverse the direction of the text, which can make one name look like another. Four Hangul fillers count
+        // as letters but are invisible.
         let filler = |c: char| matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}');
         let printable = |c: &char| *c == ' ' || c.is_ascii_graphic() || (c.is_alphanumeric() && !filler(*c));
         let label: String = label.chars().filter(printable).take(Self::LABEL_MAX).collect();
@@ -59,20 +61,20 @@ impl Identity {
         Self { label, uid, gid: None, pid }
     }
 
-    /// The same, of a peer whose primary group is known.
+    /// Sets the primary group of the user.
     #[must_use]
     pub fn with_gid(self, gid: u32) -> Self {
         Self { gid: Some(gid), ..self }
     }
 
-    /// The same, by another name.
+    /// Sets the label.
     #[must_use]
     pub fn with_label(self, label: &str) -> Self {
         Self { gid: self.gid, ..Self::new(label, self.uid, self.pid) }
     }
 
-    /// Whether both are one person, as far as a console can tell: the same user by the same name. People who share a user
-    /// differ by their labels; one who lies about the label is that user all the same.
+    /// Whether both are the same person, as far as a console can tell: the same user with the same label. People who share a
+    /// user differ by their labels. A person who lies about the label can only pass for another person of the same user.
     ///
     /// ```
     /// use vuart_endpoint::Identity;
@@ -84,7 +86,7 @@ impl Identity {
         (&self.label, self.uid) == (&other.label, other.uid)
     }
 
-    /// What the peer calls itself.
+    /// The name that the peer calls itself.
     pub fn label(&self) -> &str {
         &self.label
     }
@@ -99,7 +101,7 @@ impl Identity {
         self.gid
     }
 
-    /// The process that the peer is.
+    /// The process ID of the peer.
     pub fn pid(&self) -> Option<u32> {
         self.pid
     }
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_label_is_what_it_looks_like() {
+    fn a_label_has_no_invisible_characters() {
         for invisible in [
             "\u{202e}",
             "\u{200b}",

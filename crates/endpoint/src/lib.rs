@@ -1,59 +1,70 @@
-//! Who owns a serial console: attach, take over, watch, detach.
+#![doc = include_str!("../README.md")]
 //!
-//! The core is [`Console`]: a state machine without a socket, a thread or a runtime. A [`Session`] reads the guest's
-//! output through a cursor of its own and, if it is the owner, writes input. One session owns the console at each
-//! instant; [taking it over](Mode::TakeOver) waits for nobody.
+//! # A tour of the modules
 //!
-//! `vuart-server` serves a console on Unix sockets and a pseudo-terminal; `vuart-wire` has the protocol and its client.
+//! Arrows point down: a module uses only modules below it.
 //!
-//! E4, S14 and the like are in `docs/rules.md`: how other consoles have failed, and what must hold here.
-//!
+//! ```text
+//! builder ──▶ console ──▶ session        handles: what a VMM and a server hold
+//!                │           │
+//!                └─────┬─────┘
+//!                console_core            the lock, the doorbell and the observers
+//!                      │
+//!                    state               who owns, waits and watches; deadlines; counters; events
+//!                      │
+//!      ┌───────────────┼───────────┐
+//!    input          carrier      link    lock-free: to the guest's port, and to a session's handle
+//!      │               │
+//!   changes ──▶ bell ◀─┘
 //! ```
-//! use vuart_endpoint::{Attach, Cause, Console, Identity, Mode};
 //!
-//! let (mut writer, scrollback) = vuart_scrollback::Scrollback::new(4096)?;
-//! let (console, mut input) = Console::new(scrollback, || ());
+//! The words of the interface are beside them: [`attach`](Attach) (a request), [`standing`](Standing) (what a session may do),
+//! [`info`](SessionInfo), [`policy`](Policy), [`end`](End) and [`refused`](Refused), [`event`](ConsoleEvent),
+//! [`identity`](Identity) and [`timestamp`](Timestamp).
 //!
-//! let alice = Identity::new("alice", 1000, None);
-//! let bob = Identity::new("bob", 1001, None);
-//! let mut first = console.attach(Attach::new(alice))?;
-//! assert_eq!(first.write(b"rm -rf /"), Ok(8));
-//!
-//! // Bob is refused, and told by whom; when he takes over, what Alice typed never reaches the guest.
-//! assert!(console.attach(Attach::new(bob.clone())).is_err());
-//! let second = console.attach(Attach::new(bob.clone()).with_mode(Mode::TakeOver))?;
-//! assert_eq!(first.end().unwrap().cause, Cause::Evicted { by: bob });
-//! assert!(first.write(b"\n").is_err());
-//! assert!(input.is_empty());
-//! # drop(second); writer.push(b'x');
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! Numbers such as E4 and S14 are rows of `docs/rules.md`: how other consoles have failed, and what must hold here.
 
 #![forbid(unsafe_code)]
 
+mod attach;
+mod bell;
+mod builder;
 mod carrier;
 mod changes;
 mod console;
+mod console_core;
 mod counters;
 mod end;
 mod event;
 mod identity;
+mod info;
 mod input;
-#[cfg(all(test, loom))]
-mod models;
+mod link;
+mod observer;
 mod policy;
+mod refused;
 mod session;
+mod standing;
 mod state;
+mod symbol;
 mod sync;
+#[cfg(test)]
+mod testing;
+mod timestamp;
 
+pub use attach::{Attach, Mode, OnLag, Replay};
+pub use builder::{ConsoleBuilder, ConsoleParts};
 pub use carrier::{Carrier, DropDue, GuestLines};
 pub use console::Console;
 pub use counters::Counters;
-pub use end::{Cause, End, Refused, Timestamp};
+pub use end::{Cause, End};
 pub use event::{ConsoleEvent, EventKind, HangUpReason, Who};
 pub use identity::Identity;
-pub use input::{Input, Symbol};
+pub use info::{SessionId, SessionInfo, Window};
+pub use input::Input;
 pub use policy::{Evicted, HangUp, Policy};
-pub use session::{
-    Attach, Change, Epoch, Eviction, Mode, OnLag, Replay, Session, SessionId, SessionInfo, Standing, Window,
-};
+pub use refused::Refused;
+pub use session::Session;
+pub use standing::{Change, Epoch, Eviction, Standing};
+pub use symbol::Symbol;
+pub use timestamp::Timestamp;

@@ -2,37 +2,38 @@
 
 use std::time::Duration;
 
-/// What becomes of an owner whose console is taken over.
+/// What happens to an owner whose console is taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Evicted {
-    /// Its session ends, with [`Cause::Evicted`](crate::Cause::Evicted).
+    /// The session ends with [`Cause::Evicted`](crate::Cause::Evicted).
     #[default]
     Disconnected,
-    /// It watches on as a spectator, and is told by whom it was evicted. If it has [asked](crate::Attach::with_returning) for that, the
-    /// console is its again when the taker leaves.
+    /// The session stays as a spectator, and is told who evicted it. If it [wants the console
+    /// back](crate::Attach::with_returning), it owns the console again when the new owner leaves.
     Spectates,
 }
 
-/// When the guest's session is hung up: DCD drops for a moment, and the guest's getty gets a SIGHUP, so that nobody finds the
-/// shell that somebody else has logged in to.
+/// When the console hangs up on the guest: DCD drops for a moment, and the guest's getty gets a SIGHUP. So no person finds
+/// the shell that another person has logged in to.
 ///
-/// The guest must listen: see `docs/guests/linux.md`. Whoever calls a person the same person goes by user and label
-/// ([`Identity::is_same_person`](crate::Identity::is_same_person)). A client of the raw socket or the pseudo-terminal has no label but
-/// its program's name: two people with socat and one user are one person, and one who comes by socat and then by `vuart attach` is two.
+/// The guest must listen: see `docs/guests/linux.md`. Two sessions belong to the same person if user and label are the same
+/// ([`Identity::is_same_person`](crate::Identity::is_same_person)). For a client of the raw socket or the pseudo-terminal the
+/// label is the name of its program. So two people who use socat as one user count as one person, and a person who uses socat
+/// and then `vuart attach` counts as two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum HangUp {
-    /// The guest can't tell whether somebody is there.
+    /// Never. The guest can't tell whether the console has an owner.
     #[default]
     Never,
-    /// When the owner has left and has not come back within the time of grace (E16), and at once when another person comes to
-    /// own the console.
+    /// When the owner has left and not come back within the grace time (E16), and at once when another person becomes the
+    /// owner.
     OnDetach {
-        /// How long the same person may take to come back.
+        /// The time within which the same person may come back.
         grace: Duration,
     },
-    /// When another person comes to own the console than the one who owned it last (E18), by take-over or after it was left.
+    /// When a person becomes the owner who was not the last owner (E18), by take-over or after the last owner left.
     OnTakeover,
 }
 
@@ -40,38 +41,38 @@ pub enum HangUp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Policy {
-    /// What becomes of an evicted owner.
+    /// What happens to an evicted owner.
     pub evicted: Evicted,
-    /// When the guest's session is hung up.
+    /// When the console hangs up on the guest.
     pub hang_up: HangUp,
-    /// The owner is detached when the guest drops DTR, as a modem hangs up its line: a Linux guest does so when the last
-    /// program closes the port. Not when it answers a hang-up of the console's, within ten seconds, by one of its own: whoever
-    /// owns the console then has just come.
+    /// Whether the owner is detached when the guest drops DTR, as a modem would hang up. A Linux guest drops DTR when the last
+    /// program closes the port. A guest that drops DTR within ten seconds after a hang-up of the console answers that hang-up:
+    /// then the owner, who has just come, stays.
     pub detach_on_dtr: bool,
-    /// An owner who has typed nothing for so long is detached. For ever unless given. Spectators may watch for ever.
+    /// The time after which an owner who has typed nothing is detached, if any. Spectators may watch for any time.
     pub idle: Option<Duration>,
 }
 
 impl Policy {
-    /// The same, with another fate of evicted owners.
+    /// Sets what happens to an evicted owner.
     #[must_use]
     pub fn with_evicted(self, evicted: Evicted) -> Self {
         Self { evicted, ..self }
     }
 
-    /// The same, with a hang-up.
+    /// Sets when the console hangs up on the guest.
     #[must_use]
     pub fn with_hang_up(self, hang_up: HangUp) -> Self {
         Self { hang_up, ..self }
     }
 
-    /// The same, with owners detached by the guest's dropping DTR.
+    /// Detaches the owner when the guest drops DTR.
     #[must_use]
     pub fn with_detach_on_dtr(self) -> Self {
         Self { detach_on_dtr: true, ..self }
     }
 
-    /// The same, with owners detached who type nothing for so long.
+    /// Sets the time after which an owner who has typed nothing is detached.
     #[must_use]
     pub fn with_idle(self, idle: Duration) -> Self {
         Self { idle: Some(idle), ..self }

@@ -1,377 +1,109 @@
-//! A person's stay at a console: how it is asked for, and what it can do.
+//! A session: the handle by which a person or program uses a console.
 
-use std::fmt;
-use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::sync::Arc;
 
-use vuart_scrollback::{Position, Read, Reader, Scrollback};
+use vuart_scrollback::{Position, Read, Reader};
 
-use crate::console::Console;
-use crate::end::{End, Timestamp};
+use crate::attach::{Attach, OnLag};
+use crate::console_core::ConsoleCore;
+use crate::end::{Cause, End};
 use crate::identity::Identity;
-use crate::input::Symbol;
-use crate::sync::AtomicU64;
-use crate::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::info::{SessionInfo, Window};
+use crate::link::Link;
+use crate::refused::Refused;
+use crate::standing::{Change, Epoch, Standing};
+use crate::symbol::Symbol;
 
-/// What a session wants of the console.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
-#[non_exhaustive]
-pub enum Mode {
-    /// To own it, unless somebody does.
-    #[default]
-    Exclusive,
-    /// To own it, whoever does; the present owner is evicted and told so.
-    TakeOver,
-    /// To watch. Spectators never type, and nobody is disturbed by them.
-    Spectate,
-    /// To own it as soon as nobody does: until then it waits in line, and watches.
-    Wait,
-}
-
-/// Where a session's output begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
-#[non_exhaustive]
-pub enum Replay {
-    /// With what the guest writes from now on.
-    #[default]
-    None,
-    /// With the oldest byte that is kept.
-    All,
-    /// With this many of the newest bytes.
-    Last(u64),
-    /// With this many of the newest lines: see [`Position::NewestLines`].
-    Lines(u64),
-    /// With the beginning of the newest boot, or a hole if that is gone.
-    Boot,
-    /// At this offset.
-    From(u64),
-}
-
-impl Replay {
-    /// The offset at this moment. That of [`From`](Self::From) is as it was given: gone, there, or still to come.
-    pub fn offset(self, scrollback: &Scrollback) -> u64 {
-        scrollback.offset(self.into())
-    }
-
-    /// Whether the history is searched for the offset, which takes time.
-    pub fn searches(self) -> bool {
-        matches!(self, Self::Lines(_))
-    }
-}
-
-impl From<Replay> for Position {
-    fn from(replay: Replay) -> Self {
-        match replay {
-            Replay::None => Self::End,
-            Replay::All => Self::Oldest,
-            Replay::Last(bytes) => Self::Newest(bytes),
-            Replay::Lines(lines) => Self::NewestLines(lines),
-            Replay::Boot => Self::Boot,
-            Replay::From(offset) => Self::Offset(offset),
-        }
-    }
-}
-
-/// What becomes of a session that reads so slowly that the ring laps it. What was gone when it began is no lag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
-#[non_exhaustive]
-pub enum OnLag {
-    /// It goes on behind the hole, and the embedder is told.
-    #[default]
-    Note,
-    /// It goes on behind the hole, which is counted.
-    Ignore,
-    /// It ends, with [`Cause::Lagged`](crate::Cause::Lagged): for whoever must have every byte or know that it has not.
-    Disconnect,
-}
-
-/// A request to begin a session.
-#[derive(Debug, Clone)]
-pub struct Attach {
-    pub(crate) identity: Identity,
-    pub(crate) mode: Mode,
-    pub(crate) replay: Replay,
-    pub(crate) on_lag: OnLag,
-    pub(crate) returning: bool,
-    pub(crate) at: Option<SystemTime>,
-}
-
-impl Attach {
-    /// To own the console if nobody does, from what the guest writes next.
-    pub fn new(identity: Identity) -> Self {
-        Self {
-            identity,
-            mode: Mode::default(),
-            replay: Replay::default(),
-            on_lag: OnLag::default(),
-            returning: false,
-            at: None,
-        }
-    }
-
-    /// The attach mode.
-    pub fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    /// Sets the attach mode.
-    #[must_use]
-    pub fn with_mode(self, mode: Mode) -> Self {
-        Self { mode, ..self }
-    }
-
-    /// Sets where replay starts.
-    #[must_use]
-    pub fn with_replay(self, replay: Replay) -> Self {
-        Self { replay, ..self }
-    }
-
-    /// Sets what happens when the session reads so slowly that the ring laps it.
-    #[must_use]
-    pub fn with_on_lag(self, on_lag: OnLag) -> Self {
-        Self { on_lag, ..self }
-    }
-
-    /// If it is evicted and [watches on](crate::Evicted::Spectates), it wants the console back when the taker leaves: it goes to the
-    /// head of the line.
-    #[must_use]
-    pub fn with_returning(self, returning: bool) -> Self {
-        Self { returning, ..self }
-    }
-
-    /// Overrides the reported time (default: now).
-    #[must_use]
-    pub fn with_time(self, at: SystemTime) -> Self {
-        Self { at: Some(at), ..self }
-    }
-}
-
-/// Names a session of one console; never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
-pub struct SessionId(pub(crate) u64);
-
-impl SessionId {
-    /// The session of this number, as a peer or a file names it.
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::str::FromStr for SessionId {
-    type Err = std::num::ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
-    }
-}
-
-/// Names an ownership of one console: they follow one another, and each has the next number. What was typed in one never reaches
-/// the guest in another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
-pub struct Epoch(pub(crate) u64);
-
-impl Epoch {
-    /// The ownership of this number, as a peer or a file names it.
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-}
-
-impl fmt::Display for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The size of a terminal, in characters. A serial line has none: it is for people, and for programs that ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Window {
-    /// Characters in a row.
-    pub columns: u16,
-    /// Rows.
-    pub rows: u16,
-}
-
-/// What a session is at this moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(tag = "standing", rename_all = "kebab-case")
-)]
-#[non_exhaustive]
-pub enum Standing {
-    /// It owns the console.
-    Owner {
-        /// Its ownership.
-        epoch: Epoch,
-    },
-    /// It watches.
-    Spectator,
-    /// It watches, and comes to own the console in its turn.
-    Waiting {
-        /// How many come before it, the present owner not among them.
-        ahead: u64,
-    },
-}
-
-/// A change of what a session is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct Change {
-    /// What it is now.
-    #[cfg_attr(feature = "serde", serde(flatten))]
-    pub standing: Standing,
-    /// The ownership that it has lost to somebody, and when, if that is why.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
-    pub evicted: Option<Eviction>,
-}
-
-/// By whom an owner was evicted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct Eviction {
-    /// Who owns the console since.
-    pub by: Identity,
-    /// Since when.
-    pub at: Timestamp,
-}
-
-/// A session as others see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct SessionInfo {
-    /// Its name.
-    pub id: SessionId,
-    /// Whose it is.
-    pub identity: Identity,
-    /// Whether it owns the console; it spectates otherwise.
-    pub owner: bool,
-    /// Whether it waits in line to own it.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "std::ops::Not::not"))]
-    pub waiting: bool,
-    /// How many come before it in line, the present owner not among them, if it waits.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
-    pub ahead: Option<u64>,
-    /// When it began.
-    pub since: Timestamp,
-    /// The size of its terminal, if it has told it.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
-    pub window: Option<Window>,
-}
-
-/// What a session and the console's table share: the session reads it without the lock.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    pub(crate) end: OnceLock<Last>,
-    /// Grows when the session's standing changes, or the number of those ahead of it in line.
-    pub(crate) changes: AtomicU64,
-    /// Bytes of output that the session has read, and has missed. Only the session stores to them.
-    pub(crate) read: AtomicU64,
-    pub(crate) missed: AtomicU64,
-}
-
-impl Shared {
-    /// The number of the changes is raised: see [`changed`](Session::changed).
-    pub(crate) fn tell(&self) {
-        // Release: whoever sees the number finds in the table what it is about; and under the console's lock, so that the count
-        // is exact.
-        self.changes.fetch_add(1, Release);
-    }
-}
-
-/// The end of a session, and the offset of the output that it came at.
-#[derive(Debug)]
-pub(crate) struct Last {
-    pub(crate) end: End,
-    pub(crate) offset: u64,
-}
-
-/// A stay at a console: reads output, and writes input as long as it owns it. Dropping it detaches.
+/// A session at a console. It reads the guest's output, and writes input while it owns the console. Dropping it detaches.
 #[derive(Debug)]
 pub struct Session {
-    pub(crate) console: Console,
-    pub(crate) info: SessionInfo,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) evicted: Option<Identity>,
-    /// The ownership that the holder of this session knows that it has.
-    pub(crate) epoch: Option<Epoch>,
-    /// The changes that it knows of.
-    pub(crate) changes: u64,
-    pub(crate) on_lag: OnLag,
-    /// What is before this offset was gone, in part at least, when the session began.
-    pub(crate) gone: u64,
-    pub(crate) reader: Reader,
+    core: Arc<ConsoleCore>,
+    info: SessionInfo,
+    link: Arc<Link>,
+    evicted: Option<Identity>,
+    /// The ownership that the holder of this session knows of.
+    epoch: Option<Epoch>,
+    /// The number of changes that the holder knows of.
+    changes: u64,
+    on_lag: OnLag,
+    /// Output before this offset was lost, at least in part, when the session began.
+    lost_before: u64,
+    reader: Reader,
 }
 
 impl Session {
+    /// Begins a session: see [`Console::attach`](crate::Console::attach).
+    pub(crate) fn begin(core: &Arc<ConsoleCore>, request: Attach) -> Result<Self, Refused> {
+        let scrollback = core.scrollback();
+        // Not beyond the end, which a client may ask for. Outside the lock, because a search for text lines takes time.
+        let from = request.replay.offset(scrollback).min(scrollback.end());
+        let lost_before = scrollback.offset(Position::Newest(u64::MAX));
+        let on_lag = request.on_lag;
+        let begun = core.change(|state| state.attach(request, from))?;
+        Ok(Self {
+            core: Arc::clone(core),
+            info: begun.info,
+            link: begun.link,
+            evicted: begun.evicted,
+            epoch: begun.epoch,
+            changes: 0,
+            on_lag,
+            lost_before,
+            reader: scrollback.reader_at(from),
+        })
+    }
+
     /// The session as others saw it when it began.
     pub fn info(&self) -> &SessionInfo {
         &self.info
     }
 
-    /// Whom this session has evicted.
+    /// The owner that this session evicted when it began, if any.
     pub fn evicted(&self) -> Option<&Identity> {
         self.evicted.as_ref()
     }
 
-    /// How the session has ended; `None` while it goes on.
+    /// Why and when the session has ended. `None` while it goes on.
     pub fn end(&self) -> Option<&End> {
-        self.shared.end.get().map(|last| &last.end)
+        self.link.end()
     }
 
-    /// The offset at which the session has ended: what the guest writes from there on is not its business. `None` while it
-    /// goes on.
+    /// The offset of the output at which the session has ended: later output is not for it. `None` while it goes on.
     pub fn end_offset(&self) -> Option<u64> {
-        self.shared.end.get().map(|last| last.offset)
+        self.link.end_offset()
     }
 
-    /// Whether the session owns the console, as far as its holder has been told by [`changed`](Self::changed).
+    /// Whether the session owns the console, as far as [`changed`](Self::changed) has told its holder.
     pub fn is_owner(&self) -> bool {
         self.epoch.is_some()
     }
 
-    /// Its ownership, as far as its holder has been told.
+    /// The session's ownership, as far as [`changed`](Self::changed) has told its holder.
     pub fn epoch(&self) -> Option<Epoch> {
         self.epoch
     }
 
-    /// How many come before it in line at this moment, the present owner not among them, if it waits.
+    /// The number of sessions before this one in the queue at this moment, if it waits. The present owner does not count.
     pub fn ahead(&self) -> Option<u64> {
-        match self.console.change_of(self.info.id)?.standing {
+        match self.standing()?.standing {
             Standing::Waiting { ahead } => Some(ahead),
             _ => None,
         }
     }
 
-    /// The session has become something else since it began or was last asked: it has come to own the console, was evicted and
-    /// watches on, or has moved up in the line. The [doorbell](Console::doorbell) rings then. Costs a load when nothing has changed.
+    /// Returns the new standing if it has changed since the session began or since the last call: the session has become the
+    /// owner, was evicted and stays as a spectator, or has moved up in the queue. The
+    /// [doorbell](crate::Console::doorbell) rings for it. If nothing has changed, a call costs one load.
     ///
-    /// A session that has come to own the console can type from here on: what its holder offered before it could know belongs to
-    /// nobody's ownership.
+    /// A session that has become the owner can type after this call. What its holder offers before that is not taken, because
+    /// the holder typed it without knowing that it owns the console.
     pub fn changed(&mut self) -> Option<Change> {
-        // Acquire: what the table says is at least as new.
-        let changes = self.shared.changes.load(Acquire);
+        let changes = self.link.changes();
         if changes == self.changes {
             return None;
         }
         self.changes = changes;
-        let change = self.console.change_of(self.info.id)?;
+        let change = self.standing()?;
         self.epoch = match change.standing {
             Standing::Owner { epoch } => Some(epoch),
             _ => None,
@@ -379,74 +111,87 @@ impl Session {
         Some(change)
     }
 
-    /// The guest's output from the session's cursor on.
+    fn standing(&self) -> Option<Change> {
+        self.core.look(|state| state.change_of(self.info.id))
+    }
+
+    /// The reader of the guest's output, at the session's cursor.
     pub fn output(&self) -> &Reader {
         &self.reader
     }
 
-    /// Reads output into `buf` and moves the cursor; see [`Reader::read`]. An ended session still reads what there is.
+    /// Reads output into `buf` and moves the cursor: see [`Reader::read`]. An ended session still reads what the ring has.
     ///
-    /// A session that is to be [disconnected](OnLag::Disconnect) when it lags has ended when this returns with a hole of that kind.
+    /// If a lag [disconnects](OnLag::Disconnect) the session, it has ended when this returns with a hole.
     pub fn read(&mut self, buf: &mut [u8]) -> Read {
         let read = self.peek(buf);
         self.advance(read.len());
         read
     }
 
-    /// The same without moving the cursor over what was read: see [`Reader::peek`].
+    /// Reads output into `buf` without moving the cursor past it: see [`Reader::peek`]. Otherwise as [`read`](Self::read).
     pub fn peek(&mut self, buf: &mut [u8]) -> Read {
         let read = self.reader.peek(buf);
-        let from = (read.start - read.missed).max(self.gone);
+        let from = (read.start - read.missed).max(self.lost_before);
         if read.missed > 0 && from < read.start && self.end().is_none() {
-            let missed = &self.shared.missed;
-            missed.store(missed.load(Relaxed) + (read.start - from), Relaxed);
-            self.console.lagged(self.info.id, self.on_lag, from, read.start);
+            self.link.add_missed(read.start - from);
+            self.core.change(|state| state.lagged(self.info.id, self.on_lag, from, read.start));
         }
         read
     }
 
-    /// So much of what was peeked at is taken.
+    /// Moves the cursor past `count` bytes that were [peeked](Self::peek) at.
     pub fn advance(&mut self, count: usize) {
         self.reader.advance(count);
-        // A load and a store: nobody else stores. Relaxed: a count orders nothing.
-        let read = &self.shared.read;
-        read.store(read.load(Relaxed) + count as u64, Relaxed);
+        self.link.add_read(count as u64);
     }
 
-    /// Types. The answer is how many bytes the console has taken, which is less than was offered, 0 even, while the
-    /// guest does not read: offer the rest again when the [doorbell](Console::doorbell) rings. A spectator's are never
-    /// taken.
+    /// Types. Returns how many bytes the console has taken: fewer than offered, even 0, while the guest does not read. Offer the
+    /// rest again when the [doorbell](crate::Console::doorbell) rings. The console takes none from a spectator.
     ///
     /// # Errors
     ///
-    /// When the session has ended, how.
+    /// If the session has ended: why and when.
     pub fn write(&mut self, bytes: &[u8]) -> Result<usize, End> {
-        self.console.publish(self, bytes.iter().copied().map(Symbol::Byte), false)
+        self.core.change(|state| {
+            // Under the lock, so that a take-over comes wholly before or wholly after.
+            self.must_go_on()?;
+            Ok(state.publish(self.info.id, self.epoch, bytes.iter().copied().map(Symbol::Byte)))
+        })
     }
 
-    /// Sends a break; `false` while there is no room for it, or from a spectator.
+    /// Sends a break. Returns `false` if there is no room for it, or if the session is a spectator.
     ///
     /// # Errors
     ///
-    /// When the session has ended, how.
+    /// If the session has ended: why and when.
     pub fn send_break(&mut self) -> Result<bool, End> {
-        self.console.publish(self, [Symbol::Break].into_iter(), true).map(|taken| taken == 1)
+        self.core.change(|state| {
+            // Under the lock: see `write`.
+            self.must_go_on()?;
+            Ok(state.send_break(self.info.id, self.epoch))
+        })
     }
 
-    /// How many symbols wait that this session's ownership has typed and the guest has not taken. While there are some, the
-    /// [doorbell](Console::doorbell) rings when the guest has taken more: for whoever wants to leave without taking anything along.
+    fn must_go_on(&self) -> Result<(), End> {
+        self.end().map_or(Ok(()), |end| Err(end.clone()))
+    }
+
+    /// The number of symbols that this session's ownership has typed and the guest has not taken. While it is not 0, the
+    /// [doorbell](crate::Console::doorbell) rings when the guest takes more. Use it to leave without losing input.
     pub fn input_left(&mut self) -> u64 {
-        self.console.input_left(self)
+        // Under the lock, so that no other owner's input can come in between.
+        self.core.change(|state| state.input_left(self.info.id, self.epoch))
     }
 
     /// Tells others the size of this session's terminal.
     pub fn set_window(&mut self, window: Window) {
-        self.console.resized(self.info.id, window);
+        self.core.change(|state| state.resized(self.info.id, window));
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.console.detach(self.info.id);
+        self.core.change(|state| state.end(self.info.id, Cause::Detached));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use vm_superio::Trigger;
 use vuart_16550::Uart;
 use vuart_16550::spec::{Mcr, Msr};
-use vuart_endpoint::{Console, Symbol};
+use vuart_endpoint::{Console, ConsoleParts, Symbol};
 use vuart_scrollback::{Doorbell, Writer};
 #[cfg(feature = "trace")]
 use vuart_trace::{RecordError, Recording};
@@ -90,7 +90,8 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
         let announce = move || announce.raise();
-        let (console, input, lines) = Console::with_waiting(scrollback, announce, waiting, Doorbell::new());
+        let parts = Console::builder(scrollback).with_waiting(waiting).build(announce);
+        let ConsoleParts { console, input, guest_lines: lines, .. } = parts;
         Self {
             chip: uart.into(),
             output,

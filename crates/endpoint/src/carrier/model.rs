@@ -1,94 +1,89 @@
 //! The carrier under `loom`: `RUSTFLAGS="--cfg loom" cargo test --release --lib -p vuart-endpoint model`.
 
-use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use loom::thread;
+use vuart_explore::{explore, thread};
 
 use super::*;
-use crate::models::{Latch, explore};
+use crate::testing::{counting_bell, latch_bell, silent_bell};
 
-fn count() -> (Arc<AtomicUsize>, Bell) {
-    let rung = Arc::new(AtomicUsize::new(0));
-    let bell = Arc::clone(&rung);
-    let bell = move || {
-        bell.fetch_add(1, SeqCst);
-    };
-    (rung, Box::new(bell))
+/// Both ends. No model reads the count of changes.
+fn lines(announce: Bell, doorbell: Bell) -> (Carrier, GuestLines) {
+    pair(CarrierBells { changed: silent_bell(), announce, doorbell })
 }
 
-/// A guest that comes to listen, writes to its console with interrupts off as Linux does, and then sleeps until it is
-/// interrupted: a hang-up that is lost is a deadlock.
+/// A guest begins to listen, writes to its console with interrupts off as Linux does, and then sleeps until it is interrupted. A
+/// lost hang-up is a deadlock.
 #[test]
 fn e18_no_hang_up_is_unseen_by_a_guest_that_comes_to_listen() {
     explore(30, || {
-        let (interrupt, announce) = Latch::with_bell();
-        let (carrier, mut lines) = pair(Changes::default(), announce, Box::new(|| ()));
+        let (interrupt, announce) = latch_bell();
+        let (carrier, mut guest) = lines(announce, silent_bell());
         let host = thread::spawn(move || carrier.hang_up());
         let mut seen = 0;
         for listens in [true, false, true] {
-            if let Some(due) = lines.listen(listens) {
+            if let Some(due) = guest.listen(listens) {
                 seen += 1;
                 if due.announced {
-                    // Made, or still to come: one for this drop.
+                    // The interrupt for this drop has come, or will come.
                     interrupt.wait();
                 }
             }
         }
         if seen == 0 {
             interrupt.wait();
-            assert_eq!(lines.take(), Some(DropDue { announced: true }));
+            assert_eq!(guest.take(), Some(DropDue { announced: true }));
             seen += 1;
         }
         host.join().unwrap();
-        assert_eq!((seen, lines.take()), (1, None), "one hang-up is one drop");
+        assert_eq!((seen, guest.take()), (1, None), "one hang-up is one drop");
     });
 }
 
-/// The duty to interrupt is one side's: of every drop the port knows whether the guest is interrupted for it, and an interrupt
-/// that comes to nothing is at most the one of a drop.
+/// Exactly one side interrupts: the port knows of every drop whether the console interrupts the guest for it, and there is at most
+/// one interrupt for each drop.
 #[test]
 fn e18_a_drop_is_announced_exactly_when_the_port_is_told_so() {
     explore(30, || {
-        let (rung, announce) = count();
-        let (carrier, mut lines) = pair(Changes::default(), announce, Box::new(|| ()));
+        let (announce, interrupts) = counting_bell();
+        let (carrier, mut guest) = lines(announce, silent_bell());
         let host = thread::spawn(move || [carrier.hang_up(), carrier.hang_up()]);
-        let drops = [true, true, false].map(|listens| lines.listen(listens));
+        let drops = [true, true, false].map(|listens| guest.listen(listens));
         let answers = host.join().unwrap();
-        let drops: Vec<_> = drops.into_iter().chain([lines.take()]).flatten().collect();
+        let drops: Vec<_> = drops.into_iter().chain([guest.take()]).flatten().collect();
         assert!((1..=2).contains(&drops.len()), "two hang-ups: {drops:?}");
         let announced = drops.iter().filter(|due| due.announced).count();
-        assert_eq!(rung.load(SeqCst), announced);
+        assert_eq!(interrupts.count(), announced as u64);
         assert!(announced <= answers.into_iter().filter(|listened| *listened).count());
     });
 }
 
-/// Two who hang up at once, and a guest that takes.
+/// Two threads hang up at once, while the guest takes the drop.
 #[test]
-fn e18_hang_ups_at_once_are_one_drop_or_two() {
+fn e18_two_hang_ups_at_once_are_one_drop_or_two() {
     explore(200, || {
-        let (rung, announce) = count();
-        let (carrier, mut lines) = pair(Changes::default(), announce, Box::new(|| ()));
-        assert_eq!(lines.listen(true), None);
+        let (announce, announced) = counting_bell();
+        let (carrier, mut guest) = lines(announce, silent_bell());
+        assert_eq!(guest.listen(true), None);
         let hosts = [carrier.clone(), carrier].map(|carrier| thread::spawn(move || carrier.hang_up()));
-        let early = lines.take();
+        let early = guest.take();
         for host in hosts {
             assert!(host.join().unwrap());
         }
-        let drops = [early, lines.take()].into_iter().flatten().count();
+        let drops = [early, guest.take()].into_iter().flatten().count();
         assert!((1..=2).contains(&drops));
-        assert_eq!(rung.load(SeqCst), drops);
+        assert_eq!(announced.count(), drops as u64);
     });
 }
 
-/// A console that sleeps until the guest hangs up, and sees what the guest did before.
+/// A console sleeps until the guest hangs up, and then sees what the guest did before.
 #[test]
-fn what_the_guest_tells_is_heard() {
+fn a_hang_up_and_a_break_of_the_guest_are_heard() {
     explore(100, || {
-        let (woken, doorbell) = Latch::with_bell();
-        let (carrier, mut lines) = pair(Changes::default(), Box::new(|| ()), doorbell);
+        let (woken, doorbell) = latch_bell();
+        let (carrier, mut guest) = lines(silent_bell(), doorbell);
         let guest = thread::spawn(move || {
-            lines.dtr(true);
-            lines.break_out(true);
-            lines.dtr(false);
+            guest.dtr(true);
+            guest.break_out(true);
+            guest.dtr(false);
         });
         let mut breaks = 0;
         let mut hung_up = false;

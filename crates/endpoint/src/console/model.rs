@@ -1,28 +1,30 @@
 //! Take-overs under `loom`: `RUSTFLAGS="--cfg loom" cargo test --release --lib -p vuart-endpoint model`.
 //!
-//! The console is the real one, with its lock and the queue's atomics replaced by loom's; the ring of output and the doorbell play
-//! no part here.
+//! This is the real console, with loom's lock and atomics. The ring of output and the doorbell play no part here: they keep `std`'s
+//! atomics, which loom does not explore.
 
-use loom::sync::atomic::AtomicBool;
+use vuart_explore::{explore, thread};
 use vuart_scrollback::Writer;
 
 use super::*;
-use crate::models::explore;
+use crate::input::Input;
 use crate::policy::Evicted;
-use crate::session::Standing;
+use crate::standing::Standing;
+use crate::symbol::Symbol;
+use crate::sync::AtomicBool;
 use crate::sync::Ordering::SeqCst;
 
 fn console() -> (Writer, Console, Input) {
     let (writer, scrollback) = Scrollback::new(4096).unwrap();
-    let (console, input, _) = Console::with_waiting(scrollback, || (), &[], Doorbell::new());
-    (writer, console, input)
+    let parts = Console::builder(scrollback).build(|| ());
+    (writer, parts.console, parts.input)
 }
 
 fn who(label: &str) -> Attach {
     Attach::new(Identity::new(label, 1000, None))
 }
 
-/// What one look into the queue finds.
+/// Takes what waits in the input queue.
 fn take(input: &mut Input) -> Vec<u8> {
     let mut symbols = [Symbol::Break; 2];
     let count = input.take(&mut symbols);
@@ -35,24 +37,24 @@ fn take(input: &mut Input) -> Vec<u8> {
         .collect()
 }
 
-/// The old owner types and the guest reads while a take-over comes: once that has returned, the guest finds nothing of the old
-/// owner's, and everything of the new one's.
+/// The old owner types and the guest reads while a take-over happens. Once it has returned, the guest gets none of the old owner's
+/// input, and all of the new owner's.
 #[test]
 fn e4_once_a_take_over_has_returned_the_guest_hears_the_new_owner_alone() {
     explore(100_000, || {
         let (_writer, console, mut input) = console();
         let mut alice = console.attach(who("alice")).unwrap();
         let taken_over = Arc::new(AtomicBool::new(false));
-        let typist = loom::thread::spawn(move || {
+        let typist = thread::spawn(move || {
             let typed = [alice.write(b"a").unwrap_or(0), alice.write(b"a").unwrap_or(0)];
             (alice, typed)
         });
-        let taker = loom::thread::spawn({
+        let taker = thread::spawn({
             let (console, taken_over) = (console.clone(), Arc::clone(&taken_over));
             move || {
                 let mut bob = console.attach(who("bob").with_mode(Mode::TakeOver)).unwrap();
                 taken_over.store(true, SeqCst);
-                assert_eq!(bob.write(b"b"), Ok(1), "there is room: what was queued has gone");
+                assert_eq!(bob.write(b"b"), Ok(1), "there is room: the old input is discarded");
                 bob
             }
         });
@@ -68,8 +70,12 @@ fn e4_once_a_take_over_has_returned_the_guest_hears_the_new_owner_alone() {
         heard.extend(take(&mut input));
 
         assert!(alice.end().is_some() && bob.end().is_none());
-        assert_eq!(heard.iter().filter(|byte| **byte == b'b').count(), 1);
-        assert_eq!(heard.last(), Some(&b'b'), "{heard:?}: of Alice's nothing comes after Bob's");
+        assert_eq!(
+            heard.iter().position(|byte| *byte == b'b'),
+            heard.len().checked_sub(1),
+            "{heard:?}: Bob's input once, and last"
+        );
+        assert_eq!(heard.last(), Some(&b'b'), "{heard:?}: none of Alice's input comes after Bob's");
         let counters = console.counters();
         let of_alice = typed.iter().sum::<usize>() as u64;
         assert_eq!(counters.input_accepted, of_alice + 1);
@@ -77,24 +83,24 @@ fn e4_once_a_take_over_has_returned_the_guest_hears_the_new_owner_alone() {
     });
 }
 
-/// Two take over at once, and whoever was evicted comes back when the taker leaves: at each instant one owns the console, and
-/// what one types before it knows of its new ownership reaches nobody.
+/// An evicted owner gets the console back when the new owner leaves. At each instant one session owns the console, and input that a
+/// session offers before it knows of its new ownership does not reach the guest.
 #[test]
 fn e4_an_owner_that_comes_back_types_for_its_new_ownership_only() {
     explore(50_000, || {
         let (_writer, console, mut input) = console();
         console.set_policy(Policy::default().with_evicted(Evicted::Spectates));
         let mut alice = console.attach(who("alice").with_returning(true)).unwrap();
-        let typist = loom::thread::spawn(move || {
-            // For the ownership that she has had, if it is not over.
+        let typist = thread::spawn(move || {
+            // For her first ownership, if it goes on.
             let stale = alice.write(b"a").unwrap();
             let now = alice.changed();
             let fresh = alice.write(b"A").unwrap();
             let owns = now.is_none_or(|change| matches!(change.standing, Standing::Owner { .. }));
-            assert!(owns || fresh == 0, "she watches, and types");
+            assert!(owns || fresh == 0, "she watches, and yet types");
             (alice, stale + fresh)
         });
-        let taker = loom::thread::spawn({
+        let taker = thread::spawn({
             let console = console.clone();
             move || {
                 let mut bob = console.attach(who("bob").with_mode(Mode::TakeOver)).unwrap();
@@ -106,7 +112,7 @@ fn e4_an_owner_that_comes_back_types_for_its_new_ownership_only() {
         taker.join().unwrap();
         heard.extend(take(&mut input));
 
-        assert_eq!(console.owner().map(|owner| owner.id), Some(alice.info().id), "it is hers again");
+        assert_eq!(console.owner().map(|owner| owner.id), Some(alice.info().id), "Alice owns it again");
         let text = String::from_utf8(heard).unwrap();
         assert!(["", "a", "A", "aA", "b", "ab", "bA", "abA", "aAb", "Ab"].contains(&text.as_str()), "{text}");
         let counters = console.counters();
@@ -115,9 +121,9 @@ fn e4_an_owner_that_comes_back_types_for_its_new_ownership_only() {
     });
 }
 
-/// An observer is told of everything in order, whoever's thread tells it.
+/// An observer is told of every event, in order, by either thread.
 #[test]
-fn no_event_stays_behind() {
+fn every_event_is_delivered_in_order() {
     explore(20_000, || {
         let (_writer, console, _input) = console();
         let told = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -125,7 +131,7 @@ fn no_event_stays_behind() {
             let told = Arc::clone(&told);
             move |event| told.lock().unwrap().push(event.number)
         });
-        let other = loom::thread::spawn({
+        let other = thread::spawn({
             let console = console.clone();
             move || drop(console.attach(who("bob").with_mode(Mode::Spectate)))
         });

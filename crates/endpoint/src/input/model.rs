@@ -1,22 +1,33 @@
-//! The way in under `loom`: `RUSTFLAGS="--cfg loom" cargo test --release --lib -p vuart-endpoint model`.
+//! The input queue under `loom`: `RUSTFLAGS="--cfg loom" cargo test --release --lib -p vuart-endpoint model`.
+
+use vuart_explore::{Latch, explore, explore_within, thread};
 
 use super::*;
-use crate::models::{Latch, explore, explore_within};
+use crate::testing::{counting_bell, latch_bell, silent_bell};
+
+/// A queue that is full soon. Its bell `changed` need not count: to explore that too would multiply the executions.
+fn small_queue(announce: Bell, room: Bell) -> (InputProducer, Input) {
+    queue(2, Changes::default(), InputBells { changed: silent_bell(), announce, room })
+}
+
+/// A queue whose bells do nothing.
+fn quiet_queue() -> (InputProducer, Input) {
+    small_queue(silent_bell(), silent_bell())
+}
 
 fn byte(byte: u8) -> impl ExactSizeIterator<Item = Symbol> {
     [Symbol::Byte(byte)].into_iter()
 }
 
-/// A guest that sleeps until it is announced to, and an owner that types: an announcement that is lost is a deadlock.
+/// A guest sleeps until input is announced, while an owner types. A lost announcement is a deadlock.
 #[test]
 fn no_announcement_is_lost() {
     explore(10_000, || {
-        let (interrupt, announce) = Latch::with_bell();
-        let queue = Arc::new(InputQueue::new(Changes::default(), announce, Box::new(|| ())));
-        let mut input = Input::new(Arc::clone(&queue));
-        let typist = loom::thread::spawn(move || {
-            assert_eq!(queue.publish(byte(1)), 1);
-            assert_eq!(queue.publish(byte(2)), 1);
+        let (interrupt, announce) = latch_bell();
+        let (mut producer, mut input) = small_queue(announce, silent_bell());
+        let typist = thread::spawn(move || {
+            assert_eq!(producer.publish(byte(1)), 1);
+            assert_eq!(producer.publish(byte(2)), 1);
         });
         let mut received = Vec::new();
         let mut symbols = [Symbol::Break; 2];
@@ -33,17 +44,18 @@ fn no_announcement_is_lost() {
     });
 }
 
-/// The same guest, which looks only whether anything was noted since it asked: one that is interrupted for what it has taken
-/// already asks anew, and is interrupted for the next.
+/// The same guest looks only at the count of changes since it asked. If it is interrupted for symbols that it has taken already,
+/// it asks again, and is interrupted for the next.
 #[test]
 fn a_guest_that_asked_is_told_of_what_comes_later() {
-    explore_within(Some(3), 1000, || {
-        let (interrupt, announce) = Latch::with_bell();
-        let queue = Arc::new(InputQueue::new(Changes::explored(), announce, Box::new(|| ())));
-        let mut input = Input::new(Arc::clone(&queue));
-        let typist = loom::thread::spawn(move || {
-            assert_eq!(queue.publish(byte(1)), 1);
-            assert_eq!(queue.publish(byte(2)), 1);
+    explore_within(3, 1000, || {
+        let (interrupt, announce) = latch_bell();
+        let changes = Changes::default();
+        let bells = InputBells { changed: changes.bell(), announce, room: silent_bell() };
+        let (mut producer, mut input) = queue(2, changes, bells);
+        let typist = thread::spawn(move || {
+            assert_eq!(producer.publish(byte(1)), 1);
+            assert_eq!(producer.publish(byte(2)), 1);
         });
         let mut received = Vec::new();
         let mut symbols = [Symbol::Break; 2];
@@ -65,7 +77,7 @@ fn a_guest_that_asked_is_told_of_what_comes_later() {
     });
 }
 
-/// What a port makes of the queue: a receiver of one symbol, and an interrupt line whose rises are announced.
+/// A port: a receiver of one symbol, and an interrupt line whose rises are announced.
 struct Port {
     input: Input,
     received: Option<Symbol>,
@@ -120,19 +132,18 @@ impl Port {
     }
 }
 
-/// The whole of it: a guest whose handler ends when IIR says that there is nothing. It may be interrupted for what it has taken
-/// already, while the next symbol comes.
+/// A guest whose interrupt handler ends when IIR names no source. It may be interrupted for symbols that it has taken already,
+/// while the next symbol arrives.
 #[test]
 fn no_interrupt_is_lost() {
     explore(10_000, || {
-        let (interrupt, announce) = Latch::with_bell();
-        let queue = Arc::new(InputQueue::new(Changes::default(), announce, Box::new(|| ())));
-        let input = Input::new(Arc::clone(&queue));
+        let (interrupt, announce) = latch_bell();
+        let (mut producer, input) = small_queue(announce, silent_bell());
         let mut port = Port { input, received: None, level: false, interrupt: Arc::clone(&interrupt) };
         port.settle();
-        let typist = loom::thread::spawn(move || {
-            assert_eq!(queue.publish(byte(1)), 1);
-            assert_eq!(queue.publish(byte(2)), 1);
+        let typist = thread::spawn(move || {
+            assert_eq!(producer.publish(byte(1)), 1);
+            assert_eq!(producer.publish(byte(2)), 1);
         });
         let mut received = Vec::new();
         while received.len() < 2 {
@@ -146,22 +157,17 @@ fn no_interrupt_is_lost() {
     });
 }
 
-/// The duty to interrupt is one side's: each wish is answered by one announcement or by none, and the guest knows which.
+/// Exactly one side interrupts: each request is answered by one announcement or by none, and the guest knows which.
 #[test]
 fn an_announcement_is_made_exactly_when_the_guest_is_told_so() {
     explore(30, || {
-        let rung = Arc::new(loom::sync::atomic::AtomicUsize::new(0));
-        let bell = Arc::clone(&rung);
-        let announce = move || {
-            bell.fetch_add(1, SeqCst);
-        };
-        let queue = Arc::new(InputQueue::new(Changes::default(), Box::new(announce), Box::new(|| ())));
-        let mut input = Input::new(Arc::clone(&queue));
-        let typist = loom::thread::spawn(move || queue.publish(byte(1)));
+        let (announce, announced) = counting_bell();
+        let (mut producer, mut input) = small_queue(announce, silent_bell());
+        let typist = thread::spawn(move || producer.publish(byte(1)));
         let _ = input.want();
         let told = input.announced();
         typist.join().unwrap();
-        assert_eq!(rung.load(SeqCst), usize::from(told));
+        assert_eq!(announced.count(), u64::from(told));
     });
 }
 
@@ -169,36 +175,34 @@ fn an_announcement_is_made_exactly_when_the_guest_is_told_so() {
 #[test]
 fn no_room_is_lost() {
     explore(20, || {
-        let (roomy, room) = Latch::with_bell();
-        let queue = Arc::new(InputQueue::new(Changes::default(), Box::new(|| ()), room));
-        let mut input = Input::new(Arc::clone(&queue));
-        assert_eq!(queue.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter()), 2);
-        let guest = loom::thread::spawn(move || {
+        let (roomy, room) = latch_bell();
+        let (mut producer, mut input) = small_queue(silent_bell(), room);
+        assert_eq!(producer.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter()), 2);
+        let guest = thread::spawn(move || {
             let mut one = [Symbol::Break];
             assert_eq!(input.take(&mut one), 1);
             assert_eq!(one, [Symbol::Byte(1)]);
         });
-        while queue.publish(byte(3)) == 0 {
+        while producer.publish(byte(3)) == 0 {
             roomy.wait();
         }
         guest.join().unwrap();
     });
 }
 
-/// A guest takes while the console is taken over and the new owner types: what is taken is the old owner's input from the
-/// take-over's past or the new owner's, in order and never torn, and every symbol is taken or discarded.
+/// A guest takes input while the console is taken over and the new owner types. The guest gets the old owner's input from before
+/// the take-over and the new owner's, in order and never torn, and every symbol is either taken or discarded.
 #[test]
 fn e4_nothing_of_an_old_owner_is_taken_after_a_discard() {
     explore(500, || {
-        let queue = Arc::new(InputQueue::new(Changes::default(), Box::new(|| ()), Box::new(|| ())));
-        let mut input = Input::new(Arc::clone(&queue));
-        queue.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter());
-        let taker = loom::thread::spawn(move || {
-            let discarded = queue.discard();
-            // The take-over is done: what the guest takes from here on is the new owner's.
-            let gone = queue.gone();
+        let (mut producer, mut input) = quiet_queue();
+        producer.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter());
+        let take_over = thread::spawn(move || {
+            let discarded = producer.discard();
+            // The take-over is complete: from here on the guest takes only the new owner's input.
+            let gone = producer.gone();
             assert_eq!(gone, 2);
-            queue.publish([Symbol::Byte(11), Symbol::Byte(12)].into_iter());
+            producer.publish([Symbol::Byte(11), Symbol::Byte(12)].into_iter());
             discarded
         });
         let mut received = Vec::new();
@@ -207,7 +211,7 @@ fn e4_nothing_of_an_old_owner_is_taken_after_a_discard() {
             let taken = input.take(&mut symbols);
             received.extend_from_slice(&symbols[..taken]);
         }
-        let discarded = taker.join().unwrap();
+        let discarded = take_over.join().unwrap();
         let taken = input.take(&mut symbols);
         received.extend_from_slice(&symbols[..taken]);
         let old = received.iter().filter(|symbol| matches!(symbol, Symbol::Byte(1 | 2))).count();
@@ -218,40 +222,38 @@ fn e4_nothing_of_an_old_owner_is_taken_after_a_discard() {
     });
 }
 
-/// A snapshot while the console is taken over and the new owner types into the same cells: it has the one's input or the
-/// other's, in order, and never a mixture.
+/// A snapshot is taken while the console is taken over and the new owner types into the same cells. It has the old owner's input
+/// or the new owner's, in order, and never a mixture.
 #[test]
 fn s13_a_snapshot_is_of_one_moment() {
     explore(100, || {
-        let queue = Arc::new(InputQueue::new(Changes::default(), Box::new(|| ()), Box::new(|| ())));
-        let input = Input::new(Arc::clone(&queue));
-        queue.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter());
-        let taker = loom::thread::spawn(move || {
-            queue.discard();
-            queue.publish([Symbol::Byte(11), Symbol::Byte(12)].into_iter());
+        let (mut producer, input) = quiet_queue();
+        producer.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter());
+        let take_over = thread::spawn(move || {
+            producer.discard();
+            producer.publish([Symbol::Byte(11), Symbol::Byte(12)].into_iter());
         });
         let waiting = input.waiting();
-        taker.join().unwrap();
+        take_over.join().unwrap();
         let moments: [&[u8]; 3] = [&[1, 2], &[], &[11, 12]];
         let expected = moments.map(|bytes| bytes.iter().copied().map(Symbol::Byte).collect::<Vec<_>>());
         assert!(expected.contains(&waiting), "{waiting:?}");
-        assert_eq!(input.waiting(), expected[2], "and it takes nothing away");
+        assert_eq!(input.waiting(), expected[2], "it stays in the queue");
     });
 }
 
-/// A discard that the consumer sees before it sees what was published leaves it with a `tail` behind its `head`.
+/// A consumer that sees a discard before it sees the publication has a `tail` behind its `head`.
 #[test]
-fn a_discard_that_is_seen_early_confuses_nobody() {
+fn a_discard_that_is_seen_early_is_harmless() {
     explore(20, || {
-        let queue = Arc::new(InputQueue::new(Changes::default(), Box::new(|| ()), Box::new(|| ())));
-        let mut input = Input::new(Arc::clone(&queue));
-        // The guest has the thread of its own: loom explores nothing beside a thread that loads before it stores.
-        let guest = loom::thread::spawn(move || {
+        let (mut producer, mut input) = quiet_queue();
+        // The guest runs in the spawned thread: loom explores nothing beside a thread that loads before it stores.
+        let guest = thread::spawn(move || {
             let mut symbols = [Symbol::Break; 2];
             input.take(&mut symbols)
         });
-        queue.publish(byte(1));
-        let discarded = queue.discard();
+        producer.publish(byte(1));
+        let discarded = producer.discard();
         let taken = guest.join().unwrap();
         assert_eq!(taken as u64 + discarded, 1);
     });

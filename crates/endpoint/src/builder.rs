@@ -1,0 +1,101 @@
+//! How a console is made.
+
+use std::sync::Arc;
+
+use vuart_scrollback::{Doorbell, Scrollback};
+
+use crate::carrier::{self, CarrierBells, GuestLines};
+use crate::changes::Changes;
+use crate::console::Console;
+use crate::console_core::ConsoleCore;
+use crate::input::{self, Input, InputBells};
+use crate::symbol::Symbol;
+
+/// Options of a new console: see [`Console::builder`].
+///
+/// ```
+/// use vuart_endpoint::{Console, Symbol};
+/// # let (_writer, scrollback) = vuart_scrollback::Scrollback::new(4096)?;
+/// let waiting = [Symbol::Byte(b'l'), Symbol::Byte(b's')];
+/// let parts = Console::builder(scrollback).with_waiting(&waiting).build(|| ());
+/// assert_eq!(parts.input.waiting(), waiting);
+/// # Ok::<(), vuart_scrollback::CapacityError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "`build` makes the console"]
+pub struct ConsoleBuilder<'a> {
+    scrollback: Scrollback,
+    waiting: &'a [Symbol],
+}
+
+/// A new console, and what belongs to the guest's port.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ConsoleParts {
+    /// The console.
+    pub console: Console,
+    /// The guest's end of the input queue.
+    pub input: Input,
+    /// The guest's end of the modem lines.
+    pub guest_lines: GuestLines,
+}
+
+impl Console {
+    /// Makes a console on a ring of output. Returns it with the guest's end of the input queue.
+    ///
+    /// `announce` raises the guest's interrupt: see [`ConsoleBuilder::build`].
+    pub fn new(scrollback: Scrollback, announce: impl Fn() + Send + Sync + 'static) -> (Self, Input) {
+        let ConsoleParts { console, input, .. } = Self::builder(scrollback).build(announce);
+        (console, input)
+    }
+
+    /// Begins to make a console on a ring of output.
+    pub fn builder(scrollback: Scrollback) -> ConsoleBuilder<'static> {
+        ConsoleBuilder { scrollback, waiting: &[] }
+    }
+}
+
+impl ConsoleBuilder<'_> {
+    /// Sets the input that waits for the guest already, as in a restored snapshot. Symbols beyond
+    /// [`CAPACITY`](Input::CAPACITY) are left out. The input belongs to no session, and the first owner discards what is left of it.
+    pub fn with_waiting(self, waiting: &[Symbol]) -> ConsoleBuilder<'_> {
+        ConsoleBuilder { scrollback: self.scrollback, waiting }
+    }
+
+    /// Makes the console.
+    ///
+    /// `announce` raises the guest's interrupt. It is called when input arrives that the guest [waits for](Input::want), and when
+    /// the console [hangs up](crate::Carrier::hang_up) on a guest that listens. The calling thread may hold the console's lock,
+    /// so `announce` must not block, and must not use the console.
+    pub fn build(self, announce: impl Fn() + Send + Sync + 'static) -> ConsoleParts {
+        let (doorbell, changes) = (Doorbell::new(), Changes::default());
+        let announce = Arc::new(announce);
+        let (carrier, guest_lines) = carrier::pair(CarrierBells {
+            changed: changes.bell(),
+            announce: {
+                let announce = Arc::clone(&announce);
+                Box::new(move || announce())
+            },
+            doorbell: {
+                let doorbell = doorbell.clone();
+                // In any case: it is rare, and for the thread that drives the console, also while it has no session.
+                Box::new(move || doorbell.ring())
+            },
+        });
+        let bells = InputBells {
+            changed: changes.bell(),
+            announce: Box::new(move || announce()),
+            room: {
+                let doorbell = doorbell.clone();
+                Box::new(move || {
+                    // A thread that is awake looks before it sleeps.
+                    doorbell.ring_if_armed();
+                })
+            },
+        };
+        let (mut producer, input) = input::queue(Input::CAPACITY, changes, bells);
+        producer.publish(self.waiting.iter().copied());
+        let console = Console(Arc::new(ConsoleCore::new(self.scrollback, producer, carrier, doorbell)));
+        ConsoleParts { console, input, guest_lines }
+    }
+}

@@ -1,0 +1,104 @@
+//! The console's lock, and the rules that hold around it.
+
+use std::sync::{PoisonError, TryLockError};
+
+use vuart_scrollback::{Doorbell, Scrollback};
+
+use crate::carrier::Carrier;
+use crate::input::InputProducer;
+use crate::observer::{Observer, Observers};
+use crate::state::State;
+use crate::sync::{Mutex, MutexGuard};
+
+/// What all handles of one console share: those of the console, and those of its sessions.
+///
+/// Everything that changes the state goes through [`change`](Self::change). Doorbell and observers are rung and called after
+/// the lock is released.
+#[derive(Debug)]
+pub(crate) struct ConsoleCore {
+    scrollback: Scrollback,
+    carrier: Carrier,
+    doorbell: Doorbell,
+    /// No vCPU thread ever takes this lock.
+    state: Mutex<State>,
+    /// Held by the thread that delivers events. No other thread waits for it.
+    observers: Mutex<Observers>,
+}
+
+impl ConsoleCore {
+    pub(crate) fn new(
+        scrollback: Scrollback,
+        input: InputProducer,
+        carrier: Carrier,
+        doorbell: Doorbell,
+    ) -> Self {
+        let state = State::new(scrollback.clone(), input, carrier.clone());
+        let (state, observers) = (Mutex::new(state), Mutex::new(Observers::default()));
+        Self { scrollback, carrier, doorbell, state, observers }
+    }
+
+    pub(crate) fn scrollback(&self) -> &Scrollback {
+        &self.scrollback
+    }
+
+    pub(crate) fn carrier(&self) -> &Carrier {
+        &self.carrier
+    }
+
+    pub(crate) fn doorbell(&self) -> &Doorbell {
+        &self.doorbell
+    }
+
+    /// Looks at the state under the lock.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.lock())
+    }
+
+    /// Changes the state under the lock, then rings for the sleepers that the change concerns, and tells the observers.
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.lock();
+        state.begin_change();
+        let result = change(&mut state);
+        let (rings, quiet) = (state.rings(), state.events().is_empty());
+        drop(state);
+        if rings {
+            self.doorbell.ring();
+        }
+        if !quiet {
+            self.deliver();
+        }
+        result
+    }
+
+    pub(crate) fn observe(&self, observer: Observer) {
+        self.lock().events_mut().observe(observer);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code under this lock can panic half-way through a change. If it ever does, going on is better than a console that
+        // nothing can use.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the observers what they do not know yet. If another thread does so already, that thread looks again when it is
+    /// done, and this one returns at once.
+    fn deliver(&self) {
+        loop {
+            let mut observers = match self.observers.try_lock() {
+                Ok(observers) => observers,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            loop {
+                // A statement of its own, so that the lock is released before the observers are called.
+                let next = self.lock().events_mut().take();
+                let Some((event, arrived)) = next else { break };
+                observers.tell(arrived, &event);
+            }
+            drop(observers);
+            if self.look(|state| state.events().is_empty()) {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What a session's handle and the console's state both hold of a session.
+
+use std::sync::OnceLock;
+
+use crate::end::End;
+use crate::sync::AtomicU64;
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
+
+/// The link between a session's handle and its row in the [table](crate::state). The handle reads it without the console's
+/// lock.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    end: OnceLock<(End, u64)>,
+    /// Grows when the session's standing changes, or the number of sessions ahead of it in the queue.
+    changes: AtomicU64,
+    /// Bytes of output that the session has read. Only the handle stores to it.
+    read: AtomicU64,
+    /// Bytes of output that the session has missed. Only the handle stores to it.
+    missed: AtomicU64,
+}
+
+impl Link {
+    /// Tells the session that its standing, or its place in the queue, has changed.
+    pub(crate) fn tell(&self) {
+        // Release: a session that sees the new number finds the change in the table.
+        self.changes.fetch_add(1, Release);
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        // Acquire: pairs with the release above, so the table is at least as new as the number.
+        self.changes.load(Acquire)
+    }
+
+    /// Tells the session that it has ended, and at which offset of the output. Only the first call counts.
+    pub(crate) fn close(&self, end: End, offset: u64) {
+        let _ = self.end.set((end, offset));
+    }
+
+    pub(crate) fn end(&self) -> Option<&End> {
+        self.end.get().map(|(end, _)| end)
+    }
+
+    pub(crate) fn end_offset(&self) -> Option<u64> {
+        self.end.get().map(|(_, offset)| *offset)
+    }
+
+    pub(crate) fn add_read(&self, bytes: u64) {
+        add(&self.read, bytes);
+    }
+
+    pub(crate) fn add_missed(&self, bytes: u64) {
+        add(&self.missed, bytes);
+    }
+
+    /// The bytes of output that the session has read, and those that it has missed.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        // Relaxed: counts, which order nothing else.
+        (self.read.load(Relaxed), self.missed.load(Relaxed))
+    }
+}
+
+/// Adds to a count that only one thread stores to, so that a load and a store are enough.
+fn add(count: &AtomicU64, bytes: u64) {
+    // Relaxed: the count orders nothing else.
+    count.store(count.load(Relaxed) + bytes, Relaxed);
+}

@@ -1,0 +1,64 @@
+//! When the console hangs up on the guest.
+
+use std::time::{Duration, Instant};
+
+use crate::identity::Identity;
+use crate::policy::HangUp;
+
+/// How long a guest may take to drop DTR in answer to a hang-up.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Decides when the guest is hung up, by whose login session may be open at the guest.
+#[derive(Debug, Default)]
+pub(crate) struct HangUps {
+    /// The person whose login session may be open at the guest.
+    last_owner: Option<Identity>,
+    /// The end of the grace time, while the console has no owner.
+    grace_ends: Option<Instant>,
+    /// The time of the last hang-up, if the guest listened and has not answered.
+    unanswered: Option<Instant>,
+}
+
+impl HangUps {
+    /// Notes that a person has become the owner. Returns the person whose login session must be hung up now, if any.
+    pub(crate) fn owner_came(&mut self, person: &Identity, policy: HangUp) -> Option<Identity> {
+        self.grace_ends = None;
+        let last = self.last_owner.replace(person.clone())?;
+        let wanted = matches!(policy, HangUp::OnDetach { .. } | HangUp::OnTakeover);
+        (wanted && !person.is_same_person(&last)).then_some(last)
+    }
+
+    /// Notes that the owner has left. Returns whether a grace time begins.
+    pub(crate) fn owner_left(&mut self, policy: HangUp, now: Instant) -> bool {
+        let HangUp::OnDetach { grace } = policy else { return false };
+        // A time that can't be expressed never comes.
+        self.grace_ends = now.checked_add(grace);
+        true
+    }
+
+    /// Returns the person whose login session must be hung up because the grace time is over, if it is.
+    pub(crate) fn grace_over(&mut self, now: Instant) -> Option<Identity> {
+        self.grace_ends.take_if(|end| *end <= now)?;
+        self.last_owner.take()
+    }
+
+    /// Notes a hang-up, and whether the guest listened.
+    pub(crate) fn hung_up(&mut self, heard: bool, now: Instant) {
+        self.unanswered = heard.then_some(now);
+    }
+
+    /// Notes that the guest has hung up. Returns whether that answers a hang-up of the console.
+    pub(crate) fn guest_hung_up(&mut self, now: Instant) -> bool {
+        self.unanswered.take().is_some_and(|at| now.duration_since(at) < ANSWER)
+    }
+
+    /// Ends the grace time without a hang-up.
+    pub(crate) fn cancel(&mut self) {
+        self.grace_ends = None;
+    }
+
+    /// The time at which a grace time ends, if one has begun.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.grace_ends
+    }
+}

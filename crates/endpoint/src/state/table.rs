@@ -1,0 +1,71 @@
+//! The table of sessions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::event::Who;
+use crate::identity::Identity;
+use crate::info::{SessionId, Window};
+use crate::link::Link;
+use crate::standing::Eviction;
+use crate::timestamp::Timestamp;
+
+/// A session in the table.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) identity: Identity,
+    pub(crate) since: Timestamp,
+    pub(crate) window: Option<Window>,
+    /// Whether the session wants the console back after an eviction.
+    pub(crate) returning: bool,
+    /// Its eviction, if it has been a spectator since.
+    pub(crate) evicted: Option<Eviction>,
+    /// Symbols of input that the console has taken from it.
+    pub(crate) bytes_in: u64,
+    pub(crate) link: Arc<Link>,
+}
+
+/// All sessions that go on. Iteration goes from the oldest to the newest.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    rows: BTreeMap<SessionId, Row>,
+    next_id: u64,
+}
+
+impl Table {
+    /// Adds a session and returns its number.
+    pub(crate) fn add(&mut self, row: Row) -> SessionId {
+        let id = SessionId::new(self.next_id);
+        self.next_id += 1;
+        self.rows.insert(id, row);
+        id
+    }
+
+    pub(crate) fn remove(&mut self, id: SessionId) -> Option<Row> {
+        self.rows.remove(&id)
+    }
+
+    pub(crate) fn get(&self, id: SessionId) -> Option<&Row> {
+        self.rows.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Row> {
+        self.rows.get_mut(&id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &Row)> {
+        self.rows.iter().map(|(id, row)| (*id, row))
+    }
+
+    /// Names a session in events.
+    pub(crate) fn who(&self, id: SessionId) -> Option<Who> {
+        self.get(id).map(|row| row.who(id))
+    }
+}
+
+impl Row {
+    /// Names the session in events.
+    pub(crate) fn who(&self, id: SessionId) -> Who {
+        Who { session: id, identity: self.identity.clone() }
+    }
+}

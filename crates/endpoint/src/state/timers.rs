@@ -1,0 +1,59 @@
+//! What time and the guest's modem lines ask for.
+
+use std::time::Instant;
+
+use super::State;
+use crate::end::Cause;
+use crate::event::EventKind;
+use crate::policy::{HangUp, Policy};
+
+impl State {
+    /// Does what time and the guest's modem lines ask for at the time `now`.
+    pub(crate) fn service(&mut self, now: Instant) {
+        self.clock.set_instant(now);
+        self.hear_guest();
+        if let (Some(at), Some(owner)) = (self.ownership.idle_at(self.policy.idle), self.ownership.owner())
+            && at <= now
+        {
+            self.end(owner, Cause::Idle);
+        }
+        self.end_grace();
+    }
+
+    /// Looks at what the guest has done to its modem lines.
+    fn hear_guest(&mut self) {
+        let breaks = self.carrier.guest_breaks();
+        if breaks > 0 {
+            self.counters.guest_breaks += breaks;
+            self.event(EventKind::GuestBreak { count: breaks });
+        }
+        if self.carrier.guest_hung_up() {
+            self.counters.guest_hang_ups += 1;
+            self.event(EventKind::GuestHungUp);
+            // Linux drops DTR when the last process has closed the port, also when a hang-up of the console made it do so. Then
+            // it is not meant for the present owner.
+            let answer = self.hang_ups.guest_hung_up(self.clock.instant());
+            if let (true, false, Some(owner)) = (self.policy.detach_on_dtr, answer, self.ownership.owner()) {
+                self.end(owner, Cause::GuestHungUp);
+            }
+        }
+    }
+
+    /// The time at which [`service`](Self::service) has something to do if nothing else happens.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        [self.hang_ups.deadline(), self.ownership.idle_at(self.policy.idle)].into_iter().flatten().min()
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    pub(crate) fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+        if !matches!(policy.hang_up, HangUp::OnDetach { .. }) {
+            self.hang_ups.cancel();
+        }
+        // There may be a new deadline.
+        self.ring = true;
+    }
+}
