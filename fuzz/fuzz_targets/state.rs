@@ -1,4 +1,4 @@
-//! Any bytes, as the snapshot of a port and of a UART.
+//! Fuzzes the restoring of snapshots of a port and of a UART: any bytes.
 
 #![no_main]
 

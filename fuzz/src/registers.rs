@@ -1,9 +1,10 @@
-//! The registers beside their model.
+//! Fuzzing of the registers beside their model.
 //!
-//! What drives the port drives a whole console; this drives the registers alone, all profiles of them, in both kinds of
-//! time, and compares every value read, every character that leaves and every line with `vuart-model`'s. An embedder with
-//! a UART of its own makes it a [`Device`], and gives it to a [`Comparison`] with the operations out of its own fuzzer's
-//! bytes. (A VMM's port, with a queue behind the receiver, is a [`crate::Target`].)
+//! The port's fuzz target drives a whole console. This one drives only the registers, with all profiles and both kinds of
+//! time. It compares each value read, each character sent and each signal with those of `vuart-model`.
+//!
+//! An embedder with a UART of its own implements [`Device`] for it, and gives it to a [`Comparison`] together with operations that its
+//! fuzzer makes. (For a VMM's port, which has a queue behind the receiver, use [`crate::Target`].)
 //!
 //! ```
 //! use vuart_fuzz::registers::{Comparison, Operation, Registers, Setup, config};
@@ -19,7 +20,7 @@
 //! # fuzz(&[Operation::Write { register: 0, value: b'A' }, Operation::Restart, Operation::Drain]);
 //! ```
 
-// One implementation for the tests and for the targets, which are in workspaces of their own.
+// The tests and the fuzz targets share this file. They are in different workspaces.
 #[path = "../../tests/src/device.rs"]
 mod device;
 
@@ -28,11 +29,11 @@ pub use vuart_model::{Comparison, Device, Difference, Mode, Model, Operation, Pr
 
 use vuart_16550::Uart;
 
-/// Does operations to the registers beside a model.
+/// Runs operations on the registers and on their model.
 ///
 /// # Panics
 ///
-/// When they differ.
+/// If the two differ.
 pub fn check<'a>(setup: Setup, operations: impl IntoIterator<Item = &'a Operation>) {
     match setup.mode {
         Mode::Instant => run(setup, Registers(Uart::new(config(setup))), operations),

@@ -1,4 +1,4 @@
-//! A snapshot from anywhere.
+//! Fuzzing of snapshots: any bytes, restored as a port and as a UART.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use vuart::uart::spec::offset::{IIR, LCR, LSR, MCR, MSR, RBR};
@@ -10,14 +10,15 @@ use vuart::{Options, PortState, SerialPort};
 
 use crate::port::Irq;
 
-/// More steps than any handler needs to serve all that can be pending, and than a transmitter has characters.
+/// The most steps of a loop. It is more than an interrupt handler needs to serve everything that can be pending, and more than a
+/// transmitter has characters.
 const STEPS_MAX: usize = 300;
 
-/// Restores whatever the bytes say, as text and as a structure, and uses what is not refused.
+/// Restores the bytes, as JSON and as a structure, and uses what was not refused.
 ///
 /// # Panics
 ///
-/// When a state that was accepted does not come back as it was, or is one of a UART that hangs.
+/// If a state that was accepted does not come back unchanged, or makes a UART hang.
 pub fn check_state(bytes: &[u8]) {
     if let Ok(state) = serde_json::from_slice::<PortState>(bytes)
         && let Ok(mut port) = SerialPort::restore(Irq, Options::default().with_scrollback(4096), &state)
@@ -35,7 +36,7 @@ pub fn check_state(bytes: &[u8]) {
     }
     if let Ok(mut uart) = Uart::<Timed>::restore(&state) {
         assert_eq!(uart.state(), state);
-        // Flow control may hold the transmitter for ever, but nothing else may (R9).
+        // Only flow control may hold the transmitter for ever (R9), and this turns it off.
         uart.write(MCR, 0x08);
         for _ in 0..STEPS_MAX {
             let Some(at) = uart.next_event() else { break };
@@ -47,7 +48,7 @@ pub fn check_state(bytes: &[u8]) {
     }
 }
 
-/// A driver gets the interrupt low.
+/// Serves the interrupt as a driver does, until it is low.
 fn serve<T: Time>(mut uart: Uart<T>) {
     uart.write(LCR, 0x03);
     for _ in 0..STEPS_MAX {
@@ -59,9 +60,10 @@ fn serve<T: Time>(mut uart: Uart<T>) {
         }
         assert_eq!(Uart::<T>::restore(&uart.state()).map(|uart| uart.state()), Ok(uart.state()));
     }
-    panic!("the interrupt stays: {:?}", uart.state());
+    panic!("the interrupt stays high after {STEPS_MAX} steps: {:?}", uart.state());
 }
 
+/// Makes a state that is often valid.
 fn any_state(bytes: &mut Unstructured<'_>) -> Result<UartStateV1> {
     let receiver = (0..bytes.int_in_range(0..=64)?)
         .map(|_| Ok(CharacterState { data: bytes.arbitrary()?, errors: few_bits(bytes)? }))
@@ -85,10 +87,12 @@ fn any_state(bytes: &mut Unstructured<'_>) -> Result<UartStateV1> {
     })
 }
 
+/// Makes a byte of line errors that is often valid.
 fn few_bits(bytes: &mut Unstructured<'_>) -> Result<u8> {
     bytes.choose(&[0x00, 0x00, 0x00, 0x02, 0x04, 0x08, 0x0C, 0x10, 0x1E, 0xFF]).copied()
 }
 
+/// Makes the timed part of a state.
 fn any_timed(bytes: &mut Unstructured<'_>) -> Result<TimedStateV1> {
     let now: u64 = if bytes.ratio(1, 8)? { bytes.arbitrary()? } else { bytes.int_in_range(0..=1 << 40)? };
     let ahead = |bytes: &mut Unstructured<'_>| -> Result<u64> {
