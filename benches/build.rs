@@ -1,4 +1,4 @@
-//! Keeps the compiler's version: a figure without it can't be repeated.
+//! Passes the compiler's version to the program, because nobody can repeat a figure without it.
 
 use std::process::Command;
 

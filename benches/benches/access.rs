@@ -1,8 +1,7 @@
-//! One register access, ours and vm-superio's, for whoever works on one of them: criterion compares with the run before.
-//! The figures that stand beside their goals are those of the table.
+//! Single register accesses, of ours and of vm-superio, for work on them: criterion compares with the run before.
+//! The figures with goals are those of the table.
 
 #[path = "../src/devices.rs"]
-#[expect(dead_code, reason = "the table needs more of it")]
 mod devices;
 
 use std::hint::black_box;
@@ -41,7 +40,7 @@ fn main() -> Result<(), vuart::NewPortError> {
     Ok(())
 }
 
-/// Nobody is attached; vm-superio writes into a sink that keeps nothing.
+/// THR writes with no client attached. vm-superio writes to a sink that keeps nothing.
 fn thr(group: &mut BenchmarkGroup<'_, WallTime>) -> Result<(), vuart::NewPortError> {
     let (mut port, mut peer) = (devices::port()?, devices::peer(io::sink()));
     let both: [(&str, &mut dyn Registers); 2] = [("vuart", &mut port), ("vm-superio", &mut peer)];
@@ -52,7 +51,7 @@ fn thr(group: &mut BenchmarkGroup<'_, WallTime>) -> Result<(), vuart::NewPortErr
     Ok(())
 }
 
-/// As a VMM calls its devices.
+/// THR writes through a bus, which is how a VMM calls its devices.
 fn thr_on_bus(group: &mut BenchmarkGroup<'_, WallTime>) -> Result<(), vuart::NewPortError> {
     const COM1: PioAddress = PioAddress(0x3F8);
 
@@ -77,7 +76,7 @@ fn read(group: &mut BenchmarkGroup<'_, WallTime>, register: u8) -> Result<(), vu
     Ok(())
 }
 
-/// vm-superio has no such access: a VMM calls it for each byte.
+/// Accesses of 16 bytes. vm-superio has none, so a VMM calls it for each byte.
 fn string(group: &mut BenchmarkGroup<'_, WallTime>) -> Result<(), vuart::NewPortError> {
     let bytes = *b"0123456789abcdef";
     group.throughput(Throughput::Bytes(bytes.len() as u64));

@@ -10,10 +10,9 @@ use vm_superio::serial::NoEvents;
 use vm_superio::{Serial, Trigger};
 use vuart::{NewPortError, PortBuilder, SerialPort};
 
-/// The interrupt of a guest that polls, as a kernel's console does: it is never raised.
+/// The interrupt of a guest that polls, as a kernel's console does. It is never raised.
 ///
-/// Both devices' code is made anew for each `COPY`, and so is at as many addresses: see
-/// [`over_copies`](crate::figures::over_copies).
+/// The compiler makes both devices' code anew for each `COPY`, so each copy has other addresses. `src/copies.rs` says what for.
 #[derive(Debug)]
 pub(crate) struct Polled<const COPY: u8 = 0>;
 
@@ -21,7 +20,7 @@ impl<const COPY: u8> Trigger for Polled<COPY> {
     type E = ();
 
     fn trigger(&self) -> Result<(), ()> {
-        // One instruction, which is never come to: so the copies differ, and the compiler does not make one of them all.
+        // This store never runs. It makes the copies differ, so that the compiler does not merge them.
         LAST_RAISED.store(COPY, Ordering::Relaxed);
         Ok(())
     }
@@ -29,51 +28,45 @@ impl<const COPY: u8> Trigger for Polled<COPY> {
 
 static LAST_RAISED: AtomicU8 = AtomicU8::new(0);
 
-/// Somebody might look at it, for all that the compiler knows: or there would be no stores.
+/// Makes the compiler believe that somebody reads [`LAST_RAISED`]. Otherwise it removes the stores.
 fn expose() {
     black_box(&LAST_RAISED);
 }
 
-pub(crate) type Port = SerialPort<Polled>;
+pub(crate) type Port<const COPY: u8 = 0> = SerialPort<Polled<COPY>>;
 
-/// Ours: ring, wake-up check and counters are on, as always.
+/// Makes our port with default options: the ring, the doorbell and the counters are on.
 pub(crate) fn port() -> Result<Port, NewPortError> {
+    port_copy()
+}
+
+/// Makes one of several copies of our port. See [`Polled`].
+pub(crate) fn port_copy<const COPY: u8>() -> Result<Port<COPY>, NewPortError> {
     port_with(PortBuilder::new())
 }
 
-/// The same with another ring, say.
-pub(crate) fn port_with(builder: PortBuilder) -> Result<Port, NewPortError> {
-    port_copy_with(builder)
-}
-
-/// One of several copies.
-pub(crate) fn port_copy<const COPY: u8>() -> Result<SerialPort<Polled<COPY>>, NewPortError> {
-    port_copy_with(PortBuilder::new())
-}
-
-/// The same with another ring or chip.
-pub(crate) fn port_copy_with<const COPY: u8>(
-    builder: PortBuilder,
-) -> Result<SerialPort<Polled<COPY>>, NewPortError> {
+/// Makes our port with another ring or chip.
+pub(crate) fn port_with<const COPY: u8>(builder: PortBuilder) -> Result<Port<COPY>, NewPortError> {
     expose();
     builder.build(Polled)
 }
 
 pub(crate) type Peer<W, const COPY: u8 = 0> = Serial<Polled<COPY>, NoEvents, W>;
 
-/// vm-superio's, writing into `out`.
+/// Makes vm-superio's device, which writes to `out`.
 pub(crate) fn peer<W: Write>(out: W) -> Peer<W> {
     peer_copy(out)
 }
 
-/// One of several copies.
+/// Makes one of several copies of vm-superio's device. See [`Polled`].
 pub(crate) fn peer_copy<W: Write, const COPY: u8>(out: W) -> Peer<W, COPY> {
     expose();
     Serial::new(Polled, out)
 }
 
-/// The registers of a device, which a VMM accesses by a call that its compiler can't see through: in the loop that measures it, too,
-/// so that neither of the two is made part of the loop and known too much of.
+/// The registers of a device, behind a call that the compiler can't see through.
+///
+/// A VMM's exit handler accesses its devices like this. In the measuring loop it keeps either device from becoming part of the loop.
 pub(crate) trait Registers {
     fn read_register(&mut self, register: u8) -> u8;
     fn write_register(&mut self, register: u8, value: u8);
@@ -95,14 +88,15 @@ impl<T: Trigger, W: Write> Registers for Serial<T, NoEvents, W> {
     }
 
     fn write_register(&mut self, register: u8, value: u8) {
-        // The error is the sink's. It is looked at, as a VMM that counts losses does, and found by the check at the end.
+        // An error of the writer means lost output. The branch is there because a VMM that counts losses has it; the check at the
+        // end of each measurement finds the loss.
         if self.write(register, value).is_err() {
             black_box("lost");
         }
     }
 }
 
-/// vm-superio's on a bus: the adapter that each VMM writes for itself.
+/// vm-superio's device on a bus. Each VMM writes this adapter itself.
 #[derive(Debug)]
 pub(crate) struct PeerOnBus<W: Write, const COPY: u8>(pub(crate) Peer<W, COPY>);
 
@@ -115,7 +109,7 @@ impl<W: Write, const COPY: u8> MutDevicePio for PeerOnBus<W, COPY> {
 
     fn pio_write(&mut self, _base: PioAddress, offset: PioAddressOffset, data: &[u8]) {
         if let ([byte], Ok(offset)) = (data, u8::try_from(offset)) {
-            // A VMM has nobody to tell.
+            // The bus has no way to report an error.
             let _ = self.0.write(offset, *byte);
         }
     }

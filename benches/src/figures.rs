@@ -1,8 +1,21 @@
-//! The figures, a file for each family.
+//! The figures, one file for each family.
+//!
+//! # Where to add a figure
+//!
+//! 1. Write a function that measures it, in the file of the family to which it belongs (`src/figures/FAMILY.rs`). Measure the peer in
+//!    the same call, with [`compare`](crate::measure::compare) or [`medians`](crate::measure::medians), so that both alternate. Check
+//!    with [`verify`](crate::verify) that all bytes arrived.
+//! 2. Add a [`Row`](crate::table::Row) to the family's `rows` function. [`Row::new`](crate::table::Row::new) says how to write the
+//!    title. Set a goal where one was agreed on.
+//! 3. Only for a new family: write `src/figures/FAMILY.rs` with a function `rows`, and add a line to [`FAMILIES`].
+//!
+//! `cargo run --release -p vuart-benches -- table --only FAMILY` shows the result. Remove figures that neither help an embedder to
+//! decide nor show a regression of the ring, the port or the server.
 
 mod attach;
-mod attached;
-mod consumers;
+mod clients;
+mod delivery;
+mod doorbell;
 mod drivers;
 mod exits;
 mod idle;
@@ -10,91 +23,44 @@ mod register;
 mod ring;
 mod shared;
 mod sinks;
-mod string;
 mod syscalls;
 mod takeover;
-mod waking;
-
-use std::error::Error;
 
 pub(crate) use self::idle::{Kind, crowd};
-pub(crate) use self::register::character;
-use crate::measure::{Effort, Pair};
-use crate::table::Row;
+use crate::measure::Effort;
+use crate::table::Rows;
 
-/// What a family returns; an error when something did not arrive as it should.
-pub(crate) type Rows = Result<Vec<Row>, Box<dyn Error>>;
+/// A function that measures the rows of a family.
+type Family = fn(Effort) -> Rows;
 
-/// A family measures its rows.
-pub(crate) type Family = fn(Effort) -> Rows;
-
-/// All of them, in the order of the table.
-pub(crate) const FAMILIES: &[(&str, Family)] = &[
-    ("one register access", register::rows),
-    ("several bytes in one access", string::rows),
-    ("what drivers do besides", drivers::rows),
-    ("a port that several vCPUs share", shared::rows),
-    ("output into files, pipes and sockets", sinks::rows),
-    ("output while the console is served", attached::rows),
-    ("console output in a KVM guest", exits::rows),
-    ("a THR write, and who is attached", consumers::rows),
-    ("an idle console", idle::rows),
-    ("what output costs the guest in system calls", syscalls::rows),
-    ("attaching to a long history", attach::rows),
-    ("taking over", takeover::rows),
-    ("the ring by itself", ring::rows),
-    ("a push and those who sleep", waking::rows),
+/// All families by the name that `--only` takes, in the order of the table.
+const FAMILIES: &[(&str, Family)] = &[
+    ("register", register::rows),
+    ("drivers", drivers::rows),
+    ("shared", shared::rows),
+    ("sinks", sinks::rows),
+    ("delivery", delivery::rows),
+    ("exits", exits::rows),
+    ("clients", clients::rows),
+    ("idle", idle::rows),
+    ("syscalls", syscalls::rows),
+    ("attach", attach::rows),
+    ("takeover", takeover::rows),
+    ("ring", ring::rows),
+    ("doorbell", doorbell::rows),
 ];
 
-/// How many copies of the devices' code a figure of some nanoseconds is taken over.
-const COPIES: usize = 7;
-
-/// Measures one of them.
-type Measure = fn(Effort) -> Result<Pair, Box<dyn Error>>;
-
-/// A measurement of a function that is generic over the copy, for each of them.
-macro_rules! copies {
-    ($measure:ident) => {
-        [
-            $measure::<0>,
-            $measure::<1>,
-            $measure::<2>,
-            $measure::<3>,
-            $measure::<4>,
-            $measure::<5>,
-            $measure::<6>,
-        ]
-    };
-}
-use copies;
-
-/// Measures each copy, and gives the one whose ratio is the median.
+/// Returns the families whose name contains `only`, or all of them without `only`.
 ///
-/// What some ten instructions cost depends on where they are: how they lie in the lines of the caches, and what else has the same place
-/// in the tables of the branch predictor. A change elsewhere in the program moves them, and a figure of one address by a third.
-pub(crate) fn over_copies(effort: Effort, copies: [Measure; COPIES]) -> Result<Pair, Box<dyn Error>> {
-    let effort = effort.part_of(COPIES);
-    let pairs = copies.iter().map(|measure| measure(effort)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Pair::typical(pairs).ok_or("there are no copies")?)
-}
-
-/// Those whose name contains `only`; all of them when nothing is asked for.
+/// # Errors
+///
+/// When no name contains `only`. The error lists the names.
 pub(crate) fn chosen(only: Option<&str>) -> Result<Vec<(&'static str, Family)>, String> {
     let only = only.unwrap_or_default();
     let chosen: Vec<_> = FAMILIES.iter().copied().filter(|(name, _)| name.contains(only)).collect();
     if chosen.is_empty() {
-        let names: Vec<_> = FAMILIES.iter().map(|(name, _)| format!("{name:?}")).collect();
-        let names = names.join(", ");
-        return Err(format!("no family is named {only:?}; there are {names}"));
+        let names: Vec<_> = FAMILIES.iter().map(|(name, _)| *name).collect();
+        return Err(format!("no family's name contains {only:?}; the families are {}", names.join(", ")));
     }
     Ok(chosen)
-}
-
-/// What a verification found, when it was not what it should be.
-pub(crate) fn expect(what: &str, found: u64, expected: u64) -> Result<(), Box<dyn Error>> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(format!("{what}: {found} bytes arrived, {expected} were written").into())
-    }
 }

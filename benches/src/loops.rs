@@ -1,13 +1,11 @@
-//! Bare loops, to be run under a tool that counts instructions: see `.ci/instructions`.
-//!
-//! A line before the loop says where the things are that it may load from, for a look at its accesses to memory. The loop is
-//! between two marks, functions that do nothing.
+//! Bare loops, to run under a tool that counts instructions. `.ci/instructions` does.
+
+mod marked;
 
 use std::error::Error;
 use std::hint::black_box;
-use std::ptr::from_ref;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::{env, fs, io};
 
 use clap::ValueEnum;
 use vuart::SharedPort;
@@ -16,62 +14,65 @@ use vuart::scrollback::Scrollback;
 use vuart::uart::spec::{Ier, offset};
 
 use crate::devices;
-use crate::figures::{character, expect};
+use crate::guest::character;
+use crate::verify::expect;
 
-/// A transmitter's FIFO.
+/// The size of the transmitter's FIFO.
 const BURST: u64 = 16;
 
-/// What is done again and again. Nobody is attached but in the last one of ours.
+/// One iteration of a loop. No client is attached, except in `Typed`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Loop {
-    /// A push of one byte into a ring
+    /// Our ring: push of one byte
     Push,
-    /// A write to a port's THR
+    /// Our port: THR write
     Thr,
-    /// A write to THR of a port that vCPUs share, when one of them comes for a while
+    /// Our shared port: THR write, no other vCPU
     ThrShared,
-    /// A write of 16 bytes to THR, in one access
+    /// Our port: THR write of 16 bytes in one access
     ThrString16,
-    /// A driver that has enabled the THRE interrupt reads IIR and LSR and writes 16 bytes to THR, one access each
+    /// Our port: THRE interrupt handler (IIR read, LSR read, 16 THR writes)
     ThrIrq16,
-    /// A read of LSR
+    /// Our port: LSR read
     Lsr,
-    /// A read of IIR
+    /// Our port: IIR read
     Iir,
-    /// A read of MSR
+    /// Our port: MSR read
     Msr,
-    /// A read of RBR, while there is nothing
+    /// Our port: RBR read with no input
     Rbr,
-    /// The owner types a character, and the guest reads LSR and RBR
+    /// Our port: the owner types a character, and the guest reads LSR and RBR
     Typed,
-    /// vm-superio's write to THR, into a sink that keeps nothing
+    /// vm-superio, writing to a sink that keeps nothing: THR write
     PeerThr,
-    /// The same behind a mutex
+    /// vm-superio behind a mutex: THR write
     PeerThrShared,
-    /// vm-superio's driver with the THRE interrupt
+    /// vm-superio: THRE interrupt handler (IIR read, LSR read, 16 THR writes)
     PeerThrIrq16,
-    /// vm-superio's read of LSR
+    /// vm-superio: LSR read
     PeerLsr,
-    /// vm-superio's read of IIR
+    /// vm-superio: IIR read
     PeerIir,
-    /// The same character on vm-superio
+    /// vm-superio: the host enqueues a character, and the guest reads LSR and RBR
     PeerTyped,
 }
 
 impl Loop {
-    /// Does it so many times.
+    /// Runs `count` iterations.
     pub(crate) fn run(self, count: u64) -> Result<(), Box<dyn Error>> {
         match self {
             Self::Push => {
                 let (mut writer, scrollback) = Scrollback::new(64 << 10)?;
-                turns(&mut writer, count, |writer, n| writer.push(character(n)))?;
+                marked::run(&mut writer, count, |writer, n| writer.push(character(n)))?;
                 expect("the ring", scrollback.end(), count)
             }
             Self::Thr => write(count, 1, |port, n| port.write_register(black_box(offset::THR), character(n))),
             Self::ThrShared => {
                 let mut port = SharedPort::new(devices::port()?);
                 let scrollback = port.with(|port| port.console().scrollback().clone());
-                turns(&mut port, count, |port, n| port.write_register(black_box(offset::THR), character(n)))?;
+                marked::run(&mut port, count, |port, n| {
+                    port.write_register(black_box(offset::THR), character(n));
+                })?;
                 expect("the ring", scrollback.end(), count)
             }
             Self::ThrString16 => {
@@ -97,7 +98,7 @@ impl Loop {
                 let port = devices::port()?;
                 let owner = port.console().attach(Attach::new(Identity::new("bench", 0, None)))?;
                 let mut taken = 0;
-                turns(&mut (port, owner), count, |(port, owner), n| {
+                marked::run(&mut (port, owner), count, |(port, owner), n| {
                     let typed = owner.write(black_box(&[character(n)]));
                     black_box(port.read_register(black_box(offset::LSR)));
                     let came = port.read_register(black_box(offset::RBR)) == character(n);
@@ -110,7 +111,7 @@ impl Loop {
             }),
             Self::PeerThrShared => {
                 let mut peer = Arc::new(Mutex::new(devices::peer(io::sink())));
-                turns(&mut peer, count, |peer, n| {
+                marked::run(&mut peer, count, |peer, n| {
                     let mut peer = peer.lock().unwrap_or_else(PoisonError::into_inner);
                     let _ = black_box(peer.write(black_box(offset::THR), character(n)));
                 })?;
@@ -141,84 +142,26 @@ impl Loop {
     }
 }
 
-/// A guest that writes so many bytes in each turn.
-fn write(count: u64, bytes: u64, turn: impl FnMut(&mut devices::Port, u64)) -> Result<(), Box<dyn Error>> {
+/// Runs a loop in which a guest writes `bytes` bytes to our port in each iteration.
+fn write(
+    count: u64,
+    bytes: u64,
+    iteration: impl FnMut(&mut devices::Port, u64),
+) -> Result<(), Box<dyn Error>> {
     let mut port = devices::port()?;
-    turns(&mut port, count, turn)?;
+    marked::run(&mut port, count, iteration)?;
     expect("the ring", port.console().scrollback().end(), count * bytes)
 }
 
 fn read(count: u64, register: u8) -> Result<(), Box<dyn Error>> {
     let mut port = devices::port()?;
-    turns(&mut port, count, |port, _| {
+    marked::run(&mut port, count, |port, _| {
         black_box(port.read_register(black_box(register)));
     })?;
     Ok(())
 }
 
-fn peer(count: u64, turn: impl FnMut(&mut devices::Peer<io::Sink>, u64)) -> Result<(), Box<dyn Error>> {
-    turns(&mut devices::peer(io::sink()), count, turn)?;
+fn peer(count: u64, iteration: impl FnMut(&mut devices::Peer<io::Sink>, u64)) -> Result<(), Box<dyn Error>> {
+    marked::run(&mut devices::peer(io::sink()), count, iteration)?;
     Ok(())
-}
-
-/// The loop.
-fn turns<T>(subject: &mut T, count: u64, turn: impl FnMut(&mut T, u64)) -> io::Result<()> {
-    tell(subject)?;
-    begin();
-    repeat(black_box(subject), black_box(count), turn);
-    end();
-    Ok(())
-}
-
-#[inline(never)]
-fn repeat<T>(subject: &mut T, count: u64, mut turn: impl FnMut(&mut T, u64)) {
-    for n in 0..count {
-        // As from a guest: nothing is known to the compiler of the turn before.
-        turn(black_box(&mut *subject), n);
-    }
-}
-
-/// Prints hexadecimal addresses: the two marks, then from where to where the program itself is, the subject of the loop, and
-/// the stack about here.
-fn tell<T>(subject: &T) -> io::Result<()> {
-    const FRAMES: usize = 4096;
-    let (image, image_end) = image()?;
-    let subject = from_ref(subject) as usize;
-    let local = 0u8;
-    let stack = from_ref(black_box(&local)) as usize;
-    println!(
-        "{:x} {:x} {image:x} {image_end:x} {subject:x} {:x} {:x} {:x}",
-        begin as fn() as usize,
-        end as fn() as usize,
-        subject + size_of::<T>(),
-        stack - FRAMES,
-        stack + FRAMES,
-    );
-    Ok(())
-}
-
-/// Where the program's code and constants are.
-fn image() -> io::Result<(usize, usize)> {
-    let program = env::current_exe()?.display().to_string();
-    let maps = fs::read_to_string("/proc/self/maps")?;
-    let ends: Vec<usize> = maps
-        .lines()
-        .filter(|line| line.ends_with(&program))
-        .filter_map(|line| line.split_whitespace().next()?.split_once('-'))
-        .flat_map(|(from, to)| [from, to])
-        .filter_map(|address| usize::from_str_radix(address, 16).ok())
-        .collect();
-    let ends = ends.iter().min().zip(ends.iter().max());
-    ends.map(|(from, to)| (*from, *to))
-        .ok_or_else(|| io::Error::other("the program is not in its own memory"))
-}
-
-#[inline(never)]
-fn begin() {
-    black_box("begin");
-}
-
-#[inline(never)]
-fn end() {
-    black_box("end");
 }

@@ -1,4 +1,4 @@
-//! The machine that the figures are of.
+//! The machine on which the figures are measured.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::{fs, thread};
 
 use serde::Serialize;
 
-/// One line: processor, cores, kernel, compiler.
+/// Describes the machine in one line: processor, cores, kernel, compiler.
 pub(crate) fn describe() -> String {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let cpu = cpu("model name").unwrap_or_else(|| "unknown processor".to_owned());
@@ -14,24 +14,26 @@ pub(crate) fn describe() -> String {
     format!("{cpu}, {cores} cores; Linux {kernel}; {}", env!("BENCHES_RUSTC"))
 }
 
-/// What is kept with results: what the figures depend on, as far as it can be known. What can't is left out.
+/// The description that is saved with results: what the figures depend on. What this machine does not tell is left out.
 #[derive(Debug, Serialize)]
 pub(crate) struct Description {
     summary: String,
     architecture: &'static str,
-    /// Family, model and stepping, which the name does not always tell apart.
+    /// The processor's name, family, model and stepping. The name alone is not always unique.
     processor: BTreeMap<&'static str, String>,
     caches: Vec<String>,
     cores: usize,
-    /// There is a machine below this one, and its other guests.
+    /// Whether this is a virtual machine, whose host runs other guests, too.
     virtual_machine: bool,
     memory: Option<String>,
     kernel: Option<String>,
-    /// What the kernel does about the processor's faults: much of what a system call costs.
+    /// The kernel's mitigations of the processor's vulnerabilities, which are a large part of a system call's cost.
     mitigations: BTreeMap<String, String>,
+    /// The kernel's clock source.
     clock: Option<String>,
-    /// Of the processor's frequency; a virtual machine mostly has none.
+    /// The governor of the processor's frequency. Most virtual machines have none.
     governor: Option<String>,
+    /// The kernel's setting of transparent huge pages.
     huge_pages: Option<String>,
     compiler: &'static str,
 }
@@ -58,13 +60,14 @@ impl Description {
     }
 }
 
-/// How many threads ran or wanted to, in the last 1, 5 and 15 minutes. Whatever is much above one was somebody else.
+/// Returns the mean number of runnable threads in the last 1, 5 and 15 minutes. Much more than one before a run means that other
+/// programs were at work.
 pub(crate) fn load() -> Option<String> {
     let load = first_line("/proc/loadavg")?;
     Some(load.split(' ').take(3).collect::<Vec<_>>().join(" "))
 }
 
-/// The commit, and whether the files differ from it.
+/// Returns the commit, with `-changed` if the files differ from it.
 pub(crate) fn commit() -> Option<String> {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok()?;
@@ -75,7 +78,7 @@ pub(crate) fn commit() -> Option<String> {
     Some(if changed.is_empty() { commit } else { format!("{commit}-changed") })
 }
 
-/// Of the first core. Arm's cpuinfo lacks most of it.
+/// Returns a field of the first core. On Arm most fields are missing.
 fn cpu(key: &str) -> Option<String> {
     field("/proc/cpuinfo", key)
 }

@@ -1,16 +1,23 @@
-//! Every figure beside its peer, in one run.
+//! Figures, each measured beside its peer in the same run.
 //!
-//! `cargo run --release -p vuart-benches -- table` prints the table; `--json` prints it for programs; `--save` keeps it, and
-//! `table-of` prints one that was kept. A new figure is a
-//! function in [`figures`] that returns [`Row`](table::Row)s, and a line in [`figures::FAMILIES`].
+//! `cargo run --release -p vuart-benches -- table` measures and prints the table. With `--json` it prints for programs, and with `--save`
+//! it also saves the results. `table-of` prints saved results.
+//!
+//! [`figures`] says where to add a figure. All of them use these words: an [`Effort`] says how long to measure, a
+//! [`Pair`](measure::Pair) is two values that are compared, and a [`Row`] is a line of the table.
 
+mod copies;
 mod devices;
 mod figures;
+mod guest;
 mod loops;
 mod machine;
 mod measure;
+mod readers;
 mod results;
+mod served;
 mod table;
+mod verify;
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -26,7 +33,7 @@ use crate::results::Begun;
 use crate::table::Row;
 
 #[derive(Parser)]
-#[command(name = "vuart-benches", about = "Every figure beside its peer, in one run")]
+#[command(name = "vuart-benches", about = "Measures figures, each beside its peer in the same run")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -39,26 +46,31 @@ enum Command {
         /// Print {"rows": [...]} on stdout, for programs; the machine is described on stderr
         #[arg(long)]
         json: bool,
-        /// Measure for a moment only: shows that everything runs, the figures mean little
+        /// Measure only for a moment, to check that everything runs; the figures mean little
         #[arg(long)]
         quick: bool,
-        /// Only the families whose name contains this
+        /// Measure only the families whose name contains FAMILY
         #[arg(long, value_name = "FAMILY")]
         only: Option<String>,
-        /// Write the results and the machine's description into a file in this directory as well
+        /// Also save the results and a description of the machine to a file in this directory
         #[arg(long, value_name = "DIR")]
         save: Option<PathBuf>,
     },
-    /// Prints the table of a file that `table --save` has written
+    /// Prints the table of a file that `table --save` wrote
     TableOf {
         file: PathBuf,
-        /// Print only the rows that the README shows, without the machine
+        /// Print only the rows of the README, without the machine
         #[arg(long)]
         headline: bool,
     },
-    /// Does one thing so many times and nothing else, for a tool that counts instructions
-    Loop { what: Loop, count: u64 },
-    /// Makes so many in this process and prints what each took
+    /// Runs a loop, for a tool that counts instructions
+    Loop {
+        /// What one iteration does
+        what: Loop,
+        /// The number of iterations
+        count: u64,
+    },
+    /// Makes many of one kind in this process, and prints what each took
     #[command(hide = true)]
     Crowd { kind: Kind, count: usize },
 }
@@ -86,7 +98,7 @@ fn table(json: bool, effort: Effort, only: Option<&str>, save: Option<&Path>) ->
     let begun = Begun::now();
     let machine = machine::describe();
     if cfg!(debug_assertions) {
-        eprintln!("This is a debug build: run it with --release.");
+        eprintln!("this is a debug build, whose figures mean nothing: use --release");
     }
     let mut out = io::stdout().lock();
     if json {
@@ -105,7 +117,7 @@ fn table(json: bool, effort: Effort, only: Option<&str>, save: Option<&Path>) ->
         write!(out, "{}", table::markdown(&rows))?;
     }
     if let Some(dir) = save {
-        eprintln!("written: {}", begun.save(dir, &rows)?.display());
+        eprintln!("saved: {}", begun.save(dir, &rows)?.display());
     }
     Ok(())
 }

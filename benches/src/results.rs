@@ -1,4 +1,4 @@
-//! A run's results, kept in a file with the machine that they are of.
+//! The results of a run, saved in a file together with a description of the machine.
 
 use std::error::Error;
 use std::fs;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::machine::{self, Description};
 use crate::table::{Row, Samples};
 
-/// What is known before anything is measured.
+/// What has to be noted before anything is measured.
 #[derive(Debug)]
 pub(crate) struct Begun {
     at: SystemTime,
@@ -27,11 +27,11 @@ struct Results<'a> {
     load_before: Option<String>,
     load_after: Option<String>,
     rows: &'a [Row],
-    /// Of the rows that are about the slowest few.
+    /// The samples of the rows that keep them.
     distributions: Vec<Samples<'a>>,
 }
 
-/// What is read of it again.
+/// The part of a file that is read back.
 #[derive(Deserialize)]
 struct Saved {
     machine: Summary,
@@ -43,7 +43,7 @@ struct Summary {
     summary: String,
 }
 
-/// The machine in a line, and the rows.
+/// Reads a file. Returns the description of the machine in one line, and the rows.
 pub(crate) fn load(path: &Path) -> Result<(String, Vec<Row>), Box<dyn Error>> {
     let Saved { machine, rows } = serde_json::from_str(&fs::read_to_string(path)?)?;
     Ok((machine.summary, rows))
@@ -54,7 +54,7 @@ impl Begun {
         Self { at: SystemTime::now(), commit: machine::commit(), load: machine::load() }
     }
 
-    /// Writes the file, whose name says when and of which commit, and says where it is.
+    /// Writes a file, whose name has the date and the commit, and returns its path.
     pub(crate) fn save(self, dir: &Path, rows: &[Row]) -> Result<PathBuf, Box<dyn Error>> {
         const SHORT: usize = 12;
 

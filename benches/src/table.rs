@@ -1,27 +1,31 @@
-//! The rows, and how they are printed.
+//! The table's rows, and how they are printed.
 
+use std::error::Error;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use crate::measure::Pair;
 
-/// One figure beside its peer.
+/// The rows of a family, or an error when something did not arrive as it should.
+pub(crate) type Rows = Result<Vec<Row>, Box<dyn Error>>;
+
+/// One line of the table: a title, the two values of a [`Pair`], their ratio, and the goal if one was set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// What is compared with what, and in which unit.
+    /// The title, which says what is compared with what, and in which unit.
     figure: String,
     ours: f64,
     peer: f64,
-    /// Ours in terms of the peer's.
+    /// Ours divided by the peer's.
     ratio: f64,
-    /// The largest ratio that is good enough, where one was set.
+    /// The largest ratio that is good enough.
     goal: Option<f64>,
     met: Option<bool>,
-    /// One of the few rows that the README shows.
+    /// Whether this is one of the few rows in the README.
     #[serde(default)]
     headline: bool,
-    /// What it was made of, ours and the peer's, where that was kept.
+    /// The samples of ours and of the peer, where they were kept.
     #[serde(skip)]
     distributions: Option<[Distribution; 2]>,
 }
@@ -34,11 +38,12 @@ pub(crate) struct Samples<'a> {
     peer: &'a Distribution,
 }
 
-/// How long things took, in nanoseconds.
+/// A distribution of times.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Distribution {
+    /// The number of samples.
     count: u64,
-    /// Which part of them, and what it is not above.
+    /// Pairs of a part of the samples (0 to 1), and the nanoseconds that this part does not exceed.
     quantiles: Vec<(f64, f64)>,
 }
 
@@ -50,14 +55,16 @@ impl Distribution {
 }
 
 impl Row {
-    /// A row without a goal.
-    pub(crate) fn new(figure: impl Into<String>, pair: Pair) -> Self {
-        let ratio = pair.ratio();
+    /// Makes a row without a goal.
+    ///
+    /// The title must be understood without its neighbours. Its form is `SUBJECT: OURS vs PEER, UNIT`, for example
+    /// "LSR read: `SerialPort` vs vm-superio, ns". A statistic other than the median stands after the subject ("…, p99.9: …").
+    pub(crate) fn new(title: impl Into<String>, pair: Pair) -> Self {
         Self {
-            figure: figure.into(),
+            figure: title.into(),
             ours: rounded(pair.ours, 100.0),
             peer: rounded(pair.peer, 100.0),
-            ratio: rounded(ratio, 10_000_000.0),
+            ratio: rounded(pair.ratio(), 10_000_000.0),
             goal: None,
             met: None,
             headline: false,
@@ -65,45 +72,46 @@ impl Row {
         }
     }
 
-    /// The same, with all samples that it is made of.
+    /// Sets the largest ratio that is good enough.
+    pub(crate) fn with_goal(self, goal: f64) -> Self {
+        Self { met: Some(self.ratio <= goal), goal: Some(goal), ..self }
+    }
+
+    /// Marks one of the few rows in the README.
+    pub(crate) fn with_headline(self) -> Self {
+        Self { headline: true, ..self }
+    }
+
+    /// Adds the samples from which the row was made.
     pub(crate) fn with_distributions(self, ours: Distribution, peer: Distribution) -> Self {
         Self { distributions: Some([ours, peer]), ..self }
-    }
-
-    pub(crate) fn samples(&self) -> Option<Samples<'_>> {
-        let [ours, peer] = self.distributions.as_ref()?;
-        Some(Samples { figure: &self.figure, ours, peer })
-    }
-
-    /// Marks one of the few rows that the README shows.
-    pub(crate) fn headline(self) -> Self {
-        Self { headline: true, ..self }
     }
 
     pub(crate) fn is_headline(&self) -> bool {
         self.headline
     }
 
-    /// The same, with the largest ratio that is good enough.
-    pub(crate) fn goal(self, goal: f64) -> Self {
-        Self { met: Some(self.ratio <= goal), goal: Some(goal), ..self }
+    pub(crate) fn samples(&self) -> Option<Samples<'_>> {
+        let [ours, peer] = self.distributions.as_ref()?;
+        Some(Samples { figure: &self.figure, ours, peer })
     }
 }
 
+/// Rounds to a multiple of `1 / parts`.
 fn rounded(value: f64, parts: f64) -> f64 {
     (value * parts).round() / parts
 }
 
 #[derive(Serialize)]
-struct Rows<'a> {
+struct Table<'a> {
     rows: &'a [Row],
 }
 
 pub(crate) fn json(rows: &[Row]) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(&Rows { rows })
+    serde_json::to_string_pretty(&Table { rows })
 }
 
-/// Those with a goal, and then the others.
+/// Formats the rows as Markdown: one table of the rows with a goal, and then one of the others.
 pub(crate) fn markdown(rows: &[Row]) -> String {
     let (with_goal, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.goal.is_some());
     let tables: Vec<String> =
@@ -116,11 +124,13 @@ fn one(rows: &[&Row]) -> String {
     let mut text = String::new();
     let mut line = |figure: &str, ours: &str, peer: &str, ratio: &str, goal: &str, met: &str| {
         // Writing to a String can't fail.
-        let _ =
-            writeln!(text, "| {figure:width$} | {ours:>9} | {peer:>9} | {ratio:>7} | {goal:>7} | {met:3} |");
+        let _ = writeln!(
+            text,
+            "| {figure:width$} | {ours:>10} | {peer:>10} | {ratio:>10} | {goal:>7} | {met:3} |"
+        );
     };
     line("figure", "ours", "peer", "ratio", "goal", "met");
-    line(&"-".repeat(width), "--------:", "--------:", "------:", "------:", "---");
+    line(&"-".repeat(width), "---------:", "---------:", "---------:", "------:", "---");
     for row in rows {
         line(
             &row.figure,
@@ -134,7 +144,7 @@ fn one(rows: &[&Row]) -> String {
     text
 }
 
-/// As a fraction where it is a small one.
+/// Formats a ratio, as a fraction when it is small.
 fn ratio(ratio: f64) -> String {
     match ratio {
         0.0 => "0".to_owned(),

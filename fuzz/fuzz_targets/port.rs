@@ -1,4 +1,4 @@
-//! Anything that a guest and the people at its console can do to a port.
+//! Fuzzes a port: any operations of a guest and of the people at its console.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use vuart::PortBuilder;
 use vuart_fuzz::{Harness, Irq, Operation};
 
-/// Keeps one run short; a longer sequence finds nothing that this does not.
+/// The most operations of a run. A longer sequence finds nothing more.
 const OPERATIONS_MAX: usize = 256;
 
 fuzz_target!(|operations: Vec<Operation>| {

@@ -1,4 +1,4 @@
-//! Anything that a file can hold that claims to be a console's ring.
+//! Fuzzes the file of a console's ring: any content.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Anything that a client can send to a server, or a server to a client.
+//! Fuzzes the wire protocol: any bytes from a client to a server, or from a server to a client.
 
 #![no_main]
 

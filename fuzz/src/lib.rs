@@ -1,8 +1,8 @@
-//! What the fuzz targets do, as a library: embedders fuzz their own VMM's port with it.
+//! The fuzz targets as a library, with which embedders can fuzz the port in their own VMM.
 //!
-//! [`Operation`] is one thing that a guest or a host does to a port, and a `Vec` of them comes out of a fuzzer's bytes.
-//! [`Harness`] does them to a [`Target`] and panics when one of the port's promises is broken. A [`vuart::SerialPort`] is a
-//! target; so is, with a dozen lines, a VMM's whole bus with a port on it:
+//! An [`Operation`] is one action of a guest or a host on a port. A fuzzer makes a `Vec` of them from its bytes.
+//! A [`Harness`] runs them on a [`Target`], and panics if the port breaks one of its promises. A [`vuart::SerialPort`] is a
+//! target. A dozen lines make a target of a VMM's bus with a port on it:
 //!
 //! ```
 //! use vuart_fuzz::{Harness, Operation, Target};
@@ -13,7 +13,7 @@
 //!
 //! impl Target for Bus {
 //!     fn read(&mut self, offset: u64, data: &mut [u8]) {
-//!         self.port.read(offset, data); // by way of your exit handler
+//!         self.port.read(offset, data); // through your exit handler
 //!     }
 //!     fn write(&mut self, offset: u64, data: &[u8]) {
 //!         self.port.write(offset, data);
@@ -33,8 +33,8 @@
 //! # Ok::<(), vuart::NewPortError>(())
 //! ```
 //!
-//! [`registers`] has operations of its own, for a UART without a console behind it; [`ring_file`] is what a file may hold that
-//! claims to be a console's ring.
+//! [`registers`] has operations of its own, for a UART without a console behind it. [`ring_file`] makes files that may or may not hold a
+//! console's ring.
 
 mod port;
 pub mod registers;

@@ -1,4 +1,4 @@
-//! Fuzzing the file that a ring lives in: whoever wrote it, it is refused, or it is a ring.
+//! Fuzzing of the file that holds a ring: any file is either refused, or works as a ring.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -7,40 +7,41 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use rustix::fs::{MemfdFlags, memfd_create};
 use vuart::scrollback::{FileError, Position, RingOptions, Scrollback, Writer};
 
-/// Where the header's words are that a writer changes: `vuart::scrollback::layout` has them all.
+/// The places of the header's words that a writer changes. `vuart::scrollback::layout` documents all of them.
 const TAIL: usize = 16;
 const INTENT: usize = 17;
 const BOOT: usize = 18;
 const KEPT: usize = 19;
-/// How many words of the header are looked at.
+/// The number of the header's words that readers use.
 const WORDS: usize = 20;
-/// Bytes before the cells.
+/// The number of bytes before the cells.
 const PAGE: usize = 4096;
 
-/// Keeps one run short.
+/// The most steps of a kind in one run, to keep it short.
 const STEPS_MAX: usize = 64;
 
-/// A file, and what is done with it.
+/// A file, and the actions on it.
 #[derive(Debug, Clone, Arbitrary)]
 pub struct RingFile {
     content: Content,
-    /// Offsets to read at, and how much.
+    /// The offsets to read at, and the number of bytes to read there.
     reads: Vec<(u64, u16)>,
+    /// The positions to look up.
     positions: Vec<Place>,
-    /// What the next writer does.
+    /// The actions of the next writer.
     writes: Vec<Write>,
 }
 
-/// What the file holds.
+/// The content of a file.
 #[derive(Debug, Clone, Arbitrary)]
 enum Content {
-    /// These bytes.
+    /// Any bytes.
     Any(Vec<u8>),
-    /// A ring, more or less.
+    /// A ring that is often valid.
     Ring(Box<Ring>),
 }
 
-/// A header that a writer may have left, unless it is spoilt, and a body that repeats itself.
+/// A header as a writer leaves it, sometimes with one word changed, and a body that repeats itself.
 #[derive(Debug, Clone)]
 struct Ring {
     words: [u64; WORDS],
@@ -61,7 +62,7 @@ impl<'a> Arbitrary<'a> for Ring {
         let kept = if bytes.ratio(1, 8)? {
             origin
         } else {
-            // As much as the ring has given up, more or less.
+            // The end of what the ring has overwritten, sometimes a little before it.
             let oldest = intent.saturating_sub(capacity);
             oldest.clamp(boot, boot + head).saturating_sub(*bytes.choose(&[0, 0, 0, 8])?)
         };
@@ -89,7 +90,7 @@ impl<'a> Arbitrary<'a> for Ring {
     }
 }
 
-/// A [`Position`].
+/// A [`Position`], which a fuzzer can make.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 enum Place {
     Offset(u64),
@@ -113,17 +114,17 @@ impl From<Place> for Position {
     }
 }
 
-/// What a writer does.
+/// One action of a writer.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 enum Write {
     Push(u8),
-    /// So many bytes, counting up.
+    /// A number of bytes that count up, and the first of them.
     Extend(u16, u8),
     Mark,
 }
 
 impl RingFile {
-    /// The file, in memory.
+    /// Makes the file, in memory.
     fn file(&self) -> File {
         let file = File::from(memfd_create("ring", MemfdFlags::CLOEXEC).expect("memory"));
         let content = match &self.content {
@@ -140,31 +141,31 @@ impl RingFile {
     }
 }
 
-/// Loads, maps and adopts the file, and uses what is not refused.
+/// Loads, maps and adopts the file, and uses what was not refused.
 ///
 /// # Panics
 ///
-/// When a read does not account for its offsets, a loaded ring has no end, or a ring that was adopted does not keep what is
-/// written then.
+/// If a read does not account for its offsets, a loaded ring has no end, or an adopted ring does not keep what is
+/// written to it.
 pub fn check(input: &RingFile) {
     let file = input.file();
     let loaded = Scrollback::load(&file);
     if let Ok(loaded) = &loaded {
         look(loaded, input);
-        // It never changes, so it can be read to its end, which is near.
+        // It never changes, so it can be read to its end, which is not far.
         let most = loaded.capacity() + loaded.boot_head();
         assert!(read_on(loaded, 0, usize::MAX).len() <= most);
     }
     let mapped = Scrollback::map(&file);
     if let Ok(mapped) = &mapped {
         look(mapped, input);
-        // Whoever writes it may make it endless.
+        // The writer may never stop, so the number of reads is limited.
         read_on(mapped, mapped.oldest(), STEPS_MAX);
     }
     if let Ok((writer, scrollback)) =
         RingOptions::default().adopt(file.try_clone().expect("a file descriptor"))
     {
-        assert!(loaded.is_ok() && mapped.is_ok(), "what can be adopted can be read");
+        assert!(loaded.is_ok() && mapped.is_ok(), "a file that can be adopted can also be loaded and mapped");
         let twice = RingOptions::default().adopt(file.try_clone().expect("a file descriptor"));
         assert!(matches!(twice, Err(FileError::InUse)));
         go_on(writer, &scrollback, input);
@@ -174,11 +175,11 @@ pub fn check(input: &RingFile) {
     }
 }
 
-/// Reads here and there.
+/// Reads at the offsets and positions of the input.
 fn look(scrollback: &Scrollback, input: &RingFile) {
     let mut buf = vec![0; usize::from(u16::MAX)];
     for (offset, len) in input.reads.iter().take(STEPS_MAX) {
-        // Near what is there, too.
+        // The offset itself, and one near each end of the ring.
         for from in
             [*offset, scrollback.oldest().wrapping_add(*offset), scrollback.end().wrapping_sub(*offset)]
         {
@@ -198,7 +199,7 @@ fn look(scrollback: &Scrollback, input: &RingFile) {
     let _ = format!("{scrollback:?}");
 }
 
-/// Reads to the end, with so many reads at the most.
+/// Reads to the end, with at most `reads` reads.
 fn read_on(scrollback: &Scrollback, from: u64, reads: usize) -> Vec<u8> {
     let mut reader = scrollback.reader_at(from);
     let (mut all, mut buf) = (Vec::new(), [0; 4096]);
@@ -214,7 +215,7 @@ fn read_on(scrollback: &Scrollback, from: u64, reads: usize) -> Vec<u8> {
     all
 }
 
-/// Writes, and reads what was written.
+/// Writes to an adopted ring, and reads what was written.
 fn go_on(mut writer: Writer, scrollback: &Scrollback, input: &RingFile) {
     let begin = writer.end();
     assert!(scrollback.oldest() <= begin && scrollback.boot() <= begin && scrollback.end() == begin);
@@ -238,7 +239,7 @@ fn go_on(mut writer: Writer, scrollback: &Scrollback, input: &RingFile) {
     let promised = written.len().min(scrollback.retained());
     let from = begin + (written.len() - promised) as u64;
     assert!(read_on(scrollback, from, usize::MAX) == written[written.len() - promised..]);
-    // What the boot head has of it is the boot's beginning.
+    // The boot head keeps the beginning of the boot's output.
     let boot = scrollback.boot();
     if let Some(at) = boot.checked_sub(begin).and_then(|at| usize::try_from(at).ok()) {
         let head = &written[at..(at + scrollback.boot_head()).min(written.len())];
@@ -254,7 +255,7 @@ fn go_on(mut writer: Writer, scrollback: &Scrollback, input: &RingFile) {
 mod tests {
     use super::*;
 
-    /// What the fuzzer begins with is mostly a ring.
+    /// Checks that the fuzzer does not only make files that are refused.
     #[test]
     fn arbitrary_files_are_often_rings() {
         let (mut adopted, mut loaded) = (0, 0);

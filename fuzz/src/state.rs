@@ -65,6 +65,7 @@ fn serve<T: Time>(mut uart: Uart<T>) {
     panic!("the interrupt line never falls: {:?}", uart.state());
 }
 
+/// Makes a state that is often valid.
 fn any_state(bytes: &mut Unstructured<'_>) -> Result<UartStateV1> {
     let receiver = (0..bytes.int_in_range(0..=64)?)
         .map(|_| Ok(CharacterState { data: bytes.arbitrary()?, errors: few_bits(bytes)? }))
@@ -88,10 +89,12 @@ fn any_state(bytes: &mut Unstructured<'_>) -> Result<UartStateV1> {
     })
 }
 
+/// Makes a byte of line errors that is often valid.
 fn few_bits(bytes: &mut Unstructured<'_>) -> Result<u8> {
     bytes.choose(&[0x00, 0x00, 0x00, 0x02, 0x04, 0x08, 0x0C, 0x10, 0x1E, 0xFF]).copied()
 }
 
+/// Makes the timed part of a state.
 fn any_timed(bytes: &mut Unstructured<'_>) -> Result<TimedStateV1> {
     let now: u64 = if bytes.ratio(1, 8)? { bytes.arbitrary()? } else { bytes.int_in_range(0..=1 << 40)? };
     let ahead = |bytes: &mut Unstructured<'_>| -> Result<u64> {

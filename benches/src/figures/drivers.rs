@@ -1,4 +1,4 @@
-//! What drivers do besides, here and on vm-superio: reads of MSR and RBR, output by interrupts, input by polling.
+//! What drivers do besides single accesses: output by interrupts, and input by polling.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -11,38 +11,34 @@ use vuart::endpoint::{Attach, Identity};
 use vuart::uart::spec::{Ier, Lsr, offset};
 use vuart::{IrqFd, SerialPort};
 
-use super::register::{character, read, verify};
-use super::{Rows, expect};
 use crate::devices::{self, Polled, Registers};
+use crate::guest::character;
 use crate::measure::{Effort, Pair, compare};
-use crate::table::Row;
+use crate::table::{Row, Rows};
+use crate::verify::{expect, ring_holds};
 
-/// The transmitter's FIFO: what a driver writes when it is told that THR is empty.
+/// The size of the transmitter's FIFO: what a driver writes when the interrupt tells it that THR is empty.
 const BURST: u64 = 16;
 
 pub(super) fn rows(effort: Effort) -> Rows {
     Ok(vec![
-        Row::new("MSR read vs vm-superio, ns", read::<0>(effort, offset::MSR)?),
-        Row::new("RBR read, nothing there, vs vm-superio, ns", read::<0>(effort, offset::RBR)?),
         Row::new(
-            "16 characters by THRE interrupts (IIR, LSR, 16 writes to THR) vs vm-superio, interrupts free, ns",
+            "16 characters by THRE interrupt (IIR read, LSR read, 16 THR writes), interrupts cost nothing: `SerialPort` vs vm-superio, ns",
             by_interrupt(effort, || Ok(Polled::<0>))?,
         ),
-        Row::new("the same, an interrupt is a write to an eventfd, ns", by_interrupt(effort, irqfd)?),
         Row::new(
-            "a typed character, from the owner's write to the guest's LSR and RBR reads, vs vm-superio, ns",
+            "16 characters by THRE interrupt (IIR read, LSR read, 16 THR writes), interrupts by eventfd: `SerialPort` vs vm-superio, ns",
+            by_interrupt(effort, || EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC).map(IrqFd))?,
+        ),
+        Row::new(
+            "One typed character (the host writes it, the guest reads LSR and RBR): `SerialPort` vs vm-superio, ns",
             typed(effort)?,
         )
-        .goal(4.0),
+        .with_goal(4.0),
     ])
 }
 
-/// As KVM takes interrupts.
-fn irqfd() -> io::Result<IrqFd> {
-    EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC).map(IrqFd)
-}
-
-/// The interrupt handler of a driver that has enabled the THRE interrupt, again and again.
+/// Measures the interrupt handler of a driver that has enabled the THRE interrupt.
 fn by_interrupt<T: Trigger + Send + Sync + 'static>(
     effort: Effort,
     trigger: impl Fn() -> io::Result<T>,
@@ -54,26 +50,26 @@ where
     let mut peer = vm_superio::Serial::<_, NoEvents, _>::new(trigger()?, io::sink());
     port.write_register(offset::IER, Ier::ETBEI.bits());
     peer.write(offset::IER, Ier::ETBEI.bits()).map_err(|error| format!("{error:?}"))?;
-    let mut turns = 0;
+    let mut bursts = 0;
     let pair = compare(
         effort,
         &mut |count| {
-            serve(&mut port, count);
-            turns += count;
+            handle_interrupts(&mut port, count);
+            bursts += count;
         },
-        &mut |count| serve(&mut peer, count),
+        &mut |count| handle_interrupts(&mut peer, count),
     );
-    verify(&port, turns * BURST)?;
-    // One when it was enabled, one for each burst: the driver looks once, and is told once.
+    ring_holds(&port, bursts * BURST)?;
+    // One when it was enabled, and one for each burst.
     let interrupts = port.counters().interrupts;
-    if interrupts != turns + 1 {
-        return Err(format!("{interrupts} interrupts for {turns} bursts").into());
+    if interrupts != bursts + 1 {
+        return Err(format!("{interrupts} interrupts were raised for {bursts} bursts").into());
     }
     Ok(pair)
 }
 
-/// What the handler does, `count` times.
-fn serve(device: &mut dyn Registers, count: u64) {
+/// Runs the interrupt handler `count` times.
+fn handle_interrupts(device: &mut dyn Registers, count: u64) {
     let device = black_box(device);
     for n in 0..count {
         black_box(device.read_register(offset::IIR));
@@ -84,7 +80,7 @@ fn serve(device: &mut dyn Registers, count: u64) {
     }
 }
 
-/// One character at a time, to a guest that polls.
+/// Measures one character at a time, to a guest that polls.
 fn typed(effort: Effort) -> Result<Pair, Box<dyn Error>> {
     let mut port = devices::port()?;
     let mut peer = devices::peer(io::sink());

@@ -1,9 +1,9 @@
 //! A guest in a KVM virtual machine that prints as Linux' console does: its exits to user space and its time, with coalescing and
 //! without.
 //!
-//! The peer is this port, too: any other that is told of each byte when it is written has as many exits. What an exit takes is the
-//! machine's; where KVM is itself interpreted, as on the machines of this project (10 µs an exit, a million instructions a second),
-//! exits count as elsewhere, and times say little of a processor's virtualisation.
+//! The peer is this port, too. Any other port that is told of each byte when it is written has as many exits. The cost of an exit is
+//! the machine's. Where KVM is itself interpreted, as on the machines of this project (10 µs an exit, a million instructions a second),
+//! the number of exits is the same as elsewhere, but the times say little about a processor's virtualisation.
 
 use std::error::Error;
 use std::io;
@@ -16,85 +16,76 @@ use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 use vuart::{IrqFd, SerialPort};
 use vuart_vmm::{Burst, Engine, Exit, Machine, MachineOptions, Program, choose, printed_bytes};
 
-use super::Rows;
 use crate::measure::{Effort, Pair, median};
-use crate::table::Row;
+use crate::table::{Row, Rows};
 
-/// What the guest prints.
+/// The number of bytes that the guest prints.
 const BYTES: u32 = 64 << 10;
 
-/// A print takes a second where KVM is interpreted: one for so many rounds of what takes milliseconds.
-const ROUNDS: usize = 40;
+/// A print takes a second where KVM is interpreted. So there is one print for this many rounds of other measurements.
+const ROUNDS_PER_PRINT: usize = 40;
+
+/// The longest that one print may take.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(super) fn rows(effort: Effort) -> Rows {
     if let Err(error) = choose(Some(Engine::Kvm)) {
-        eprintln!("NOT MEASURED: {error}");
+        eprintln!("not measured, because there is no KVM: {error}");
         return Ok(Vec::new());
     }
-    let mut rows = Vec::new();
-    for (burst, how) in
-        [(Burst::Bytes, "16 × outb an LSR read"), (Burst::String, "rep outsb of 16 an LSR read")]
-    {
-        let [ours, peer] = compare(effort, burst)?;
-        let exits = Pair { ours: ours.exits, peer: peer.exits };
-        let time = Pair { ours: ours.milliseconds, peer: peer.milliseconds };
-        let print = format!("64 KiB of a KVM guest, {how}, coalesced vs not");
-        let row = |unit, pair| Row::new(format!("{print}, {unit}"), pair);
-        let (exits_row, time_row) = (row("exits", exits), row("ms", time));
-        // KVM takes a `rep outsb` byte by byte, so its exits are the same.
-        let goals = burst == Burst::Bytes;
-        rows.push(if goals { exits_row.goal(1.0 / 16.0) } else { exits_row });
-        rows.push(row("exits per 1000 bytes", exits.per(BYTES, 1000.0)));
-        rows.push(if goals { time_row.goal(0.4).headline() } else { time_row });
-        rows.push(row("µs per byte", time.per(BYTES, 1000.0)));
+    let row = |how: &str, unit: &str, pair| {
+        Row::new(format!("64 KiB printed by a KVM guest, {how} per LSR read: coalesced vs not, {unit}"), pair)
+    };
+    let bytes = compare(effort, Burst::Bytes)?;
+    // KVM executes a `rep outsb` byte by byte, so the exits are those of `outb`.
+    let string = compare(effort, Burst::String)?;
+    Ok(vec![
+        row("16 × `outb`", "exits", bytes.exits).with_goal(1.0 / 16.0),
+        row("16 × `outb`", "ms", bytes.milliseconds).with_goal(0.4).with_headline(),
+        row("`rep outsb` of 16 bytes", "ms", string.milliseconds),
+    ])
+}
+
+/// The cost of a print with coalescing (ours) and without (the peer).
+struct Costs {
+    exits: Pair,
+    milliseconds: Pair,
+}
+
+fn compare(effort: Effort, burst: Burst) -> Result<Costs, Box<dyn Error>> {
+    let mut exits = [Vec::new(), Vec::new()];
+    let mut milliseconds = [Vec::new(), Vec::new()];
+    for n in effort.scaled(1, ROUNDS_PER_PRINT).slots(2) {
+        let (exits_of_print, elapsed) = print(burst, n == 0)?;
+        exits[n].push(count(exits_of_print));
+        milliseconds[n].push(elapsed.as_secs_f64() * 1000.0);
     }
-    Ok(rows)
+    let pair = |[ours, peer]: [Vec<f64>; 2]| Pair { ours: median(ours), peer: median(peer) };
+    Ok(Costs { exits: pair(exits), milliseconds: pair(milliseconds) })
 }
 
-/// What a print has cost.
-struct Cost {
-    exits: f64,
-    milliseconds: f64,
-}
-
-/// The medians, with coalescing and without.
-fn compare(effort: Effort, burst: Burst) -> Result<[Cost; 2], Box<dyn Error>> {
-    let mut costs = [Vec::new(), Vec::new()];
-    for round in 0..effort.rounds().div_ceil(ROUNDS) {
-        // Who is first alternates.
-        for turn in 0..2 {
-            let candidate = (turn + round) % 2;
-            costs[candidate].push(print(burst, candidate == 0)?);
-        }
-    }
-    Ok(costs.map(|costs| Cost {
-        exits: median(costs.iter().map(|cost| cost.exits).collect()),
-        milliseconds: median(costs.iter().map(|cost| cost.milliseconds).collect()),
-    }))
-}
-
-/// Prints once, and shows that all of it has arrived.
-fn print(burst: Burst, coalescing: bool) -> Result<Cost, Box<dyn Error>> {
+/// Prints once, and checks that all of it arrived. Returns the number of exits, and the time.
+fn print(burst: Burst, coalescing: bool) -> Result<(u64, Duration), Box<dyn Error>> {
     let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)?;
     let port = Arc::new(Mutex::new(SerialPort::new(IrqFd(irq.try_clone()?))?));
     let options = MachineOptions::default().with_program(Program::Print { bytes: BYTES, burst });
     let options = if coalescing { options } else { options.without_coalescing() };
     let machine = Machine::start_with(Engine::Kvm, port.clone(), irq, options)?;
-    // The machine has been made; its guest begins.
+    // Creating the machine is not part of the time.
     let begin = Instant::now();
     wait(machine.ended())?;
     let elapsed = begin.elapsed();
     let counters = machine.counters();
     if machine.join()? != Exit::Halted {
-        return Err("the guest was stopped".into());
+        return Err("the guest was stopped before its end".into());
     }
     let port = port.lock().map_err(|_| "the guest's thread has panicked")?;
     let mut output = vec![0; BYTES as usize + 1];
     let read = port.console().scrollback().read_at(0, &mut output);
     if output[..read.len()] != printed_bytes(BYTES) {
-        return Err("what has arrived is not what was printed".into());
+        return Err("the ring does not hold what the guest printed".into());
     }
-    Ok(Cost { exits: count(counters.exits), milliseconds: elapsed.as_secs_f64() * 1000.0 })
+    Ok((counters.exits, elapsed))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exits of one print are far below 2^52")]
@@ -105,9 +96,8 @@ fn count(exits: u64) -> f64 {
 fn wait(event: &EventFd) -> io::Result<()> {
     let epoll = Epoll::new()?;
     epoll.ctl(ControlOperation::Add, event.as_raw_fd(), EpollEvent::new(EventSet::IN, 0))?;
-    let patience = Duration::from_secs(300);
-    match epoll.wait(i32::try_from(patience.as_millis()).unwrap_or(i32::MAX), &mut [EpollEvent::default()])? {
-        0 => Err(io::Error::other("the guest does not come to an end")),
+    match epoll.wait(i32::try_from(PATIENCE.as_millis()).unwrap_or(i32::MAX), &mut [EpollEvent::default()])? {
+        0 => Err(io::Error::other(format!("the guest did not end within {} s", PATIENCE.as_secs()))),
         _ => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! One register access, with nobody attached, beside vm-superio writing into a sink that keeps nothing.
+//! One register access with no client attached, beside vm-superio writing to a sink that keeps nothing.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -6,88 +6,56 @@ use std::io;
 
 use vm_device::MutDevicePio;
 use vm_device::bus::PioAddress;
-use vm_superio::Trigger;
-use vuart::SerialPort;
 use vuart::uart::spec::{Lsr, offset};
 
-use super::{Rows, copies, expect, over_copies};
-use crate::devices::{self, PeerOnBus, Registers};
-use crate::measure::{Effort, Pair, compare};
-use crate::table::Row;
+use crate::copies::{copies, over_copies};
+use crate::devices::{self, PeerOnBus};
+use crate::guest::{character, compare_thr_writes, read_register};
+use crate::measure::{Effort, Pair, compare, medians, time};
+use crate::table::{Row, Rows};
+use crate::verify::ring_holds;
 
 const COM1: PioAddress = PioAddress(0x3F8);
 
-/// The largest good ratio of a write to a port that one vCPU has to itself. Each write has a fence for the doorbell, which costs
-/// some nanoseconds; a guest's exit takes a thousand.
+/// The goal of a write to a port that only one vCPU uses. Each write has a fence for the doorbell, which costs some nanoseconds. A
+/// guest's exit takes a thousand.
 const EXCLUSIVE: f64 = 1.5;
 
+/// The bytes of a string access: the size of the transmitter's FIFO, so what a driver writes at once.
+const STRING: u32 = 16;
+
 pub(super) fn rows(effort: Effort) -> Rows {
+    let string = over_copies(effort, copies!(string))?;
+    let string = Pair { ours: string.ours / f64::from(STRING), ..string };
     Ok(vec![
         Row::new(
-            "THR write, nobody attached, vs vm-superio into a sink, ns",
+            "THR write, no client attached: `SerialPort` vs vm-superio writing to a sink, ns",
             over_copies(effort, copies!(thr))?,
         )
-        .goal(EXCLUSIVE)
-        .headline(),
+        .with_goal(EXCLUSIVE)
+        .with_headline(),
         Row::new(
-            "the same as a VMM has both, on a bus of `dyn MutDevicePio`, ns",
+            "THR write through a bus of `dyn MutDevicePio`: `SerialPort` vs vm-superio writing to a sink, ns",
             over_copies(effort, copies!(thr_on_bus))?,
         )
-        .goal(EXCLUSIVE),
-        Row::new("LSR read vs vm-superio, ns", over_copies(effort, copies!(lsr))?).goal(1.0),
-        Row::new("IIR read vs vm-superio, ns", over_copies(effort, copies!(iir))?).goal(1.0),
+        .with_goal(EXCLUSIVE),
+        Row::new("LSR read: `SerialPort` vs vm-superio, ns", over_copies(effort, copies!(lsr))?)
+            .with_goal(1.0),
+        Row::new("IIR read: `SerialPort` vs vm-superio, ns", over_copies(effort, copies!(iir))?)
+            .with_goal(1.0),
+        Row::new("RBR read with no input: `SerialPort` vs vm-superio, ns", read::<0>(effort, offset::RBR)?),
+        Row::new(
+            "One byte of output by THR write: in a string access of 16 bytes vs in an access of its own, ns",
+            string,
+        )
+        .with_goal(0.3),
     ])
-}
-
-/// What the guest writes as its `n`th character.
-pub(crate) fn character(n: u64) -> u8 {
-    n.to_le_bytes()[0]
-}
-
-/// The guest writes `count` characters, one access each.
-pub(super) fn write(device: &mut dyn Registers, count: u64) {
-    let device = black_box(device);
-    for n in 0..count {
-        device.write_register(offset::THR, character(n));
-    }
-}
-
-/// The guest reads a register `count` times.
-pub(super) fn read_often(device: &mut dyn Registers, register: u8, count: u64) {
-    let device = black_box(device);
-    for _ in 0..count {
-        black_box(device.read_register(register));
-    }
-}
-
-/// What writing to THR costs, and how many characters each of the two was given.
-pub(super) struct Written {
-    pub(super) pair: Pair,
-    pub(super) ours: u64,
-    pub(super) peer: u64,
-}
-
-/// Writes to THR, here and there in turn.
-pub(super) fn compare_writes(effort: Effort, port: &mut dyn Registers, peer: &mut dyn Registers) -> Written {
-    let (mut our_count, mut peer_count) = (0, 0);
-    let pair = compare(
-        effort,
-        &mut |count| {
-            write(port, count);
-            our_count += count;
-        },
-        &mut |count| {
-            write(peer, count);
-            peer_count += count;
-        },
-    );
-    Written { pair, ours: our_count, peer: peer_count }
 }
 
 fn thr<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
     let mut port = devices::port_copy::<COPY>()?;
-    let written = compare_writes(effort, &mut port, &mut devices::peer_copy::<_, COPY>(io::sink()));
-    verify(&port, written.ours)?;
+    let written = compare_thr_writes(effort, &mut port, &mut devices::peer_copy::<_, COPY>(io::sink()));
+    ring_holds(&port, written.ours)?;
     Ok(written.pair)
 }
 
@@ -108,17 +76,8 @@ fn thr_on_bus<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
         },
         &mut |count| write_on_bus(black_box(&mut peer), count),
     );
-    verify(&port, written)?;
+    ring_holds(&port, written)?;
     Ok(pair)
-}
-
-/// All that was written has its place in the ring, and the newest of it can be read.
-pub(super) fn verify<T: Trigger>(port: &SerialPort<T>, written: u64) -> Result<(), Box<dyn Error>> {
-    let scrollback = port.console().scrollback();
-    expect("the ring", scrollback.end(), written)?;
-    let mut newest = [0; 4096];
-    let read = scrollback.read_at(written.saturating_sub(newest.len() as u64), &mut newest);
-    expect("the ring's end", read.len() as u64, written.min(newest.len() as u64))
 }
 
 fn lsr<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
@@ -129,15 +88,46 @@ fn iir<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
     read::<COPY>(effort, offset::IIR)
 }
 
-/// Reads a register of an idle port, here and there.
-pub(super) fn read<const COPY: u8>(effort: Effort, register: u8) -> Result<Pair, Box<dyn Error>> {
+/// Measures reads of a register of an idle port and of its peer.
+fn read<const COPY: u8>(effort: Effort, register: u8) -> Result<Pair, Box<dyn Error>> {
     let mut port = devices::port_copy::<COPY>()?;
     let mut peer = devices::peer_copy::<_, COPY>(io::sink());
     let lsr = (Lsr::THRE | Lsr::TEMT).bits();
     if (port.read_register(offset::LSR), peer.read(offset::LSR)) != (lsr, lsr) {
-        return Err("the two devices do not agree on an idle LSR".into());
+        return Err("the LSR of an idle device is not THRE | TEMT".into());
     }
-    Ok(compare(effort, &mut |count| read_often(&mut port, register, count), &mut |count| {
-        read_often(&mut peer, register, count);
+    Ok(compare(effort, &mut |count| read_register(&mut port, register, count), &mut |count| {
+        read_register(&mut peer, register, count);
     }))
+}
+
+/// Measures a string access of [`STRING`] bytes, as `rep outsb` makes it, and a single write to another port of ours.
+fn string<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
+    let bytes: Vec<u8> = (0..u64::from(STRING)).map(character).collect();
+    let (mut single, mut string) = (devices::port_copy::<COPY>()?, devices::port_copy::<COPY>()?);
+    let (mut single_written, mut string_written) = (0, 0);
+    let medians = medians(
+        effort,
+        &mut [
+            &mut |count| {
+                string_written += count * u64::from(STRING);
+                time(|| {
+                    for _ in 0..count {
+                        string.write_string(black_box(u64::from(offset::THR)), black_box(&bytes));
+                    }
+                })
+            },
+            &mut |count| {
+                single_written += count;
+                time(|| {
+                    for n in 0..count {
+                        single.write_register(black_box(offset::THR), black_box(character(n)));
+                    }
+                })
+            },
+        ],
+    );
+    ring_holds(&string, string_written)?;
+    ring_holds(&single, single_written)?;
+    Ok(Pair { ours: medians[0], peer: medians[1] })
 }

@@ -1,39 +1,50 @@
-//! A port that several vCPUs share. The mutex is contended only where a row says that two threads write.
+//! A port that several vCPUs share behind a mutex.
 
 use std::error::Error;
 use std::hint::black_box;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use vuart::SharedPort;
 use vuart::uart::spec::offset;
 
-use super::register::{character, verify};
-use super::{Rows, copies, over_copies};
+use crate::copies::{copies, over_copies};
 use crate::devices::{self, Peer};
+use crate::guest::character;
 use crate::measure::{Effort, Operation, Pair, compare, medians, time};
-use crate::table::Row;
+use crate::table::{Row, Rows};
+use crate::verify::ring_holds;
 
-/// The writes of one vCPU before the other comes, in the row of longer turns.
-const ROW: u64 = 100;
+/// The number of writes that a vCPU makes before the other one writes, in the row of longer runs.
+const RUN: u64 = 100;
 
 pub(super) fn rows(effort: Effort) -> Rows {
-    let mut rows = vec![
+    let uncontended = Row::new(
+        "THR write to a shared port, one vCPU writes: `SharedPort` vs `Arc<Mutex<vm-superio>>` writing to a sink, ns",
+        over_copies(effort, copies!(uncontended))?,
+    );
+    let [single, run] = alternating(effort)?;
+    Ok(vec![
+        uncontended.with_goal(0.95).with_headline(),
         Row::new(
-            "THR write, shared by vCPUs, vs `Arc<Mutex<vm-superio>>` into a sink, ns",
-            over_copies(effort, copies!(uncontended))?,
+            "Two vCPUs alternate, 1 THR write each time and the wait for the other: `SharedPort` vs `Mutex<SerialPort>`, ns",
+            single,
         )
-        .goal(0.95)
-        .headline(),
-    ];
-    rows.extend(alternating(effort)?);
-    Ok(rows)
+        .with_goal(1.1),
+        Row::new(
+            format!(
+                "Two vCPUs alternate, {RUN} THR writes each time and the wait for the other: `SharedPort` vs `Mutex<SerialPort>`, ns"
+            ),
+            run,
+        )
+        .with_goal(1.1),
+    ])
 }
 
-/// One vCPU writes to ours, and to the peer behind a mutex.
+/// Measures one thread that writes to a shared port, and to the peer behind a mutex.
 fn uncontended<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
     let port = &SharedPort::new(devices::port_copy::<COPY>()?);
     let peer = Arc::new(Mutex::new(devices::peer_copy::<_, COPY>(io::sink())));
@@ -52,7 +63,7 @@ fn uncontended<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
             }
         },
     );
-    port.with(|port| verify(port, written))?;
+    port.with(|port| ring_holds(port, written))?;
     Ok(pair)
 }
 
@@ -61,11 +72,11 @@ fn write_peer<const COPY: u8>(peer: &Mutex<Peer<io::Sink, COPY>>, n: u64) {
     let _ = black_box(peer.write(black_box(offset::THR), black_box(character(n))));
 }
 
-/// Two threads write by turns, one waiting for the other: one write a turn, and [`ROW`] writes a turn.
+/// Measures two threads that write alternately, in runs of one write and in runs of [`RUN`] writes.
 ///
-/// A figure is the time of a whole turn. It includes the time until the other thread sees its turn, which is most of it and noisy on
-/// two cores that other programs use, too.
-fn alternating(effort: Effort) -> Rows {
+/// A figure is the time of a whole run, including the time until the other thread sees that the run is over. That is most of it,
+/// and noisy on two cores that other programs use, too.
+fn alternating(effort: Effort) -> Result<[Pair; 2], Box<dyn Error>> {
     let port = SharedPort::new(devices::port()?);
     let locked = Mutex::new(devices::port()?);
     let ours = |n| port.write_register(black_box(offset::THR), character(n));
@@ -73,49 +84,39 @@ fn alternating(effort: Effort) -> Rows {
         let mut port = locked.lock().unwrap_or_else(PoisonError::into_inner);
         port.write_register(black_box(offset::THR), character(n));
     };
-    let (mut ours_by_one, mut theirs_by_one) = (by_turns(&ours, 1), by_turns(&theirs, 1));
-    let (mut ours_in_rows, mut theirs_in_rows) = (by_turns(&ours, ROW), by_turns(&theirs, ROW));
+    let (mut ours_single, mut theirs_single) = (in_runs(&ours, 1), in_runs(&theirs, 1));
+    let (mut ours_run, mut theirs_run) = (in_runs(&ours, RUN), in_runs(&theirs, RUN));
     let operations: &mut [Operation<'_>] =
-        &mut [&mut ours_by_one, &mut theirs_by_one, &mut ours_in_rows, &mut theirs_in_rows];
+        &mut [&mut ours_single, &mut theirs_single, &mut ours_run, &mut theirs_run];
     let figures = medians(effort, operations);
-    Ok(vec![
-        Row::new(
-            "one write of each of two vCPUs by turns, and the turn, vs `Mutex<SerialPort>`, ns",
-            Pair { ours: figures[0], peer: figures[1] },
-        )
-        .goal(1.1),
-        Row::new(
-            format!("{ROW} of each by turns, and the turn, vs `Mutex<SerialPort>`, ns"),
-            Pair { ours: figures[2], peer: figures[3] },
-        )
-        .goal(1.1),
-    ])
+    Ok([Pair { ours: figures[0], peer: figures[1] }, Pair { ours: figures[2], peer: figures[3] }])
 }
 
-/// Two threads, each with so many writes a turn; an operation is a turn.
-fn by_turns(write: &(impl Fn(u64) + Sync), row: u64) -> impl FnMut(u64) -> Duration + '_ {
+/// Makes an operation of two threads that alternate. One operation is one run of `len` writes by one of them.
+fn in_runs(write: &(impl Fn(u64) + Sync), len: u64) -> impl FnMut(u64) -> Duration + '_ {
     move |count| {
-        let turn = AtomicU64::new(0);
-        let take_turns = |parity: u64| {
+        // The number of the run that may go on. Even runs are one thread's, odd ones the other's.
+        let current = AtomicU64::new(0);
+        let runs = |parity: u64| {
             for mine in (0..count).filter(|n| n % 2 == parity) {
-                while turn.load(Ordering::Acquire) != mine {
-                    // Not for ever on a core that the other needs.
+                while current.load(Ordering::Acquire) != mine {
+                    // The other thread may need this core.
                     thread::yield_now();
                 }
-                (0..row).for_each(write);
-                turn.store(mine + 1, Ordering::Release);
+                (0..len).for_each(write);
+                current.store(mine + 1, Ordering::Release);
             }
         };
-        let ready = std::sync::Barrier::new(2);
+        let ready = Barrier::new(2);
         thread::scope(|scope| {
             scope.spawn(|| {
                 ready.wait();
-                take_turns(1);
+                runs(1);
             });
             ready.wait();
             time(|| {
-                take_turns(0);
-                while turn.load(Ordering::Acquire) != count {
+                runs(0);
+                while current.load(Ordering::Acquire) != count {
                     thread::yield_now();
                 }
             })

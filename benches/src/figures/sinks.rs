@@ -1,32 +1,30 @@
-//! What VMMs do today, a `write` for each character: into a file, a pipe, a Unix socket. Ours has nobody attached.
+//! What VMMs do today, a `write` for each character: to a file, a pipe, a Unix socket. Ours has no client attached.
 
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::thread::{self, JoinHandle};
 
-use super::register::{compare_writes, verify};
-use super::{Rows, expect};
 use crate::devices;
+use crate::guest::compare_thr_writes;
 use crate::measure::{Effort, Pair};
-use crate::table::Row;
+use crate::readers::StreamReader;
+use crate::table::{Row, Rows};
+use crate::verify::{expect, ring_holds};
 
 pub(super) fn rows(effort: Effort) -> Rows {
+    let row = |sink: &str, pair| {
+        let title =
+            format!("THR write, no client attached: `SerialPort` vs vm-superio writing to {sink}, ns");
+        Row::new(title, pair)
+    };
     let (pipe_out, pipe_in) = io::pipe()?;
     let (socket_in, socket_out) = UnixStream::pair()?;
     Ok(vec![
-        Row::new("THR write, nobody attached, vs vm-superio into a file, ns", file(effort)?).goal(1.0 / 80.0),
-        Row::new(
-            "THR write, nobody attached, vs vm-superio into a pipe with a reader, ns",
-            stream(effort, pipe_in, pipe_out)?,
-        )
-        .goal(1.0 / 100.0),
-        Row::new(
-            "THR write, nobody attached, vs vm-superio into a Unix socket with a reader, ns",
-            stream(effort, socket_in, socket_out)?,
-        )
-        .goal(1.0 / 200.0)
-        .headline(),
+        row("a file", file(effort)?).with_goal(1.0 / 80.0),
+        row("a pipe that a thread reads", stream(effort, pipe_in, pipe_out)?).with_goal(1.0 / 100.0),
+        row("a Unix socket that a thread reads", stream(effort, socket_in, socket_out)?)
+            .with_goal(1.0 / 200.0)
+            .with_headline(),
     ])
 }
 
@@ -42,34 +40,19 @@ fn stream(
     input: impl Write,
     output: impl Read + Send + 'static,
 ) -> Result<Pair, Box<dyn Error>> {
-    let reader = drain(output);
+    let reader = StreamReader::start(output);
     let (pair, written, input) = measure(effort, input)?;
     // The reader sees the end.
     drop(input);
-    let arrived = reader.join().map_err(|_| "the reader has panicked")??;
-    expect("the reader", arrived, written)?;
+    expect("the reader", reader.join()?, written)?;
     Ok(pair)
 }
 
-/// Reads to the end, as a client that keeps up, and counts.
-pub(super) fn drain(mut output: impl Read + Send + 'static) -> JoinHandle<io::Result<u64>> {
-    thread::spawn(move || {
-        let mut buffer = vec![0; 64 << 10];
-        let mut arrived = 0;
-        loop {
-            match output.read(&mut buffer)? {
-                0 => return Ok(arrived),
-                read => arrived += read as u64,
-            }
-        }
-    })
-}
-
-/// The figure, how many characters the peer wrote, and what it wrote them to.
-fn measure<W: Write>(effort: Effort, out: W) -> Result<(Pair, u64, W), Box<dyn Error>> {
+/// Returns the figure, the number of characters that the peer wrote, and the sink to which it wrote them.
+fn measure<W: Write>(effort: Effort, sink: W) -> Result<(Pair, u64, W), Box<dyn Error>> {
     let mut port = devices::port()?;
-    let mut peer = devices::peer(out);
-    let written = compare_writes(effort, &mut port, &mut peer);
-    verify(&port, written.ours)?;
+    let mut peer = devices::peer(sink);
+    let written = compare_thr_writes(effort, &mut port, &mut peer);
+    ring_holds(&port, written.ours)?;
     Ok((written.pair, written.peer, peer.into_writer()))
 }

@@ -1,12 +1,12 @@
-//! From the request to take a console over to "you own it", while the same thread serves another whose guest writes all it can to a
-//! few clients that read all they can.
+//! The time from a take-over's request to its answer, while the same server thread serves another console, whose guest writes to
+//! four clients.
 
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use vuart::endpoint::{Cause, Mode, Replay};
@@ -14,140 +14,146 @@ use vuart::server::{Claim, Server, ServerThread};
 use vuart::uart::spec::offset;
 use vuart::wire::{AttachRequest, Attached, Client, Event, Frame as _, Request, RuntimeDir};
 
-use super::Rows;
-use super::attached::{GRACE, count_output};
-use super::register::character;
-use crate::devices;
+use crate::devices::{self, Port};
+use crate::guest::character;
 use crate::measure::{Effort, Pair, median};
-use crate::table::Row;
+use crate::readers::ClientReader;
+use crate::served::finish;
+use crate::table::{Row, Rows};
+
+/// The number of clients that read the other console.
+const READERS: usize = 4;
+
+/// The time between two measurements, in which the server does what the one before left to do.
+const PAUSE: Duration = Duration::from_micros(200);
+
+/// What the guest of the other console does.
+#[derive(Clone, Copy)]
+enum OtherGuest {
+    Idle,
+    /// A byte per microsecond, which is several times what a KVM guest writes on the machine on which this was written.
+    Paced,
+    FullSpeed,
+}
 
 pub(super) fn rows(effort: Effort) -> Rows {
+    let row = |situation: &str, pair| {
+        let title = format!(
+            "Take-over {situation}: request to answer vs round trip to an echo thread by a Unix socket, µs"
+        );
+        Row::new(title, pair)
+    };
     Ok(vec![
-        Row::new(
-            "take-over, vs a round trip to an echo thread over a Unix socket, µs",
-            take_over(effort, None)?,
-        ),
-        Row::new(
-            "take-over while another console of the thread is busy, a byte each µs, vs a round trip likewise, µs",
-            take_over(effort, Some(PACE))?,
-        )
-        .goal(3.0)
-        .headline(),
-        Row::new(
-            "take-over while another console of the thread is busy, at full speed, vs a round trip likewise, µs",
-            take_over(effort, Some(Duration::ZERO))?,
-        )
-        .goal(4.5),
+        row("on an idle server", take_over(effort, OtherGuest::Idle)?),
+        row("beside a console that outputs a byte per µs", take_over(effort, OtherGuest::Paced)?)
+            .with_goal(3.0)
+            .with_headline(),
+        row("beside a console that outputs at full speed", take_over(effort, OtherGuest::FullSpeed)?)
+            .with_goal(4.5),
     ])
 }
 
-/// Several times as often as a KVM guest whose output is collected does on the machine that this was written on.
-const PACE: Duration = Duration::from_micros(1);
-
-/// Who reads what the other console's guest writes.
-const READERS: usize = 4;
-
-/// Between two measurements, so that what the one before has left to do is done.
-const PAUSE: Duration = Duration::from_micros(200);
-
-/// `other` is how often the other console's guest writes, if it does.
-fn take_over(effort: Effort, other: Option<Duration>) -> Result<Pair, Box<dyn Error>> {
-    let (port, mut other_port) = (devices::port()?, devices::port()?);
+fn take_over(effort: Effort, other_guest: OtherGuest) -> Result<Pair, Box<dyn Error>> {
+    let (port, other_port) = (devices::port()?, devices::port()?);
+    let other_console = other_port.console().clone();
     let dir = tempfile::tempdir()?;
     let run = RuntimeDir::create(dir.path().join("vuart"))?;
-    let busy_one = Server::bind(Claim::new(&run, "busy")?, other_port.console().clone())?;
+    let other_server = Server::bind(Claim::new(&run, "other")?, other_console.clone())?;
     let server = Server::bind(Claim::new(&run, "bench")?, port.console().clone())?;
-    let thread = ServerThread::start_with(server, vec![Box::new(busy_one)])?;
+    let server = ServerThread::start_with(server, vec![Box::new(other_server)])?;
 
-    let (console, over) = (other_port.console().clone(), Arc::new(AtomicBool::new(other.is_none())));
     let readers = (0..READERS)
         .map(|_| {
-            let mut reader = Client::connect(&run.control_socket("busy")?, "busy")?;
+            let mut reader = Client::connect(&run.control_socket("other")?, "other")?;
             reader.attach(Mode::Spectate, Replay::All)?;
-            Ok(thread::spawn(move || count_output(&mut reader)))
+            Ok(ClientReader::start(reader))
         })
         .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-    let guest = thread::spawn({
-        let over = Arc::clone(&over);
-        move || {
-            let (pace, begin, mut n) = (other.unwrap_or_default(), Instant::now(), 0);
-            while !over.load(Relaxed) {
-                // It catches up when it was kept from running; and looks at no clock when it writes all it can.
-                while !pace.is_zero() && begin.elapsed() < pace * n && !over.load(Relaxed) {
-                    std::hint::spin_loop();
-                }
-                other_port.write_register(offset::THR, character(n.into()));
-                n += 1;
-            }
-        }
-    });
+    let over = Arc::new(AtomicBool::new(false));
+    let guest = start(other_guest, other_port, Arc::clone(&over));
+
     let control = run.control_socket("bench")?;
     let mut clients = [Client::connect(&control, "one")?, Client::connect(&control, "two")?];
     let request = AttachRequest { mode: Mode::TakeOver, replay: Replay::None, ..AttachRequest::default() };
     clients[1].attach_with(request)?;
     let answer = clients[0].attach_with(request)?;
-    evicted(&mut clients[1])?;
+    expect_evicted(&mut clients[1])?;
     let mut echo = Echo::new(request, answer)?;
 
     let (mut ours, mut peers) = (Vec::new(), Vec::new());
-    let mut outcome = Ok(());
-    effort.alternate(2, |candidate| {
-        // As a person would, some time after the last one.
+    let outcome = effort.slots(2).try_for_each(|candidate| {
+        // A person would not take over at once, either.
         thread::sleep(PAUSE);
-        let measured = if candidate == 0 {
+        if candidate == 0 {
             clients.reverse();
-            one(&mut clients, request).map(|elapsed| ours.push(elapsed))
+            ours.push(one(&mut clients, request)?);
         } else {
-            echo.round_trip().map(|elapsed| peers.push(elapsed))
-        };
-        if let Err(error) = measured {
-            outcome = Err(error);
+            peers.push(echo.round_trip()?);
         }
+        Ok::<_, Box<dyn Error>>(())
     });
     over.store(true, Relaxed);
     outcome?;
     guest.join().map_err(|_| "the guest has panicked")?;
-    console.end(&Cause::VmEnded);
+    other_console.end(&Cause::VmEnded);
     for reader in readers {
-        reader.join().map_err(|_| "a reader has panicked")??;
+        reader.join()?;
     }
     echo.finish()?;
     drop(clients);
-    if !thread.finish(GRACE) {
-        return Err("a client was not given what it is owed".into());
-    }
+    finish(server)?;
     Ok(Pair { ours: median(ours), peer: median(peers) })
 }
 
-/// The first takes over from the second: microseconds.
+/// Starts the guest of the other console.
+fn start(guest: OtherGuest, mut port: Port, over: Arc<AtomicBool>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let pace = match guest {
+            OtherGuest::Idle => return,
+            OtherGuest::Paced => Some(Duration::from_micros(1)),
+            OtherGuest::FullSpeed => None,
+        };
+        let (begin, mut n) = (Instant::now(), 0);
+        while !over.load(Relaxed) {
+            // A guest that is late catches up. At full speed it never looks at the clock.
+            while pace.is_some_and(|pace| begin.elapsed() < pace * n) && !over.load(Relaxed) {
+                std::hint::spin_loop();
+            }
+            port.write_register(offset::THR, character(n.into()));
+            n += 1;
+        }
+    })
+}
+
+/// Lets the first client take over from the second. Returns microseconds.
 fn one(clients: &mut [Client; 2], request: AttachRequest) -> Result<f64, Box<dyn Error>> {
     let begin = Instant::now();
     let attached = clients[0].attach_with(request)?;
     let elapsed = begin.elapsed();
     if !attached.owner {
-        return Err("it does not own what it has taken over".into());
+        return Err("the client took over, but is not the owner".into());
     }
-    evicted(&mut clients[1])?;
+    expect_evicted(&mut clients[1])?;
     Ok(elapsed.as_secs_f64() * 1e6)
 }
 
-fn evicted(client: &mut Client) -> Result<(), Box<dyn Error>> {
+fn expect_evicted(client: &mut Client) -> Result<(), Box<dyn Error>> {
     match client.recv()? {
         Event::Ended(end) if matches!(end.cause, Cause::Evicted { .. }) => Ok(()),
         other => Err(format!("unexpected: {other:?}").into()),
     }
 }
 
-/// A thread that answers a message of one size with one of another.
+/// A thread that answers a message of one size with a message of another size.
 struct Echo {
     socket: UnixStream,
     request: Vec<u8>,
     answer: Vec<u8>,
-    thread: thread::JoinHandle<io::Result<()>>,
+    thread: JoinHandle<io::Result<()>>,
 }
 
 impl Echo {
-    /// With the sizes of a take-over.
+    /// Starts an echo with the message sizes of a take-over.
     fn new(request: AttachRequest, answer: Attached) -> io::Result<Self> {
         let (mut request_bytes, mut answer_bytes) = (Vec::new(), Vec::new());
         Request::Attach(request).encode(&mut request_bytes);
@@ -166,6 +172,7 @@ impl Echo {
         Ok(Self { socket, request: request_bytes, answer: answer_bytes, thread })
     }
 
+    /// Returns microseconds.
     fn round_trip(&mut self) -> Result<f64, Box<dyn Error>> {
         let begin = Instant::now();
         self.socket.write_all(&self.request)?;
@@ -175,6 +182,6 @@ impl Echo {
 
     fn finish(self) -> Result<(), Box<dyn Error>> {
         drop(self.socket);
-        Ok(self.thread.join().map_err(|_| "the echo has panicked")??)
+        Ok(self.thread.join().map_err(|_| "the echo thread has panicked")??)
     }
 }

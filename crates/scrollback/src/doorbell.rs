@@ -91,7 +91,7 @@ use std::sync::Arc;
 /// # Cost
 ///
 /// Measured on a virtual machine with two cores (AMD EPYC, Linux 6.18) that other programs use, too.
-/// `cargo run --release -p vuart-benches -- table --only asleep` measures it again.
+/// `cargo run --release -p vuart-benches -- table --only doorbell` measures all rows but the last again.
 ///
 /// | | nanoseconds |
 /// |---|---|

@@ -1,4 +1,4 @@
-//! Many of a kind in this process.
+//! Many of one kind in this process.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -11,82 +11,95 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use event_manager::{EventManager, SubscriberOps as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::{Deserialize, Serialize};
 use vuart::server::{Claim, Server};
 use vuart::uart::spec::offset;
 use vuart::wire::RuntimeDir;
 
-use super::super::expect;
-use super::Each;
 use crate::devices::{self, Port};
+use crate::verify::expect;
 
-/// What there are many of.
+/// What one of many takes.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Each {
+    /// The number that was made.
+    pub(super) count: usize,
+    /// The time to make one.
+    pub(super) nanoseconds: f64,
+    /// The resident memory of one.
+    pub(super) bytes: f64,
+    /// The open file descriptors of one.
+    pub(super) descriptors: f64,
+}
+
+/// What to make many of.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Kind {
-    /// A port that nobody serves
+    /// A port that is not served
     Port,
-    /// vm-superio's as VMMs have it, behind a lock
+    /// vm-superio's device behind a mutex, as VMMs have it
     Peer,
     /// A port and its server, all in one event loop
     Served,
-    /// Two Unix sockets on which somebody listens
+    /// Two listening Unix sockets
     Sockets,
 }
 
 impl Kind {
+    /// Returns the name that the command line takes.
     pub(super) fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
+}
 
-    /// Makes as many, or as many as the limit of open files allows.
-    pub(super) fn make(self, count: usize) -> Result<Each, Box<dyn Error>> {
-        raise_file_limit()?;
-        // In memory, as the directories of running programs' sockets are.
-        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
-        match self {
-            Self::Port => {
-                let (mut ports, each) = crowd(count, || Ok(devices::port()?))?;
-                work(&mut ports)?;
-                Ok(each)
-            }
-            Self::Peer => {
-                let (peers, each) = crowd(count, || Ok(Arc::new(Mutex::new(devices::peer(io::sink())))))?;
-                black_box(peers);
-                Ok(each)
-            }
-            Self::Served => {
-                let runtime = RuntimeDir::create(dir.path().join("vuart"))?;
-                let mut events = EventManager::<Server>::new().map_err(|error| error.to_string())?;
-                let mut names = 0..;
-                let (mut ports, each) = crowd(count, || {
-                    let port = devices::port()?;
-                    let name = format!("vm{}", names.next().unwrap_or_default());
-                    events
-                        .add_subscriber(Server::bind(Claim::new(&runtime, &name)?, port.console().clone())?);
-                    Ok(port)
-                })?;
-                work(&mut ports)?;
-                Ok(each)
-            }
-            Self::Sockets => {
-                let mut names = 0..;
-                let mut bind = || UnixListener::bind(dir.path().join(names.next().unwrap_or(0).to_string()));
-                let (listeners, each) = crowd(count, || Ok((bind()?, bind()?)))?;
-                black_box(listeners);
-                Ok(each)
-            }
+/// Makes `count` of a kind, or as many as the limit of open files allows.
+pub(super) fn make(kind: Kind, count: usize) -> Result<Each, Box<dyn Error>> {
+    raise_file_limit()?;
+    // In memory, as the directories of running programs' sockets are.
+    let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
+    let mut names = (0..).map(|n| format!("vm{n}"));
+    let mut name = || names.next().unwrap_or_default();
+    match kind {
+        Kind::Port => {
+            let (mut ports, each) = crowd(count, || Ok(devices::port()?))?;
+            check(&mut ports)?;
+            Ok(each)
+        }
+        Kind::Peer => {
+            let (peers, each) = crowd(count, || Ok(Arc::new(Mutex::new(devices::peer(io::sink())))))?;
+            black_box(peers);
+            Ok(each)
+        }
+        Kind::Served => {
+            let runtime = RuntimeDir::create(dir.path().join("vuart"))?;
+            let mut events = EventManager::<Server>::new().map_err(|error| error.to_string())?;
+            let (mut ports, each) = crowd(count, || {
+                let port = devices::port()?;
+                let claim = Claim::new(&runtime, &name())?;
+                events.add_subscriber(Server::bind(claim, port.console().clone())?);
+                Ok(port)
+            })?;
+            check(&mut ports)?;
+            Ok(each)
+        }
+        Kind::Sockets => {
+            let mut bind = || UnixListener::bind(dir.path().join(name()));
+            let (listeners, each) = crowd(count, || Ok((bind()?, bind()?)))?;
+            black_box(listeners);
+            Ok(each)
         }
     }
 }
 
-/// As many as there can be of what `make` makes, and what each took.
+/// Calls `make` up to `count` times, or until no more files can be opened. Returns what was made, and what each took.
 fn crowd<T>(
     count: usize,
     mut make: impl FnMut() -> Result<T, Box<dyn Error>>,
 ) -> Result<(Vec<T>, Each), Box<dyn Error>> {
-    /// For what looks at this process when no more can be opened.
+    /// File descriptors kept free, for the functions that inspect this process when no more can be opened.
     const RESERVE: usize = 8;
 
-    // The first brings along what is there once.
+    // The first also creates what exists once in the process.
     let mut crowd = vec![make()?];
     crowd.reserve_exact(count);
     let reserve = (0..RESERVE).map(|_| File::open("/dev/null")).collect::<Result<Vec<_>, _>>()?;
@@ -107,14 +120,14 @@ fn crowd<T>(
     let more = crowd.len() - 1;
     let each = Each {
         count: more,
-        nanoseconds: part(elapsed.as_secs_f64() * 1e9, more),
-        bytes: part(float(resident()?) - float(bytes), more),
-        descriptors: part(float(self::descriptors()?) - float(descriptors), more),
+        nanoseconds: elapsed.as_secs_f64() * 1e9 / float(more),
+        bytes: (float(resident()?) - float(bytes)) / float(more),
+        descriptors: (float(self::descriptors()?) - float(descriptors)) / float(more),
     };
     Ok((crowd, each))
 }
 
-/// The limit of open files has been met.
+/// Returns whether the cause is the limit of open files.
 fn is_out_of_files(error: &(dyn Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |&error| error.source());
     let limit = Some(rustix::io::Errno::MFILE.raw_os_error());
@@ -126,12 +139,8 @@ fn float(number: usize) -> f64 {
     number as f64
 }
 
-fn part(sum: f64, count: usize) -> f64 {
-    sum / float(count)
-}
-
-/// Each of them works.
-fn work(ports: &mut [Port]) -> Result<(), Box<dyn Error>> {
+/// Checks that each port works.
+fn check(ports: &mut [Port]) -> Result<(), Box<dyn Error>> {
     for port in ports {
         port.write_register(offset::THR, b'x');
         expect("an idle port's ring", port.console().scrollback().end(), 1)?;
@@ -144,15 +153,16 @@ fn raise_file_limit() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
 
-/// Bytes. Not from `status`, whose figure may be some dozens of pages off.
+/// Returns the resident memory in bytes. `/proc/self/status` may be off by some dozens of pages, so this reads `smaps_rollup`.
 fn resident() -> io::Result<usize> {
     let rollup = fs::read_to_string("/proc/self/smaps_rollup")?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
-    kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("the memory of this process is not known"))
+    kib.map(|kib| kib * 1024)
+        .ok_or_else(|| io::Error::other("/proc/self/smaps_rollup does not say how much memory is resident"))
 }
 
 fn descriptors() -> io::Result<usize> {
-    // One of them is for the look itself, each time.
+    // Reading the directory opens one. It is counted before and after, so it makes no difference.
     Ok(fs::read_dir("/proc/self/fd")?.count())
 }

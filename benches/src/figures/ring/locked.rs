@@ -1,4 +1,4 @@
-//! A queue behind a lock.
+//! A queue behind a mutex, which is what VMMs have.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -6,14 +6,12 @@ use std::hint::black_box;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::super::expect;
-use super::super::register::character;
-use super::CAPACITY;
-use super::writing::Sink;
+use super::sink::{CAPACITY, Sink, SliceSink};
+use crate::guest::character;
 use crate::measure::time;
+use crate::verify::expect;
 
-/// What VMMs have: a queue behind a lock. It is as full as a console's is after a minute, so that what comes pushes
-/// the oldest out.
+/// A full queue, as a console's is after a minute: each new byte pushes the oldest out.
 pub(super) struct Locked {
     queue: Mutex<VecDeque<u8>>,
     arrived: u64,
@@ -35,7 +33,7 @@ impl Locked {
         queue.push_back(byte);
     }
 
-    /// Copies all of it.
+    /// Copies the whole queue.
     pub(super) fn copy(&self, out: &mut [u8]) {
         let queue = self.lock();
         let (front, back) = queue.as_slices();
@@ -55,6 +53,13 @@ impl Sink for Locked {
         })
     }
 
+    fn arrived(&mut self) -> Result<u64, Box<dyn Error>> {
+        expect("the queue", self.lock().len() as u64, CAPACITY as u64)?;
+        Ok(self.arrived)
+    }
+}
+
+impl SliceSink for Locked {
     fn extend(&mut self, count: u64, bytes: &[u8]) -> Duration {
         self.arrived += count * bytes.len() as u64;
         let locked = black_box(&*self);
@@ -66,10 +71,5 @@ impl Sink for Locked {
                 queue.extend(bytes);
             }
         })
-    }
-
-    fn arrived(&mut self) -> Result<u64, Box<dyn Error>> {
-        expect("the queue", self.lock().len() as u64, CAPACITY as u64)?;
-        Ok(self.arrived)
     }
 }

@@ -1,20 +1,19 @@
-//! Ours, and the rings in memory that bytes could have gone into instead.
+//! Our ring, and the rings of other crates that could be used instead.
 
 use std::error::Error;
 use std::hint::black_box;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use ringbuf::traits::{Consumer as _, Observer as _, Producer as _, Split as _};
-use ringbuf::{HeapCons, HeapProd, HeapRb};
+use ringbuf::HeapRb;
+use ringbuf::traits::Observer as _;
 use rt_history::RTHistory;
 use vuart::scrollback::{CapacityError, Scrollback, Writer};
 
-use super::super::expect;
-use super::super::register::character;
-use super::CAPACITY;
-use super::writing::Sink;
+use super::sink::{CAPACITY, Sink, SliceSink};
+use crate::guest::character;
 use crate::measure::time;
+use crate::verify::expect;
 
 pub(super) struct Ours {
     writer: Writer,
@@ -38,6 +37,16 @@ impl Sink for Ours {
         })
     }
 
+    fn arrived(&mut self) -> Result<u64, Box<dyn Error>> {
+        let end = self.scrollback.end();
+        let mut newest = [0; 4096];
+        let read = self.scrollback.read_at(end.saturating_sub(newest.len() as u64), &mut newest);
+        expect("the reader of the ring's end", read.len() as u64, end.min(newest.len() as u64))?;
+        Ok(end)
+    }
+}
+
+impl SliceSink for Ours {
     fn extend(&mut self, count: u64, bytes: &[u8]) -> Duration {
         let writer = black_box(&mut self.writer);
         time(|| {
@@ -46,24 +55,12 @@ impl Sink for Ours {
             }
         })
     }
-
-    fn arrived(&mut self) -> Result<u64, Box<dyn Error>> {
-        let end = self.scrollback.end();
-        let mut newest = [0; 4096];
-        let read = self.scrollback.read_at(end.saturating_sub(newest.len() as u64), &mut newest);
-        expect("the ring's end", read.len() as u64, end.min(newest.len() as u64))?;
-        Ok(end)
-    }
 }
 
-/// The bound: stores that nobody else could read without a data race.
-pub(super) struct Plain {
-    ring: Placed,
-    end: u64,
-}
-
-/// Bytes at a chosen place in a page. A copy between places that are nearly the same in their pages takes twenty times as long on
-/// some processors, which would say nothing of a ring.
+/// Bytes at a chosen place in a page.
+///
+/// On some processors a copy takes twenty times as long between addresses that have nearly the same place in their pages. That would say
+/// nothing about a ring.
 pub(super) struct Placed {
     memory: Vec<u8>,
     start: usize,
@@ -97,9 +94,15 @@ impl DerefMut for Placed {
     }
 }
 
+/// A plain ring, which is the lower bound: other threads could not read it without a data race.
+pub(super) struct Plain {
+    ring: Placed,
+    end: u64,
+}
+
 impl Plain {
     pub(super) fn new() -> Self {
-        // Where the cells of our ring begin, too.
+        // The cells of our ring begin there, too.
         Self { ring: Placed::new(&vec![0; CAPACITY], 0), end: 0 }
     }
 
@@ -122,7 +125,7 @@ impl Plain {
     #[expect(clippy::cast_possible_truncation, reason = "masked")]
     #[inline]
     fn index(&self) -> usize {
-        // The bounds check goes away: x & (len - 1) < len.
+        // The compiler removes the bounds check, because x & (len - 1) < len.
         self.end as usize & (self.ring.len() - 1)
     }
 }
@@ -137,6 +140,12 @@ impl Sink for Plain {
         })
     }
 
+    fn arrived(&mut self) -> Result<u64, Box<dyn Error>> {
+        Ok(self.end)
+    }
+}
+
+impl SliceSink for Plain {
     fn extend(&mut self, count: u64, bytes: &[u8]) -> Duration {
         let plain = black_box(self);
         time(|| {
@@ -145,24 +154,9 @@ impl Sink for Plain {
             }
         })
     }
-
-    fn arrived(&mut self) -> Result<u64, Box<dyn Error>> {
-        Ok(self.end)
-    }
 }
 
-/// Fills a ring that does not overwrite, again and again. `fill` says how long its part took; emptying is not counted.
-fn in_fillings(count: u64, len: usize, mut fill: impl FnMut(u64) -> Duration) -> Duration {
-    let room = (CAPACITY / len) as u64;
-    let (mut left, mut elapsed) = (count, Duration::ZERO);
-    while left > 0 {
-        let filling = left.min(room);
-        elapsed += fill(filling);
-        left -= filling;
-    }
-    elapsed
-}
-
+/// rtrb's ring, which refuses what does not fit. It is filled and emptied in turn, and emptying does not count.
 pub(super) struct Rtrb {
     producer: rtrb::Producer<u8>,
     consumer: rtrb::Consumer<u8>,
@@ -186,30 +180,20 @@ impl Rtrb {
 
 impl Sink for Rtrb {
     fn push(&mut self, count: u64) -> Duration {
-        in_fillings(count, 1, |count| {
+        let (mut left, mut elapsed) = (count, Duration::ZERO);
+        while left > 0 {
+            let filling = left.min(CAPACITY as u64);
             let producer = black_box(&mut self.producer);
-            let elapsed = time(|| {
-                for n in 0..count {
-                    // What it refuses does not arrive.
+            elapsed += time(|| {
+                for n in 0..filling {
+                    // A byte that is refused does not arrive, and the check at the end finds it.
                     let _ = producer.push(black_box(character(n)));
                 }
             });
             self.empty();
-            elapsed
-        })
-    }
-
-    fn extend(&mut self, count: u64, bytes: &[u8]) -> Duration {
-        in_fillings(count, bytes.len(), |count| {
-            let producer = black_box(&mut self.producer);
-            let elapsed = time(|| {
-                for _ in 0..count {
-                    let _ = producer.push_entire_slice(black_box(bytes));
-                }
-            });
-            self.empty();
-            elapsed
-        })
+            left -= filling;
+        }
+        elapsed
     }
 
     fn arrived(&mut self) -> Result<u64, Box<dyn Error>> {
@@ -217,52 +201,7 @@ impl Sink for Rtrb {
     }
 }
 
-pub(super) struct Ringbuf {
-    producer: HeapProd<u8>,
-    consumer: HeapCons<u8>,
-    arrived: u64,
-}
-
-impl Ringbuf {
-    pub(super) fn new() -> Self {
-        let (producer, consumer) = HeapRb::new(CAPACITY).split();
-        Self { producer, consumer, arrived: 0 }
-    }
-}
-
-impl Sink for Ringbuf {
-    fn push(&mut self, count: u64) -> Duration {
-        in_fillings(count, 1, |count| {
-            let producer = black_box(&mut self.producer);
-            let elapsed = time(|| {
-                for n in 0..count {
-                    let _ = producer.try_push(black_box(character(n)));
-                }
-            });
-            self.arrived += self.consumer.clear() as u64;
-            elapsed
-        })
-    }
-
-    fn extend(&mut self, count: u64, bytes: &[u8]) -> Duration {
-        in_fillings(count, bytes.len(), |count| {
-            let producer = black_box(&mut self.producer);
-            let elapsed = time(|| {
-                for _ in 0..count {
-                    producer.push_slice(black_box(bytes));
-                }
-            });
-            self.arrived += self.consumer.clear() as u64;
-            elapsed
-        })
-    }
-
-    fn arrived(&mut self) -> Result<u64, Box<dyn Error>> {
-        Ok(self.arrived)
-    }
-}
-
-/// The same ring, not split: only whoever has all of it can overwrite.
+/// ringbuf's ring. Only a ring that is not split into producer and consumer can overwrite.
 pub(super) struct RingbufOverwriting {
     ring: HeapRb<u8>,
     arrived: u64,
@@ -287,22 +226,13 @@ impl Sink for RingbufOverwriting {
         })
     }
 
-    fn extend(&mut self, count: u64, bytes: &[u8]) -> Duration {
-        self.arrived += count * bytes.len() as u64;
-        let ring = black_box(&mut self.ring);
-        time(|| {
-            for _ in 0..count {
-                ring.push_slice_overwrite(black_box(bytes));
-            }
-        })
-    }
-
     fn arrived(&mut self) -> Result<u64, Box<dyn Error>> {
         expect("the ring that overwrites", self.ring.occupied_len() as u64, CAPACITY as u64)?;
         Ok(self.arrived)
     }
 }
 
+/// rt-history's ring, which overwrites as ours does.
 pub(super) struct RtHistory {
     input: rt_history::Input<u8>,
     output: rt_history::Output<u8>,
@@ -321,15 +251,6 @@ impl Sink for RtHistory {
         time(|| {
             for n in 0..count {
                 input.write(&[black_box(character(n))]);
-            }
-        })
-    }
-
-    fn extend(&mut self, count: u64, bytes: &[u8]) -> Duration {
-        let input = black_box(&mut self.input);
-        time(|| {
-            for _ in 0..count {
-                input.write(black_box(bytes));
             }
         })
     }

@@ -1,72 +1,61 @@
 //! How long the slowest pushes take while readers copy 64 KiB every 10 µs.
 //!
-//! Each push is timed, so each figure includes reading the clock once, which costs as much as some ten pushes. Nothing is
-//! subtracted. All samples of all turns count alike; what a thread waits for its core is among them.
+//! Each push is timed, so each figure includes one reading of the clock, which costs as much as some ten pushes. Nothing is
+//! subtracted. All samples of all slots count alike. The time that a thread waits for its core is included.
 
 use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use super::super::Rows;
-use super::super::register::character;
-use super::copying::{CopiedQueue, CopiedRing};
+use super::copied::{CopiedQueue, CopiedRing};
+use crate::guest::character;
 use crate::measure::{Effort, Pair};
-use crate::table::Row;
+use crate::table::{Row, Rows};
 
-/// As fast as a guest can: the exit for each byte takes it about that long.
+/// The pace of a fast guest: each byte needs an exit, which takes about that long.
 const GUEST: Duration = Duration::from_micros(1);
 
-/// How many of them are worth the time of one that is a guest's.
+/// The number of pushes without a pause that take about as long as one at the guest's pace.
 const WITHOUT_PAUSE: u32 = 16;
 
 pub(super) fn rows(effort: Effort) -> Rows {
     let mut rows = Vec::new();
-    for readers in [1, 2] {
-        let [ours, peer] = measure(effort, readers, Some(GUEST))?;
-        let row = |quantile: &str, of: fn(&[u32]) -> f64| {
-            let figure = format!(
-                "ring push of 1 byte each µs vs `Mutex<VecDeque<u8>>`, {readers} copying every 10 µs, {quantile}, ns"
+    for (readers, who) in [(1, "1 thread copies"), (2, "2 threads copy")] {
+        // Without a pause there are so many pushes between two copies that fewer than one in a thousand meets a copy.
+        for (pace, pause, goal) in [("one per µs", Some(GUEST), 1.0 / 200.0), ("no pause", None, 1.0 / 8.0)]
+        {
+            let title = format!(
+                "Ring write of 1 byte, {pace}, while {who} 64 KiB every 10 µs, p99.9: `vuart-scrollback` vs `Mutex<VecDeque<u8>>`, ns"
             );
-            Row::new(figure, Pair { ours: of(&ours), peer: of(&peer) })
-        };
-        rows.push(row("median", |samples| at(samples, 500)));
-        rows.push(row("p99.9", |samples| at(samples, 999)).goal(1.0 / 200.0));
-
-        // Of so many pushes between two copies, fewer in a thousand meet one.
-        let [ours, peer] = measure(effort, readers, None)?;
-        let figure = format!(
-            "ring push of 1 byte without pause vs `Mutex<VecDeque<u8>>`, {readers} copying every 10 µs, p99.9, ns"
-        );
-        rows.push(Row::new(figure, Pair { ours: at(&ours, 999), peer: at(&peer, 999) }).goal(1.0 / 8.0));
+            rows.push(Row::new(title, measure(effort, readers, pause)?).with_goal(goal));
+        }
     }
     Ok(rows)
 }
 
-/// How long each push took, ours and the queue's, in nanoseconds and in order.
-fn measure(effort: Effort, readers: usize, pause: Option<Duration>) -> Result<[Vec<u32>; 2], Box<dyn Error>> {
+/// Measures the 99.9th percentile of the time of a push, in nanoseconds.
+fn measure(effort: Effort, readers: usize, pause: Option<Duration>) -> Result<Pair, Box<dyn Error>> {
     let (mut ring, mut queue) = (CopiedRing::new()?, CopiedQueue::new());
-    // By number, not by time, which would leave most pushes out of the turns in which some wait long.
-    let guest = u32::try_from(effort.turn.as_micros())?;
+    // A number of pushes, not a length of time: otherwise slots in which pushes wait long would have few of them.
+    let guest = u32::try_from(effort.slot().as_micros())?;
     let count = if pause.is_some() { guest } else { guest * WITHOUT_PAUSE };
     let pause = pause.unwrap_or_default();
     let mut samples = [Vec::new(), Vec::new()];
-    effort.alternate(2, |n| {
-        let of_turn = match n {
-            0 => ring.turn(readers, |writer| sample(count, pause, |byte| writer.push(byte))),
-            _ => queue.turn(readers, |queue| sample(count, pause, |byte| queue.push_byte(byte))),
+    for n in effort.slots(2) {
+        let of_slot = match n {
+            0 => ring.while_copied(readers, |writer| sample(count, pause, |byte| writer.push(byte))),
+            _ => queue.while_copied(readers, |queue| sample(count, pause, |byte| queue.push_byte(byte))),
         };
-        samples[n].extend(of_turn);
-    });
-    ring.verify()?;
-    for samples in &mut samples {
-        samples.sort_unstable();
+        samples[n].extend(of_slot);
     }
-    Ok(samples)
+    ring.verify()?;
+    let [ours, peer] = samples.map(percentile_99_9);
+    Ok(Pair { ours, peer })
 }
 
-/// Pushes so many times, and says how long each push took.
+/// Pushes `count` times, and returns the nanoseconds of each push.
 fn sample(count: u32, pause: Duration, mut push: impl FnMut(u8)) -> Vec<u32> {
-    // Not zeros, which would be memory that is touched for the first time while it is measured.
+    // Not zeros: their memory would be touched for the first time while the pushes are measured.
     let mut samples = vec![u32::MAX; count as usize];
     let mut last = Instant::now();
     for (n, sample) in (0..).zip(&mut samples) {
@@ -83,8 +72,9 @@ fn sample(count: u32, pause: Duration, mut push: impl FnMut(u8)) -> Vec<u32> {
     samples
 }
 
-/// The sample that so many of a thousand are not above.
-fn at(samples: &[u32], thousandths: usize) -> f64 {
-    let rank = (samples.len() * thousandths).div_ceil(1000).saturating_sub(1);
+/// Returns the sample that 999 of 1000 samples do not exceed.
+fn percentile_99_9(mut samples: Vec<u32>) -> f64 {
+    samples.sort_unstable();
+    let rank = (samples.len() * 999).div_ceil(1000).saturating_sub(1);
     samples.get(rank).copied().map_or(f64::NAN, f64::from)
 }

@@ -11,10 +11,10 @@ use std::time::Duration;
 use vuart::endpoint::Console;
 use vuart::scrollback::{Doorbell, Reader, Sleeper};
 
-/// What a write takes, besides what the disk of this machine takes to keep it.
+/// The time of a write, in addition to what this machine's disk takes.
 const SEEK: Duration = Duration::from_millis(5);
 
-/// What is written at once, at most.
+/// The most that is written at once, in bytes.
 const WRITE: usize = 64 << 10;
 
 pub(super) struct SlowLog {
@@ -24,7 +24,7 @@ pub(super) struct SlowLog {
 }
 
 impl SlowLog {
-    /// A reader like any other, which sleeps when it has written everything.
+    /// Starts a reader of the ring that sleeps when it has written everything.
     pub(super) fn start(console: &Console) -> Result<Self, Box<dyn Error>> {
         let mut reader = console.scrollback().reader_at(0);
         let mut sleeper = console.doorbell().sleeper()?;
@@ -36,11 +36,11 @@ impl SlowLog {
         Ok(Self { over, doorbell: console.doorbell().clone(), thread })
     }
 
-    /// How much was written and missed, when all has been.
+    /// Waits until everything is written. Returns the number of bytes that were written, plus those that were missed.
     pub(super) fn finish(self) -> Result<u64, Box<dyn Error>> {
         self.over.store(true, Relaxed);
         self.doorbell.ring();
-        Ok(self.thread.join().map_err(|_| "the log has panicked")??)
+        Ok(self.thread.join().map_err(|_| "the log's thread has panicked")??)
     }
 }
 

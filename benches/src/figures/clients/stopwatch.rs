@@ -1,46 +1,27 @@
-//! How long each of many writes takes.
+//! The time of each of many writes.
 
 use std::error::Error;
-use std::fmt;
 use std::hint::black_box;
 
 use hdrhistogram::Histogram;
 use quanta::Clock;
 use vuart::uart::spec::offset;
 
-use super::super::register::character;
 use crate::devices::Port;
+use crate::guest::character;
 use crate::table::Distribution;
 
-/// How a guest writes.
+/// How fast a guest writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     /// One byte, then nothing until a microsecond has passed.
     EachMicrosecond,
-    /// [`BURST`] bytes at a time, without a pause, timed together.
+    /// [`BURST`] bytes without a pause, timed together, again and again.
     Bursts,
 }
 
-/// A FIFO's.
+/// The size of the transmitter's FIFO.
 const BURST: u64 = 16;
-
-impl Pace {
-    fn writes(self) -> u64 {
-        match self {
-            Self::EachMicrosecond => 1,
-            Self::Bursts => BURST,
-        }
-    }
-}
-
-impl fmt::Display for Pace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::EachMicrosecond => "one each µs",
-            Self::Bursts => "16 without pause",
-        })
-    }
-}
 
 /// The processor's counter, and what its ticks are worth.
 pub(super) struct Stopwatch(Clock);
@@ -50,17 +31,17 @@ impl Stopwatch {
         Self(Clock::new())
     }
 
-    /// None yet.
+    /// Makes an empty set of times.
     pub(super) fn times(&self) -> Result<Times<'_>, Box<dyn Error>> {
-        /// Longer than anything may take: some minutes.
+        /// The longest time that is kept, in ticks: some minutes.
         const LONGEST: u64 = 1 << 40;
-        /// Digits of what is kept.
+        /// The number of significant decimal digits.
         const PRECISION: u8 = 3;
         let ticks = Histogram::new_with_bounds(1, LONGEST, PRECISION)?;
         Ok(Times { clock: &self.0, tick: self.tick(), ticks, written: 0 })
     }
 
-    /// Nanoseconds.
+    /// Returns the length of a tick in nanoseconds.
     #[expect(clippy::cast_precision_loss, reason = "few enough")]
     fn tick(&self) -> f64 {
         const MANY: u64 = 1 << 30;
@@ -68,22 +49,22 @@ impl Stopwatch {
     }
 }
 
-/// How long things took.
+/// The times of all samples, each of a write or of a burst.
 pub(super) struct Times<'a> {
     clock: &'a Clock,
+    /// The length of a tick in nanoseconds.
     tick: f64,
     ticks: Histogram<u64>,
     written: u64,
 }
 
 impl Times<'_> {
-    /// Takes as many: the guest writes to THR, and each sample is a write, or a burst of them.
+    /// Lets the guest write to THR, and takes `count` samples.
     pub(super) fn take(&mut self, pace: Pace, count: usize, port: &mut Port) {
         match pace {
             Pace::EachMicrosecond => self.take_paced::<1>(self.microsecond(), count, port),
             Pace::Bursts => self.take_paced::<BURST>(0, count, port),
         }
-        self.written += count as u64 * pace.writes();
     }
 
     fn take_paced<const WRITES: u64>(&mut self, period: u64, count: usize, port: &mut Port) {
@@ -97,30 +78,31 @@ impl Times<'_> {
                 port.write_register(black_box(offset::THR), black_box(character(n)));
             }
             let end = self.clock.raw();
-            // A guest that is late does not make up for it.
+            // A guest that is late does not catch up.
             due = begin + period;
             self.ticks.saturating_record(end.saturating_sub(begin));
         }
+        self.written += count as u64 * WRITES;
     }
 
-    /// In ticks.
+    /// Returns the number of ticks in a microsecond.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousands")]
     fn microsecond(&self) -> u64 {
         (1000.0 / self.tick) as u64
     }
 
-    /// How many bytes the guest has written.
+    /// Returns the number of bytes that the guest has written.
     pub(super) fn written(&self) -> u64 {
         self.written
     }
 
-    /// The time that this part of the samples is not above, in nanoseconds.
+    /// Returns the time that this part of the samples (0 to 1) does not exceed, in nanoseconds.
     #[expect(clippy::cast_precision_loss, reason = "few enough")]
     pub(super) fn at(&self, quantile: f64) -> f64 {
         self.ticks.value_at_quantile(quantile) as f64 * self.tick
     }
 
-    /// What is kept of them.
+    /// Returns what is saved of the samples.
     pub(super) fn distribution(&self) -> Distribution {
         const QUANTILES: [f64; 12] =
             [0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999, 0.99999, 1.0];
