@@ -42,7 +42,7 @@ fn a_file_is_shared() {
         assert_eq!(mapping.expect_err("too short").kind(), io::ErrorKind::InvalidInput);
         assert_eq!(view.expect_err("too short").kind(), io::ErrorKind::InvalidInput);
     }
-    // What is no whole word is left out.
+    // A part of a word at the end is left out.
     file.set_len((PAGE + 2 * WORD + 7) as u64).expect("a length");
     let mapping = Mapping::of_file(&file).expect("a mapping");
     let view = View::of_file(&file).expect("a view");

@@ -4,7 +4,6 @@ use std::{
     fs::{File, TryLockError},
     io,
     os::{fd::AsRawFd, unix::fs::FileExt},
-    sync::atomic::fence,
 };
 
 use rustix::fs::{
@@ -18,13 +17,12 @@ use crate::{
     layout::{BOOT, FIXED, INTENT, KEPT, TAIL},
     memory::{Memory, MemoryView},
     offsets::Offsets,
-    sync::Ordering,
+    sync::{Ordering, fence},
 };
 
-/// Shows that a writer has the ring, for as long as this is open: `flock(2)`, which the kernel takes back when a
-/// process ends in whatever way. (It is not unlocked, only closed: a child that this process has forked, and that
-/// drops what it has of the writer, must not unlock it for its parent. Such a child keeps it locked when the parent
-/// has gone.)
+/// Shows that a writer has the ring, as long as this is open. It is a lock of `flock(2)`, which the kernel releases when a process ends in
+/// any way. (It is closed and never unlocked: a forked child that drops its copy of the writer must not unlock it for the parent. Such a
+/// child keeps the lock when the parent has gone.)
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
@@ -32,14 +30,14 @@ pub(crate) struct Lock {
 
 impl Lock {
     pub(crate) fn take(file: &File) -> Result<Self, FileError> {
-        // A pipe, above all, would not let itself be opened again without waiting.
+        // Opening a pipe again, above all, would wait.
         if !file.metadata().map_err(FileError::io("look at"))?.is_file() {
             return Err(LayoutError::NotARing.into());
         }
-        // The lock belongs to an open file description. One that other processes may have too, as that of a memfd which was
-        // handed on, shows nothing; so this is another.
+        // The lock belongs to an open file description. Other processes may share the given one, as with a memfd that was handed on, so
+        // the lock needs a description of its own.
         let own = match File::open(format!("/proc/self/fd/{}", file.as_raw_fd())) {
-            // Only where there is no /proc: elsewhere two writers would both believe that they are alone.
+            // Only without /proc: otherwise two writers would each take themselves for the only one.
             Err(error) if error.kind() == io::ErrorKind::NotFound => file.try_clone(),
             own => own,
         };
@@ -52,10 +50,10 @@ impl Lock {
     }
 }
 
-/// An empty `memfd` of that length, which nobody can shrink or grow.
+/// Makes an empty `memfd` of that length, sealed against shrinking and growing.
 pub(crate) fn memfd(name: &str, len: u64) -> Result<File, FileError> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // Linux asks since 6.3 for one to say whether it is to be executable; before, it does not know how to say.
+    // Since Linux 6.3 a flag says that it is not executable. Older kernels do not know the flag.
     let file = memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL).or_else(|_| memfd_create(name, flags));
     let file = File::from(file.map_err(io::Error::from).map_err(FileError::io("create"))?);
     file.set_len(len).map_err(FileError::io("enlarge"))?;
@@ -76,7 +74,7 @@ pub(crate) fn len(file: &File) -> Result<u64, FileError> {
     Ok(file.metadata().map_err(FileError::io("look at"))?.len())
 }
 
-/// Makes an empty file that long, and reserves its memory: a hole that can't be filled later would be SIGBUS.
+/// Makes an empty file that long, and reserves its memory. A hole that cannot be filled later would be SIGBUS.
 pub(crate) fn reserve(file: &File, len: u64) -> Result<(), FileError> {
     match fallocate(file, FallocateFlags::empty(), 0, len).map_err(io::Error::from) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => write_zeros(file, len),
@@ -85,8 +83,7 @@ pub(crate) fn reserve(file: &File, len: u64) -> Result<(), FileError> {
     .map_err(FileError::io("reserve"))
 }
 
-/// Reserves what is missing in a file that is a ring: one that was copied may have holes. Not for a `memfd`, whose
-/// file system is never full.
+/// Fills the holes of a file that is a ring: a copied file may have some. A `memfd` needs it not, because its file system is never full.
 pub(crate) fn fill_holes(file: &File, len: u64) -> Result<(), FileError> {
     if fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SealFlags::SHRINK)) {
         return Ok(());
@@ -97,7 +94,7 @@ pub(crate) fn fill_holes(file: &File, len: u64) -> Result<(), FileError> {
     }
 }
 
-/// Whether a file of that length is what a process leaves that is killed while it makes a ring: all zero.
+/// Whether a file of that length is all zero, as a process leaves it that is killed while it makes a ring.
 pub(crate) fn is_unfinished(file: &File, len: u64) -> Result<bool, FileError> {
     let mut buf = [0; PAGE];
     let mut at = 0;
@@ -115,7 +112,7 @@ fn write_zeros(file: &File, len: u64) -> io::Result<()> {
     let zeros = [0; PAGE];
     let mut at = 0;
     while at < len {
-        // The length is whole words, and the zeros are too.
+        // Both the length and the zeros are whole words.
         let rest = usize::try_from(len - at).unwrap_or(usize::MAX).min(PAGE);
         file.write_all_at(&zeros[..rest], at)?;
         at += rest as u64;
@@ -123,22 +120,21 @@ fn write_zeros(file: &File, len: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the file's pages are memory that nobody writes back to a disk.
+/// Whether the file's pages are memory that the kernel does not write back to a disk.
 pub(crate) fn is_memory(file: &File) -> Result<bool, FileError> {
     /// `TMPFS_MAGIC`, `RAMFS_MAGIC` and `HUGETLBFS_MAGIC` of `linux/magic.h`. A `memfd` is one of the first or the last.
     const MEMORY: [u32; 3] = [0x0102_1994, 0x8584_58F6, 0x9584_58F6];
     let stat = fstatfs(file).map_err(io::Error::from).map_err(FileError::io("look at"))?;
-    // The field is wider or narrower by the architecture; these bits are the same in all.
+    // The field's width depends on the architecture. These bits are the same in all.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
     let magic = stat.f_type as u32;
     Ok(MEMORY.contains(&magic))
 }
 
-/// The words that never change, and the others, by `read(2)`: one after the other, in ascending order.
+/// Reads the words that never change, and the others, by `read(2)`, in ascending order.
 pub(crate) fn header(file: &File) -> Result<([u64; FIXED], Offsets), FileError> {
     let words = read_words::<FIXED>(file, 0)?;
-    // The fences order the reads, as far as those of a kernel are the language's: `tail` and `kept` before the others
-    // (R1, H1).
+    // The fences order the reads, as far as the language can order a kernel's reads: `tail` and `kept` before the others (R1, H1).
     fence(Ordering::Acquire);
     let [tail] = read_words(file, TAIL)?;
     let [kept] = read_words(file, KEPT)?;
@@ -158,14 +154,14 @@ fn read_words<const COUNT: usize>(file: &File, at: usize) -> Result<[u64; COUNT]
     Ok(words.map(u64::from_ne_bytes))
 }
 
-/// The whole of a file that was just as long as a ring of that geometry.
+/// Maps a file whose length was that of the geometry just now.
 pub(crate) fn memory(file: &File, geometry: &Geometry) -> Result<Memory, FileError> {
     let mapping = Mapping::of_file(file).map_err(FileError::io("map"))?;
     check_mapped(mapping.body().len(), file, geometry)?;
     Ok(Memory::new(mapping, geometry).ok_or(LayoutError::NotARing)?)
 }
 
-/// It may have become shorter since. (If it does from now on, that is SIGBUS.)
+/// Checks the length again: the file may have become shorter. (If it does so from now on, that is SIGBUS.)
 fn check_mapped(words: usize, file: &File, geometry: &Geometry) -> Result<(), FileError> {
     if words * WORD < geometry.body() {
         return Err(LayoutError::Length { expected: geometry.file_len(), found: len(file)? }.into());
@@ -181,12 +177,12 @@ pub(crate) fn map(file: &File) -> Result<Scrollback, FileError> {
     Ok(Scrollback::of(MemoryView::new(view), geometry, None, offsets.tail))
 }
 
-/// A read of everything that there is to read, with the file in the place of the memory: `tail` and `kept` are read
-/// before the cells (R1, H1), `intent` and `boot` after them (R5, H5).
+/// Reads all readable bytes, with the file in place of the memory: `tail` and `kept` before the cells (R1, H1), `intent` and `boot` after
+/// them (R5, H5).
 pub(crate) fn load(file: &File) -> Result<Scrollback, FileError> {
     let (words, before) = header(file)?;
     let geometry = Geometry::from_words(words, len(file)?)?;
-    // Also of a live one, as `tail` was read first.
+    // True of a ring that is being written, too, because `tail` was read first.
     if !(geometry.origin <= before.tail && before.tail <= before.intent) {
         return Err(LayoutError::Offsets.into());
     }
@@ -196,7 +192,7 @@ pub(crate) fn load(file: &File) -> Result<Scrollback, FileError> {
     let readable = before.tail.saturating_sub(oldest).min(geometry.capacity as u64);
     #[expect(clippy::cast_possible_truncation, reason = "at most the capacity")]
     let (run, wrapped) = geometry.runs(before.tail - readable, readable as usize);
-    // A head that is empty, or damaged, is not there.
+    // An empty or damaged head is left out.
     let head = geometry.head_run(before.boot, before.boot, before.kept);
     let kept = if head.is_some() { before.kept } else { geometry.origin };
     let head = head.unwrap_or_default();
@@ -213,13 +209,13 @@ pub(crate) fn load(file: &File) -> Result<Scrollback, FileError> {
     }
     fence(Ordering::Acquire);
     let (_, after) = header(file)?;
-    // A boot that has begun meanwhile is none of this copy's; the one before has lost its head.
+    // A boot that began during the copy is not part of it. The boot before has lost its head.
     let (boot, kept) = match (after.boot, before.boot) {
         (boot, _) if boot <= before.tail => (boot, kept),
         (_, boot) => (boot.min(before.tail), geometry.origin),
     };
     let intent = after.intent.max(before.intent);
-    // All of it may have been overwritten meanwhile. That is an empty ring, at an offset that the writer has passed.
+    // All bytes may have been overwritten during the copy. The copy is then an empty ring, at an offset that the writer has passed.
     let offsets = Offsets { tail: before.tail.max(geometry.oldest(intent)), intent, boot, kept };
     let memory = Memory::new(mapping, &geometry).ok_or(LayoutError::NotARing)?;
     memory.publish(offsets);

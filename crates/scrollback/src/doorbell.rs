@@ -4,13 +4,13 @@ pub(crate) mod event;
 pub(crate) mod place;
 mod sleeper;
 pub(crate) mod sleepers;
-pub(crate) mod sync;
 
 pub use sleeper::{Sleeper, SleeperError};
 
 use event::EventFd;
+use place::Place;
 use sleepers::{PLACES, Sleepers};
-use sync::Arc;
+use std::sync::Arc;
 
 /// Wakes the threads that sleep: the producers' side. There may be any number of producers. A handle, cheap to clone.
 ///
@@ -128,7 +128,7 @@ impl Doorbell {
     ///
     /// When there are [`MAX_SLEEPERS`](Self::MAX_SLEEPERS) already, or the process has no file descriptor left.
     pub fn sleeper(&self) -> Result<Sleeper, SleeperError> {
-        let place = Sleepers::enter(&self.0, EventFd::new).map_err(SleeperError::Eventfd)?;
+        let place = Place::enter(&self.0, EventFd::new).map_err(SleeperError::Eventfd)?;
         place.map(Sleeper).ok_or(SleeperError::TooMany)
     }
 

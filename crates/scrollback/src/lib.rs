@@ -1,9 +1,8 @@
-//! A ring of a console's output: one writer that never waits, any number of readers that lose nothing silently.
+//! A ring of a console's output. Its one writer never waits, and its readers, of any number, learn exactly what they lose.
 //!
-//! Every byte ever written has an absolute 64-bit *offset*: the first is 0, and offsets are never reused. The ring keeps
-//! the newest bytes and overwrites the oldest. A reader is a *cursor*, an offset and a shared handle. A reader that the
-//! writer has *lapped* is told exactly how many bytes it missed, so a client's copy of the stream is the guest's bytes or
-//! a declared *hole*, and nothing else.
+//! Each byte has an absolute 64-bit *offset*. The first byte has the offset 0, and no offset is used twice. The ring keeps the newest bytes
+//! and overwrites the oldest. A reader is a *cursor*: an offset and a shared handle. A reader that the writer has *lapped* gets the exact
+//! number of bytes that it missed. So a client's copy of the stream has the guest's bytes and declared *holes*, and nothing else.
 //!
 //! ```
 //! use vuart_scrollback::Scrollback;
@@ -18,38 +17,31 @@
 //! # Ok::<(), vuart_scrollback::CapacityError>(())
 //! ```
 //!
-//! The writer takes no lock, makes no system call, allocates nothing, reads nothing that a reader wrote, and finishes in
-//! a bounded number of steps. Readers write nothing shared, so they can neither delay it nor each other. How that is
-//! right in the memory model, without a lock and without `unsafe`, is argued in [`protocol`].
+//! The writer takes no lock, makes no system call, allocates nothing, loads nothing that a reader stores, and finishes in a bounded number
+//! of steps. Readers store nothing shared, so they delay neither the writer nor each other. [`protocol`] proves that this is right in the
+//! memory model, without a lock and without `unsafe`.
 //!
-//! The memory is this process's, or that of a `memfd` or a file ([`RingOptions`]): then the last output outlives the
-//! process, and the next one goes on with the same offsets. [`layout`] says what is in there.
+//! The memory is this process's own, or that of a `memfd` or a file ([`RingOptions`]). A ring in a `memfd` or a file outlives the process,
+//! and the next process continues its offsets. [`layout`] describes the content.
 //!
-//! The ring itself knows nothing of waiting. The thread that writes rings a [`Doorbell`], and each thread that wants
-//! to sleep until there is more has a [`Sleeper`] of it.
+//! The ring itself does not wait or wake. The writing thread rings a [`Doorbell`], and each thread that sleeps until there is more has a
+//! [`Sleeper`] of that doorbell. A [`Follower`] is such a thread: it copies the stream to another place as it grows.
+//!
+//! The feature `serde` makes a [`Position`] serialisable.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    test,
-    allow(
-        dead_code,
-        reason = "the unit tests are models of the protocol, in memory of their own: nothing makes files"
-    )
-)]
 
-#[cfg(not(test))]
 mod backing;
 mod doorbell;
 mod error;
+mod follower;
 mod geometry;
-#[cfg(not(test))]
 pub mod layout;
-#[cfg(not(test))]
+mod limits;
 mod memory;
-#[cfg(test)]
+#[cfg(all(test, any(loom, miri)))]
 mod models;
 mod offsets;
-#[cfg(not(test))]
 mod options;
 mod position;
 pub mod protocol;
@@ -61,9 +53,14 @@ mod writer;
 
 pub use doorbell::{Doorbell, Sleeper, SleeperError};
 pub use error::{CapacityError, FileError, LayoutError, OptionsError};
-#[cfg(not(test))]
+pub use follower::{FinishError, Follow, Follower, FollowerError, Step};
 pub use options::RingOptions;
 pub use position::Position;
 pub use reader::Reader;
 pub use scrollback::{Read, Scrollback};
 pub use writer::Writer;
+
+/// The README's example, so that it compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

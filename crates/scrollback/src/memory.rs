@@ -1,6 +1,4 @@
-//! The memory that the writer and the readers share: the header's four words that change, and the cells.
-//!
-//! In unit tests `models::memory` takes its place, because a model's atomics are not plain memory.
+//! The memory that the writer and the readers share: the four words of the header that change, and the cells.
 
 use std::{io, ops::Range};
 
@@ -16,13 +14,13 @@ use crate::{
 /// The writer's handle.
 #[repr(C)]
 pub(crate) struct Memory {
-    /// What a push needs of it.
+    /// The words that a push needs.
     ring: Ring,
     mapping: Mapping,
 }
 
 impl Memory {
-    /// `None` if the mapping is not as long as that.
+    /// Returns `None` if the mapping is too short for the geometry.
     pub(crate) fn new(mapping: Mapping, geometry: &Geometry) -> Option<Self> {
         let ring = mapping.ring(geometry.cells())?;
         (mapping.body().len() >= geometry.cells() + geometry.head_cells()).then_some(Self { ring, mapping })
@@ -33,7 +31,7 @@ impl Memory {
         &self.ring.header()[layout::TAIL]
     }
 
-    /// The ring's cell at `index`, modulo their number.
+    /// The ring's cell at `index`, modulo the number of cells.
     #[inline]
     pub(crate) fn cell(&self, index: usize) -> &AtomicU64 {
         self.ring.word(index)
@@ -65,12 +63,12 @@ impl Memory {
         self.kept().store(offsets.kept, Ordering::Relaxed);
     }
 
-    /// Writes the words that never change; the magic number when everything else is there.
+    /// Writes the words that never change. The magic number is the last.
     pub(crate) fn describe(&self, words: [u64; layout::FIXED]) {
         for (word, value) in self.mapping.header().iter().zip(words).skip(1) {
             word.store(value, Ordering::Relaxed);
         }
-        // Release: who reads the magic number and then fences sees the rest.
+        // Release: a process that reads the magic number and then fences sees the rest.
         self.mapping.header()[layout::MAGIC].store(words[layout::MAGIC], Ordering::Release);
     }
 
@@ -79,7 +77,7 @@ impl Memory {
     }
 }
 
-/// A reader's handle: it has no way to store.
+/// A reader's handle. It cannot store.
 #[derive(Clone)]
 pub(crate) struct MemoryView(View);
 

@@ -1,24 +1,17 @@
-//! The protocol of the ring and of the doorbell under checkers that know the memory model.
+//! The protocols of the ring and of the doorbell under checkers that know the memory model:
+//! `RUSTFLAGS="--cfg loom" cargo test --release --lib`.
 //!
-//! * `exhaustive` tries every message that each load of a reader may return, for fixed histories of the writer. It needs
-//!   nothing but `cargo test`.
-//! * `concurrent` runs writers and readers beside each other, `sleeping` producers and sleepers: under `loom`, in all ways
-//!   that there are (`RUSTFLAGS="--cfg loom" cargo test --release --lib`), and under Miri, in some
-//!   (`cargo +nightly miri test --lib`).
+//! * `exhaustive` tries every message that each load of a reader may return, for fixed histories of the writer.
+//! * `concurrent` runs writers and readers beside each other, `sleeping` producers and sleepers, under `loom`. Miri runs them too, at random.
 
-#[cfg(any(loom, miri))]
 mod concurrent;
-#[cfg(not(any(loom, miri)))]
+#[cfg(loom)]
 mod exhaustive;
-#[cfg(any(loom, miri))]
-mod explore;
-pub(crate) mod memory;
-#[cfg(not(any(loom, miri)))]
-pub(crate) mod messages;
-#[cfg(any(loom, miri))]
 mod sleeping;
 
-use crate::{Read, Scrollback, Writer, geometry::Geometry, offsets::Offsets, sync::Memory};
+use vuart_mapping::Mapping;
+
+use crate::{Read, Scrollback, Writer, geometry::Geometry, memory::Memory, offsets::Offsets, sync::Ordering};
 
 /// A ring of a few cells, so that a few bytes lap a reader.
 fn ring(capacity: usize, granule: usize) -> (Writer, Scrollback) {
@@ -26,14 +19,22 @@ fn ring(capacity: usize, granule: usize) -> (Writer, Scrollback) {
 }
 
 fn ring_with_head(capacity: usize, granule: usize, head: usize) -> (Writer, Scrollback) {
-    let geometry = Geometry { capacity, granule, head, origin: 0 };
-    let offsets = Offsets::at(0);
-    let memory = Memory::for_ring(&geometry, offsets);
-    let scrollback = Scrollback::of(memory.view(), geometry, None, 0);
-    (Writer::new(memory, scrollback.clone(), offsets), scrollback)
+    ring_of(Geometry { capacity, granule, head, origin: 0 }, Offsets::at(0))
 }
 
-/// The byte that belongs at an offset. In a model's few bytes none occurs twice, and none is that of an untouched cell.
+fn ring_of(geometry: Geometry, offsets: Offsets) -> (Writer, Scrollback) {
+    let mapping = Mapping::anonymous(geometry.body()).expect("memory for a few cells");
+    // A model's words must be used once before it starts threads.
+    for cell in mapping.body() {
+        cell.store(0, Ordering::Relaxed);
+    }
+    let memory = Memory::new(mapping, &geometry).expect("room for the cells");
+    memory.publish(offsets);
+    let scrollback = Scrollback::of(memory.view(), geometry, None, offsets.tail);
+    (Writer::new(memory, scrollback.clone(), offsets, None), scrollback)
+}
+
+/// The byte that belongs at an offset. No two of a model's few bytes are the same, and none is 0, as in a cell that was never written.
 fn byte_at(offset: u64) -> u8 {
     u8::try_from(offset + 1).expect("a model writes few bytes")
 }
@@ -44,7 +45,7 @@ fn fill(writer: &mut Writer, count: usize) {
     if let [byte] = bytes[..] { writer.push(byte) } else { writer.extend(&bytes) }
 }
 
-/// What is promised of every read, at any time.
+/// The promise of every read, at any time.
 fn check(read: Read, from: u64, buf: &[u8]) {
     assert!(from <= read.start && read.start <= read.next, "{read:?} from {from}");
     assert_eq!(read.missed, read.start - from, "{read:?} from {from}");

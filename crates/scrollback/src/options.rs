@@ -1,4 +1,4 @@
-//! How a ring comes to be: in this process's memory, in a `memfd`, in a file, or from one that another writer has left.
+//! Making a ring: in this process's memory, in a `memfd`, in a file, or from a ring that another writer has left.
 
 use std::{fs::File, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     sync::Ordering,
 };
 
-/// What a ring is to be like, and the ways to make it.
+/// The options of a ring, and the ways to make it.
 ///
 /// ```
 /// use vuart_scrollback::RingOptions;
@@ -22,7 +22,7 @@ use crate::{
 /// let (mut writer, scrollback) = options.create_memfd("com1")?;
 /// writer.extend(b"Linux version 6.1\n");
 ///
-/// // The file descriptor, kept by a supervisor, outlives this process. Another one goes on with it:
+/// // A supervisor keeps the file descriptor, so it outlives this process. Another process goes on with it:
 /// let file = scrollback.file().expect("a ring in a memfd").try_clone()?;
 /// drop((writer, scrollback));
 /// let (mut writer, scrollback) = RingOptions::default().adopt(file)?;
@@ -40,56 +40,55 @@ pub struct RingOptions {
 }
 
 impl Default for RingOptions {
-    /// A megabyte.
+    /// A ring of a megabyte.
     fn default() -> Self {
         Self::new(1 << 20)
     }
 }
 
 impl RingOptions {
-    /// A ring of `capacity` bytes, a power of two from [`Scrollback::MIN_CAPACITY`] to
-    /// [`Scrollback::MAX_CAPACITY`], whose first byte has the offset 0, without a boot head.
+    /// Starts with a ring of `capacity` bytes, without a boot head, whose first byte has the offset 0. The capacity is a power of two from
+    /// [`Scrollback::MIN_CAPACITY`] to [`Scrollback::MAX_CAPACITY`].
     pub fn new(capacity: usize) -> Self {
         Self { capacity, head: 0, start: 0, prefault: false, disk: false }
     }
 
-    /// The same, which keeps the first `bytes` bytes of the newest boot (rounded up to 8) when the ring has
-    /// overwritten them: see [`Writer::mark`]. At most [`Scrollback::MAX_CAPACITY`]; 0 for none.
+    /// Keeps the first `bytes` bytes of the newest boot after the ring has overwritten them: see [`Writer::mark`]. The number is rounded up
+    /// to a multiple of 8. It is at most [`Scrollback::MAX_CAPACITY`]; 0 means no boot head.
     ///
-    /// A push pays nothing for it. While the ring takes these bytes from its readers, one push in a granule (4
-    /// KiB) copies a granule.
+    /// It costs a push nothing. While the ring overwrites these bytes, one push in a granule (4 KiB) copies a granule.
     #[must_use]
     pub fn with_boot_head(self, bytes: usize) -> Self {
         Self { head: bytes, ..self }
     }
 
-    /// The same, with another offset of the first byte: see [`Scrollback::starting_at`].
+    /// Sets the offset of the first byte: see [`Scrollback::starting_at`].
     #[must_use]
     pub fn with_start(self, offset: u64) -> Self {
         Self { start: offset, ..self }
     }
 
-    /// The same, with all of its memory touched when it is made: the writer takes no page fault later, and the
-    /// console takes its memory even if the guest writes nothing. [`Scrollback::touch_ahead`] is the way between.
+    /// Sets whether all memory is touched when the ring is made. The writer then takes no page fault later, and the console takes all its
+    /// memory even if the guest writes nothing. [`Scrollback::touch_ahead`] is a compromise.
     #[must_use]
     pub fn with_prefault(self, prefault: bool) -> Self {
         Self { prefault, ..self }
     }
 
-    /// The same, allowed to live in a file on a disk. It is not otherwise, because the kernel writes such a
-    /// file's pages back every few seconds, and the guest's next byte to each of them then waits for the file
-    /// system, if not for the disk. (What has to be on a disk is better copied there by a reader.) Memory means
-    /// `tmpfs` (`/dev/shm`, mostly `/run`), `ramfs`, huge pages and `memfd`.
+    /// Sets whether the ring may live in a file on a disk. By default it may not: the kernel writes the pages of such a file back every
+    /// few seconds, and the guest's next byte to each page then waits for the file system, or even for the disk. To have output on a
+    /// disk, let a reader copy it there. Files in `tmpfs` (`/dev/shm`, mostly `/run`), in `ramfs`, in huge pages and in a `memfd` are in
+    /// memory.
     #[must_use]
     pub fn with_disk(self, disk: bool) -> Self {
         Self { disk, ..self }
     }
 
-    /// A ring in memory of this process alone.
+    /// Makes a ring in memory of this process alone.
     ///
     /// # Errors
     ///
-    /// When no ring can have these options, or there is not so much memory.
+    /// When no ring can have these options, or there is not enough memory.
     pub fn create(self) -> Result<(Writer, Scrollback), OptionsError> {
         let geometry = self.geometry()?;
         let mapping = Mapping::anonymous(geometry.body()).ok();
@@ -99,12 +98,11 @@ impl RingOptions {
         Ok(self.begin(memory, geometry, None, None))
     }
 
-    /// A ring in a `memfd` of that name (which `/proc` shows, and nothing else). It lives for as long as somebody
-    /// has a file descriptor of it, or a mapping: [`Scrollback::file`] is to be handed on, over a Unix socket or
-    /// to a child.
+    /// Makes a ring in a `memfd`. Only `/proc` shows the name. The ring lives as long as a process has a file descriptor or a mapping of
+    /// it. Hand [`Scrollback::file`] on, over a Unix socket or to a child.
     ///
-    /// It is sealed against shrinking and growing, so that nobody who has it can make this process fault. See
-    /// [`Scrollback::seal`] for those who are not to write into it.
+    /// The `memfd` is sealed against shrinking and growing, so that no other process can make this process fault. Call
+    /// [`Scrollback::seal`] before you hand it to a process that may only read.
     ///
     /// # Errors
     ///
@@ -116,17 +114,17 @@ impl RingOptions {
         self.create_mapped(file, geometry, lock)
     }
 
-    /// A ring in an empty file (or one that a process has left which was killed while it did this) that is open
-    /// for reading and writing. Its name outlives a VMM that is killed: `vuart log FILE` prints what the guest
-    /// wrote, and the next VMM can [adopt](Self::adopt) it.
+    /// Makes a ring in an empty file that is open for reading and writing. A file that a process has left which was killed in this
+    /// function counts as empty. The file's name outlives a VMM that is killed: [`Scrollback::load`] reads what the guest wrote, and
+    /// the next VMM can [adopt](Self::adopt) the ring.
     ///
-    /// The file's memory is reserved at once, so that a file system that is full later makes no guest fail. Keep the file
-    /// to yourself (mode 0600): who may truncate it can end this process.
+    /// The file's memory is reserved at once, so that a file system that is full later does not stop the guest. Keep the file private
+    /// (mode 0600): a process that may truncate it can end this process.
     ///
     /// # Errors
     ///
-    /// When no ring can have these options, the file is [not empty](FileError::NotEmpty), [on a
-    /// disk](FileError::OnDisk) or [somebody's](FileError::InUse), or the operating system refuses.
+    /// When no ring can have these options; when the file is [not empty](FileError::NotEmpty), [on a disk](FileError::OnDisk) or [in
+    /// use](FileError::InUse); or when the operating system refuses.
     pub fn create_in(self, file: File) -> Result<(Writer, Scrollback), FileError> {
         let geometry = self.geometry()?;
         self.check_disk(&file)?;
@@ -139,28 +137,26 @@ impl RingOptions {
         let created = backing::reserve(&file, geometry.file_len())
             .and_then(|()| self.create_mapped(file, geometry, lock));
         if created.is_err() {
-            // As good as it was when it came; there is nothing to do about a failure.
+            // Leaves the file as it was. A failure of that changes nothing for the caller.
             let _ = empty.set_len(0);
         }
         created
     }
 
-    /// A ring that another writer has left, whether it was dropped or its process was killed, in a `memfd` or a
-    /// file that is open for reading and writing: this one goes on with the same offsets, after the last byte
-    /// that was readable.
+    /// Goes on with a ring that another writer has left in a `memfd` or a file that is open for reading and writing. That writer may have
+    /// been dropped, or its process killed. The new writer continues the offsets after the last byte that was readable.
     ///
-    /// Capacity, boot head and first offset are those of the file; of these options, [prefault](Self::with_prefault) and
-    /// [disk](Self::with_disk) count. For a new boot call [`Writer::mark`] next.
+    /// Capacity, boot head and first offset are those of the file. Of these options only [prefault](Self::with_prefault) and
+    /// [disk](Self::with_disk) count. If a new boot begins, call [`Writer::mark`] next.
     ///
-    /// The lock that shows whether a writer has the ring is `flock(2)`'s, on a file descriptor of the writer's
-    /// own. (It comes by way of `/proc/self/fd`. Where there is no `/proc` it is the given one's, and of those
-    /// who share that, it can't tell one from the other. Whoever may open the file can take the lock, too, and
-    /// keep a ring from being adopted.)
+    /// A lock of `flock(2)`, on a file descriptor of the writer's own, shows whether the ring has a writer. (The writer opens it by
+    /// `/proc/self/fd`. Without `/proc` the lock is on the given file descriptor, and cannot tell the processes apart that share that one.
+    /// A process that may open the file can take the lock as well, and so keep others from adopting the ring.)
     ///
     /// # Errors
     ///
-    /// When it is [not a ring, or damaged](FileError::Layout), [somebody's](FileError::InUse), [on a
-    /// disk](FileError::OnDisk), or the operating system refuses. Nothing in the file is changed then.
+    /// When the file holds [no ring, or a damaged one](FileError::Layout); when it is [in use](FileError::InUse) or [on a
+    /// disk](FileError::OnDisk); or when the operating system refuses. The file is unchanged then.
     pub fn adopt(self, file: File) -> Result<(Writer, Scrollback), FileError> {
         self.check_disk(&file)?;
         let lock = Lock::take(&file)?;
@@ -192,7 +188,7 @@ impl RingOptions {
         Ok(self.begin(memory, geometry, Some(file), Some(lock)))
     }
 
-    /// A ring without bytes, in memory that is all zero.
+    /// Makes an empty ring in memory that is all zero.
     fn begin(
         self,
         memory: Memory,
@@ -215,8 +211,8 @@ impl RingOptions {
         lock: Option<Lock>,
     ) -> (Writer, Scrollback) {
         let scrollback = Scrollback::of(memory.view(), geometry, file.map(Arc::new), offsets.tail);
-        if self.prefault && scrollback.touch_all().is_err() {
-            // Before Linux 5.14. Nobody else stores, so nothing can come between the load and the store.
+        if self.prefault && scrollback.touched.touch_all(&scrollback.memory, &geometry).is_err() {
+            // Before Linux 5.14. No other thread stores yet, so nothing can come between the load and the store.
             for word in memory.body().iter().step_by(vuart_mapping::PAGE / vuart_mapping::WORD) {
                 word.store(word.load(Ordering::Relaxed), Ordering::Relaxed);
             }
@@ -226,66 +222,64 @@ impl RingOptions {
 }
 
 impl Scrollback {
-    /// A ring of `capacity` bytes, a power of two from [`MIN_CAPACITY`](Self::MIN_CAPACITY) to
-    /// [`MAX_CAPACITY`](Self::MAX_CAPACITY), and its one writer. The first byte will have offset 0.
+    /// Makes a ring of `capacity` bytes, and its writer. The capacity is a power of two from [`MIN_CAPACITY`](Self::MIN_CAPACITY) to
+    /// [`MAX_CAPACITY`](Self::MAX_CAPACITY). The first byte will have the offset 0.
     ///
-    /// The memory belongs to this process, and its pages are touched when the writer comes to them.
-    /// [`RingOptions`] have the rest: memory that outlives the process, a boot head, pages touched beforehand.
+    /// The memory belongs to this process, and the writer touches its pages when it comes to them. [`RingOptions`] has more: memory that
+    /// outlives the process, a boot head, pages that are touched beforehand.
     ///
     /// # Errors
     ///
-    /// [`CapacityError`] if the capacity is not such a number, or if there is not enough memory.
+    /// When the capacity is not such a number, or there is not enough memory.
     pub fn new(capacity: usize) -> Result<(Writer, Self), CapacityError> {
         match Self::starting_at(capacity, 0) {
             Err(OptionsError::Capacity(error)) => Err(error),
-            // Nothing else can be wrong with offset 0 and no boot head.
+            // With offset 0 and no boot head nothing else can be wrong.
             Err(_) => Err(CapacityError::OutOfMemory { bytes: capacity }),
             Ok(ring) => Ok(ring),
         }
     }
 
-    /// Like [`new`](Self::new), but the first byte will have the offset `start`: a console that was restored from a
-    /// snapshot goes on with its offsets. What is before `start` is a hole, as if overwritten.
+    /// Like [`new`](Self::new), with `start` as the offset of the first byte: a console that is restored from a snapshot continues its
+    /// offsets. The bytes before `start` are a hole, as if overwritten.
     ///
     /// # Errors
     ///
-    /// [`OptionsError`] if the capacity is refused or `start` is past [`MAX_START`](Self::MAX_START).
+    /// When the capacity is refused, or `start` is past [`MAX_START`](Self::MAX_START).
     pub fn starting_at(capacity: usize, start: u64) -> Result<(Writer, Self), OptionsError> {
         RingOptions::new(capacity).with_start(start).create()
     }
 
-    /// The ring of another process, which may write it now: its [file](Self::file), open for reading, mapped
-    /// read-only. What it writes arrives here by itself. A reader of another process can't be woken by the
-    /// writer, and polls.
+    /// Maps the ring of another process, which may still write it: `file` is its [file](Self::file), open for reading. New output arrives
+    /// by itself. The writer cannot wake a reader in another process, so such a reader polls.
     ///
-    /// What is said of a ring holds for as long as its writer alone writes it. Of a file that somebody spoils,
-    /// the offsets may decrease and the bytes be any; a read harms nobody all the same.
+    /// The promises of a ring hold as long as only its writer writes it. If another process spoils the file, offsets may decrease and
+    /// bytes may have any value. Reads stay harmless.
     ///
-    /// Whoever can make the file shorter can end this process with SIGBUS: map what is a sealed `memfd`, or comes
-    /// from somebody you trust, and [`load`](Self::load) the rest.
+    /// A process that can make the file shorter can end this process with SIGBUS. Map a sealed `memfd` or a file that you trust, and
+    /// [`load`](Self::load) all others.
     ///
     /// # Errors
     ///
-    /// When it is not a ring, or its header is damaged, or the operating system refuses.
+    /// When the file holds no ring, the ring's header is damaged, or the operating system refuses.
     pub fn map(file: &File) -> Result<Self, FileError> {
         backing::map(file)
     }
 
-    /// A copy of the ring in a file as it is at this moment, whether its writer is alive, was killed, or never
-    /// was on this machine. It never changes. Only what the header says to be readable is copied.
+    /// Copies the ring in a file as it is now. Its writer may be alive, or killed, or on another machine. The copy never changes. Only the
+    /// bytes that are readable by the header are copied.
     ///
-    /// The file is not mapped, so nothing that happens to it meanwhile harms; at worst bytes are missing, and declared.
+    /// The file is not mapped, so changes of the file during the copy are harmless. At worst bytes are missing, and reported as missed.
     ///
     /// # Errors
     ///
-    /// When it is not a ring, or its header is damaged, or the operating system refuses.
+    /// When the file holds no ring, the ring's header is damaged, or the operating system refuses.
     pub fn load(file: &File) -> Result<Self, FileError> {
         backing::load(file)
     }
 
-    /// Seals the `memfd` that the ring lives in, so that nobody can write into it any more but the writer that it
-    /// has: for a file descriptor that is handed to somebody who is only to read. The ring can't be
-    /// [adopted](RingOptions::adopt) afterwards. This can't be undone.
+    /// Seals the ring's `memfd`, so that only the present writer can write into it. Call it before you hand the file descriptor to a process
+    /// that may only read. The ring cannot be [adopted](RingOptions::adopt) afterwards. This cannot be undone.
     ///
     /// # Errors
     ///

@@ -1,30 +1,41 @@
-//! Where a reader begins.
+//! Named places in the stream.
 
 use memchr::memrchr;
 
 use crate::{Reader, Scrollback};
 
-/// A place in the stream, for a reader to begin at: see [`Scrollback::reader`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A place in the stream at which a reader begins: see [`Scrollback::reader`].
+///
+/// With the feature `serde` it is one of `"none"` ([`End`](Self::End)), `"all"` ([`Oldest`](Self::Oldest)), `"boot"`, `{"last": n}`
+/// ([`Newest`](Self::Newest)), `{"lines": n}` ([`NewestLines`](Self::NewestLines)) and `{"from": n}` ([`Offset`](Self::Offset)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Position {
-    /// This offset, which may be gone already or not written yet.
-    Offset(u64),
-    /// The oldest byte that there is. If that is in the boot head, there may be a hole after it.
+    /// The next byte that will be written.
+    #[default]
+    #[cfg_attr(feature = "serde", serde(rename = "none"))]
+    End,
+    /// The oldest byte that can be read. If it is in the boot head, there may be a hole after it.
+    #[cfg_attr(feature = "serde", serde(rename = "all"))]
     Oldest,
     /// The beginning of the newest boot ([`Writer::mark`](crate::Writer::mark)).
+    #[cfg_attr(feature = "serde", serde(rename = "boot"))]
     Boot,
-    /// So many bytes before the end, or as many as the ring has.
+    /// This many bytes before the end, or as many as the ring has.
+    #[cfg_attr(feature = "serde", serde(rename = "last"))]
     Newest(u64),
-    /// So many lines before the end, or as many as the ring has. A line ends with `\n`; what comes after the last `\n` is one
-    /// too, if it is not empty. (`tail -n` counts the same.)
+    /// This many text lines before the end, or as many as the ring has. A text line ends with `\n`. Bytes after the last `\n` are a text
+    /// line, too. (`tail -n` counts in the same way.)
+    #[cfg_attr(feature = "serde", serde(rename = "lines"))]
     NewestLines(u64),
-    /// What will be written next.
-    End,
+    /// This offset. The byte there may be gone already, or not written yet.
+    #[cfg_attr(feature = "serde", serde(rename = "from"))]
+    Offset(u64),
 }
 
 impl Scrollback {
-    /// A cursor at a place in the stream.
+    /// Makes a reader at a place in the stream.
     ///
     /// ```
     /// # use vuart_scrollback::{Position, Scrollback};
@@ -39,15 +50,15 @@ impl Scrollback {
         self.reader_at(self.offset(position))
     }
 
-    /// The offset of a place in the stream, at this moment.
+    /// Returns the present offset of a place in the stream.
     ///
-    /// To find lines, what the ring has is read backwards, until there are enough of them.
+    /// To find text lines it reads the ring backwards, until it has found enough of them. That takes time.
     pub fn offset(&self, position: Position) -> u64 {
         match position {
             Position::Offset(offset) => offset,
             Position::Oldest => self.oldest(),
             Position::Boot => self.boot(),
-            // Not `oldest`: what is counted backwards from the end must not lead into the boot head, across a hole.
+            // Not `oldest`: counting backwards from the end must not lead across a hole into the boot head.
             Position::Newest(bytes) => {
                 let end = self.end();
                 end.saturating_sub(bytes).max(self.oldest_in_ring()).min(end)
@@ -62,10 +73,10 @@ impl Scrollback {
         if lines == 0 {
             return end;
         }
-        // No further back than the ring is large, whatever a file's header says.
+        // At most a capacity back, whatever a file's header says.
         let oldest = self.oldest_in_ring().max(end.saturating_sub(self.capacity() as u64));
         let mut line_ends = lines;
-        // The newest byte ends a line or belongs to one, but it does not begin another.
+        // The newest byte ends a text line or belongs to one. It does not begin another.
         let mut at = end.saturating_sub(1);
         let mut buf = [0; 4096];
         while oldest < at {

@@ -1,10 +1,10 @@
-//! A cursor: where one reader is in the stream.
+//! A reader's place in the stream.
 
 use crate::{Read, Scrollback};
 
-/// One reader's place in the stream: a cursor and a handle to the ring.
+/// A reader: a cursor and a handle to the ring.
 ///
-/// It costs the ring nothing: there is no registration, and one that stops reading holds nobody up.
+/// A reader costs the ring nothing. It is not registered, and a reader that stops reading delays no other thread.
 ///
 /// ```
 /// # use vuart_scrollback::Scrollback;
@@ -25,11 +25,14 @@ pub struct Reader {
     cursor: u64,
 }
 
-impl Reader {
-    pub(crate) fn new(scrollback: Scrollback, cursor: u64) -> Self {
-        Self { scrollback, cursor }
+impl Scrollback {
+    /// Makes a reader at the offset `from`. The byte there may be gone already, or not written yet.
+    pub fn reader_at(&self, from: u64) -> Reader {
+        Reader { scrollback: self.clone(), cursor: from }
     }
+}
 
+impl Reader {
     /// The offset of the next byte to read.
     pub fn cursor(&self) -> u64 {
         self.cursor
@@ -40,28 +43,28 @@ impl Reader {
         &self.scrollback
     }
 
-    /// Whether a read would find anything: bytes after the cursor, or that bytes there were lost.
+    /// Whether a read would return something: bytes after the cursor, or a hole there.
     pub fn is_behind(&self) -> bool {
         self.cursor < self.scrollback.end()
     }
 
-    /// Moves the cursor to `offset`, forwards or backwards. Any offset will do: see [`Scrollback::read_at`].
+    /// Moves the cursor to `offset`, forwards or backwards. Every offset is allowed: see [`Scrollback::read_at`].
     pub fn seek(&mut self, offset: u64) {
         self.cursor = offset;
     }
 
-    /// Reads from the cursor on into `buf`, and moves the cursor to [`Read::next`]. See [`Scrollback::read_at`].
+    /// Reads from the cursor into `buf`, and moves the cursor to [`Read::next`]. See [`Scrollback::read_at`].
     pub fn read(&mut self, buf: &mut [u8]) -> Read {
         let read = self.scrollback.read_at(self.cursor, buf);
         self.cursor = read.next;
         read
     }
 
-    /// Reads from the cursor on into `buf`, and moves the cursor over what was missed but not over what was read:
-    /// [`advance`](Self::advance) does that, when it is known how much of it was taken.
+    /// Reads from the cursor into `buf`, and moves the cursor over the missed bytes only. Call [`advance`](Self::advance) when you know
+    /// how many of the bytes were taken.
     ///
-    /// So each missed byte is told once, as with [`read`](Self::read). A byte that was peeked at and not taken may be
-    /// gone at the next read, which then counts it.
+    /// So each missed byte is reported once, as by [`read`](Self::read). A byte that was peeked at and not taken may be gone at the next
+    /// read, which then counts it.
     ///
     /// ```
     /// # use vuart_scrollback::Scrollback;
@@ -71,7 +74,7 @@ impl Reader {
     /// # writer.extend(b"login: ");
     /// # let mut buf = [0; 64];
     /// let read = reader.peek(&mut buf);
-    /// let sent = send(&buf[..read.len()]); // a socket that takes what it has room for
+    /// let sent = send(&buf[..read.len()]); // a socket that takes as much as it has room for
     /// reader.advance(sent);
     /// # assert_eq!(reader.cursor(), 3);
     /// # Ok::<(), vuart_scrollback::CapacityError>(())
@@ -82,7 +85,7 @@ impl Reader {
         read
     }
 
-    /// Moves the cursor `count` bytes on. It stops at `u64::MAX`.
+    /// Moves the cursor forwards by `count` bytes. It stops at `u64::MAX`.
     pub fn advance(&mut self, count: usize) {
         self.cursor = self.cursor.saturating_add(count as u64);
     }

@@ -1,32 +1,27 @@
-//! The atomics: `std`'s; `loom`'s when its models are built; and in unit tests those of `models::messages`, with which
-//! each behaviour that the memory model allows a reader is tried. Miri knows the memory model by itself.
+//! The atomics: `std`'s, or those of the models with `--cfg loom`.
 
-#[cfg(not(all(test, loom)))]
 pub(crate) use std::sync::atomic::Ordering;
 
-#[cfg(all(test, not(loom)))]
-pub(crate) use std::sync::Arc;
-
-#[cfg(any(not(test), all(miri, not(loom))))]
+#[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU64, fence};
 
-#[cfg(all(test, not(any(loom, miri))))]
-pub(crate) use crate::models::messages::{AtomicU64, fence};
+#[cfg(loom)]
+pub(crate) use vuart_explore::{AtomicU64, fence};
 
-#[cfg(all(test, loom))]
-pub(crate) use loom::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering, fence},
-};
+/// The longest slice, in bytes, that is written the short way: two FIFOs of a 16550A. It is less than a granule of the
+/// smallest ring. Models have only a few bytes in a granule, and try both ways.
+pub(crate) const SHORT: usize = if cfg!(any(loom, miri)) { 3 } else { 32 };
 
-#[cfg(not(test))]
-pub(crate) use {
-    crate::memory::{Memory, MemoryView},
-    vuart_mapping::Word,
-};
-
-#[cfg(test)]
-pub(crate) use {
-    self::AtomicU64 as Word,
-    crate::models::memory::{Memory, MemoryView},
-};
+/// A sequentially consistent fence for a thread that has unlocked a mutex since its last store.
+///
+/// On x86-64 the unlock is a full barrier itself, and only the compiler has to be kept from moving the next load before it: see
+/// [`ring_if_armed_after_unlock`](crate::Doorbell::ring_if_armed_after_unlock). `loom` and Miri check the language's memory model, which
+/// knows nothing of that.
+#[inline]
+pub(crate) fn fence_after_unlock() {
+    if cfg!(all(target_arch = "x86_64", not(any(loom, miri)))) {
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+    } else {
+        fence(Ordering::SeqCst);
+    }
+}

@@ -1,78 +1,57 @@
-//! The one writer: `W1`–`W4` and `K1`–`K3` of the [protocol](crate::protocol).
+//! The writer: `W1`–`W4` and `K1`–`K3` of the [protocol](crate::protocol).
 
 use std::fmt;
 
-#[cfg(not(test))]
-use crate::backing::Lock;
 use crate::{
     Scrollback,
+    backing::Lock,
     geometry::{Geometry, WORD, cell, lane},
+    memory::Memory,
     offsets::Offsets,
-    sync::{AtomicU64, Memory, Ordering, fence},
+    sync::{AtomicU64, Ordering, SHORT, fence},
 };
 
-/// The longest slice that is written the short way: two FIFOs of a 16550A. Models have hardly longer ones.
-const SHORT: usize = if cfg!(test) { 3 } else { 32 };
-
-/// The writing end of a ring. There is one of it, and it never waits.
+/// The writing end of a ring. Each ring has one writer, and the writer never waits.
 ///
-/// It can move between threads (several vCPU threads may push in turn under a lock), but not be shared or cloned.
+/// It can move between threads, so several vCPU threads may push one after the other under a mutex. It cannot be shared or cloned.
 ///
-/// It wakes nobody: a port that has sleeping readers calls [`Doorbell::ring_if_armed`](crate::Doorbell::ring_if_armed)
-/// after it has pushed.
-// What a push needs is one cache line, wherever the writer is.
+/// It wakes no reader. A port with sleeping readers calls [`Doorbell::ring_if_armed`](crate::Doorbell::ring_if_armed) after a push.
+// Aligned, so that a push needs one cache line of it, wherever the writer is.
 #[repr(C, align(64))]
 pub struct Writer {
-    /// The offset of the next byte, which is what `tail` says.
+    /// The offset of the next byte: the value of `tail`.
     end: u64,
-    /// The intent that was announced last.
+    /// The last intent that was announced.
     limit: u64,
-    /// The bytes of the cell of `end` that are before `end`; zero in the other lanes. Kept here so that a push is a
-    /// store, and never a load or a read-modify-write of shared memory.
+    /// The bytes before `end` in the cell of `end`; zero in the other lanes. With it a push is a store, and never a load or a
+    /// read-modify-write of shared memory.
     word: u64,
     memory: Memory,
     geometry: Geometry,
     /// The offset at which the newest boot began.
     boot: u64,
-    /// What `kept` says: the bytes `boot..kept` are in the boot head.
+    /// The value of `kept`: the bytes `boot..kept` are in the boot head.
     kept: u64,
     scrollback: Scrollback,
-    /// Shows other processes that somebody writes.
-    #[cfg(not(test))]
+    /// Shows other processes that the ring has a writer.
     _lock: Option<Lock>,
 }
 
 impl Writer {
-    /// A writer that goes on where `offsets` say that another one has stopped, which may be at the very beginning.
-    pub(crate) fn new(
-        memory: Memory,
-        scrollback: Scrollback,
-        offsets: Offsets,
-        #[cfg(not(test))] lock: Option<Lock>,
-    ) -> Self {
+    /// Makes a writer that goes on at `offsets`, where the last writer has stopped. They may be those of an empty ring.
+    pub(crate) fn new(memory: Memory, scrollback: Scrollback, offsets: Offsets, lock: Option<Lock>) -> Self {
         let geometry = scrollback.geometry;
         let Offsets { tail, intent, boot, kept } = offsets;
-        // The bytes of the cell that are beyond `tail`, if any, were never readable.
+        // Bytes of the cell beyond `tail`, if any, were never readable.
         let word = match lane(tail) {
             0 => 0,
-            // Relaxed: whoever stored it is before this writer in the order of all writes.
+            // Relaxed: the writer that stored it comes before this one in the order of all writes.
             lane => memory.cell(cell(tail)).load(Ordering::Relaxed) & ((1 << (8 * lane)) - 1),
         };
-        Self {
-            memory,
-            geometry,
-            end: tail,
-            limit: intent,
-            word,
-            boot,
-            kept,
-            scrollback,
-            #[cfg(not(test))]
-            _lock: lock,
-        }
+        Self { memory, geometry, end: tail, limit: intent, word, boot, kept, scrollback, _lock: lock }
     }
 
-    /// Appends one byte, over the oldest one if the ring is full.
+    /// Appends one byte. It overwrites the oldest byte if the ring is full.
     ///
     /// Wait-free: no lock, no system call, no allocation, no read-modify-write.
     #[inline]
@@ -80,15 +59,15 @@ impl Writer {
         if self.end < self.limit { self.write_one(byte) } else { self.push_announcing(byte) }
     }
 
-    /// [`push`](Self::push), unless that has to announce more than one byte. `false` says that it has to, once in 4 KiB at most, and
-    /// that nothing was appended.
+    /// Appends one byte if no announcement is due. Otherwise appends nothing and returns false: call [`push`](Self::push) then. That
+    /// happens at most once in 4 KiB.
     ///
-    /// For a caller that wants to keep what is rare out of its own way, too.
+    /// Use it where the rare announcement should stay out of the caller's hot path.
     ///
     /// ```
     /// # use vuart_scrollback::Scrollback;
     /// let (mut writer, _) = Scrollback::new(4096)?;
-    /// assert!(!writer.push_announced(b'a')); // the very first one
+    /// assert!(!writer.push_announced(b'a')); // the very first byte
     /// writer.push(b'a');
     /// assert!(writer.push_announced(b'b'));
     /// assert_eq!(writer.end(), 2);
@@ -104,8 +83,7 @@ impl Writer {
         announced
     }
 
-    /// [`push`](Self::push) of the first byte of a granule. It is a call of its own at the end of `push`, so that
-    /// the usual way saves no registers.
+    /// [`push`](Self::push) for the first byte of a granule: a call at the end of `push`, so that the usual way has no registers to save.
     #[cold]
     #[inline(never)]
     fn push_announcing(&mut self, byte: u8) {
@@ -116,10 +94,10 @@ impl Writer {
     /// W2–W4 of [`push`](Self::push).
     #[inline]
     fn write_one(&mut self, byte: u8) {
-        // No overflow: the first offset is at most `MAX_START`, and nobody pushes the 2^63 bytes that remain.
+        // No overflow: the first offset is at most `MAX_START`, and a guest never pushes the 2^63 bytes that remain.
         let end = self.end + 1;
-        // W2. Release: whoever reads the store below and then fences sees the announcement that covers it. It belongs
-        // to every push, not to the announcement: another thread may have made that one. No instruction on x86.
+        // W2. Release: a reader that loads the store below and then fences sees the announcement that covers it. It belongs to every
+        // push and not to the announcement, because another thread may have made the announcement. No instruction on x86.
         fence(Ordering::Release);
         let word = self.word | u64::from(byte) << (8 * lane(self.end));
         // W3. Relaxed: W2 orders it after the announcement, W4 before the tail.
@@ -130,10 +108,10 @@ impl Writer {
         self.memory.tail().store(end, Ordering::Release);
     }
 
-    /// Appends `bytes` in order, over the oldest ones. Those that do not fit go by as if pushed one at a time: each has
-    /// its offset, and the newest ones stay.
+    /// Appends `bytes` in order. They overwrite the oldest bytes, as if pushed one at a time: each byte has its offset, and a slice that
+    /// is longer than the ring leaves its newest bytes.
     ///
-    /// Readers see them arrive in steps of at most 4 KiB. Wait-free; the time is proportional to `bytes.len()`.
+    /// Readers see the bytes in steps of at most 4 KiB. Wait-free; the time is proportional to `bytes.len()`.
     ///
     /// ```
     /// # use vuart_scrollback::Scrollback;
@@ -147,27 +125,26 @@ impl Writer {
         if bytes.len() <= SHORT {
             return self.extend_short(bytes);
         }
-        // A step's length bounds how much is announced and not yet readable.
+        // The length of a step bounds the bytes that are announced and not yet readable.
         for step in bytes.chunks(self.geometry.granule) {
             self.extend_step(step);
         }
     }
 
-    /// The offset one past the newest byte: what the next byte's offset will be.
+    /// The offset one past the newest byte: the offset of the next byte.
     pub fn end(&self) -> u64 {
         self.end
     }
 
-    /// A handle to read what this writer writes.
+    /// The readers' handle to this ring.
     pub fn scrollback(&self) -> &Scrollback {
         &self.scrollback
     }
 
-    /// A new boot begins with the next byte. Returns its offset.
+    /// Marks the next byte as the beginning of a new boot. Returns its offset.
     ///
-    /// The boot head, if the ring [has one](crate::RingOptions::with_boot_head), keeps the beginning of this boot
-    /// from now on, and forgets the one before; what the ring itself holds of that can be read as before. The
-    /// first boot begins with the ring.
+    /// If the ring [has a boot head](crate::RingOptions::with_boot_head), the head keeps the beginning of this boot from now on, and
+    /// forgets the boot before. The ring's own bytes are not affected. The first boot begins with the ring.
     ///
     /// ```
     /// # use vuart_scrollback::{RingOptions, Position};
@@ -175,7 +152,7 @@ impl Writer {
     /// writer.extend(b"Linux version 6.1\n");
     /// writer.extend(&[b'.'; 20_000]);
     ///
-    /// // The first 1024 bytes, a hole, and what is in the ring.
+    /// // The first 1024 bytes, a hole, and the bytes in the ring.
     /// let mut buf = [0; 4096];
     /// let mut reader = scrollback.reader(Position::Boot);
     /// let head = reader.read(&mut buf);
@@ -190,13 +167,12 @@ impl Writer {
     /// ```
     pub fn mark(&mut self) -> u64 {
         self.boot = self.end;
-        // Release: who acquires it sees the bytes of the boots before. What orders it before the boot head's new content is
-        // K1.
+        // Release: a reader that acquires it sees the bytes of the boots before. K1 orders it before the boot head's new content.
         self.memory.boot().store(self.boot, Ordering::Release);
         self.boot
     }
 
-    /// W1: says up to where cells will be written, before any of them is.
+    /// W1: announces the offset up to which cells will be written, before any of them is.
     #[inline]
     fn announce(&mut self, end: u64) {
         if end > self.limit {
@@ -204,19 +180,19 @@ impl Writer {
         }
     }
 
-    /// Once per granule, and kept out of the way of a push.
+    /// Once per granule, so it is kept out of the way of a push.
     #[cold]
     #[inline(never)]
     fn announce_granule(&mut self, end: u64) {
         let limit = end.next_multiple_of(self.geometry.granule as u64);
         self.keep_head(self.geometry.oldest(limit));
         self.limit = limit;
-        // Release: who sees that a byte is gone from the ring, and then fences, sees that the boot head has it. (What orders
-        // it before the cells that it covers is the release fence of each push, W2.)
+        // Release: a reader that sees that a byte is gone from the ring, and then fences, sees that the boot head has it. (The
+        // release fence of each push, W2, orders it before the cells that it covers.)
         self.memory.intent().store(limit, Ordering::Release);
     }
 
-    /// Before the bytes before `oldest` go: copies those among them that belong into the boot head.
+    /// Copies bytes before `oldest`, which are about to go, into the boot head if they belong there.
     fn keep_head(&mut self, oldest: u64) {
         let from = self.kept.max(self.boot);
         let to = oldest.min(self.boot.saturating_add(self.geometry.head as u64));
@@ -224,7 +200,7 @@ impl Writer {
             return;
         }
         let Some(head) = self.geometry.head_run(self.boot, from, to) else { return };
-        // K1. Release: whoever reads a store below and then fences sees the `boot` that it belongs to.
+        // K1. Release: a reader that loads a store below and then fences sees the `boot` that it belongs to.
         fence(Ordering::Release);
         // K2. Relaxed: K1 orders the stores after the boot, K3 before `kept`. The loads are of this writer's own stores.
         let body = self.memory.body();
@@ -237,8 +213,8 @@ impl Writer {
         self.memory.kept().store(to, Ordering::Release);
     }
 
-    /// [`extend`](Self::extend) by what a guest writes at once, at most [`SHORT`] bytes: word by word, each shifted to where it
-    /// belongs, for what a long slice needs besides is more than that.
+    /// [`extend`](Self::extend) for at most [`SHORT`] bytes, as a guest writes them at once: word by word, each shifted to its lanes. The
+    /// preparations for a long slice would take longer than that.
     fn extend_short(&mut self, bytes: &[u8]) {
         let end = self.end + bytes.len() as u64;
         self.announce(end); // a short slice's W1
@@ -247,7 +223,7 @@ impl Writer {
         // W3, all Relaxed as in `push`.
         let lane = lane(self.end);
         let mut index = cell(self.end);
-        // What of a word is left for the next cell. (A shift by all of a word would be none.)
+        // The part of a word that is left for the next cell. (A shift by the whole word would be a shift by 0.)
         let beyond = |word: u64| word >> 8 >> (8 * (WORD - 1 - lane));
         let (words, rest) = bytes.as_chunks::<WORD>();
         for word in words {
@@ -279,7 +255,7 @@ impl Writer {
         self.announce(end); // W1
         fence(Ordering::Release); // W2, as in `push`
 
-        // W3, all Relaxed as in `push`: first what completes the partial word, then whole words, then what begins one.
+        // W3, all Relaxed as in `push`: first the rest of the partial word, then whole words, then the beginning of a word.
         let body = self.memory.body();
         let mut at = self.end;
         let mut rest = bytes;
@@ -320,11 +296,11 @@ impl fmt::Debug for Writer {
 
 /// Fewer than eight bytes in the low lanes of a word.
 fn partial_word(bytes: &[u8]) -> u64 {
-    // Not a copy into an array, which would be a call of `memcpy` for these few.
+    // A copy into an array would be a call of `memcpy` for these few bytes.
     bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
-/// Stores each word in its cell, eight in a turn of the loop, which is a tenth faster than one.
+/// Stores each word in its cell, eight in each iteration, which is a tenth faster than one.
 fn store_words(cells: &[AtomicU64], words: &[[u8; WORD]]) {
     let (cell_lines, cells) = cells.as_chunks::<8>();
     let (word_lines, words) = words.as_chunks::<8>();

@@ -13,20 +13,20 @@ use std::{
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 use vuart_scrollback::{Doorbell, Scrollback, Sleeper, SleeperError};
 
-/// A lost wake-up is one that has not come after so long. Nothing is measured with it.
+/// A wake-up that has not come after this time is lost. Nothing is measured with it.
 const LOST: Duration = Duration::from_secs(60);
 
 fn sleeper(doorbell: &Doorbell) -> Sleeper {
     doorbell.sleeper().expect("a place and an eventfd")
 }
 
-/// Somebody else's event loop.
+/// An event loop of another crate.
 struct Loop(Epoll);
 
 impl Loop {
     fn new(sleeper: &Sleeper) -> Self {
         let epoll = Epoll::new().expect("an epoll");
-        // Miri knows no other trigger than the edge.
+        // Miri knows only the edge trigger.
         let events = if cfg!(miri) { EventSet::IN | EventSet::EDGE_TRIGGERED } else { EventSet::IN };
         epoll
             .ctl(ControlOperation::Add, sleeper.as_raw_fd(), EpollEvent::new(events, 0))
@@ -87,7 +87,7 @@ fn it_can_be_rung_unarmed() {
 }
 
 #[test]
-fn only_those_who_are_armed_are_woken() {
+fn only_armed_sleepers_are_woken() {
     let doorbell = Doorbell::new();
     let mut sleepers = [(); 3].map(|()| sleeper(&doorbell));
     sleepers[0].arm();
@@ -114,7 +114,7 @@ fn there_are_as_many_places_as_bits() {
 }
 
 #[test]
-fn one_who_has_gone_is_woken_no_more_and_leaves_nothing_behind() {
+fn a_sleeper_that_has_gone_is_not_woken_and_leaves_nothing_behind() {
     let doorbell = Doorbell::new();
     let mut first = sleeper(&doorbell);
     let fd = first.as_raw_fd();
@@ -126,7 +126,7 @@ fn one_who_has_gone_is_woken_no_more_and_leaves_nothing_behind() {
 
     let mut second = sleeper(&doorbell);
     assert_eq!(second.as_raw_fd(), fd, "the eventfd is used again");
-    assert!(!second.acknowledge(), "but not what it was rung for before");
+    assert!(!second.acknowledge(), "without the ring for the first");
 }
 
 /// A sleeper and its doorbell may go in any order.
@@ -149,7 +149,7 @@ fn a_wait_ends_when_it_is_ready_or_the_time_is_up() {
     assert!(!sleeper.wait(|| false, Some(Duration::from_micros(10))).expect("a wait"));
     assert!(!doorbell.ring_if_armed(), "it is over");
 
-    // What comes just before it sleeps.
+    // Data comes just before it sleeps.
     let mut looks = 0;
     let late = || {
         looks += 1;
@@ -162,8 +162,8 @@ fn a_wait_ends_when_it_is_ready_or_the_time_is_up() {
     assert!(!sleeper.wait(|| false, Some(Duration::from_micros(10))).expect("a wait"));
 }
 
-/// By somebody else's event loop: each byte is written when the reader has taken the one before, so that it often is about to
-/// fall asleep.
+/// With an event loop of another crate. The writer writes each byte when the reader has taken the byte before, so that the reader is often
+/// about to fall asleep.
 #[test]
 fn no_wake_up_is_lost_in_a_loop() {
     const BYTES: u64 = if cfg!(miri) { 50 } else { 10_000 };
@@ -182,7 +182,7 @@ fn no_wake_up_is_lost_in_a_loop() {
         slept
     }
 
-    // The one there, the other back.
+    // One there, the other back.
     let [to_reader, to_writer] = [Doorbell::new(), Doorbell::new()];
     let (mut writer, scrollback) = Scrollback::new(Scrollback::MIN_CAPACITY).expect("an allowed capacity");
     let (mut answer, answers) = Scrollback::new(Scrollback::MIN_CAPACITY).expect("an allowed capacity");

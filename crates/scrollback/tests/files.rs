@@ -1,4 +1,4 @@
-//! Rings in memfds and files: read by others, adopted by the next writer, and damaged. And what options do to any ring.
+//! Rings in memfds and files: read by other processes, adopted by the next writer, and damaged. Also the options of any ring.
 
 #![cfg(not(miri))] // which has neither
 use std::fs::File;
@@ -11,7 +11,7 @@ use vuart_scrollback::{
 };
 
 const CAPACITY: usize = Scrollback::MIN_CAPACITY;
-/// Of the header.
+/// Words of the header.
 const PAGE: u64 = 4096;
 
 fn byte_at(offset: u64) -> u8 {
@@ -23,7 +23,7 @@ fn fill(writer: &mut Writer, count: u64) {
     writer.extend(&bytes);
 }
 
-/// Everything that can be read, in as many reads as it takes. Returns the declared holes.
+/// Reads all bytes that can be read. Returns the reported holes.
 #[track_caller]
 fn check(scrollback: &Scrollback, from: u64) -> Vec<(u64, u64)> {
     let mut reader = scrollback.reader_at(from);
@@ -46,7 +46,7 @@ fn check(scrollback: &Scrollback, from: u64) -> Vec<(u64, u64)> {
     }
 }
 
-/// For a file that may be on a disk, as the tests' files may.
+/// Options for a file that may be on a disk, as the tests' files may be.
 fn options() -> RingOptions {
     RingOptions::new(CAPACITY).with_disk(true)
 }
@@ -96,7 +96,7 @@ fn a_file_is_created_once_and_adopted_afterwards() {
     assert!(matches!(options().create_in(named.reopen().expect("a file")), Err(FileError::InUse)));
     assert!(matches!(options().adopt(named.reopen().expect("a file")), Err(FileError::InUse)));
     drop(writer);
-    // Handles that only read are in nobody's way.
+    // A handle that only reads does not keep a writer from adopting the ring.
     let error = options().create_in(named.reopen().expect("a file")).expect_err("what it holds is not lost");
     assert!(matches!(error, FileError::NotEmpty), "{error}");
 
@@ -107,7 +107,7 @@ fn a_file_is_created_once_and_adopted_afterwards() {
     assert_eq!(check(&scrollback, 4099), [(4203, scrollback.offset(Position::Newest(u64::MAX)))]);
 }
 
-/// The lanes of the cell in which the last writer has stopped, for each of them.
+/// The last writer stops in each lane of a cell.
 #[test]
 fn a_cell_is_completed_by_the_next_writer() {
     let (writer, scrollback) = options().create_memfd("test").expect("a memfd");
@@ -125,9 +125,9 @@ fn a_cell_is_completed_by_the_next_writer() {
     }
 }
 
-/// What a writer that was killed had announced and stored but not published, is overwritten.
+/// The next writer overwrites bytes that a killed writer had announced and stored, but not published.
 #[test]
-fn a_push_that_was_cut_short_never_was() {
+fn a_push_that_was_cut_short_is_overwritten() {
     let (mut writer, scrollback) = options().create_memfd("test").expect("a memfd");
     fill(&mut writer, 4099);
     drop(writer);
@@ -143,7 +143,7 @@ fn a_push_that_was_cut_short_never_was() {
 }
 
 #[test]
-fn the_layout_is_what_it_says() {
+fn the_layout_is_the_documented_one() {
     let (mut writer, scrollback) =
         options().with_start(11).with_boot_head(20).create_memfd("test").expect("a memfd");
     writer.extend(&[b'.'; 9]);
@@ -184,12 +184,12 @@ fn the_boot_head_keeps_the_newest_boot() {
         assert_eq!(scrollback.oldest(), 0);
         let kept = newest.min(1000);
         assert_eq!(check(&scrollback, 0), if newest > kept { vec![(kept, newest)] } else { vec![] });
-        // A read that begins in the hole.
+        // This read begins in the hole.
         let mut buf = [0; 8];
         let read = scrollback.read_at(kept, &mut buf);
         assert_eq!(read, Read { start: newest.max(kept), next: newest.max(kept) + 8, missed: newest - kept });
     }
-    // A boot in the midst of a cell. The one before it is forgotten at once.
+    // A boot begins within a cell. The head forgets the boot before it at once.
     assert_eq!((writer.mark(), scrollback.boot()), (50_000, 50_000));
     fill(&mut writer, 3);
     writer.mark();
@@ -197,7 +197,7 @@ fn the_boot_head_keeps_the_newest_boot() {
     assert_eq!((scrollback.oldest(), check(&scrollback, 0)), (newest, vec![(0, newest)]));
     fill(&mut writer, 4000);
     assert_eq!(scrollback.oldest(), scrollback.offset(Position::Newest(u64::MAX)));
-    // One byte of it is gone from the ring: it begins with the head from now on.
+    // One byte of the boot is gone from the ring: from now on the boot begins in the head.
     fill(&mut writer, 300);
     assert_eq!((scrollback.oldest(), check(&scrollback, 50_003)), (50_003, vec![]));
     fill(&mut writer, 30_000);
@@ -252,7 +252,7 @@ fn positions() {
     assert_eq!([0, 1, 15, 16].map(|count| at(Position::Newest(count))), [15, 14, 0, 0]);
     assert_eq!([at(Position::Oldest), at(Position::Boot), at(Position::Offset(9))], [0, 0, 9]);
 
-    // A line longer than the ring, and lines across the end of a buffer.
+    // A text line longer than the ring, and text lines across the end of a buffer.
     writer.extend(&[b'x'; 2 * CAPACITY]);
     assert_eq!(at(Position::NewestLines(1)), at(Position::Oldest));
     writer.extend(b"\n");
@@ -265,7 +265,7 @@ fn positions() {
     }
 }
 
-/// Lines are not counted across a hole.
+/// Text lines are not counted across a hole.
 #[test]
 fn positions_from_the_end_do_not_lead_into_the_boot_head() {
     let (mut writer, scrollback) = RingOptions::new(CAPACITY).with_boot_head(100).create().expect("a ring");
@@ -284,7 +284,7 @@ fn options_are_checked() {
     assert_eq!(error, OptionsError::BootHead { head });
     assert!(matches!(options().with_boot_head(usize::MAX).create_memfd("test"), Err(FileError::Options(_))));
     assert!(matches!(RingOptions::new(1).create_in(tempfile().expect("a file")), Err(FileError::Options(_))));
-    // A file that can't be had is left as it was.
+    // A file that is refused stays as it was.
     let file = NamedTempFile::new().expect("a file");
     let unwritable = File::open(file.path()).expect("a file for reading");
     assert!(matches!(options().create_in(unwritable), Err(FileError::Io { .. })));
@@ -325,7 +325,7 @@ fn damage_is_found() {
     assert!(matches!(damage(24, u64::MAX), (Some(LayoutError::Sizes(_)), Some(_), Some(_))));
     assert!(matches!(damage(32, (1 << 63) + 1), (Some(LayoutError::Sizes(_)), Some(_), Some(_))));
     let offsets = Some(LayoutError::Offsets);
-    // Some of these can be read: a writer that is alive may have left one of the words behind for a moment.
+    // Some of these can be read: a live writer may have left one of the words behind for a moment.
     assert_eq!(damage(32, 10_001), (offsets, None, offsets), "an origin after the end");
     assert_eq!(damage(128, 10_241), (offsets, None, offsets), "a tail after the intent");
     assert_eq!(damage(128, 9000), (None, None, offsets), "a tail long before the intent");
@@ -338,7 +338,7 @@ fn damage_is_found() {
 }
 
 #[test]
-fn what_is_no_ring_is_refused() {
+fn a_file_that_is_no_ring_is_refused() {
     let file = tempfile().expect("a file");
     for text in [&b""[..], b"vuartrng", &[b'x'; 10_000]] {
         file.set_len(0).expect("empty");
@@ -353,7 +353,7 @@ fn what_is_no_ring_is_refused() {
     assert_eq!(error.to_string(), "can't read the ring's file: Is a directory (os error 21)");
 }
 
-/// A copy, cut off: what a full disk leaves.
+/// A copy that was cut off, as by a full disk.
 #[test]
 fn a_file_that_was_cut_off_is_refused() {
     let (mut writer, scrollback) = options().create_memfd("test").expect("a memfd");
@@ -387,7 +387,7 @@ fn a_memfd_is_sealed() {
         }
         result => result.expect("a seal"),
     }
-    // Nobody writes any more, but the writer.
+    // Only the writer can write now.
     assert!(file.write_all_at(b"nonsense", PAGE).is_err());
     fill(&mut writer, 5000);
     check(&Scrollback::map(&file).expect("a ring"), 0);
@@ -398,7 +398,7 @@ fn a_memfd_is_sealed() {
     assert!(matches!(scrollback.seal(), Err(FileError::Io { doing: "seal", .. })));
 }
 
-/// Where the tests' files are, and where there is memory, if there is.
+/// Tries the directory of the tests' files, and a directory in memory, if there is one.
 #[test]
 fn a_file_on_a_disk_is_refused() {
     let in_memory = |file: &File| {
@@ -411,7 +411,7 @@ fn a_file_on_a_disk_is_refused() {
         let (writer, _) = RingOptions::new(CAPACITY).adopt(file).expect("the ring that was just made");
         assert_eq!(writer.end(), 0);
     }
-    // Any other file system will do to show it, and this one is everywhere.
+    // Any other file system would do as well. This one is everywhere.
     assert!(!in_memory(&File::open("/proc/version").expect("/proc")), "/proc is no tmpfs");
 }
 
@@ -422,7 +422,7 @@ fn faults() -> u64 {
     fields.split(' ').nth(7).expect("fields").parse().expect("a number")
 }
 
-/// How many page faults writing a whole ring costs.
+/// The page faults of writing a whole ring.
 fn faults_of_a_lap(mut writer: Writer, ahead: &Scrollback, step: u64) -> u64 {
     let bytes: Vec<u8> = (0..step).map(byte_at).collect();
     writer.extend(&bytes[..1]); // The code, and the writer itself.
@@ -470,7 +470,7 @@ fn a_writer_takes_no_page_fault_where_the_ring_was_touched() {
     }
 }
 
-/// How much of the process's largest mappings, from `least` bytes on, is in memory: in kilobytes.
+/// The part that is in memory of the process's mappings of at least `least` bytes, in kilobytes.
 fn resident(least: u64) -> u64 {
     let maps = std::fs::read_to_string("/proc/self/smaps").expect("/proc");
     let mut size = 0;
@@ -491,7 +491,7 @@ fn resident(least: u64) -> u64 {
 /// The kernel may have put other tests' rings beside this one, into the same mapping.
 #[test]
 fn an_idle_ring_takes_almost_no_memory() {
-    // Not the largest there is, which a small machine refuses.
+    // Not the largest capacity, which a small machine refuses.
     const LARGE: usize = 256 << 20;
     let rings = [
         RingOptions::new(LARGE).with_boot_head(LARGE).create().expect("a ring"),
@@ -505,13 +505,13 @@ fn an_idle_ring_takes_almost_no_memory() {
 }
 
 #[test]
-fn what_a_process_left_that_was_killed_while_it_made_a_ring_is_made_anew() {
+fn a_file_of_a_process_that_was_killed_while_it_made_a_ring_is_used_again() {
     let named = NamedTempFile::new().expect("a file");
     let (writer, scrollback) = options().create_in(named.reopen().expect("a file")).expect("a ring");
     let len = scrollback.file().expect("a file").metadata().expect("a file").len();
     drop((writer, scrollback));
     let file = named.reopen().expect("a file");
-    // Reserved, and nothing written.
+    // The memory is reserved, and no byte is written.
     file.set_len(0).expect("empty");
     file.set_len(len).expect("zeros");
     assert!(matches!(options().adopt(named.reopen().expect("a file")), Err(FileError::Layout(_))));
@@ -519,7 +519,7 @@ fn what_a_process_left_that_was_killed_while_it_made_a_ring_is_made_anew() {
     fill(&mut writer, 3);
     drop(writer);
 
-    // Anything else stays as it is.
+    // Any other file stays as it is.
     for (at, byte) in [(0, b'x'), (len - 1, b'x')] {
         file.set_len(0).expect("empty");
         file.set_len(len).expect("zeros");
@@ -535,7 +535,7 @@ fn what_a_process_left_that_was_killed_while_it_made_a_ring_is_made_anew() {
 fn a_ring_that_can_not_be_made_leaves_an_empty_file() {
     let named = NamedTempFile::new().expect("a file");
     let write_only = File::options().write(true).open(named.path()).expect("a file for writing");
-    // Its memory can be reserved, but it can't be mapped.
+    // The memory can be reserved and cannot be mapped.
     let error = options().create_in(write_only).expect_err("no reading");
     assert!(matches!(error, FileError::Io { doing: "map" | "read", .. }), "{error}");
     assert_eq!(named.as_file().metadata().expect("a file").len(), 0);
@@ -570,7 +570,7 @@ fn a_ring_that_began_as_late_as_can_be_is_adopted() {
     assert_eq!(check(&adopted, Scrollback::MAX_START).len(), 1);
 }
 
-/// Boots come all the time, and each copy is one that could have been.
+/// Boots begin all the time, and each copy is of a possible moment.
 #[test]
 fn a_copy_of_a_live_ring_does_not_contradict_itself() {
     let (mut writer, scrollback) = options().with_boot_head(600).create_memfd("test").expect("a memfd");
@@ -592,7 +592,7 @@ fn a_copy_of_a_live_ring_does_not_contradict_itself() {
     });
 }
 
-/// A head that has more than the ring ever had is none.
+/// A head with more bytes than the ring ever had is left out.
 #[test]
 fn a_copy_has_no_bytes_that_were_not_there() {
     let (mut writer, scrollback) = options().with_boot_head(600).create_memfd("test").expect("a memfd");
@@ -641,7 +641,7 @@ fn the_boot_head_is_touched_before_it_is_filled() {
     assert!(!scrollback.touch_ahead(64 << 10).expect("a system that can"));
 }
 
-/// Whoever maps a ring only to read can't touch it for its writer, and is told so once.
+/// A process that maps a ring read-only cannot touch memory for the writer. It gets the error once.
 #[test]
 fn a_ring_that_is_mapped_to_read_is_not_touched() {
     let (_writer, scrollback) = options().create_memfd("test").expect("a memfd");

@@ -1,8 +1,8 @@
-//! A writer whose process is killed in the midst of it, a hundred times: what it leaves is what it wrote, up to the byte in
-//! flight, and the next writer goes on with it.
+//! A writer's process is killed while it writes, a hundred times. It leaves the bytes that it wrote, up to the byte in flight, and the next
+//! writer goes on after them.
 //!
-//! The victim is this test program, started again. Before and after each call it notes in a page of its own what it does,
-//! so that the checks are exact.
+//! The victim is this test program, started again. Before and after each call it makes a note in a page of its own, so that the checks
+//! are exact.
 
 #![cfg(not(miri))] // It has no processes.
 
@@ -31,7 +31,7 @@ use support::Random;
 const RINGS: u32 = 10;
 const KILLS: u32 = 10;
 
-/// What the victim is told.
+/// The victim's environment variables.
 const RING: &str = "VUART_KILLED_RING";
 const NOTES: &str = "VUART_KILLED_NOTES";
 const SEED: &str = "VUART_KILLED_SEED";
@@ -40,7 +40,7 @@ const LIFE: &str = "VUART_KILLED_LIFE";
 /// A prime, so that offsets a capacity apart hold different bytes.
 const PERIOD: usize = 8191;
 
-/// The longest slice that is written in one call.
+/// The longest slice of one call, in bytes.
 const SLICE_MAX: u64 = 9000;
 
 fn choose<T: Copy>(random: &mut Random, from: &[T]) -> T {
@@ -51,7 +51,7 @@ fn index(number: u64) -> usize {
     usize::try_from(number).expect("small")
 }
 
-/// What a writer writes at consecutive offsets. The next one writes other bytes there.
+/// The bytes of a writer at consecutive offsets. The next writer writes other bytes there.
 struct Pattern(Vec<u8>);
 
 impl Pattern {
@@ -66,7 +66,7 @@ impl Pattern {
     }
 }
 
-/// What the victim is about to do and what it has done, in offsets.
+/// The victim's notes, in offsets: what it is about to do, and what it has done.
 struct Notes(Mapping);
 
 impl Notes {
@@ -87,7 +87,7 @@ impl Notes {
     }
 }
 
-/// The memory or file that a ring or the notes are in, and how another process opens it.
+/// The memory or file of a ring or of the notes, and the path by which another process opens it.
 fn path(file: &File) -> String {
     format!("/proc/{}/fd/{}", process::id(), file.as_raw_fd())
 }
@@ -96,7 +96,7 @@ fn open(path: &str) -> File {
     File::options().read(true).write(true).open(path).expect("a file that another process has")
 }
 
-/// Not a test by itself: the process that is killed.
+/// The process that is killed. It is no test by itself.
 #[test]
 #[ignore = "it writes until it is killed; the other test starts it"]
 fn victim() {
@@ -116,7 +116,7 @@ fn victim() {
             }
             1..=16 => {
                 for _ in 0..random.below(2000) {
-                    // What is begun is noted before what is done, as each write begins with a release fence.
+                    // The beginning is noted before the work, because each write begins with a release fence.
                     notes.begun().store(writer.end() + 1, Release);
                     writer.push(pattern.at(life, writer.end(), 1)[0]);
                     notes.finished().store(writer.end(), Release);
@@ -133,20 +133,21 @@ fn victim() {
     }
 }
 
-/// Where the kills were.
+/// The moments of the kills.
 #[derive(Debug, Default)]
 struct Moments {
     /// Between two calls.
     outside: u32,
     /// Within a call.
     inside: u32,
-    /// Of these, before the last byte of the call could be read.
+    /// Of the kills within a call: before the last byte of the call could be read.
     in_flight: u32,
-    /// Of these, after cells had been announced that nobody could read yet.
+    /// Of the kills within a call: after cells had been announced that could not be read yet.
     announced: u32,
-    /// Of these, after the byte at the end was stored and before it could be read, which may be by chance.
+    /// Of the kills within a call: after the byte at the end was stored and before it could be read. (The old byte may be the same by
+    /// chance.)
     stored: u32,
-    /// In the midst of a mark.
+    /// Within a mark.
     marking: u32,
 }
 
@@ -175,7 +176,7 @@ impl Victim {
             assert!(ended.is_none(), "the victim has ended by itself: {ended:?}");
             thread::yield_now();
         }
-        // Not for anything to happen: the moment is to be any.
+        // This waits for no event: it makes the moment random.
         let until = Instant::now() + moment;
         while Instant::now() < until {
             hint::spin_loop();
@@ -190,7 +191,7 @@ impl Drop for Victim {
     }
 }
 
-/// One ring, and what must be in it.
+/// A ring, and the bytes that must be in it.
 struct Ring {
     file: File,
     notes_file: File,
@@ -198,7 +199,7 @@ struct Ring {
     origin: u64,
     head: usize,
     pattern: Pattern,
-    /// Where the writers that are dead have stopped.
+    /// The offsets at which the dead writers have stopped.
     lives: Vec<u64>,
 }
 
@@ -226,14 +227,14 @@ impl Ring {
         Self { file, notes_file, notes, origin, head, pattern, lives }
     }
 
-    /// A word of the header, as `layout` has it.
+    /// A word of the header, by `layout`.
     fn word(&self, index: u64) -> u64 {
         let mut word = [0; 8];
         self.file.read_exact_at(&mut word, 8 * index).expect("a header");
         u64::from_ne_bytes(word)
     }
 
-    /// Checks what the killed writer has left, and says at what moment that was.
+    /// Checks the bytes that the killed writer has left, and finds the moment of the kill.
     fn check_left(&mut self, moments: &mut Moments) {
         let (begun, finished) = (self.notes.begun().load(Acquire), self.notes.finished().load(Acquire));
         let loaded = Scrollback::load(&self.file).expect("a ring");
@@ -270,17 +271,17 @@ impl Ring {
         moments.marking += u32::from(marking != marked);
     }
 
-    /// Checks everything that can be read: that it is enough, that it is right, and that holes are where they may be.
+    /// Checks all bytes that can be read: they are enough, they are right, and holes are only where they may be.
     fn check_readable(&self, scrollback: &Scrollback) {
         let (end, boot) = (scrollback.end(), scrollback.boot());
         assert!(self.origin <= boot && boot <= end);
-        // What the ring promises to retain, without the boot head.
+        // The bytes that the ring promises to retain, without the boot head.
         let retained = (scrollback.retained() as u64).min(end - self.origin);
         let newest = scrollback.offset(Position::Newest(u64::MAX));
         assert!(end - newest >= retained, "{scrollback:?}: {retained} bytes are promised");
         let readable = if newest == end { vec![] } else { vec![(newest, end)] };
         assert_eq!(self.read(scrollback, newest), readable);
-        // What the boot head promises, wherever it is.
+        // The bytes that the boot head promises, in the head or in the ring.
         let head = (self.head as u64).min(end - boot);
         let pieces = self.read(scrollback, boot);
         if self.head > 0 && boot < end {
@@ -296,7 +297,7 @@ impl Ring {
         }
     }
 
-    /// Reads from `from` to the end, checks each byte, and returns what there was, as ranges between holes.
+    /// Reads from `from` to the end, checks each byte, and returns the ranges between holes.
     fn read(&self, scrollback: &Scrollback, from: u64) -> Vec<(u64, u64)> {
         let mut pieces: Vec<(u64, u64)> = Vec::new();
         let mut reader = scrollback.reader_at(from);
@@ -317,7 +318,7 @@ impl Ring {
         }
     }
 
-    /// What all the writers have written there.
+    /// The bytes that the writers have written there.
     fn expected(&self, from: u64, to: u64) -> Vec<u8> {
         let mut expected = Vec::new();
         let mut at = from;
@@ -357,7 +358,7 @@ impl Ring {
 }
 
 #[test]
-fn what_a_killed_writer_leaves_is_what_it_wrote_and_the_next_one_goes_on() {
+fn a_killed_writer_leaves_the_bytes_it_wrote_and_the_next_writer_goes_on() {
     let seed = env::var("VUART_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
         SystemTime::UNIX_EPOCH
             .elapsed()
@@ -390,7 +391,7 @@ fn what_a_killed_writer_leaves_is_what_it_wrote_and_the_next_one_goes_on() {
     assert!(moments.inside > 0 && moments.in_flight > 0, "none was in the midst of writing");
 }
 
-/// The first byte was announced to the test (`begun`), and not yet written.
+/// The victim had noted the first byte (`begun`), and not written it yet.
 #[test]
 fn killed_before_the_first_byte() {
     for seed in 0..8 {
@@ -403,8 +404,8 @@ fn killed_before_the_first_byte() {
     }
 }
 
-/// The moment is too short to be met often: the boot head has taken bytes over, and what they make room for in the ring, among
-/// it what was before the boot, is not announced yet.
+/// Kills hardly ever meet this short moment: the boot head has taken bytes over, and the announcement that removes them from the ring,
+/// with the bytes before the boot, has not been made yet.
 #[test]
 fn killed_between_the_boot_head_and_the_announcement() {
     let (mut writer, scrollback) =

@@ -1,4 +1,4 @@
-//! Random sequences of writes and reads, against a model that forgets nothing.
+//! Random sequences of writes and reads, compared with a model that keeps every byte.
 
 use proptest::{collection::vec, prelude::*};
 use vuart_scrollback::{Position, RingOptions, Scrollback};
@@ -11,7 +11,7 @@ enum Step {
         len: usize,
         first: u8,
     },
-    /// `from` as a distance back from the end, negative for the future.
+    /// Reads `from` bytes before the end; a negative number is in the future.
     Read {
         back: i64,
         size: usize,

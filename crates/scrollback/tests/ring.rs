@@ -1,4 +1,4 @@
-//! What a reader is told, in the cases that have edges.
+//! The results of reads, in the edge cases.
 
 use vuart_scrollback::{CapacityError, OptionsError, Read, Scrollback, Writer};
 
@@ -63,7 +63,7 @@ fn an_empty_ring_has_nothing_to_read() {
 
 #[test]
 fn each_way_of_writing_each_way_of_reading() {
-    // All alignments of a push, a slice and a read against the 8-byte cells.
+    // Every alignment of a push, a slice and a read to the 8-byte cells.
     let step = if cfg!(miri) { 5 } else { 1 };
     for lead in (0..9).step_by(step) {
         for len in (0..26).step_by(step) {
@@ -98,7 +98,7 @@ fn reading_leaves_the_bytes() {
 }
 
 #[test]
-fn a_lapped_reader_is_told_how_much_it_missed() {
+fn a_lapped_reader_learns_how_much_it_missed() {
     let (mut writer, scrollback) = ring();
     let (rounds, len) = if cfg!(miri) { (4, 2333) } else { (100, 333) };
     for _ in 0..rounds {
@@ -111,7 +111,7 @@ fn a_lapped_reader_is_told_how_much_it_missed() {
         let read = scrollback.read_at(0, &mut buf);
         assert_eq!(read, Read { start: oldest, next: end, missed: oldest });
         check(read, 0, &buf);
-        // Without a place to put bytes, the loss is told all the same.
+        // The loss is reported even into an empty buffer.
         assert_eq!(scrollback.read_at(0, &mut []), Read { start: oldest, next: oldest, missed: oldest });
     }
 }
@@ -167,7 +167,7 @@ fn offsets_go_on_from_a_start() {
 }
 
 #[test]
-fn a_reader_moves_over_what_it_reads() {
+fn a_read_moves_the_cursor_over_its_bytes() {
     let (mut writer, scrollback) = ring();
     let mut reader = scrollback.reader_at(scrollback.end());
     fill(&mut writer, 20);
@@ -183,7 +183,7 @@ fn a_reader_moves_over_what_it_reads() {
 }
 
 #[test]
-fn a_peek_moves_over_what_is_gone_only() {
+fn a_peek_moves_the_cursor_over_missed_bytes_only() {
     let (mut writer, scrollback) = ring();
     let mut reader = scrollback.reader_at(0);
     fill(&mut writer, 2 * CAPACITY);

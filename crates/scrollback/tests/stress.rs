@@ -1,6 +1,6 @@
-//! A fast writer and readers beside it: each byte read is the one written at that offset, each loss is exact.
+//! A fast writer with readers beside it: each byte that is read is the byte written at that offset, and each loss is exact.
 //!
-//! On x86 this finds mistakes in the arithmetic, and few in the orderings; those are for the models.
+//! On x86 this finds mistakes in the arithmetic, and few in the orderings. The models find those.
 
 mod support;
 
@@ -14,8 +14,8 @@ use support::Random;
 
 const BYTES: u64 = if cfg!(miri) { 5 << 10 } else { 32 << 20 };
 
-/// A table of the bytes that belong at consecutive offsets, by which they are compared a slice at a time. Its length is
-/// a prime, so that offsets a capacity apart hold different bytes.
+/// The bytes that belong at consecutive offsets, to compare a slice at a time. The period is a prime, so that offsets a capacity apart
+/// hold different bytes.
 fn pattern() -> Vec<u8> {
     let mut pattern: Vec<u8> = Vec::with_capacity(2 * PERIOD);
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
@@ -64,8 +64,8 @@ fn follow(mut reader: Reader, size: usize) -> Totals {
 }
 
 fn stress(capacity: usize, slice: usize) {
-    // At full speed the writer laps the readers nearly all the time: they are overtaken while they copy. When it lets them
-    // catch up now and then, they see most of the bytes.
+    // At full speed the writer laps the readers nearly all the time, while they copy. If it lets them catch up now and then, they see
+    // most of the bytes.
     run(capacity, slice, false);
     run(capacity, slice, true);
 }
@@ -118,7 +118,7 @@ fn large_slices_in_a_larger_ring() {
     stress(64 << 10, 5000);
 }
 
-/// Each reader has a way of its own, drawn from a seed: how much it reads at once, where it begins, how often it begins anew.
+/// A reader that behaves at random, by a seed: it draws how much it reads at once, where it begins, and how often it begins again.
 struct Wanderer {
     reader: Reader,
     random: Random,
@@ -140,11 +140,11 @@ impl Wanderer {
         }
     }
 
-    /// Reads until it stands at the end of what is written.
+    /// Reads until its cursor is at the end.
     fn run(mut self, scrollback: &Scrollback, over: &AtomicBool) -> Totals {
         let (mut begun, mut accounted) = (0, 0);
         loop {
-            // Before the read: what was written before the end is read.
+            // Before the read, which then has the bytes before the end.
             let last = over.load(Ordering::Acquire);
             let at = self.reader.cursor();
             let read = self.reader.read(&mut self.buf);
@@ -152,7 +152,7 @@ impl Wanderer {
             let expected = expected(&self.pattern, read.start, read.len());
             assert!(self.buf[..read.len()] == *expected, "{read:?} from {at}");
             assert!(read.next <= scrollback.end(), "{read:?} from {at}");
-            // Nothing is given up that the ring is sure to have. The fence: this end is not before what the read has seen.
+            // No byte is given up that the ring retains for sure. With the fence, this end is not before the one that the read has seen.
             fence(Ordering::Acquire);
             let sure = scrollback.end().saturating_sub(scrollback.retained() as u64);
             assert!(read.missed == 0 || read.start <= sure, "{read:?} from {at}");
@@ -160,7 +160,7 @@ impl Wanderer {
             self.totals.missed += read.missed;
             self.totals.reads += 1;
             accounted += read.missed + read.len() as u64;
-            // Each offset that the cursor came by was read or missed, once.
+            // Each offset that the cursor passed was read or missed, once.
             assert_eq!(accounted, self.reader.cursor() - begun);
             if read.is_empty() && read.missed == 0 {
                 if last {
@@ -185,11 +185,11 @@ impl Wanderer {
     }
 }
 
-/// The capacity of the ring for the wanderers.
+/// The capacity of the ring for the random readers, in bytes.
 const STRESSED: usize = 64 << 10;
 
-/// The writer at full speed, in pieces of all sizes, with a boot now and then, and eight readers beside it. For a second, unless
-/// `VUART_STRESS_SECONDS` says otherwise; `VUART_SEED` repeats what was drawn, though not how the threads took turns.
+/// The writer writes at full speed, in pieces of all sizes, with a boot now and then, and eight readers run beside it. It takes a second,
+/// or `VUART_STRESS_SECONDS`. `VUART_SEED` repeats the random numbers, but not the scheduling of the threads.
 #[test]
 #[cfg_attr(miri, ignore = "it is made of luck; the models are for Miri")]
 fn eight_readers() {

@@ -73,28 +73,37 @@ impl<D> Shared<D> {
         self.0.with(f)
     }
 
-    /// An access that may push output and does not ring for it.
+    /// Makes an access that does not ring for its output, and rings after it. `end` is the offset of the next byte of output.
     #[inline]
-    fn write_with(&self, access: impl FnOnce(&mut D)) {
-        // Dropped after the mutex is unlocked, also when a trigger panics: what was pushed before that is told of.
-        let _rings = Rings(&self.0.doorbell);
-        self.0.with(access);
+    fn write_with(&self, end: impl Fn(&D) -> u64, access: impl FnOnce(&mut D)) {
+        // Dropped after the mutex is unlocked.
+        let mut ring = RingOnDrop { doorbell: &self.0.doorbell, due: true };
+        ring.due = self.0.with(|device| {
+            let before = end(device);
+            access(device);
+            end(device) != before
+        });
     }
 }
 
-/// Rings when it is dropped.
-struct Rings<'a>(&'a Doorbell);
+/// Rings when it is dropped, if that is due. It is due when a trigger panics, too: the access may have pushed output before.
+struct RingOnDrop<'a> {
+    doorbell: &'a Doorbell,
+    due: bool,
+}
 
-impl Drop for Rings<'_> {
+impl Drop for RingOnDrop<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.ring_if_armed_after_unlock();
+        if self.due {
+            self.doorbell.ring_if_armed_after_unlock();
+        }
     }
 }
 
 /// A mutex that panics where a thread would wait for itself.
 struct Lock<D> {
-    /// The thread that holds `device`, by its [token](token), or [`NO_THREAD`].
+    /// The thread that holds `device`, by its [token], or [`NO_THREAD`].
     holder: AtomicUsize,
     device: Mutex<D>,
     /// The console's.
@@ -181,7 +190,7 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write`].
     pub fn write(&self, offset: u64, data: &[u8]) {
-        self.write_with(|port| port.write_and_ring(offset, data, Ring::Caller));
+        self.write_with(SerialPort::output_end, |port| port.write_and_ring(offset, data, Ring::Caller));
     }
 
     /// [`SerialPort::read_string`].
@@ -191,7 +200,9 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write_string`].
     pub fn write_string(&self, offset: u64, data: &[u8]) {
-        self.write_with(|port| port.write_string_and_ring(offset, data, Ring::Caller));
+        self.write_with(SerialPort::output_end, |port| {
+            port.write_string_and_ring(offset, data, Ring::Caller)
+        });
     }
 
     /// [`SerialPort::read_register`].
@@ -201,7 +212,9 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write_register`].
     pub fn write_register(&self, register: u8, value: u8) {
-        self.write_with(|port| port.write_register_and_ring(register, value, Ring::Caller));
+        self.write_with(SerialPort::output_end, |port| {
+            port.write_register_and_ring(register, value, Ring::Caller)
+        });
     }
 }
 
@@ -229,6 +242,9 @@ impl<T: Trigger> Shared<MmioPort<T>> {
 
     /// [`MmioPort::write`].
     pub fn write(&self, offset: u64, data: &[u8]) {
-        self.write_with(|port| port.write_and_ring(offset, data, Ring::Caller));
+        self.write_with(
+            |mmio| mmio.port().output_end(),
+            |port| port.write_and_ring(offset, data, Ring::Caller),
+        );
     }
 }

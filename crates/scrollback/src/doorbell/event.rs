@@ -1,4 +1,4 @@
-//! What a thread sleeps on.
+//! The event that a thread sleeps on.
 
 use std::{io, os::fd::OwnedFd, time::Duration};
 
@@ -7,15 +7,15 @@ use rustix::{
     io::{Errno, read, write},
 };
 
-/// A thing that stays set until it is cleared, and that one thread can wait for.
+/// An event that stays set until it is cleared. One thread can wait for it.
 pub(crate) trait Event {
-    /// Does not block.
+    /// Sets it. Does not block.
     fn set(&self);
 
-    /// Whether it was set. Does not block.
+    /// Clears it. Returns whether it was set. Does not block.
     fn clear(&self) -> bool;
 
-    /// Until it is set, or the time is up, or for no reason.
+    /// Waits until it is set or the time is up. May return early for no reason.
     fn wait(&self, timeout: Option<Duration>) -> io::Result<()>;
 }
 
@@ -31,7 +31,7 @@ impl EventFd {
 
 impl Event for EventFd {
     fn set(&self) {
-        // The only failure is EAGAIN, that the counter is full: the file descriptor is readable then.
+        // The only failure is EAGAIN: the counter is full, so the file descriptor is readable.
         let _ = write(&self.0, &1_u64.to_ne_bytes());
     }
 
@@ -41,7 +41,7 @@ impl Event for EventFd {
     }
 
     fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
-        // A time that can't be said is for ever.
+        // A time that is too long for the type is for ever.
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),

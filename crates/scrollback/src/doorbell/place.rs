@@ -1,17 +1,18 @@
-//! One sleeper's place among the others, and its loop.
+//! A sleeper's place among the others, and its loop.
 
 use std::{
     io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{event::Event, sleepers::Sleepers, sync::Arc};
+use super::{event::Event, sleepers::Sleepers};
 
-/// A bit, until it is dropped.
+/// A bit of the sleepers' words, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Claim<E> {
-    pub(super) sleepers: Arc<Sleepers<E>>,
-    pub(super) bit: u64,
+struct Claim<E> {
+    sleepers: Arc<Sleepers<E>>,
+    bit: u64,
 }
 
 impl<E> Drop for Claim<E> {
@@ -20,14 +21,28 @@ impl<E> Drop for Claim<E> {
     }
 }
 
-/// Who sleeps in it does so alone: hence `&mut`.
+/// A place among the sleepers. Only one thread sleeps in it: hence `&mut`.
 #[derive(Debug)]
 pub(crate) struct Place<E> {
-    pub(super) claim: Claim<E>,
-    pub(super) event: Arc<E>,
+    claim: Claim<E>,
+    event: Arc<E>,
 }
 
-impl<E> Place<E> {
+impl<E: Event> Place<E> {
+    /// Takes the first free place. Returns `None` if all are taken.
+    pub(crate) fn enter<Error>(
+        sleepers: &Arc<Sleepers<E>>,
+        make: impl FnOnce() -> Result<E, Error>,
+    ) -> Result<Option<Self>, Error> {
+        let Some(bit) = sleepers.enter() else { return Ok(None) };
+        // First, so that an error leaves the place.
+        let claim = Claim { sleepers: Arc::clone(sleepers), bit };
+        let Some(event) = sleepers.event(bit, make)? else { return Ok(None) };
+        // A ring for the place's last sleeper may be left.
+        event.clear();
+        Ok(Some(Self { claim, event }))
+    }
+
     pub(crate) fn event(&self) -> &E {
         &self.event
     }
@@ -35,27 +50,25 @@ impl<E> Place<E> {
     pub(crate) fn arm(&mut self) {
         self.claim.sleepers.arm(self.claim.bit);
     }
-}
 
-impl<E: Event> Place<E> {
     pub(crate) fn acknowledge(&mut self) -> bool {
         self.claim.sleepers.disarm(self.claim.bit);
         self.event.clear()
     }
 
+    /// Sleeps until `ready` or until the time is up. Returns whether it is ready.
     pub(crate) fn wait(
         &mut self,
         mut ready: impl FnMut() -> bool,
         timeout: Option<Duration>,
     ) -> io::Result<bool> {
-        // A moment beyond all time is none.
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = Deadline::after(timeout);
         loop {
             if ready() {
                 return Ok(true);
             }
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            let left = deadline.left();
+            if left == Some(Duration::ZERO) {
                 return Ok(false);
             }
             self.arm();
@@ -67,5 +80,35 @@ impl<E: Event> Place<E> {
                 return Ok(true);
             }
         }
+    }
+
+    /// The same without arming: only an unconditional ring ends the sleep before its time.
+    pub(crate) fn pause(&mut self, mut ready: impl FnMut() -> bool, timeout: Duration) -> io::Result<bool> {
+        let deadline = Deadline::after(Some(timeout));
+        loop {
+            // Before the look: a ring that comes after it ends the sleep.
+            self.event.clear();
+            if ready() {
+                return Ok(true);
+            }
+            let left = deadline.left();
+            if left == Some(Duration::ZERO) {
+                return Ok(false);
+            }
+            self.event.wait(left)?;
+        }
+    }
+}
+
+/// The moment at which a wait is over. `None` if it is so far away that the clock has no number for it.
+struct Deadline(Option<Instant>);
+
+impl Deadline {
+    fn after(timeout: Option<Duration>) -> Self {
+        Self(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
+    }
+
+    fn left(&self) -> Option<Duration> {
+        self.0.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 }

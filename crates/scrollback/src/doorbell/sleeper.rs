@@ -1,4 +1,4 @@
-//! The side of those who sleep.
+//! The sleepers' side.
 
 use std::{
     io,
@@ -8,37 +8,39 @@ use std::{
 
 use thiserror::Error;
 
-use super::{Doorbell, event::EventFd, place::Place};
+use super::{event::EventFd, place::Place, sleepers::PLACES};
 
-/// Why one more thread can't sleep on a doorbell.
+/// No more threads can sleep on a doorbell.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SleeperError {
-    /// There are as many as there can be.
-    #[error("{} readers sleep on the same doorbell already", Doorbell::MAX_SLEEPERS)]
+    /// All places are taken.
+    #[error("{PLACES} readers sleep on the same doorbell already")]
     TooMany,
     /// There are too many open files, or there is too little memory.
     #[error("no eventfd for a reader that sleeps: {0}")]
     Eventfd(#[source] io::Error),
 }
 
-/// One that sleeps until a [`Doorbell`] rings: a place among its [sleepers](Doorbell::MAX_SLEEPERS), with an eventfd for
-/// itself. Take that out of your event loop before you drop this: the doorbell keeps it open for the next one.
+/// Sleeps until a [`Doorbell`](crate::Doorbell) rings: a place among the doorbell's [sleepers](crate::Doorbell::MAX_SLEEPERS), with an
+/// eventfd.
 ///
-/// A thread that has nothing else to wait for calls [`wait`](Self::wait). One with an event loop puts the file descriptor
-/// into it, and does what [`wait`](Self::wait) does, in this order:
+/// Remove the eventfd from your event loop before you drop this. The doorbell keeps it open for the next sleeper.
 ///
-/// 1. work until there is nothing left to do;
+/// A thread that waits for nothing else calls [`wait`](Self::wait). A thread with an event loop adds the file descriptor to the loop, and
+/// does the same steps as [`wait`](Self::wait), in this order:
+///
+/// 1. work until nothing is left;
 /// 2. [`arm`](Self::arm);
-/// 3. look again; if there is something to do after all, go to 1 (by way of 5);
-/// 4. wait for the file descriptor to become readable, with `epoll` or `poll`, among others if need be;
+/// 3. look again; if there is work after all, go to 5;
+/// 4. wait until the file descriptor is readable, by `epoll` or `poll`, with others if need be;
 /// 5. [`acknowledge`](Self::acknowledge), and go to 1.
 ///
-/// A reader that can be late does not do this while output flows, but looks again after a while: see what a wake-up costs, in
-/// the docs of [`Doorbell`].
+/// A reader that may be late should not do this while output flows. It should look again after a while: the docs of
+/// [`Doorbell`](crate::Doorbell) say what a wake-up costs.
 ///
-/// It may be woken for nothing: by a producer that took its bit in an earlier sleep and was slow to ring, also when that was
-/// the sleep of somebody who had the place, and its eventfd, before.
+/// A sleeper may wake for nothing. A producer may have taken the sleeper's bit in an earlier sleep, and ring late. That sleep may have been
+/// another sleeper's, which had the place and its eventfd before.
 #[derive(Debug)]
 pub struct Sleeper(pub(super) Place<EventFd>);
 
@@ -48,14 +50,14 @@ impl Sleeper {
         self.0.arm();
     }
 
-    /// Asks for no more wake-ups, and makes the file descriptor unreadable. Says whether it had been rung.
+    /// Asks for no more wake-ups, and makes the file descriptor unreadable. Returns whether it was readable.
     pub fn acknowledge(&mut self) -> bool {
         self.0.acknowledge()
     }
 
-    /// Sleeps until `ready` says so, or the time is up: whether it is ready.
+    /// Sleeps until `ready` returns true or until the time is up. Returns whether it is ready. Without a timeout it waits for ever.
     ///
-    /// `ready` is asked before the first sleep and after each wake-up, twice.
+    /// It calls `ready` before the first sleep, and twice after each wake-up.
     ///
     /// ```
     /// use std::thread;
@@ -81,9 +83,14 @@ impl Sleeper {
     ///
     /// # Errors
     ///
-    /// What `poll(2)` reports, which is that there is too little memory, or that the process may open no file.
+    /// The error of `poll(2)`: there is too little memory, or the process may open no file.
     pub fn wait(&mut self, ready: impl FnMut() -> bool, timeout: Option<Duration>) -> io::Result<bool> {
         self.0.wait(ready, timeout)
+    }
+
+    /// [`wait`](Self::wait) without asking for a wake-up: only [`Doorbell::ring`](crate::Doorbell::ring) ends the sleep before its time.
+    pub(crate) fn pause(&mut self, ready: impl FnMut() -> bool, timeout: Duration) -> io::Result<bool> {
+        self.0.pause(ready, timeout)
     }
 }
 

@@ -1,12 +1,9 @@
 //! The sleepers of a doorbell: a bit for each, so that wake-ups are coalesced and never lost.
 
-use std::sync::{OnceLock, atomic::compiler_fence};
+use std::sync::{Arc, OnceLock};
 
-use super::{
-    event::Event,
-    place::{Claim, Place},
-    sync::{Arc, AtomicU64, Ordering, fence},
-};
+use super::event::Event;
+use crate::sync::{AtomicU64, Ordering, fence, fence_after_unlock};
 
 /// The most sleepers: one for each bit of a word.
 pub(crate) const PLACES: usize = u64::BITS as usize;
@@ -49,13 +46,8 @@ impl<E: Event> Sleepers<E> {
     /// The same for a producer that has unlocked a mutex since it stored the data.
     #[inline]
     pub(crate) fn ring_if_armed_after_unlock(&self) -> bool {
-        // P2. The docs of `Doorbell::ring_if_armed_after_unlock` say why the compiler's fence is enough on x86-64. loom and Miri check
-        // the language's memory model, which does not know it.
-        if cfg!(all(target_arch = "x86_64", not(any(loom, miri)))) {
-            compiler_fence(Ordering::SeqCst);
-        } else {
-            fence(Ordering::SeqCst);
-        }
+        // P2. The docs of `Doorbell::ring_if_armed_after_unlock` say why this is enough.
+        fence_after_unlock();
         self.ring_after_barrier()
     }
 
@@ -94,33 +86,31 @@ impl<E: Event> Sleepers<E> {
         }
     }
 
-    /// Takes the first free place. Returns `None` if all are taken.
-    pub(crate) fn enter<Error>(
-        sleepers: &Arc<Self>,
+    /// The event of a place that the caller has taken: made by `make`, if no sleeper had the place before.
+    pub(super) fn event<Error>(
+        &self,
+        bit: u64,
         make: impl FnOnce() -> Result<E, Error>,
-    ) -> Result<Option<Place<E>>, Error> {
-        let lowest_free = |present: u64| (present != u64::MAX).then(|| present | (present + 1));
-        // Acquire, with the release of `leave`: the place's last sleeper is done with it.
-        let Ok(present) = sleepers.present.fetch_update(Ordering::AcqRel, Ordering::Relaxed, lowest_free)
-        else {
-            return Ok(None);
-        };
-        let place = present.trailing_ones() as usize;
-        let claim = Claim { sleepers: Arc::clone(sleepers), bit: 1 << place };
-        let Some(cell) = sleepers.events.get(place) else { return Ok(None) };
-        let event = if let Some(event) = cell.get() {
-            Arc::clone(event)
-        } else {
-            let event = Arc::new(make()?);
-            Arc::clone(cell.get_or_init(|| event))
-        };
-        // A ring for the place's last sleeper may be left.
-        event.clear();
-        Ok(Some(Place { claim, event }))
+    ) -> Result<Option<Arc<E>>, Error> {
+        let Some(cell) = self.events.get(bit.trailing_zeros() as usize) else { return Ok(None) };
+        if let Some(event) = cell.get() {
+            return Ok(Some(Arc::clone(event)));
+        }
+        let event = Arc::new(make()?);
+        Ok(Some(Arc::clone(cell.get_or_init(|| event))))
     }
 }
 
 impl<E> Sleepers<E> {
+    /// Takes the first free place, and returns its bit. Returns `None` if all are taken.
+    pub(super) fn enter(&self) -> Option<u64> {
+        let with_lowest_free = |present: u64| (present != u64::MAX).then(|| present | (present + 1));
+        // Acquire, with the release of `leave`: the place's last sleeper is done with it.
+        let present =
+            self.present.fetch_update(Ordering::AcqRel, Ordering::Relaxed, with_lowest_free).ok()?;
+        Some(1 << present.trailing_ones())
+    }
+
     pub(super) fn arm(&self, bit: u64) {
         // S1. Release: the producer that takes the bit finds the event as it is now.
         self.armed.fetch_or(bit, Ordering::Release);

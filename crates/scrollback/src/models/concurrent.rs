@@ -1,23 +1,16 @@
-//! The real code on several threads, in each of the ways in which they can be interleaved and in which their loads can be
-//! answered (`loom`), or in a random choice of them (Miri).
+//! Writers and readers on several threads: in all interleavings, and with all answers to their loads (`loom`), or in a random choice of
+//! them (Miri).
 
-#[cfg(loom)]
-use loom::{
-    sync::{Arc, Mutex},
-    thread,
-};
-#[cfg(not(loom))]
-use std::{
-    sync::{Arc, Mutex},
-    thread,
-};
+use std::sync::Arc;
 
-use super::{check, explore::explore, fill, ring, ring_with_head};
+use vuart_explore::{Mutex, explore_words, explore_words_within, thread};
+
+use super::{check, fill, ring, ring_with_head};
 
 /// A reader is lapped while it reads.
 #[test]
 fn one_writer() {
-    explore(None, 1000, || {
+    explore_words(1000, || {
         let (mut writer, scrollback) = ring(16, 8);
         fill(&mut writer, 11);
         let thread = thread::spawn(move || {
@@ -31,10 +24,10 @@ fn one_writer() {
     });
 }
 
-/// The smallest ring there could be, one cell: each word replaces the one before.
+/// The smallest ring, one cell: each word replaces the one before.
 #[test]
 fn one_cell() {
-    explore(None, 1000, || {
+    explore_words(1000, || {
         let (mut writer, scrollback) = ring(8, 8);
         fill(&mut writer, 5);
         let thread = thread::spawn(move || {
@@ -48,9 +41,10 @@ fn one_cell() {
     });
 }
 
-/// Two threads take turns with the writer under a lock, each for so many bytes. One announces the granule, the other writes in it.
-fn taking_turns(bytes: usize) {
-    explore(None, 1000, move || {
+/// Two threads use the writer under a mutex, one after the other, for `bytes` bytes each. One announces the granule, the other writes
+/// in it.
+fn one_after_the_other(bytes: usize) {
+    explore_words(1000, move || {
         let (mut writer, scrollback) = ring(16, 8);
         fill(&mut writer, 16);
         let writer = Arc::new(Mutex::new(writer));
@@ -68,19 +62,19 @@ fn taking_turns(bytes: usize) {
 
 #[test]
 fn a_writer_that_changes_threads() {
-    taking_turns(1);
+    one_after_the_other(1);
 }
 
-/// By short slices.
+/// The same with short slices.
 #[test]
 fn a_writer_of_slices_that_changes_threads() {
-    taking_turns(2);
+    one_after_the_other(2);
 }
 
-/// The boot head takes over what is read, and then forgets it for the next boot.
+/// The boot head takes over the bytes that are read, and then forgets them for the next boot.
 #[test]
 fn a_boot_head() {
-    explore(Some(2), 1000, || {
+    explore_words_within(2, 1000, || {
         let (mut writer, scrollback) = ring_with_head(16, 8, 8);
         fill(&mut writer, 15);
         let thread = thread::spawn(move || {
@@ -91,17 +85,17 @@ fn a_boot_head() {
         let mut buf = [0; 16];
         check(scrollback.read_at(3, &mut buf), 3, &buf);
         thread.join().expect("a writer");
-        // The ring has the bytes from 24 on; one byte of the boot that began before is in the head, and nothing of the first.
+        // The ring has the bytes from 24 on. The head has one byte of the boot that began before that, and nothing of the first boot.
         let read = scrollback.read_at(0, &mut buf);
         check(read, 0, &buf);
         assert_eq!((read.start, read.next), (23, 24));
     });
 }
 
-/// A cursor that follows the writer: what it got and what it missed add up.
+/// A cursor that follows the writer: the bytes that it gets and the bytes that it misses add up.
 #[test]
 fn a_following_reader() {
-    explore(Some(3), 1000, || {
+    explore_words_within(3, 1000, || {
         let (mut writer, scrollback) = ring(16, 8);
         let mut reader = scrollback.reader_at(0);
         let thread = thread::spawn(move || {

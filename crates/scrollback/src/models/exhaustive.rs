@@ -1,29 +1,38 @@
-//! Every behaviour of a reader, for a number of histories of the writer.
+//! Every behaviour of a reader, for some histories of the writer.
 
 use std::collections::BTreeSet;
 
-use super::{check, fill, messages, ring, ring_with_head};
+use vuart_explore::messages::History;
+
+use super::{check, fill, ring, ring_of, ring_with_head};
 use crate::{
-    Position, Read, Scrollback,
+    Position, Read, Scrollback, Writer,
     geometry::Geometry,
     offsets::Offsets,
-    sync::{AtomicU64, Memory, Ordering},
+    sync::{AtomicU64, Ordering},
 };
 
-/// Writes slices of the given lengths. If `handed_over`, each by another thread, which takes turns under a lock.
-fn write(capacity: usize, granule: usize, slices: &[usize], handed_over: bool) -> Scrollback {
-    messages::reset();
-    let (mut writer, scrollback) = ring(capacity, granule);
+/// A ring that every thread knows, before anything is written to it.
+fn begin(ring: impl FnOnce() -> (Writer, Scrollback)) -> (History, Writer, Scrollback) {
+    let history = History::begin();
+    let (writer, scrollback) = ring();
+    history.settle();
+    (history, writer, scrollback)
+}
+
+/// Writes slices of the given lengths. If `handed_over`, each by another thread, under a mutex.
+fn write(capacity: usize, granule: usize, slices: &[usize], handed_over: bool) -> (History, Scrollback) {
+    let (history, mut writer, scrollback) = begin(|| ring(capacity, granule));
     for len in slices {
         fill(&mut writer, *len);
         if handed_over {
-            messages::hand_over();
+            history.hand_over();
         }
     }
-    scrollback
+    (history, scrollback)
 }
 
-/// How a read ended, to see that the interesting endings occur.
+/// The result of a read. Tests demand that each kind occurs.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Ending {
     Nothing,
@@ -43,20 +52,20 @@ impl Ending {
     }
 }
 
-/// One read from each offset, in each way there is. `least` guards against exploring nothing.
+/// Tries every behaviour of one read from each offset. `least` guards against exploring nothing.
 fn explore_reads(capacity: usize, granule: usize, slices: &[usize], least: u64) {
     let end = slices.iter().map(|len| *len as u64).sum();
     for handed_over in [false, true] {
-        let scrollback = write(capacity, granule, slices, handed_over);
+        let (history, scrollback) = write(capacity, granule, slices, handed_over);
         let mut endings = BTreeSet::new();
         let mut executions = 0;
         for from in 0..=end {
-            executions += messages::explore(|| {
+            executions += history.explore(|| {
                 let mut buf = vec![0; capacity];
                 let read = scrollback.read_at(from, &mut buf);
                 check(read, from, &buf);
                 endings.insert(Ending::of(read));
-                // Nothing is given up but what the writer has announced to overwrite.
+                // A byte is given up only if the writer has announced to overwrite it.
                 assert!(
                     read.missed == 0 || read.start <= scrollback.oldest_in_ring(),
                     "{read:?} from {from}"
@@ -93,8 +102,8 @@ fn slices_out_of_step_with_the_cells() {
 /// The end of the stream that a thread has seen is behind its later reads.
 #[test]
 fn what_the_end_promised_is_there() {
-    let scrollback = write(16, 8, &[1; 20], true);
-    let executions = messages::explore(|| {
+    let (history, scrollback) = write(16, 8, &[1; 20], true);
+    let executions = history.explore(|| {
         let end = scrollback.end();
         let Some(from) = end.checked_sub(1) else { return };
         let mut buf = [0; 4];
@@ -108,14 +117,13 @@ fn what_the_end_promised_is_there() {
 /// The end of the stream makes visible what its writer did before.
 #[test]
 fn the_end_publishes() {
-    messages::reset();
-    let (mut writer, scrollback) = ring(16, 8);
+    let (history, mut writer, scrollback) = begin(|| ring(16, 8));
     let elsewhere = AtomicU64::new(0);
     for value in 1..=5 {
         elsewhere.store(value, Ordering::Relaxed);
         fill(&mut writer, 3);
     }
-    let executions = messages::explore(|| {
+    let executions = history.explore(|| {
         let end = scrollback.end();
         assert!(elsewhere.load(Ordering::Relaxed) >= end / 3);
     });
@@ -125,8 +133,8 @@ fn the_end_publishes() {
 /// A cursor accounts for each offset once, over several reads.
 #[test]
 fn successive_reads_join_without_a_gap() {
-    let scrollback = write(16, 8, &[5, 6, 7, 8, 9], true);
-    let executions = messages::explore(|| {
+    let (history, scrollback) = write(16, 8, &[5, 6, 7, 8, 9], true);
+    let executions = history.explore(|| {
         let mut reader = scrollback.reader_at(0);
         let (mut seen, mut missed) = (0, 0);
         for _ in 0..2 {
@@ -142,20 +150,19 @@ fn successive_reads_join_without_a_gap() {
     assert!(executions >= 1000, "{executions} executions");
 }
 
-/// Writes slices of the given lengths into a ring with a boot head. Before those at `marks`, a boot begins.
-fn write_boots(head: usize, slices: &[usize], marks: &[usize], handed_over: bool) -> Scrollback {
-    messages::reset();
-    let (mut writer, scrollback) = ring_with_head(16, 8, head);
+/// Writes slices of the given lengths into a ring with a boot head. A boot begins before each slice at `marks`.
+fn write_boots(head: usize, slices: &[usize], marks: &[usize], handed_over: bool) -> (History, Scrollback) {
+    let (history, mut writer, scrollback) = begin(|| ring_with_head(16, 8, head));
     for (index, len) in slices.iter().enumerate() {
         if marks.contains(&index) {
             writer.mark();
         }
         fill(&mut writer, *len);
         if handed_over {
-            messages::hand_over();
+            history.hand_over();
         }
     }
-    scrollback
+    (history, scrollback)
 }
 
 /// Bytes come from the ring or from the boot head, of one boot or of the next.
@@ -167,12 +174,12 @@ fn a_boot_head_that_changes_hands() {
         (&[8, 8, 8, 5, 8, 8][..], &[1, 4][..], 1000),
     ] {
         for handed_over in [false, true] {
-            let scrollback = write_boots(8, slices, marks, handed_over);
+            let (history, scrollback) = write_boots(8, slices, marks, handed_over);
             let end: usize = slices.iter().sum();
             let mut executions = 0;
             let mut from_head = 0;
             for from in 0..=end as u64 {
-                executions += messages::explore(|| {
+                executions += history.explore(|| {
                     let mut buf = [0; 16];
                     let read = scrollback.read_at(from, &mut buf);
                     check(read, from, &buf);
@@ -195,10 +202,10 @@ fn a_boot_head_that_changes_hands() {
 #[test]
 fn nothing_is_missed_while_the_boot_head_takes_it_over() {
     for handed_over in [false, true] {
-        let scrollback = write_boots(16, &[5, 8, 8, 8, 5], &[], handed_over);
+        let (history, scrollback) = write_boots(16, &[5, 8, 8, 8, 5], &[], handed_over);
         let mut executions = 0;
         for from in 0..16 {
-            executions += messages::explore(|| {
+            executions += history.explore(|| {
                 let mut buf = [0; 16];
                 let read = scrollback.read_at(from, &mut buf);
                 check(read, from, &buf);
@@ -216,8 +223,8 @@ fn nothing_is_missed_while_the_boot_head_takes_it_over() {
 /// A boot's beginning makes visible what was before it.
 #[test]
 fn a_boot_follows_what_was_before() {
-    let scrollback = write_boots(8, &[3, 4, 5], &[1, 2], true);
-    let executions = messages::explore(|| {
+    let (history, scrollback) = write_boots(8, &[3, 4, 5], &[1, 2], true);
+    let executions = history.explore(|| {
         let boot = scrollback.boot();
         assert!(scrollback.end() >= boot);
     });
@@ -231,10 +238,8 @@ fn no_header_does_harm() {
     let geometry = Geometry { capacity: 16, granule: 8, head: 8, origin: 0 };
     for (tail, intent) in pairs(&VALUES) {
         for (boot, kept) in pairs(&VALUES) {
-            messages::reset();
             let offsets = Offsets { tail, intent, boot, kept };
-            let memory = Memory::for_ring(&geometry, offsets);
-            let scrollback = Scrollback::of(memory.view(), geometry, None, tail);
+            let (_history, _writer, scrollback) = begin(|| ring_of(geometry, offsets));
             for from in VALUES {
                 for size in [0, 1, 15, 40] {
                     let mut buf = vec![0; size];

@@ -1,56 +1,36 @@
 //! Producers and sleepers of a doorbell beside each other: the real code, with a flag in place of each file descriptor.
 
-use std::{convert::Infallible, io, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
-#[cfg(loom)]
-use loom::{
-    sync::{Arc, Condvar, Mutex},
-    thread,
-};
-#[cfg(not(loom))]
-use std::{
-    sync::{Arc, Condvar, Mutex},
-    thread,
-};
+use vuart_explore::{Latch, Mutex, explore_words, explore_words_within, thread};
 
-use super::explore::explore;
-use crate::doorbell::{
-    event::Event,
-    place::Place,
-    sleepers::Sleepers,
+use crate::{
+    doorbell::{event::Event, place::Place, sleepers::Sleepers},
     sync::{AtomicU64, Ordering},
 };
 
-/// An eventfd. (`loom`'s own `Notify` wakes for no reason, and forgets.)
+/// An eventfd.
 #[derive(Default)]
-struct Flag {
-    set: Mutex<bool>,
-    is_set: Condvar,
-}
+struct Flag(Latch);
 
 impl Event for Flag {
     fn set(&self) {
-        *self.set.lock().expect("no panic") = true;
-        self.is_set.notify_one();
+        self.0.ring();
     }
 
     fn clear(&self) -> bool {
-        std::mem::take(&mut *self.set.lock().expect("no panic"))
+        self.0.take()
     }
 
-    /// `loom` fails the model if that is never.
     fn wait(&self, _: Option<Duration>) -> io::Result<()> {
-        let mut set = self.set.lock().expect("no panic");
-        while !*set {
-            set = self.is_set.wait(set).expect("no panic");
-        }
+        self.0.wait_rung();
         Ok(())
     }
 }
 
 struct Bell {
     sleepers: Arc<Sleepers<Flag>>,
-    /// How much was produced.
+    /// The amount that was produced.
     data: AtomicU64,
 }
 
@@ -61,17 +41,17 @@ impl Bell {
     }
 
     fn enter(&self) -> Place<Flag> {
-        let Ok(place) = Sleepers::enter(&self.sleepers, || Ok::<_, Infallible>(Flag::default()));
+        let Ok(place) = Place::enter(&self.sleepers, || Ok::<_, Infallible>(Flag::default()));
         place.expect("a free place")
     }
 
-    /// As the ring does it: by a store.
+    /// Produces by a store, as the ring does.
     fn produce(&self, all: u64) -> bool {
         self.data.store(all, Ordering::Release);
         self.sleepers.ring_if_armed()
     }
 
-    /// As a port does it that vCPUs share: it rings after the unlock.
+    /// Rings after the unlock, as a port does that vCPUs share.
     fn produce_under(&self, mutex: &Mutex<()>, all: u64) -> bool {
         let locked = mutex.lock().expect("no panic");
         self.data.store(all, Ordering::Release);
@@ -79,7 +59,7 @@ impl Bell {
         self.sleepers.ring_if_armed_after_unlock()
     }
 
-    /// As two who produce at the same time have to.
+    /// Produces by a read-modify-write, as two concurrent producers have to.
     fn produce_one_more(&self) -> bool {
         self.data.fetch_add(1, Ordering::Release);
         self.sleepers.ring_if_armed()
@@ -91,10 +71,10 @@ impl Bell {
     }
 }
 
-/// A wake-up is never lost: a sleeper for ever is a deadlock, which `loom` reports.
+/// A wake-up is never lost. A sleeper that sleeps for ever is a deadlock, which `loom` reports.
 #[test]
 fn a_sleeper_wakes() {
-    explore(None, 1000, || {
+    explore_words(1000, || {
         let bell = Bell::new();
         let mut place = bell.enter();
         let producer = thread::spawn({
@@ -112,7 +92,7 @@ fn a_sleeper_wakes() {
 /// The same with a producer that rings after it has unlocked a mutex.
 #[test]
 fn a_sleeper_wakes_to_a_ring_after_an_unlock() {
-    explore(None, 1000, || {
+    explore_words(1000, || {
         let bell = Bell::new();
         let mut place = bell.enter();
         let producer = thread::spawn({
@@ -131,7 +111,7 @@ fn a_sleeper_wakes_to_a_ring_after_an_unlock() {
 /// The same with two producers.
 #[test]
 fn a_sleeper_wakes_to_either_producer() {
-    explore(Some(3), 1000, || {
+    explore_words_within(3, 1000, || {
         let bell = Bell::new();
         let mut place = bell.enter();
         let producers = [(); 2].map(|()| {
@@ -148,7 +128,7 @@ fn a_sleeper_wakes_to_either_producer() {
 /// The same with two sleepers.
 #[test]
 fn both_sleepers_wake() {
-    explore(Some(3), 1000, || {
+    explore_words_within(3, 1000, || {
         let bell = Bell::new();
         let (mut here, mut there) = (bell.enter(), bell.enter());
         let producer = thread::spawn({
@@ -157,7 +137,7 @@ fn both_sleepers_wake() {
         });
         let sleeper = thread::spawn({
             let bell = Arc::clone(&bell);
-            // It arms without a first look: a thread must store before it loads.
+            // It arms without a first look, because a thread of a model must store before it loads.
             move || {
                 there.arm();
                 bell.sleep_until(&mut there, 1);
@@ -169,10 +149,10 @@ fn both_sleepers_wake() {
     });
 }
 
-/// Of the producers after one `arm`, one rings.
+/// After one `arm`, one of the producers rings.
 #[test]
 fn wake_ups_are_coalesced() {
-    explore(None, 5, || {
+    explore_words(5, || {
         let bell = Bell::new();
         let mut place = bell.enter();
         place.arm();
@@ -187,10 +167,10 @@ fn wake_ups_are_coalesced() {
     });
 }
 
-/// A sleeper goes while it is rung, and another takes its place and its event: that one wakes as if it had been the first.
+/// A sleeper leaves while it is rung, and another takes its place and its event. The second wakes as if it had been the first.
 #[test]
 fn a_place_changes_hands_while_it_is_rung() {
-    explore(Some(3), 300, || {
+    explore_words_within(3, 300, || {
         let bell = Bell::new();
         let mut place = bell.enter();
         place.arm();
@@ -206,14 +186,14 @@ fn a_place_changes_hands_while_it_is_rung() {
         bell.sleep_until(&mut place, 2);
         producer.join().expect("a producer");
         drop(place);
-        assert!(!bell.sleepers.ring_if_armed(), "nobody is left to be woken");
+        assert!(!bell.sleepers.ring_if_armed(), "no sleeper is left");
     });
 }
 
-/// What is said before an unconditional ring is heard by whoever comes to sleep meanwhile.
+/// A sleeper that enters during an unconditional ring sees what was stored before the ring.
 #[test]
-fn a_ring_is_heard_by_one_who_comes() {
-    explore(None, 50, || {
+fn a_sleeper_that_enters_during_a_ring_sees_the_data() {
+    explore_words(50, || {
         let bell = Bell::new();
         let ringer = thread::spawn({
             let bell = Arc::clone(&bell);

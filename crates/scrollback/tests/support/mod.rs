@@ -1,4 +1,4 @@
-//! What tests draw by.
+//! The random numbers of tests.
 
 /// The generator that is known as `SplitMix64`.
 #[derive(Debug)]
