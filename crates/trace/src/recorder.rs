@@ -65,11 +65,13 @@ impl Recorder {
     }
 
     /// The guest has read a register.
+    #[cold]
     pub(crate) fn read(&mut self, register: u8, value: u8) {
         self.line(format_args!("r {register} {value:02x}"));
     }
 
     /// The guest has written a register, and `transmitted` has left because of it.
+    #[cold]
     pub(crate) fn write(&mut self, register: u8, value: u8, transmitted: Option<u8>) {
         self.line(format_args!("w {register} {value:02x}"));
         if let Some(byte) = transmitted {
@@ -78,21 +80,25 @@ impl Recorder {
     }
 
     /// The receiver has taken a character.
+    #[cold]
     pub(crate) fn receive(&mut self, byte: u8) {
         self.line(format_args!("rx {byte:02x}"));
     }
 
     /// The receiver has taken a character with errors.
+    #[cold]
     pub(crate) fn receive_with_errors(&mut self, data: u8, errors: Lsr) {
         self.line(format_args!("{}", Operation::ReceiveError { errors, data }));
     }
 
     /// The receiver has taken a break.
+    #[cold]
     pub(crate) fn receive_break(&mut self) {
         self.line(format_args!("break"));
     }
 
     /// The host has set the modem inputs.
+    #[cold]
     pub(crate) fn set_modem_inputs(&mut self, inputs: Msr) {
         let changed = inputs ^ self.modem_inputs;
         self.modem_inputs = inputs;

@@ -128,6 +128,14 @@ impl Tracer {
     /// ends here.
     #[inline]
     pub fn settle(&mut self) {
+        if self.is_recording() {
+            self.settle_recording();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settle_recording(&mut self) {
         if let Some(recorder) = &mut self.recorder {
             recorder.settle(&self.uart);
             if recorder.is_over() {

@@ -198,7 +198,10 @@ impl<T: Trigger> SerialPort<T> {
     /// Ends an access or an action of the host: interrupts the guest if the line has risen.
     #[inline]
     fn settle(&mut self) {
-        self.edge.settle(self.chip.interrupt(), &self.line);
+        let rises = self.edge.settle(self.chip.interrupt());
         chip::settle(&mut self.chip);
+        if rises {
+            self.line.raise();
+        }
     }
 }

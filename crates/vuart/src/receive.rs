@@ -32,13 +32,15 @@ impl Receive {
         self.input.changes() != self.seen
     }
 
-    /// Counts what the host has done so far as seen. The caller looks at all of it *after* this.
+    /// Counts what the host has done so far as seen, and returns whether it was anything. Look at all of it *after* this.
     #[inline]
-    pub(crate) fn catch_up(&mut self) {
-        self.seen = self.input.changes();
+    pub(crate) fn catch_up(&mut self) -> bool {
+        let changes = self.input.changes();
+        changes != std::mem::replace(&mut self.seen, changes)
     }
 
-    /// Whether a read of LSR or IIR may find the receiver empty while input waits.
+    /// Whether input waits while the receiver is empty. What is in the receiver is served first, so that a paste moves up by FIFOs and
+    /// not by characters.
     #[inline]
     pub(crate) fn has_more_for(&self, chip: &Chip) -> bool {
         chip.received() == 0 && !self.input.is_empty()
@@ -49,62 +51,83 @@ impl Receive {
         self.input.waiting()
     }
 
-    /// Before a read of RBR, IIR or LSR: moves up what the guest looks for.
+    /// Before a read of RBR, IIR or LSR, when input [waits](Self::has_more_for): moves up what the guest looks for.
     ///
     /// A guest that polls LSR must see what has come. A guest that was interrupted for input must find it in whatever register it reads
     /// first.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn before_read(&mut self, register: u8, chip: &mut Chip, edge: &mut Edge) {
-        self.catch_up();
         let waits = chip.awaits_character();
-        // What is in the receiver is served first, so that a paste moves up by FIFOs and not by characters.
-        if !(waits || register == offset::LSR) || !self.has_more_for(chip) {
+        if !(waits || register == offset::LSR) {
             return;
         }
-        let before = chip.interrupt();
+        // An announcement that was asked for has been made, or is about to be. (A read of RBR does not show the guest the rise.)
+        let announced = self.input.announced() && register != offset::RBR;
+        let before = announced && chip.interrupt();
         // A guest that polls reads LSR before each character, and gets one at a time. A driver that starts up reads LSR and then empties
         // the receiver with FCR: what a person typed too early is better off behind it.
-        let announced = self.refill(if waits { FIFO_SIZE_MAX } else { 1 }, chip);
-        // The guest is about to see this rise, and the sender has announced it, or does so now. (A read of RBR does not show it.)
-        if announced && register != offset::RBR {
+        if waits {
+            self.refill::<FIFO>(chip)
+        } else {
+            self.refill::<ONE>(chip)
+        }
+        if announced {
             edge.announced_elsewhere(before, chip.interrupt());
         }
     }
 
-    /// After an access that may have emptied the receiver, or changed whether input interrupts the guest: moves up to `most` characters
+    /// After an access that may have emptied the receiver, or changed whether input interrupts the guest: moves up to `MOST` characters
     /// at a time, and asks for an announcement when the guest has to wait for more.
     #[inline]
-    pub(crate) fn settle(&mut self, most: u8, chip: &mut Chip, edge: &mut Edge) {
+    pub(crate) fn settle<const MOST: usize>(&mut self, chip: &mut Chip, edge: &mut Edge) {
+        if chip.awaits_character() {
+            self.serve::<MOST>(chip, edge);
+        } else {
+            self.expect_nothing();
+        }
+    }
+
+    /// The guest sleeps until input comes.
+    #[inline(never)]
+    fn serve<const MOST: usize>(&mut self, chip: &mut Chip, edge: &mut Edge) {
         while chip.awaits_character() {
             if self.input.is_empty() && self.input.want() {
                 return;
             }
             // The line falls between the last character and the next: an edge for a driver that reads only so many. The fall is noted
             // here and nowhere else, because a rise that another source made in this access is still to be announced.
-            //
+            edge.saw(chip.interrupt());
             // An announcement that was made for this input does not count: the guest may have served it already, when the input had
             // gone to a take-over, and what it reads in this access does not tell it of this input.
-            edge.saw(chip.interrupt());
-            self.refill(most, chip);
+            self.input.announced();
+            self.refill::<MOST>(chip);
         }
-        // Input can't interrupt the guest now. An announcement would come to nothing, and must not be taken for one that counts when
-        // input can interrupt it again. Input stays behind the FIFO, where a guest that polls LSR gets it from.
+        self.expect_nothing();
+    }
+
+    /// Input can't interrupt the guest now. An announcement would come to nothing, and must not be taken for one that counts when input
+    /// can interrupt the guest again. Input stays behind the FIFO, where a guest that polls LSR gets it from.
+    #[inline]
+    fn expect_nothing(&mut self) {
         self.input.announced();
     }
 
-    /// Moves up to `most` waiting characters into the receiver. Returns whether an announcement that was asked for has been made, or is
-    /// about to be.
-    fn refill(&mut self, most: u8, chip: &mut Chip) -> bool {
-        let room = chip.room().min(most);
-        let announced = self.input.announced();
-        let mut symbols = [Symbol::Break; FIFO_SIZE_MAX as usize];
-        let taken = self.input.take(&mut symbols[..usize::from(room)]);
+    /// Moves up to `MOST` waiting characters into the receiver.
+    fn refill<const MOST: usize>(&mut self, chip: &mut Chip) {
+        let mut symbols = [Symbol::Byte(0); MOST];
+        let room = usize::from(chip.room()).min(MOST);
+        let taken = self.input.take(&mut symbols[..room]);
         for symbol in &symbols[..taken] {
             match symbol {
                 Symbol::Byte(byte) => chip.receive(*byte),
                 Symbol::Break => chip.receive_break(),
             }
         }
-        announced
     }
 }
+
+/// One character at a time.
+pub(crate) const ONE: usize = 1;
+
+/// As many characters at a time as the receiver of any chip holds.
+pub(crate) const FIFO: usize = FIFO_SIZE_MAX as usize;

@@ -4,11 +4,11 @@
 //! events in the order that a driver expects, and ends with a look at the interrupt line.
 
 use vm_superio::Trigger;
-use vuart_16550::FIFO_SIZE_MAX;
 use vuart_16550::spec::{InterruptId, offset};
 
 use super::{Ring, SerialPort};
 use crate::chip;
+use crate::receive::{FIFO, ONE};
 
 impl<T: Trigger> SerialPort<T> {
     /// Serves a guest's read at `offset` bytes into the port's range.
@@ -139,57 +139,79 @@ impl<T: Trigger> SerialPort<T> {
 
     #[inline(never)]
     fn read_the_long_way(&mut self, register: u8) -> u8 {
-        if let Some(value) = self.peek(register) {
-            self.cache.keep_read(register, value);
+        // Each of them is compiled by itself, and saves only the registers that it needs.
+        match register {
+            offset::RBR => self.read_input::<{ offset::RBR }>(),
+            offset::IIR => self.read_input::<{ offset::IIR }>(),
+            offset::LSR => self.read_input::<{ offset::LSR }>(),
+            _ => self.read_other(register),
+        }
+    }
+
+    /// Reads RBR, IIR or LSR: the registers in which a guest looks for input.
+    #[inline(never)]
+    fn read_input<const REGISTER: u8>(&mut self) -> u8 {
+        let host_has_acted = self.receive.catch_up();
+        let more_waits = self.receive.has_more_for(&self.chip);
+        // The first look at IIR or LSR is remembered.
+        let has_effect = host_has_acted
+            || more_waits
+            || (REGISTER != offset::RBR && !self.edge.has_looked())
+            || (REGISTER == offset::IIR && self.modem.drop_is_due());
+        if !has_effect && let Some(value) = self.peek(REGISTER) {
             return value;
         }
         self.cache.clear();
         let (chip, edge) = (&mut self.chip, &mut self.edge);
-        let value = match register {
-            offset::RBR | offset::IIR | offset::LSR => {
-                if register == offset::IIR {
-                    self.modem.before_read(chip, edge);
-                }
-                if register != offset::RBR {
-                    edge.looks();
-                }
-                self.receive.before_read(register, chip, edge);
-                let value = chip.read(register);
-                // Also after a read that has taken nothing: a guest that was interrupted for input which a take-over has discarded
-                // must be told of the next.
-                self.receive.settle(FIFO_SIZE_MAX, chip, edge);
-                value
-            }
-            offset::MSR => {
-                self.modem.before_read(chip, edge);
-                let value = chip.read(register);
-                self.modem.after_msr_read(chip, edge);
-                value
-            }
-            _ => chip.read(register),
-        };
+        if REGISTER == offset::IIR {
+            self.modem.before_read(chip, edge);
+        }
+        if REGISTER != offset::RBR {
+            edge.looks();
+        }
+        if more_waits {
+            self.receive.before_read(REGISTER, chip, edge);
+        }
+        let value = chip.read(REGISTER);
+        // Also after a read that has taken nothing: a guest that was interrupted for input which a take-over has discarded must be told
+        // of the next.
+        self.receive.settle::<FIFO>(chip, edge);
         self.settle();
         value
     }
 
-    /// What the register reads, if the read changes nothing: not the chip, not what the guest has been told, not where input is.
+    /// Reads MSR, or a register that only stores.
+    #[inline(never)]
+    fn read_other(&mut self, register: u8) -> u8 {
+        let is_msr = register == offset::MSR;
+        let has_effect = is_msr && (self.modem.drop_is_due() || self.modem.is_seen_in_msr(&self.chip));
+        if !has_effect && let Some(value) = self.peek(register) {
+            return value;
+        }
+        self.cache.clear();
+        let (chip, edge) = (&mut self.chip, &mut self.edge);
+        if is_msr {
+            self.modem.before_read(chip, edge);
+        }
+        let value = chip.read(register);
+        if is_msr {
+            self.modem.after_msr_read(chip, edge);
+        }
+        self.settle();
+        value
+    }
+
+    /// What the register reads, if the read leaves the chip as it is and no recording has to see it. The caller has excluded all other
+    /// effects, so the answer is kept. (If the host acts meanwhile, the fast path does not use it, and the access that catches up with the
+    /// host clears it.)
     #[inline]
-    fn peek(&self, register: u8) -> Option<u8> {
-        // A recording has to see the read.
-        if self.receive.host_has_acted() || chip::is_recording(&self.chip) {
+    fn peek(&mut self, register: u8) -> Option<u8> {
+        if chip::is_recording(&self.chip) {
             return None;
         }
-        let has_effect = match register {
-            offset::RBR => self.receive.has_more_for(&self.chip),
-            // The first look is remembered, and any look may move input up.
-            offset::LSR => !self.edge.has_looked() || self.receive.has_more_for(&self.chip),
-            offset::IIR => {
-                !self.edge.has_looked() || self.receive.has_more_for(&self.chip) || self.modem.drop_is_due()
-            }
-            offset::MSR => self.modem.drop_is_due() || self.modem.is_seen_in_msr(&self.chip),
-            _ => false,
-        };
-        if has_effect { None } else { self.chip.peek(register) }
+        let value = self.chip.peek(register)?;
+        self.cache.keep_read(register, value);
+        Some(value)
     }
 
     /// Serves a guest's write of one register. Only the low three bits of `register` count.
@@ -256,7 +278,7 @@ impl<T: Trigger> SerialPort<T> {
         self.receive.catch_up();
         // One character is enough to raise the line. The rest waits until the guest reads, because a driver that sets the port up
         // enables the interrupt before it resets the FIFOs.
-        self.receive.settle(1, chip, edge);
+        self.receive.settle::<ONE>(chip, edge);
         if matches!(register, offset::LCR | offset::MCR) {
             self.modem.tell_outputs(chip);
         }

@@ -1,11 +1,12 @@
 //! Snapshots: a port's state as data, and a port that goes on from it.
 
 use vm_superio::Trigger;
+use vuart_16550::Uart;
 use vuart_16550::spec::Msr;
-use vuart_16550::{FIFO_SIZE_MAX, Uart};
 use vuart_scrollback::Writer;
 
 use super::SerialPort;
+use crate::receive::FIFO;
 use crate::state::{PortState, PortStateV2};
 
 impl<T: Trigger> SerialPort<T> {
@@ -41,7 +42,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         if chip.awaits_modem_status() {
             port.modem.listen(chip, edge);
         }
-        port.receive.settle(FIFO_SIZE_MAX, chip, edge);
+        port.receive.settle::<FIFO>(chip, edge);
         port.settle();
         port
     }
