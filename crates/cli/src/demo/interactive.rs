@@ -9,9 +9,8 @@ use vuart::endpoint::{Cause, End, Mode, Refused, Replay};
 use vuart::wire::{Client, ClientError, RuntimeDir};
 use vuart_vmm::ServedMachine;
 
-use super::guest::{boot, finish};
+use super::guest::{Recorders, finish};
 use super::options::Options;
-use super::recorders::Recorders;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::session::{self, Outcome, Session, Wording};
@@ -32,7 +31,7 @@ pub(super) fn run(
     recorders: &mut Recorders,
 ) -> Result<Exit, Error> {
     let dir = RuntimeDir::create(RuntimeDir::default_path())?;
-    let guest = boot(options, options.claim(&dir)?, recorders, |port| port)?;
+    let guest = recorders.boot(options, options.claim(&dir)?, |port| port)?;
     // A failure of standard error can't be reported anywhere.
     let _ = stderr().write_all(options.directions(&guest).as_bytes());
     let (mut mode, mut replay) = (Mode::Exclusive, Replay::Boot);

@@ -11,7 +11,6 @@ mod guest;
 mod interactive;
 mod no_attach;
 mod options;
-mod recorders;
 mod tour;
 mod trace_file;
 mod trail;
@@ -20,8 +19,8 @@ use std::io::{IsTerminal as _, stdin, stdout};
 
 use vuart_vmm::choose;
 
+use self::guest::Recorders;
 use self::options::Options;
-use self::recorders::Recorders;
 use crate::args::{DemoArgs, EngineArg};
 use crate::error::Error;
 use crate::exit::Exit;

@@ -7,9 +7,8 @@ use rustix::event::PollFlags;
 use vuart::wire::RuntimeDir;
 use vuart_vmm::ServedMachine;
 
-use super::guest::{boot, finish};
+use super::guest::{Recorders, finish};
 use super::options::Options;
-use super::recorders::Recorders;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::signals::{Pending, Signal, Signals};
@@ -22,7 +21,7 @@ pub(super) fn run(
     recorders: &mut Recorders,
 ) -> Result<Exit, Error> {
     let dir = RuntimeDir::create(RuntimeDir::default_path())?;
-    let guest = boot(options, options.claim(&dir)?, recorders, |port| port)?;
+    let guest = recorders.boot(options, options.claim(&dir)?, |port| port)?;
     match stdout().write_all(options.directions(&guest).as_bytes()).and_then(|()| stdout().flush()) {
         // A closed pipe: clients can attach all the same.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(Error::Stdout(error)),

@@ -7,78 +7,55 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use vuart::trace::{Recording, Saving};
-use vuart::{IrqFd, SerialPort};
+use vuart::trace::{RecordError, Recording, Saving};
 
 use super::error::DemoError;
 
-/// The size of the ring between the guest and the file, in bytes: some two million accesses.
-const RING: usize = 1 << 24;
-
-/// A trace that is or will be recorded.
+/// A trace that is recorded, if a file is requested.
 #[derive(Debug)]
 pub(super) struct TraceFile {
     path: Option<PathBuf>,
-    state: State,
-}
-
-/// How far the recording has come.
-#[derive(Debug)]
-enum State {
-    /// Nothing is recorded.
-    Off,
-    /// The file is open.
-    Open(File),
-    /// The port records into the ring, or could not begin to.
-    Attached(File, io::Result<Recording>),
-    /// A thread writes the ring's content to the file.
-    Running(Saving),
+    /// The thread that writes the file, once the guest runs.
+    saving: Option<(PathBuf, Saving)>,
 }
 
 impl TraceFile {
+    /// The size of the ring between the guest and the file, in bytes: some two million accesses.
+    pub(super) const RING: usize = 1 << 24;
+
     /// A trace for this file, or none.
     pub(super) fn new(path: Option<&Path>) -> Self {
-        Self { path: path.map(Path::to_owned), state: State::Off }
+        Self { path: path.map(Path::to_owned), saving: None }
     }
 
-    /// Creates the file.
-    pub(super) fn open(&mut self) -> Result<(), DemoError> {
-        if let Some(path) = &self.path {
-            self.state = State::Open(create(path).map_err(failed(path))?);
-        }
-        Ok(())
+    /// Creates the file, if one is requested.
+    pub(super) fn create(&self) -> Result<Option<(PathBuf, File)>, DemoError> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let file = create(path).map_err(|source| DemoError::Trace { path: path.clone(), source })?;
+        Ok(Some((path.clone(), file)))
     }
 
-    /// Lets the port record.
-    pub(super) fn attach(&mut self, port: &mut SerialPort<IrqFd>) {
-        self.state = match std::mem::replace(&mut self.state, State::Off) {
-            State::Open(file) => State::Attached(file, port.record(RING).map_err(io::Error::other)),
-            other => other,
-        };
-    }
-
-    /// Starts the thread that writes the file.
-    pub(super) fn start(&mut self) -> Result<(), DemoError> {
-        let Some(path) = &self.path else { return Ok(()) };
-        if let State::Attached(file, recording) = std::mem::replace(&mut self.state, State::Off) {
-            let saving = recording.and_then(|recording| recording.save(BufWriter::new(file)));
-            self.state = State::Running(saving.map_err(failed(path))?);
+    /// Starts to write the recording into the file.
+    pub(super) fn save(
+        &mut self,
+        (path, file): (PathBuf, File),
+        recording: Result<Recording, RecordError>,
+    ) -> Result<(), DemoError> {
+        let saving =
+            recording.map_err(io::Error::other).and_then(|recording| recording.save(BufWriter::new(file)));
+        match saving {
+            Ok(saving) => self.saving = Some((path, saving)),
+            Err(source) => return Err(DemoError::Trace { path, source }),
         }
         Ok(())
     }
 
     /// Waits until everything is in the file.
     pub(super) fn finish(self, patience: Duration) -> Result<(), DemoError> {
-        match (self.path, self.state) {
-            (Some(path), State::Running(saving)) => saving.finish(patience).map_err(failed(&path)),
-            _ => Ok(()),
-        }
+        self.saving.map_or(Ok(()), |(path, saving)| {
+            saving.finish(patience).map_err(|source| DemoError::Trace { path, source })
+        })
     }
-}
-
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> DemoError {
-    let path = path.to_owned();
-    move |source| DemoError::Trace { path, source }
 }
 
 fn create(path: &Path) -> io::Result<File> {

@@ -16,7 +16,6 @@ const RING: usize = 1 << 18;
 #[derive(Debug)]
 pub(super) struct Trail {
     audit: Audit,
-    console: String,
     path: Option<PathBuf>,
     log: Option<AuditLog>,
 }
@@ -25,22 +24,19 @@ impl Trail {
     /// A trail that is saved in this file, if a file is requested.
     pub(super) fn new(path: Option<&Path>) -> Result<Self, DemoError> {
         let audit = Audit::new(RING).map_err(|error| BootError::Ring(error.into()))?;
-        Ok(Self { audit, console: String::new(), path: path.map(Path::to_owned), log: None })
+        Ok(Self { audit, path: path.map(Path::to_owned), log: None })
     }
 
-    /// Opens the file for the events of this console.
-    pub(super) fn open(&mut self, console: &str) -> Result<(), DemoError> {
-        console.clone_into(&mut self.console);
+    /// Opens the file. Returns the observer that writes the console's events into the trail.
+    pub(super) fn open(
+        &mut self,
+        console: &str,
+    ) -> Result<impl FnMut(&ConsoleEvent) + Send + use<>, DemoError> {
         if let Some(path) = &self.path {
             let saved = self.audit.save(AuditFile::new(path));
             self.log = Some(saved.map_err(|error| DemoError::Audit(error.into()))?);
         }
-        Ok(())
-    }
-
-    /// The observer that writes the console's events into the trail.
-    pub(super) fn observer(&self) -> impl FnMut(&ConsoleEvent) + Send + use<> {
-        self.audit.observer(&self.console)
+        Ok(self.audit.observer(console))
     }
 
     /// The trail in memory.

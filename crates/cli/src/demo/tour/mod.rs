@@ -25,9 +25,8 @@ use self::dialogue::Dialogue;
 use self::failure::Failure;
 use self::steps::Tour;
 use super::error::DemoError;
-use super::guest::boot;
+use super::guest::Recorders;
 use super::options::Options;
-use super::recorders::Recorders;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::signals::{Pending, Signals};
@@ -48,12 +47,12 @@ pub(super) fn run(
     };
     let claim = options.claim(&dir)?;
     let mut tapped = None;
-    let guest = boot(options, claim, recorders, |port| {
+    let guest = recorders.boot(options, claim, |port| {
         let (tap, bytes) = BusTap::new(port);
         tapped = Some(bytes);
         Arc::new(tap)
     })?;
-    let tour = Tour::new(Dialogue::new(&mut signals), guest, recorders.audit(), tapped);
+    let tour = Tour::new(Dialogue::new(&mut signals), guest, recorders.trail.audit(), tapped);
     let given = tour.give(options);
     // `^C` ends a whole pipeline. The signal is then the reason for the end, and not a write error on the closed pipe.
     let signal = match signals.pending() {
