@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use vuart::endpoint::{Cause, Console, Mode, Replay};
+use vuart::endpoint::{Cause, Console, Mode};
+use vuart::scrollback::Position;
 use vuart::server::{Claim, Server, ServerThread};
 use vuart::wire::{Client, RuntimeDir};
 
@@ -34,7 +35,7 @@ impl Served {
     /// Connects a client, and attaches it with the whole history.
     pub(crate) fn attach(&self, mode: Mode) -> Result<Client, Box<dyn Error>> {
         let mut client = self.connect()?;
-        client.attach(mode, Replay::All)?;
+        client.attach(mode, Position::Oldest)?;
         Ok(client)
     }
 

@@ -18,7 +18,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use vuart::endpoint::{Cause, Console, Mode, Replay};
+use vuart::endpoint::{Cause, Console, Mode};
+use vuart::scrollback::Position;
 use vuart::server::Claim;
 use vuart::wire::{Client, Event, Request, RuntimeDir};
 use vuart_vmm::{Engine, Exit, ServedMachine, choose};
@@ -72,7 +73,7 @@ impl Vm {
     }
 
     /// A client that is attached, and has seen nothing yet.
-    pub fn attach(&self, label: &str, mode: Mode, replay: Replay) -> Screen {
+    pub fn attach(&self, label: &str, mode: Mode, replay: Position) -> Screen {
         let mut client = self.connect(label);
         client.attach(mode, replay).expect("a session");
         Screen { client, seen: Vec::new() }

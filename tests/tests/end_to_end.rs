@@ -3,7 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
-use vuart::endpoint::{Cause, Mode, Replay};
+use vuart::endpoint::{Cause, Mode};
+use vuart::scrollback::Position;
 use vuart_tests::{Vm, engines};
 use vuart_vmm::Engine;
 
@@ -18,12 +19,12 @@ fn on_each(test: impl Fn(Vm)) {
 #[test]
 fn attach_take_over_and_read_history_until_the_guest_halts() {
     on_each(|vm| {
-        let mut alice = vm.attach("alice", Mode::Exclusive, Replay::All);
+        let mut alice = vm.attach("alice", Mode::Exclusive, Position::Oldest);
         let boot = alice.until("> ");
         alice.types("echo hello\r");
         let hello = alice.until("hello\r\nhello\r\n> ");
 
-        let mut bob = vm.attach("bob", Mode::TakeOver, Replay::None);
+        let mut bob = vm.attach("bob", Mode::TakeOver, Position::End);
         assert!(matches!(alice.end(), Cause::Evicted { by } if by.label() == "bob"));
         bob.types("echo bob\r");
         let bobs = bob.until("echo bob\r\nbob\r\n> ");
@@ -45,7 +46,7 @@ fn attach_take_over_and_read_history_until_the_guest_halts() {
 #[test]
 fn a_paste_of_4_kib_comes_back_whole() {
     on_each(|vm| {
-        let mut alice = vm.attach("alice", Mode::Exclusive, Replay::All);
+        let mut alice = vm.attach("alice", Mode::Exclusive, Position::Oldest);
         alice.until("> ");
         // In one line, and in many.
         let line: String = ('a'..='z').cycle().take(4096).collect();
@@ -65,8 +66,9 @@ fn a_paste_of_4_kib_comes_back_whole() {
 #[test]
 fn s15_eight_spectators_that_never_read_disturb_neither_the_guest_nor_the_owner() {
     on_each(|vm| {
-        let mut alice = vm.attach("alice", Mode::Exclusive, Replay::All);
-        let watchers: Vec<_> = (0..8).map(|_| vm.attach("watcher", Mode::Spectate, Replay::All)).collect();
+        let mut alice = vm.attach("alice", Mode::Exclusive, Position::Oldest);
+        let watchers: Vec<_> =
+            (0..8).map(|_| vm.attach("watcher", Mode::Spectate, Position::Oldest)).collect();
         alice.until("> ");
         // More than the socket of each spectator holds.
         alice.types("print 4000\r");
@@ -79,7 +81,7 @@ fn s15_eight_spectators_that_never_read_disturb_neither_the_guest_nor_the_owner(
 #[test]
 fn e4_queued_input_of_an_evicted_owner_never_runs() {
     on_each(|vm| {
-        let mut alice = vm.attach("alice", Mode::Exclusive, Replay::All);
+        let mut alice = vm.attach("alice", Mode::Exclusive, Position::Oldest);
         alice.until("> ");
         // The guest is busy for longer than a take-over takes, and its own buffer is small.
         let lines = if vm.engine() == Engine::Kvm { 2_000 } else { 10_000 };
@@ -90,7 +92,7 @@ fn e4_queued_input_of_an_evicted_owner_never_runs() {
         while vm.console().input_waiting() == 0 {
             std::thread::yield_now();
         }
-        let mut bob = vm.attach("bob", Mode::TakeOver, Replay::None);
+        let mut bob = vm.attach("bob", Mode::TakeOver, Position::End);
         // The guest may still run the input of Alice's that it had read. Bob's input follows, with nothing in between.
         bob.types("\recho BOB IS HERE\r");
         bob.until("\r\nBOB IS HERE\r\n> ");
@@ -104,7 +106,7 @@ fn e4_queued_input_of_an_evicted_owner_never_runs() {
 #[test]
 fn a_raw_socket_client_can_use_the_console() {
     on_each(|vm| {
-        vm.attach("watcher", Mode::Spectate, Replay::All).until("> ");
+        vm.attach("watcher", Mode::Spectate, Position::Oldest).until("> ");
         let mut socket = UnixStream::connect(vm.raw()).unwrap();
         socket.write_all(b"echo over a raw socket\r").unwrap();
         let mut seen = Vec::new();
@@ -119,7 +121,7 @@ fn a_raw_socket_client_can_use_the_console() {
 #[test]
 fn the_history_of_an_unwatched_guest_can_be_read_afterwards() {
     on_each(|vm| {
-        vm.attach("watcher", Mode::Spectate, Replay::All).until("> ");
+        vm.attach("watcher", Mode::Spectate, Position::Oldest).until("> ");
         let mut socket = UnixStream::connect(vm.raw()).unwrap();
         socket.write_all(b"print 100\rhalt\r").unwrap();
         drop(socket);

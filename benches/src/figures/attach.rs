@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use vuart::PortBuilder;
-use vuart::endpoint::{Mode, Replay};
+use vuart::endpoint::Mode;
+use vuart::scrollback::Position;
 use vuart::uart::spec::offset;
 use vuart::wire::{Client, DetachRequest, Event, Request};
 
@@ -63,7 +64,7 @@ fn attach(effort: Effort) -> Result<Pair, Box<dyn Error>> {
 /// Attaches, receives everything, and detaches. The time to detach does not count.
 fn replay(client: &mut Client) -> Result<Duration, Box<dyn Error>> {
     let begin = Instant::now();
-    client.attach(Mode::Exclusive, Replay::Last(REPLAY as u64))?;
+    client.attach(Mode::Exclusive, Position::Newest(REPLAY as u64))?;
     let mut received = 0;
     while received < REPLAY {
         match client.recv()? {

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use vuart::endpoint::{Cause, Mode, Replay};
+use vuart::endpoint::{Cause, Mode};
+use vuart::scrollback::Position;
 use vuart::server::{Claim, Server, ServerThread};
 use vuart::uart::spec::offset;
 use vuart::wire::{AttachRequest, Attached, Client, Event, Frame as _, Request, RuntimeDir};
@@ -65,7 +66,7 @@ fn take_over(effort: Effort, other_guest: OtherGuest) -> Result<Pair, Box<dyn Er
     let readers = (0..READERS)
         .map(|_| {
             let mut reader = Client::connect(&run.control_socket("other")?, "other")?;
-            reader.attach(Mode::Spectate, Replay::All)?;
+            reader.attach(Mode::Spectate, Position::Oldest)?;
             Ok(ClientReader::start(reader))
         })
         .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
@@ -74,7 +75,7 @@ fn take_over(effort: Effort, other_guest: OtherGuest) -> Result<Pair, Box<dyn Er
 
     let control = run.control_socket("bench")?;
     let mut clients = [Client::connect(&control, "one")?, Client::connect(&control, "two")?];
-    let request = AttachRequest { mode: Mode::TakeOver, replay: Replay::None, ..AttachRequest::default() };
+    let request = AttachRequest { mode: Mode::TakeOver, replay: Position::End, ..AttachRequest::default() };
     clients[1].attach_with(request)?;
     let answer = clients[0].attach_with(request)?;
     expect_evicted(&mut clients[1])?;

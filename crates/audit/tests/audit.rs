@@ -12,10 +12,9 @@ use std::time::{Duration, Instant};
 
 use vuart_audit::{Audit, AuditEntry, AuditError, AuditFile, AuditLine, AuditLog, AuditStatus, LostBecause};
 use vuart_endpoint::{
-    Attach, Cause, Console, ConsoleEvent, End, EventKind, Evicted, Identity, Mode, Policy, Replay, Session,
-    Window,
+    Attach, Cause, Console, ConsoleEvent, End, EventKind, Evicted, Identity, Mode, Policy, Session, Window,
 };
-use vuart_scrollback::{RingOptions, Scrollback, Writer};
+use vuart_scrollback::{Position, RingOptions, Scrollback, Writer};
 use vuart_server::{Claim, Server, ServerThread};
 use vuart_wire::{Client, DetachRequest, Event, Request, RuntimeDir};
 
@@ -110,7 +109,7 @@ fn what_happens_at_a_console_is_in_its_trail_in_order() {
 
     writer.extend(b"login: ");
     let mut alice = client("alice");
-    alice.attach(Mode::Exclusive, Replay::All).unwrap();
+    alice.attach(Mode::Exclusive, Position::Oldest).unwrap();
     match alice.recv().unwrap() {
         Event::Output { bytes, .. } => assert_eq!(bytes, b"login: "),
         other => panic!("{other:?}"),
@@ -120,10 +119,10 @@ fn what_happens_at_a_console_is_in_its_trail_in_order() {
     // Requests are served in order.
     alice.status().unwrap();
     let mut bob = client("bob");
-    bob.attach(Mode::Exclusive, Replay::None).unwrap_err();
-    bob.attach(Mode::TakeOver, Replay::None).unwrap();
+    bob.attach(Mode::Exclusive, Position::End).unwrap_err();
+    bob.attach(Mode::TakeOver, Position::End).unwrap();
     assert!(matches!(alice.recv().unwrap(), Event::Ended(_)));
-    let watcher = client("watcher").attach(Mode::Spectate, Replay::None).unwrap();
+    let watcher = client("watcher").attach(Mode::Spectate, Position::End).unwrap();
     // The watcher's connection may be gone by now: that is a detachment.
     while console.sessions().iter().any(|session| session.identity.label() == "watcher") {
         std::thread::yield_now();
@@ -135,11 +134,11 @@ fn what_happens_at_a_console_is_in_its_trail_in_order() {
         Event::Ended(End { cause: Cause::Kicked { by }, .. }) => assert_eq!(by.label(), "admin"),
         other => panic!("{other:?}"),
     }
-    bob.attach(Mode::Exclusive, Replay::None).unwrap();
+    bob.attach(Mode::Exclusive, Position::End).unwrap();
     bob.send(&Request::Detach(DetachRequest::default())).unwrap();
     assert!(matches!(bob.recv().unwrap(), Event::Ended(_)));
     console.disable();
-    bob.attach(Mode::Exclusive, Replay::None).unwrap_err();
+    bob.attach(Mode::Exclusive, Position::End).unwrap_err();
     console.enable();
     console.end(&Cause::VmEnded);
     assert!(server.finish(HANG));

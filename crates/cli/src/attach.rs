@@ -1,6 +1,7 @@
 //! `vuart attach`: attaches this terminal, or pipes, to a console.
 
-use vuart_endpoint::{Cause, Replay};
+use vuart_endpoint::Cause;
+use vuart_scrollback::Position;
 use vuart_wire::{AttachRequest, Attached, ClientError};
 
 use crate::args::AttachArgs;
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
     let mut session = Session::begin(client, &attached, &mut signals, options)?;
     session.note(&greeting(&attached, &console, session.is_interactive()));
     let argument = quoted(&target.argument().to_string_lossy());
-    if session.is_interactive() && args.begin() == Replay::None && attached.offset > 0 {
+    if session.is_interactive() && args.begin() == Position::End && attached.offset > 0 {
         session.note(&format!(
             "{} bytes of history are not shown: {} log {argument}, or attach with --replay all",
             attached.offset,

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use vuart_scrollback::{Position, Scrollback};
+use vuart_scrollback::Position;
 
 use crate::identity::Identity;
 
@@ -20,52 +20,6 @@ pub enum Mode {
     Spectate,
     /// Own the console as soon as it has no owner. Until then the session waits in the queue, and watches.
     Wait,
-}
-
-/// Where a session's output starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
-#[non_exhaustive]
-pub enum Replay {
-    /// With the next byte that the guest writes.
-    #[default]
-    None,
-    /// With the oldest byte that is kept.
-    All,
-    /// With this many of the newest bytes.
-    Last(u64),
-    /// With this many of the newest text lines: see [`Position::NewestLines`].
-    Lines(u64),
-    /// With the start of the newest boot, or with a hole if that is overwritten.
-    Boot,
-    /// At this offset.
-    From(u64),
-}
-
-impl Replay {
-    /// The offset that this means at present. For [`From`](Self::From) it is the given offset, even if that byte is overwritten or
-    /// not written yet.
-    pub fn offset(self, scrollback: &Scrollback) -> u64 {
-        scrollback.offset(self.into())
-    }
-
-    /// Whether [`offset`](Self::offset) searches the history, which takes time.
-    pub fn searches(self) -> bool {
-        matches!(self, Self::Lines(_))
-    }
-}
-
-impl From<Replay> for Position {
-    fn from(replay: Replay) -> Self {
-        match replay {
-            Replay::None => Self::End,
-            Replay::All => Self::Oldest,
-            Replay::Last(bytes) => Self::Newest(bytes),
-            Replay::Lines(lines) => Self::NewestLines(lines),
-            Replay::Boot => Self::Boot,
-            Replay::From(offset) => Self::Offset(offset),
-        }
-    }
 }
 
 /// What happens to a session that reads so slowly that the ring laps it. Output that was already overwritten when the session
@@ -88,7 +42,7 @@ pub enum OnLag {
 pub struct Attach {
     pub(crate) identity: Identity,
     pub(crate) mode: Mode,
-    pub(crate) replay: Replay,
+    pub(crate) replay: Position,
     pub(crate) on_lag: OnLag,
     pub(crate) returning: bool,
     pub(crate) at: Option<SystemTime>,
@@ -100,7 +54,7 @@ impl Attach {
         Self {
             identity,
             mode: Mode::default(),
-            replay: Replay::default(),
+            replay: Position::default(),
             on_lag: OnLag::default(),
             returning: false,
             at: None,
@@ -120,7 +74,7 @@ impl Attach {
 
     /// Sets where replay starts.
     #[must_use]
-    pub fn with_replay(self, replay: Replay) -> Self {
+    pub fn with_replay(self, replay: Position) -> Self {
         Self { replay, ..self }
     }
 

@@ -52,7 +52,7 @@ mod sync;
 mod testing;
 mod timestamp;
 
-pub use attach::{Attach, Mode, OnLag, Replay};
+pub use attach::{Attach, Mode, OnLag};
 pub use builder::{ConsoleBuilder, ConsoleParts};
 pub use carrier::{Carrier, DropDue, GuestLines};
 pub use console::Console;

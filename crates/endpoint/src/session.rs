@@ -36,7 +36,7 @@ impl Session {
     pub(crate) fn begin(core: &Arc<ConsoleCore>, request: Attach) -> Result<Self, Refused> {
         let scrollback = core.scrollback();
         // Not beyond the end, which a client may ask for. Outside the lock, because a search for text lines takes time.
-        let from = request.replay.offset(scrollback).min(scrollback.end());
+        let from = scrollback.offset(request.replay).min(scrollback.end());
         let lost_before = scrollback.offset(Position::Newest(u64::MAX));
         let on_lag = request.on_lag;
         let begun = core.change(|state| state.attach(request, from))?;

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use support::take as typed;
 use vuart_endpoint::{
     Attach, Cause, Change, Console, ConsoleEvent, End, EventKind, Evicted, Identity, Input, Mode, OnLag,
-    Policy, Refused, Replay, Session, SessionId, Standing, Window,
+    Policy, Refused, Session, SessionId, Standing, Window,
 };
 use vuart_scrollback::{Position, RingOptions, Scrollback, Writer};
 
@@ -79,7 +79,7 @@ fn e5_one_cursor_from_replay_to_live() {
     let (mut writer, console, _input) = console();
     writer.extend(b"booted\n");
     let mut session =
-        console.attach(who("alice").with_mode(Mode::Spectate).with_replay(Replay::Last(3))).unwrap();
+        console.attach(who("alice").with_mode(Mode::Spectate).with_replay(Position::Newest(3))).unwrap();
     writer.extend(b"login:");
     let mut buf = [0; 64];
     let read = session.read(&mut buf);
@@ -129,10 +129,10 @@ fn the_end_of_the_vm_ends_everybody_and_refuses_newcomers() {
 fn an_offset_from_the_future_begins_now() {
     let (mut writer, console, _input) = console();
     writer.extend(b"abc");
-    let session = console.attach(who("alice").with_replay(Replay::From(u64::MAX))).unwrap();
+    let session = console.attach(who("alice").with_replay(Position::Offset(u64::MAX))).unwrap();
     assert_eq!(session.output().cursor(), 3);
     let session2 =
-        console.attach(who("bob").with_mode(Mode::Spectate).with_replay(Replay::Last(u64::MAX))).unwrap();
+        console.attach(who("bob").with_mode(Mode::Spectate).with_replay(Position::Newest(u64::MAX))).unwrap();
     assert_eq!(session2.output().cursor(), 0);
 }
 
@@ -242,9 +242,9 @@ fn a_session_that_is_to_miss_nothing_ends_when_it_does() {
     let (console, _input) = Console::new(scrollback, || ());
     writer.extend(b"early");
     let mut all =
-        console.attach(who("alice").with_replay(Replay::All).with_on_lag(OnLag::Disconnect)).unwrap();
+        console.attach(who("alice").with_replay(Position::Oldest).with_on_lag(OnLag::Disconnect)).unwrap();
     let mut noted =
-        console.attach(who("bob").with_mode(Mode::Spectate).with_replay(Replay::From(2))).unwrap();
+        console.attach(who("bob").with_mode(Mode::Spectate).with_replay(Position::Offset(2))).unwrap();
     let mut ignored =
         console.attach(who("carol").with_mode(Mode::Spectate).with_on_lag(OnLag::Ignore)).unwrap();
     writer.extend(&[b'x'; 10_000]);
@@ -265,14 +265,17 @@ fn what_was_gone_before_a_session_is_no_lag_of_it() {
     let (console, _input) = Console::new(scrollback, || ());
     writer.extend(&[b'x'; 10_000]);
     let mut session =
-        console.attach(who("alice").with_replay(Replay::Boot).with_on_lag(OnLag::Disconnect)).unwrap();
+        console.attach(who("alice").with_replay(Position::Boot).with_on_lag(OnLag::Disconnect)).unwrap();
     let mut buf = [0; 8192];
     assert_eq!(session.read(&mut buf).next, 128, "the boot's head");
     let read = session.read(&mut buf);
     assert!(read.missed > 0 && read.next == 10_000, "{read:?}");
     assert!(session.end().is_none());
     let mut old = console.attach(
-        who("bob").with_mode(Mode::Spectate).with_replay(Replay::From(200)).with_on_lag(OnLag::Disconnect),
+        who("bob")
+            .with_mode(Mode::Spectate)
+            .with_replay(Position::Offset(200))
+            .with_on_lag(OnLag::Disconnect),
     );
     assert!(old.as_mut().unwrap().read(&mut buf).missed > 0);
     assert!(old.unwrap().end().is_none());
@@ -314,7 +317,7 @@ fn switched_off_it_sends_everybody_away_and_on_again_it_goes_on() {
     writer.extend(b"written meanwhile");
     console.enable();
     assert!(console.disabled().is_none());
-    let mut carol = console.attach(who("carol").with_replay(Replay::All)).unwrap();
+    let mut carol = console.attach(who("carol").with_replay(Position::Oldest)).unwrap();
     assert_eq!(carol.read(&mut [0; 64]).len(), 17);
     carol.write(b"x").unwrap();
     assert_eq!(typed(&mut input), b"x");
@@ -380,7 +383,7 @@ fn an_observer_is_told_of_everything_in_order() {
     console.attach(who("bob")).unwrap_err();
     writer.extend(b"!");
     assert_eq!(alice.read(&mut [0; 8]).len(), 1);
-    let carol = console.attach(who("carol").with_mode(Mode::TakeOver).with_replay(Replay::All)).unwrap();
+    let carol = console.attach(who("carol").with_mode(Mode::TakeOver).with_replay(Position::Oldest)).unwrap();
     drop(carol);
     console.end(&Cause::VmEnded);
 

@@ -34,6 +34,13 @@ pub enum Position {
     Offset(u64),
 }
 
+impl Position {
+    /// Returns whether [`Scrollback::offset`] searches the ring for this place, which takes time.
+    pub fn is_searched(self) -> bool {
+        matches!(self, Self::NewestLines(_))
+    }
+}
+
 impl Scrollback {
     /// Makes a reader at a place in the stream.
     ///

@@ -164,10 +164,10 @@ mod tests {
     use std::io::Read as _;
     use std::os::unix::net::UnixStream;
 
-    use vuart_scrollback::{Scrollback, Writer};
+    use vuart_scrollback::{Position, Scrollback, Writer};
 
     use super::*;
-    use vuart_endpoint::{Cause, Console, Mode, Replay};
+    use vuart_endpoint::{Cause, Console, Mode};
     use vuart_wire::{Client, RuntimeDir};
 
     use crate::claim::Claim;
@@ -205,7 +205,7 @@ mod tests {
     fn clients_get_the_last_output_and_the_sockets_are_removed() {
         let mut rig = rig();
         let mut client = Client::connect(&rig.socket("vm0.ctl"), "alice").unwrap();
-        client.attach(Mode::Exclusive, Replay::All).unwrap();
+        client.attach(Mode::Exclusive, Position::Oldest).unwrap();
         let mut raw = UnixStream::connect(rig.socket("vm0.sock")).unwrap();
         rig.writer.extend(b"good bye");
         rig.console.end(&Cause::VmEnded);
@@ -227,7 +227,7 @@ mod tests {
     fn finish_waits_no_longer_than_its_patience_for_a_client_that_does_not_read() {
         let mut rig = rig();
         let mut client = Client::connect(&rig.socket("vm0.ctl"), "alice").unwrap();
-        client.attach(Mode::Exclusive, Replay::All).unwrap();
+        client.attach(Mode::Exclusive, Position::Oldest).unwrap();
         // More than a socket's buffer holds.
         rig.writer.extend(&vec![b'x'; 1 << 20]);
         rig.console.end(&Cause::VmEnded);

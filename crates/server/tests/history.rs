@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use support::{hello, output};
-use vuart_endpoint::{Mode, Replay};
+use vuart_endpoint::Mode;
 use vuart_scrollback::{Position, RingOptions};
 use vuart_test_support::Vm;
 use vuart_wire::{
@@ -21,7 +21,7 @@ fn e5_replay_and_live_are_one_stream() {
     let (before, after) = all.split_at(100_000);
     vm.guest.writes(before);
     let mut alice = vm.client("alice");
-    assert_eq!(alice.attach(Mode::Exclusive, Replay::From(5)).unwrap().offset, 5);
+    assert_eq!(alice.attach(Mode::Exclusive, Position::Offset(5)).unwrap().offset, 5);
     for piece in after.chunks(977) {
         vm.guest.writes(piece);
     }
@@ -37,7 +37,7 @@ fn e6_e7_reading_the_history_changes_nothing_and_a_lost_range_is_declared() {
     vm.guest.writes(&all);
     for _ in 0..2 {
         let mut client = vm.client("reader");
-        client.log(Replay::From(10), None).unwrap();
+        client.log(Position::Offset(10), None).unwrap();
         let (mut next, mut lost) = (10, 0);
         loop {
             match client.recv().unwrap() {
@@ -67,20 +67,20 @@ fn a_range_of_the_history() {
     vm.guest.writes(b"0123456789");
     let mut client = vm.client("reader");
     for (from, max, expected, next) in [
-        (Replay::From(3), Some(4), &b"3456"[..], 7),
-        (Replay::Last(2), None, b"89", 10),
-        (Replay::All, Some(1), b"0", 1),
-        (Replay::None, None, b"", 10),
-        (Replay::From(4), Some(0), b"", 4),
-        (Replay::Boot, Some(2), b"01", 2),
-        (Replay::Lines(1), None, b"0123456789", 10),
-        (Replay::Lines(0), None, b"", 10),
+        (Position::Offset(3), Some(4), &b"3456"[..], 7),
+        (Position::Newest(2), None, b"89", 10),
+        (Position::Oldest, Some(1), b"0", 1),
+        (Position::End, None, b"", 10),
+        (Position::Offset(4), Some(0), b"", 4),
+        (Position::Boot, Some(2), b"01", 2),
+        (Position::NewestLines(1), None, b"0123456789", 10),
+        (Position::NewestLines(0), None, b"", 10),
     ] {
         client.log(from, max).unwrap();
         assert_eq!(output(&mut client, expected.len()).1, expected, "{from:?} {max:?}");
         assert_eq!(client.recv().unwrap(), Event::LogEnd(LogEnd { next }), "{from:?} {max:?}");
     }
-    client.log(Replay::From(u64::MAX), Some(u64::MAX)).unwrap();
+    client.log(Position::Offset(u64::MAX), Some(u64::MAX)).unwrap();
     assert!(matches!(client.recv().unwrap(), Event::LogEnd(_)));
 }
 
@@ -90,7 +90,7 @@ fn a_lost_range_is_declared_and_does_not_count() {
     vm.guest.writes(&vec![b'x'; 100_000]);
     let mut client = vm.client("reader");
     for max in [0, 10] {
-        client.log(Replay::From(5), Some(max)).unwrap();
+        client.log(Position::Offset(5), Some(max)).unwrap();
         let Event::Hole(hole) = client.recv().unwrap() else { panic!("no hole") };
         assert_eq!((hole.from, hole.to), (5, vm.console.scrollback().oldest()));
         assert_eq!(output(&mut client, usize::try_from(max).unwrap()).1.len() as u64, max);
@@ -109,7 +109,7 @@ fn a_hole_behind_the_boot_head_is_declared_and_does_not_count() {
     let end = boot + text.len() as u64;
     let newest = vm.console.scrollback().offset(Position::Newest(u64::MAX));
     let mut client = vm.client("reader");
-    client.log(Replay::Boot, Some(3000)).unwrap();
+    client.log(Position::Boot, Some(3000)).unwrap();
     assert_eq!(output(&mut client, 1000), (boot, text[..1000].to_vec()));
     assert_eq!(client.recv().unwrap(), Event::Hole(Hole { from: boot + 1000, to: newest }));
     let at = usize::try_from(newest - boot).unwrap();
@@ -117,14 +117,14 @@ fn a_hole_behind_the_boot_head_is_declared_and_does_not_count() {
     assert_eq!(client.recv().unwrap(), Event::LogEnd(LogEnd { next: newest + 2000 }));
 
     // The oldest byte is the boot's. Positions counted from the end stay in the ring.
-    client.log(Replay::All, Some(1)).unwrap();
+    client.log(Position::Oldest, Some(1)).unwrap();
     assert_eq!(output(&mut client, 1).0, boot);
     assert_eq!(client.recv().unwrap(), Event::LogEnd(LogEnd { next: boot + 1 }));
-    client.log(Replay::Last(50_000), Some(1)).unwrap();
+    client.log(Position::Newest(50_000), Some(1)).unwrap();
     assert_eq!(output(&mut client, 1).0, newest);
     assert_eq!(client.recv().unwrap(), Event::LogEnd(LogEnd { next: newest + 1 }));
 
-    let attached = client.attach(Mode::Spectate, Replay::Boot).unwrap();
+    let attached = client.attach(Mode::Spectate, Position::Boot).unwrap();
     assert_eq!(attached.offset, boot);
     assert_eq!(output(&mut client, 1000), (boot, text[..1000].to_vec()));
     assert_eq!(client.recv().unwrap(), Event::Hole(Hole { from: boot + 1000, to: newest }));
@@ -139,11 +139,11 @@ fn replay_begins_at_a_text_line_or_at_the_newest_boot() {
     vm.guest.writes(b"one\ntwo\nthree\nlogin: ");
     let mut client = vm.client("reader");
     for (from, expected) in [
-        (Replay::Lines(1), &b"login: "[..]),
-        (Replay::Lines(3), b"two\nthree\nlogin: "),
-        (Replay::Lines(5), b"first boot\none\ntwo\nthree\nlogin: "),
-        (Replay::Lines(u64::MAX), b"first boot\none\ntwo\nthree\nlogin: "),
-        (Replay::Boot, b"one\ntwo\nthree\nlogin: "),
+        (Position::NewestLines(1), &b"login: "[..]),
+        (Position::NewestLines(3), b"two\nthree\nlogin: "),
+        (Position::NewestLines(5), b"first boot\none\ntwo\nthree\nlogin: "),
+        (Position::NewestLines(u64::MAX), b"first boot\none\ntwo\nthree\nlogin: "),
+        (Position::Boot, b"one\ntwo\nthree\nlogin: "),
     ] {
         client.log(from, None).unwrap();
         assert_eq!(output(&mut client, expected.len()).1, expected, "{from:?}");
@@ -166,11 +166,14 @@ fn searches_without_end_leave_time_for_other_clients() {
     greedy.write_all(&hello()).unwrap();
     let mut requests = Vec::new();
     for _ in 0..500 {
-        let attach =
-            AttachRequest { mode: Mode::Spectate, replay: Replay::Lines(1), ..AttachRequest::default() };
+        let attach = AttachRequest {
+            mode: Mode::Spectate,
+            replay: Position::NewestLines(1),
+            ..AttachRequest::default()
+        };
         Request::Attach(attach).encode(&mut requests);
         Request::Detach(DetachRequest::default()).encode(&mut requests);
-        Request::Log(LogRequest { from: Replay::Lines(1), max: Some(0) }).encode(&mut requests);
+        Request::Log(LogRequest { from: Position::NewestLines(1), max: Some(0) }).encode(&mut requests);
     }
     greedy.write_all(&requests).unwrap();
     let mut other = vm.client("other");
@@ -197,7 +200,7 @@ fn history_requests_without_end_leave_time_for_other_clients() {
     greedy.write_all(&hello()).unwrap();
     let mut logs = Vec::new();
     for _ in 0..1000 {
-        Request::Log(LogRequest { from: Replay::All, max: None }).encode(&mut logs);
+        Request::Log(LogRequest { from: Position::Oldest, max: None }).encode(&mut logs);
     }
     greedy.write_all(&logs).unwrap();
     // It reads as fast as it can, until the other client has been served a hundred times.

@@ -7,9 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use vuart_endpoint::{
-    Cause, Change, ConsoleEvent, Epoch, EventKind, Evicted, Mode, OnLag, Policy, Refused, Replay, SessionId,
+    Cause, Change, ConsoleEvent, Epoch, EventKind, Evicted, Mode, OnLag, Policy, Refused, SessionId,
     Standing, Window,
 };
+use vuart_scrollback::Position;
 use vuart_test_support::{HANG, Vm, take, until};
 use vuart_wire::{
     AcceptRequest, AttachRequest, Attached, Client, ClientError, DetachRequest, ErrorCode, Event, Request,
@@ -199,7 +200,7 @@ fn a_kicked_session_is_told_by_whom() {
         other => panic!("{other:?}"),
     }
     // Its connection goes on.
-    assert!(alice.attach(Mode::Exclusive, Replay::None).unwrap().owner);
+    assert!(alice.attach(Mode::Exclusive, Position::End).unwrap().owner);
 }
 
 #[test]
@@ -209,13 +210,13 @@ fn a_disabled_console_refuses_and_says_since_when() {
     vm.console.disable();
     assert_eq!(end(&mut alice), Cause::Disabled);
     let since = vm.console.disabled().unwrap();
-    match alice.attach(Mode::Wait, Replay::None) {
+    match alice.attach(Mode::Wait, Position::End) {
         Err(ClientError::Refused(refused)) => assert_eq!(refused, Refused::Disabled { since }),
         other => panic!("{other:?}"),
     }
     assert_eq!(alice.status().unwrap().disabled, Some(since));
     vm.console.enable();
-    alice.attach(Mode::Wait, Replay::None).unwrap();
+    alice.attach(Mode::Wait, Position::End).unwrap();
 }
 
 #[test]

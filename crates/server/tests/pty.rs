@@ -13,8 +13,8 @@ use rustix::termios::{InputModes, LocalModes, OptionalActions, OutputModes, tcge
 use support::terminal::{occupied, open, served, vacant, wait_for, with};
 use support::with_pty;
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
-use vuart_endpoint::{Cause, Console, Mode, Replay};
-use vuart_scrollback::Scrollback;
+use vuart_endpoint::{Cause, Console, Mode};
+use vuart_scrollback::{Position, Scrollback};
 use vuart_server::{PtyError, RawPolicy, Server, ServerOptions, ServerThread, Sockets};
 use vuart_test_support::{part, play, read_to, until};
 use vuart_wire::{Client, Event};
@@ -136,7 +136,7 @@ fn a_session_finds_no_output_of_the_last_session() {
 fn a_terminal_takes_over_if_that_is_the_policy() {
     let vm = with(ServerOptions::default().with_raw(RawPolicy::TakeOver));
     let mut alice = Client::connect(&vm.file("ctl"), "alice").unwrap();
-    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    alice.attach(Mode::Exclusive, Position::End).unwrap();
     let _terminal = open(vm.file("pty"));
     assert!(matches!(
         alice.recv().unwrap(),

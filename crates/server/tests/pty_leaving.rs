@@ -11,8 +11,8 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 use support::terminal::{last_words, occupied, open, served, vacant, wait_for, with};
 use support::with_pty;
-use vuart_endpoint::{Cause, Console, Mode, Replay};
-use vuart_scrollback::Scrollback;
+use vuart_endpoint::{Cause, Console, Mode};
+use vuart_scrollback::{Position, Scrollback};
 use vuart_server::{Claim, Server, ServerOptions, ServerThread, Sockets};
 use vuart_test_support::{HANG, Vm, part, play, read_to, until};
 use vuart_wire::{Client, DetachRequest, Event, Request, RuntimeDir};
@@ -25,7 +25,7 @@ fn device(vm: &Vm) -> PathBuf {
 fn a_refused_program_reads_why_and_is_hung_up() {
     let mut vm = served();
     let mut alice = Client::connect(&vm.file("ctl"), "alice").unwrap();
-    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    alice.attach(Mode::Exclusive, Position::End).unwrap();
     for _ in 0..3 {
         let before = device(&vm);
         let mut terminal = open(&before);
@@ -48,7 +48,7 @@ fn a_refused_program_reads_why_and_is_hung_up() {
 fn a_slow_reader_reads_the_whole_message() {
     let vm = served();
     let mut alice = Client::connect(&vm.file("ctl"), "alice").unwrap();
-    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    alice.attach(Mode::Exclusive, Position::End).unwrap();
     let mut terminal = open(vm.file("pty"));
     assert!(read_to(&mut terminal, "]\r\n").starts_with("\r\n[vuart: the console is held by alice"));
     assert_eq!(last_words(&mut terminal), "");
@@ -58,7 +58,7 @@ fn a_slow_reader_reads_the_whole_message() {
 fn a_program_that_does_not_read_why_is_hung_up_anyway() {
     let vm = served();
     let mut alice = Client::connect(&vm.file("ctl"), "alice").unwrap();
-    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    alice.attach(Mode::Exclusive, Position::End).unwrap();
     let terminal = open(vm.file("pty"));
     assert!(wait_for(&terminal, PollFlags::empty()).contains(PollFlags::HUP));
     // The message is gone with it.
@@ -73,7 +73,7 @@ fn a_program_that_does_not_read_why_is_hung_up_anyway() {
 fn a_refused_program_that_leaves_early_leaves_the_terminal_usable() {
     let mut vm = served();
     let mut alice = Client::connect(&vm.file("ctl"), "alice").unwrap();
-    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    alice.attach(Mode::Exclusive, Position::End).unwrap();
     for _ in 0..20 {
         drop(open(vm.file("pty")));
     }
@@ -93,7 +93,7 @@ fn e2_an_evicted_terminal_is_told_by_whom() {
     terminal.write_all(b"x").unwrap();
     vm.guest.reads(1);
     let mut bob = Client::connect(&vm.file("ctl"), "bob").unwrap();
-    let attached = bob.attach(Mode::TakeOver, Replay::None).unwrap();
+    let attached = bob.attach(Mode::TakeOver, Position::End).unwrap();
     assert_eq!(attached.evicted.unwrap().label(), "pty");
     let told = last_words(&mut terminal);
     assert!(told.contains("[vuart: the console was taken over by bob (uid "), "{told:?}");
@@ -135,7 +135,7 @@ fn a_terminal_is_replaced_when_there_is_a_descriptor_again() {
     }
     let vm = served();
     let mut alice = Client::connect(&vm.file("ctl"), "alice").unwrap();
-    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    alice.attach(Mode::Exclusive, Position::End).unwrap();
     // A client with a deadline, so that the timer is armed.
     let _mute = std::os::unix::net::UnixStream::connect(vm.file("ctl")).unwrap();
     alice.status().unwrap();
@@ -166,7 +166,7 @@ fn a_terminal_is_replaced_when_there_is_a_descriptor_again() {
 fn one_timer_serves_all_deadlines() {
     let vm = with(ServerOptions::default().with_handshake(Duration::from_millis(50)));
     let mut alice = Client::connect(&vm.file("ctl"), "alice").unwrap();
-    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    alice.attach(Mode::Exclusive, Position::End).unwrap();
     let mut mute = std::os::unix::net::UnixStream::connect(vm.file("ctl")).unwrap();
     let terminal = open(vm.file("pty"));
     let mut answer = Vec::new();

@@ -2,7 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 
-use vuart_endpoint::{Mode, Replay};
+use vuart_endpoint::Mode;
+use vuart_scrollback::Position;
 use vuart_test_support::{Vm, read_to};
 
 #[test]
@@ -28,7 +29,7 @@ fn raw_clients_are_refused_and_evicted_with_one_text_line() {
     assert!(line.starts_with("\r\n[vuart: the console is held by "), "{line:?}");
 
     let mut bob = vm.client("bob");
-    bob.attach(Mode::TakeOver, Replay::None).unwrap();
+    bob.attach(Mode::TakeOver, Position::End).unwrap();
     let line = read_to(&mut first, "]\r\n");
     assert!(line.starts_with("\r\n[vuart: the console was taken over by bob (uid "), "{line:?}");
     assert_eq!(first.read(&mut [0]).unwrap(), 0, "and closed");

@@ -11,8 +11,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use support::with_pty;
-use vuart_endpoint::{Cause, Console, Mode, Refused, Replay};
-use vuart_scrollback::Scrollback;
+use vuart_endpoint::{Cause, Console, Mode, Refused};
+use vuart_scrollback::{Position, Scrollback};
 use vuart_server::{Role, Server, ServerOptions, ServerThread, SocketKind, Sockets};
 use vuart_test_support::{HANG, PART, Vm, part, read_to, until};
 use vuart_wire::{Client, ClientError, DetachRequest, ErrorCode, Event, Request, RuntimeDir};
@@ -39,15 +39,15 @@ fn a_spectator_may_watch_and_read_and_nothing_else() {
     vm.guest.writes(b"history");
     let mut eve = Client::connect(&vm.file("ctl"), "eve").unwrap();
     for mode in [Mode::Exclusive, Mode::TakeOver] {
-        let refused = eve.attach(mode, Replay::None).unwrap_err();
+        let refused = eve.attach(mode, Position::End).unwrap_err();
         assert!(matches!(refused, ClientError::Refused(Refused::Forbidden)), "{mode:?}: {refused:?}");
     }
-    assert!(!eve.attach(Mode::Spectate, Replay::All).unwrap().owner);
+    assert!(!eve.attach(Mode::Spectate, Position::Oldest).unwrap().owner);
     assert!(matches!(eve.recv().unwrap(), Event::Output { bytes, .. } if bytes == b"history"));
     eve.status().unwrap();
     eve.send(&Request::Detach(DetachRequest::default())).unwrap();
     assert!(matches!(eve.recv().unwrap(), Event::Ended(end) if end.cause == Cause::Detached));
-    eve.log(Replay::Last(3), None).unwrap();
+    eve.log(Position::Newest(3), None).unwrap();
     assert!(matches!(eve.recv().unwrap(), Event::Output { bytes, .. } if bytes == b"ory"));
     // The raw socket has no way to ask to watch, so the client is told that it may not own.
     let line = read_to(&mut connect(vm.file("sock")), "]\r\n");
@@ -63,9 +63,9 @@ fn a_spectator_may_watch_and_read_and_nothing_else() {
 fn the_role_of_an_owner_allows_owning_and_taking_over() {
     let vm = as_role(Some(Role::Owner));
     let mut alice = Client::connect(&vm.file("ctl"), "alice").unwrap();
-    assert!(alice.attach(Mode::Exclusive, Replay::None).unwrap().owner);
+    assert!(alice.attach(Mode::Exclusive, Position::End).unwrap().owner);
     let mut bob = Client::connect(&vm.file("ctl"), "bob").unwrap();
-    assert!(bob.attach(Mode::TakeOver, Replay::None).unwrap().owner);
+    assert!(bob.attach(Mode::TakeOver, Position::End).unwrap().owner);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn only_the_socket_of_a_group_has_its_mode() {
     assert_eq!((mode("sock"), mode("ctl")), (0o600, 0o660));
     assert_eq!(std::fs::metadata(vm.file("ctl")).unwrap().gid(), gid);
     // The server's own user keeps its role.
-    assert!(Client::connect(&vm.file("ctl"), "us").unwrap().attach(Mode::Exclusive, Replay::None).is_ok());
+    assert!(Client::connect(&vm.file("ctl"), "us").unwrap().attach(Mode::Exclusive, Position::End).is_ok());
 }
 
 /// What another user's client meets at a socket, as text for the test that has sent it.
@@ -147,9 +147,9 @@ fn visit(path: &Path) -> String {
         Err(ClientError::Forbidden { .. }) => return "no permission".to_owned(),
         Err(other) => return format!("{other:?}"),
     };
-    match client.attach(Mode::Exclusive, Replay::None) {
+    match client.attach(Mode::Exclusive, Position::End) {
         Ok(_) => "owns".to_owned(),
-        Err(ClientError::Refused(Refused::Forbidden)) => match client.attach(Mode::Spectate, Replay::None) {
+        Err(ClientError::Refused(Refused::Forbidden)) => match client.attach(Mode::Spectate, Position::End) {
             Ok(_) => "watches".to_owned(),
             Err(other) => format!("{other:?}"),
         },
@@ -276,7 +276,7 @@ fn a_peer_of_another_process_namespace_has_no_pid() {
     };
     until("it serves, or can't", || path.with_extension("ctl").exists());
     let mut client = Client::connect(&path.with_extension("ctl"), "outside").unwrap();
-    client.attach(Mode::Exclusive, Replay::None).unwrap();
+    client.attach(Mode::Exclusive, Position::End).unwrap();
     let status = client.status().unwrap();
     assert_eq!((status.sessions[0].identity.pid(), status.sessions[0].identity.uid()), (None, 0));
     drop(client);
@@ -305,7 +305,7 @@ fn spectators_give_way_to_a_higher_role() {
     });
     let vm = Vm::with(options, |claim| Sockets::bind(claim).unwrap());
     let mut owner = Client::connect(&vm.file("ctl"), "owner").unwrap();
-    owner.attach(Mode::Exclusive, Replay::None).unwrap();
+    owner.attach(Mode::Exclusive, Position::End).unwrap();
     let watchers: Vec<_> = (0..3).map(|_| connect(vm.file("ro.sock"))).collect();
     vm.until("all places are taken", |console| console.sessions().len() == 4);
     // One more spectator is refused. The admin is not.

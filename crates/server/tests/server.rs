@@ -6,7 +6,8 @@ use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 
 use support::output;
-use vuart_endpoint::{Cause, Mode, Refused, Replay};
+use vuart_endpoint::{Cause, Mode, Refused};
+use vuart_scrollback::Position;
 use vuart_server::ServerOptions;
 use vuart_test_support::{HANG, Vm};
 use vuart_wire::{Client, ClientError, DetachRequest, ErrorCode, Event, Request};
@@ -17,7 +18,7 @@ fn the_guest_wakes_the_server_only_when_a_session_is_there() {
     let mut client = vm.client("alice");
     client.status().unwrap();
     assert!(!vm.console.doorbell().ring_if_armed());
-    client.attach(Mode::Spectate, Replay::All).unwrap();
+    client.attach(Mode::Spectate, Position::Oldest).unwrap();
     vm.guest.writes(b"login: ");
     assert_eq!(output(&mut client, 7), (0, b"login: ".to_vec()));
 }
@@ -52,7 +53,7 @@ fn a_client_attaches_types_and_reads() {
     let mut vm = Vm::new(1 << 16);
     let mut alice = vm.client("alice");
     assert_eq!(alice.welcome().console, "vm0");
-    let attached = alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    let attached = alice.attach(Mode::Exclusive, Position::End).unwrap();
     assert!(attached.owner);
     alice.send(&Request::Input(b"ls\r".to_vec())).unwrap();
     alice.send(&Request::Break).unwrap();
@@ -65,19 +66,19 @@ fn a_client_attaches_types_and_reads() {
 fn e1_e2_e3_e4_a_second_client_is_refused_and_a_take_over_evicts_the_first() {
     let mut vm = Vm::new(1 << 16);
     let mut alice = vm.client("alice");
-    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    alice.attach(Mode::Exclusive, Position::End).unwrap();
     alice.send(&Request::Input(b"never run".to_vec())).unwrap();
     while vm.console.input_waiting() < 9 {
         std::thread::yield_now();
     }
     let mut bob = vm.client("bob");
-    match bob.attach(Mode::Exclusive, Replay::None) {
+    match bob.attach(Mode::Exclusive, Position::End) {
         Err(ClientError::Refused(Refused::Held { holder, .. })) => {
             assert_eq!((holder.label(), holder.pid()), ("alice", Some(std::process::id())));
         }
         other => panic!("{other:?}"),
     }
-    let attached = bob.attach(Mode::TakeOver, Replay::None).unwrap();
+    let attached = bob.attach(Mode::TakeOver, Position::End).unwrap();
     assert_eq!(attached.evicted.unwrap().label(), "alice");
     match alice.recv().unwrap() {
         Event::Ended(end) => assert!(matches!(end.cause, Cause::Evicted { by } if by.label() == "bob")),
@@ -89,7 +90,7 @@ fn e1_e2_e3_e4_a_second_client_is_refused_and_a_take_over_evicts_the_first() {
     assert_eq!(vm.guest.reads(3), b"bob");
     assert_eq!(vm.console.counters().input_discarded, 9);
     // The evicted client may take the console back.
-    alice.attach(Mode::TakeOver, Replay::None).unwrap();
+    alice.attach(Mode::TakeOver, Position::End).unwrap();
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn e14_a_paste_waits_for_a_slow_guest_and_loses_nothing() {
     let sender = std::thread::spawn({
         let (mut alice, paste) = (vm.client("alice"), paste.clone());
         move || {
-            alice.attach(Mode::Exclusive, Replay::None).unwrap();
+            alice.attach(Mode::Exclusive, Position::End).unwrap();
             alice.send(&Request::Input(paste)).unwrap();
             alice.send(&Request::Detach(DetachRequest::default())).unwrap();
             match alice.recv().unwrap() {
@@ -133,13 +134,13 @@ fn e15_s14_a_client_that_dies_gives_the_console_back() {
     let mut vm = Vm::new(1 << 16);
     for _ in 0..20 {
         let mut alice = vm.client("alice");
-        alice.attach(Mode::Exclusive, Replay::All).unwrap();
+        alice.attach(Mode::Exclusive, Position::Oldest).unwrap();
         // Unread data on both sides makes the close a reset.
         vm.guest.writes(&[b'x'; 10_000]);
         alice.send(&Request::Input(vec![b'y'; 60_000])).unwrap();
         drop(alice);
         let mut bob = vm.client("bob");
-        while bob.attach(Mode::Exclusive, Replay::None).is_err() {}
+        while bob.attach(Mode::Exclusive, Position::End).is_err() {}
     }
 }
 
@@ -148,10 +149,10 @@ fn s15_a_watcher_that_never_reads_disturbs_nobody() {
     let mut vm = Vm::new(1 << 14);
     let mut sleepers: Vec<Client> = (0..8).map(|n| vm.client(&format!("sleeper {n}"))).collect();
     for sleeper in &mut sleepers {
-        sleeper.attach(Mode::Spectate, Replay::All).unwrap();
+        sleeper.attach(Mode::Spectate, Position::Oldest).unwrap();
     }
     let mut alice = vm.client("alice");
-    alice.attach(Mode::Exclusive, Replay::All).unwrap();
+    alice.attach(Mode::Exclusive, Position::Oldest).unwrap();
     for round in 0..1_000u32 {
         vm.guest.writes(&[round.to_le_bytes()[0]; 4096]);
         let (_, bytes) = output(&mut alice, 4096);
@@ -180,9 +181,9 @@ fn s15_a_watcher_that_never_reads_disturbs_nobody() {
 fn a_spectator_sees_all_output_and_types_nothing() {
     let mut vm = Vm::new(1 << 14);
     let mut alice = vm.client("alice");
-    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    alice.attach(Mode::Exclusive, Position::End).unwrap();
     let mut eve = vm.client("eve");
-    let attached = eve.attach(Mode::Spectate, Replay::None).unwrap();
+    let attached = eve.attach(Mode::Spectate, Position::End).unwrap();
     assert!(!attached.owner);
     assert_eq!(attached.held_by.unwrap().label(), "alice");
     eve.send(&Request::Input(b"rm -rf /".to_vec())).unwrap();
@@ -199,18 +200,18 @@ fn a_spectator_sees_all_output_and_types_nothing() {
 fn the_end_of_a_session_comes_after_the_last_output() {
     let mut vm = Vm::new(1 << 16);
     let mut alice = vm.client("alice");
-    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    alice.attach(Mode::Exclusive, Position::End).unwrap();
     vm.guest.writes(&vec![b'x'; 50_000]);
     vm.console.end(&Cause::VmEnded);
     output(&mut alice, 50_000);
     assert!(matches!(alice.recv().unwrap(), Event::Ended(end) if end.cause == Cause::VmEnded));
     assert!(matches!(
-        vm.client("bob").attach(Mode::TakeOver, Replay::None),
+        vm.client("bob").attach(Mode::TakeOver, Position::End),
         Err(ClientError::Refused(Refused::Ended { .. }))
     ));
     // The history can still be read.
     let mut reader = vm.client("reader");
-    reader.log(Replay::Last(5), None).unwrap();
+    reader.log(Position::Newest(5), None).unwrap();
     assert_eq!(output(&mut reader, 5).1, b"xxxxx");
 }
 
@@ -218,7 +219,7 @@ fn the_end_of_a_session_comes_after_the_last_output() {
 fn the_end_is_told_while_the_guest_writes_on() {
     let mut vm = Vm::new(1 << 14);
     let mut alice = vm.client("alice");
-    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    alice.attach(Mode::Exclusive, Position::End).unwrap();
     vm.guest.writes(b"before");
     vm.console.end(&Cause::ShutDown);
     let end = vm.console.scrollback().end();
@@ -251,7 +252,7 @@ fn ten_thousand_connections_leave_the_console_usable() {
             _ => (&stream).write_all(b"\x10\0").unwrap(),
         }
     }
-    vm.client("alice").attach(Mode::Exclusive, Replay::None).unwrap();
+    vm.client("alice").attach(Mode::Exclusive, Position::End).unwrap();
 }
 
 #[test]
@@ -259,7 +260,7 @@ fn when_every_place_has_a_session_a_new_client_is_told_so() {
     let vm = Vm::new(1 << 14);
     let mut clients: Vec<Client> = (0..ServerOptions::CLIENTS).map(|n| vm.client(&n.to_string())).collect();
     for client in &mut clients {
-        client.attach(Mode::Spectate, Replay::None).unwrap();
+        client.attach(Mode::Spectate, Position::End).unwrap();
     }
     match Client::connect(&vm.file("ctl"), "one more") {
         Err(ClientError::Server(error)) => assert_eq!(error.code, ErrorCode::TooMany),
@@ -283,7 +284,7 @@ fn a_status_of_a_thousand_sessions_fits_into_a_frame() {
         })
         .collect();
     let mut alice = vm.client("alice");
-    alice.attach(Mode::Exclusive, Replay::None).unwrap();
+    alice.attach(Mode::Exclusive, Position::End).unwrap();
     let status = vm.client("other").status().unwrap();
     assert!(status.sessions[0].owner);
     assert_eq!(status.sessions.len() as u64 + status.more_sessions, 1001);

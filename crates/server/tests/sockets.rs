@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use event_manager::{EventManager, SubscriberOps as _};
 use support::hello;
-use vuart_endpoint::{Cause, Console, Mode, Replay};
-use vuart_scrollback::Scrollback;
+use vuart_endpoint::{Cause, Console, Mode};
+use vuart_scrollback::{Position, Scrollback};
 use vuart_server::{RawPolicy, ServeError, Server, ServerOptions, ServerThread, Sockets};
 use vuart_test_support::{HANG, PART, Vm, open_files, part, play, read_to, until};
 use vuart_wire::{
@@ -161,7 +161,7 @@ fn the_idle_client_that_has_been_silent_longest_gives_way() {
     let vm = with(ServerOptions::default().with_clients(4));
     let ctl = vm.file("ctl");
     let mut owner = Client::connect(&ctl, "owner").unwrap();
-    owner.attach(Mode::Exclusive, Replay::None).unwrap();
+    owner.attach(Mode::Exclusive, Position::End).unwrap();
     let mut early = Client::connect(&ctl, "early").unwrap();
     let mut idle = Client::connect(&ctl, "idle").unwrap();
     let mut late = Client::connect(&ctl, "late").unwrap();
@@ -174,7 +174,7 @@ fn the_idle_client_that_has_been_silent_longest_gives_way() {
     }
     // When all have a session, none gives way.
     for client in [&mut early, &mut late, &mut fifth] {
-        client.attach(Mode::Spectate, Replay::None).unwrap();
+        client.attach(Mode::Spectate, Position::End).unwrap();
     }
     match Client::connect(&ctl, "too many") {
         Err(ClientError::Server(error)) => assert_eq!(error.code, ErrorCode::TooMany),
@@ -200,7 +200,7 @@ fn sockets_that_were_handed_in_are_served_without_their_directory() {
     let queued = UnixStream::connect(dir.path().join("b")).unwrap();
     drop(dir);
     assert_eq!(client.welcome().console, "vm0");
-    client.attach(Mode::Exclusive, Replay::None).unwrap();
+    client.attach(Mode::Exclusive, Position::End).unwrap();
     until("the watcher is there", || console.sessions().len() == 2);
     writer.extend(b"login: ");
     console.doorbell().ring_if_armed();
@@ -273,7 +273,7 @@ fn sockets_of_systemd_are_served() {
         let path = path.clone();
         move || {
             let mut client = Client::connect(&path, "early").unwrap();
-            client.attach(Mode::Exclusive, Replay::None).unwrap();
+            client.attach(Mode::Exclusive, Position::End).unwrap();
             client.welcome().console.clone()
         }
     });
@@ -339,7 +339,7 @@ fn s14_resets_in_the_middle_of_a_replay() {
     for round in 0..300 {
         let mut client = connect(vm.file("ctl"));
         let mut bytes = hello();
-        Request::Log(LogRequest { from: Replay::All, max: None }).encode(&mut bytes);
+        Request::Log(LogRequest { from: Position::Oldest, max: None }).encode(&mut bytes);
         // Unread data on both sides makes the close a reset.
         bytes.extend(hello().repeat(round % 3));
         client.write_all(&bytes).unwrap();
@@ -348,7 +348,7 @@ fn s14_resets_in_the_middle_of_a_replay() {
         }
     }
     let mut client = Client::connect(&vm.file("ctl"), "alice").unwrap();
-    client.attach(Mode::Exclusive, Replay::Last(1)).unwrap();
+    client.attach(Mode::Exclusive, Position::Newest(1)).unwrap();
     assert!(matches!(client.recv().unwrap(), Event::Output { bytes, .. } if bytes == b"x"));
 }
 
@@ -367,7 +367,7 @@ fn ten_thousand_clients_that_come_and_go_leave_nothing_behind() {
     let mut random = random(seed);
     let mut vm = all();
     let mut client = Client::connect(&vm.file("ctl"), "alice").unwrap();
-    client.attach(Mode::Spectate, Replay::None).unwrap();
+    client.attach(Mode::Spectate, Position::End).unwrap();
     let before = open_files();
     vm.guest.writes(b"history\n");
     let begin = Instant::now();

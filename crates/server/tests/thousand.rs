@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use event_manager::{EventManager, SubscriberOps as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use vuart_endpoint::{Console, Input, Mode, Replay};
-use vuart_scrollback::{Scrollback, Writer};
+use vuart_endpoint::{Console, Input, Mode};
+use vuart_scrollback::{Position, Scrollback, Writer};
 use vuart_server::{Claim, Server};
 use vuart_test_support::{open_files, resident_kib, take};
 use vuart_wire::{Client, Event, Request, RuntimeDir};
@@ -86,7 +86,7 @@ fn a_thousand_consoles_are_served_on_one_thread() {
             let path = run.control_socket(&guest.name).unwrap();
             let mut client = Client::connect(&path, &guest.name).unwrap();
             assert_eq!(client.welcome().console, guest.name);
-            assert!(client.attach(Mode::Exclusive, Replay::None).unwrap().owner);
+            assert!(client.attach(Mode::Exclusive, Position::End).unwrap().owner);
             client
         })
         .collect();

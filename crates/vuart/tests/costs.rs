@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
 use support::{Edges, port};
 use vuart::SerialPort;
-use vuart::endpoint::{Cause, Mode, Replay};
+use vuart::endpoint::{Cause, Mode};
+use vuart::scrollback::Position;
 use vuart::server::{Claim, Server, ServerThread};
 use vuart::uart::spec::offset::{IIR, LSR, THR};
 use vuart::wire::{Client, Event, RuntimeDir};
@@ -64,7 +65,7 @@ fn a_guest_that_writes_on_and_on_wakes_nobody_who_looks_anyway() {
     let _turn = turn();
     let Served { mut port, control, _server, _dir } = Served::new();
     let mut client = Client::connect(&control, "reader").unwrap();
-    client.attach(Mode::Exclusive, Replay::All).unwrap();
+    client.attach(Mode::Exclusive, Position::Oldest).unwrap();
     let reader = thread::spawn(move || {
         let mut received = 0;
         loop {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use support::{Edges, port};
 use vuart::SerialPort;
-use vuart::endpoint::{Cause, EventKind, HangUp, Mode, Policy, Replay};
+use vuart::endpoint::{Cause, EventKind, HangUp, Mode, Policy};
+use vuart::scrollback::Position;
 use vuart::server::{Claim, Server, ServerThread};
 use vuart::uart::spec::{Ier, Mcr, Msr, offset::*};
 use vuart::wire::{Client, DetachRequest, Event, Request, RuntimeDir};
@@ -39,7 +40,7 @@ impl Served {
 
     fn attach(&self, label: &str, mode: Mode) -> Client {
         let mut client = Client::connect(&self.control, label).unwrap();
-        client.attach(mode, Replay::None).unwrap();
+        client.attach(mode, Position::End).unwrap();
         client
     }
 

@@ -14,7 +14,8 @@ use crate::error::{ErrorMessage, WireError};
 use crate::event::{Attached, Event, Status, Welcome};
 use crate::frame::{Frame as _, VERSION};
 use crate::request::{AttachRequest, Hello, KickRequest, LogRequest, Request};
-use vuart_endpoint::{Identity, Mode, Refused, Replay, SessionId};
+use vuart_endpoint::{Identity, Mode, Refused, SessionId};
+use vuart_scrollback::Position;
 
 /// Why a client can't connect, or why its request failed.
 #[derive(Debug, thiserror::Error)]
@@ -129,7 +130,7 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError::Refused`] when the console is held, disabled or over; see [`ClientError`] for the rest.
-    pub fn attach(&mut self, mode: Mode, replay: Replay) -> Result<Attached, ClientError> {
+    pub fn attach(&mut self, mode: Mode, replay: Position) -> Result<Attached, ClientError> {
         self.attach_with(AttachRequest { mode, replay, ..AttachRequest::default() })
     }
 
@@ -187,7 +188,7 @@ impl Client {
     /// # Errors
     ///
     /// See [`ClientError`].
-    pub fn log(&mut self, from: Replay, max: Option<u64>) -> Result<(), ClientError> {
+    pub fn log(&mut self, from: Position, max: Option<u64>) -> Result<(), ClientError> {
         self.send(&Request::Log(LogRequest { from, max }))
     }
 

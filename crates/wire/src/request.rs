@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use vuart_endpoint::{Epoch, Mode, OnLag, Replay, SessionId, Window};
+use vuart_endpoint::{Epoch, Mode, OnLag, SessionId, Window};
+use vuart_scrollback::Position;
 
 /// A frame from a client to a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub struct AttachRequest {
     pub mode: Mode,
     /// Where replay starts.
     #[serde(default)]
-    pub replay: Replay,
+    pub replay: Position,
     /// What happens when the client reads so slowly that output is overwritten.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_lag: OnLag,
@@ -81,8 +82,8 @@ pub struct AcceptRequest {
 /// The payload of [`Request::Log`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LogRequest {
-    /// Where the answer begins. [`Replay::None`] gives the end's offset and nothing else.
-    pub from: Replay,
+    /// Where the answer begins. [`Position::End`] gives the end's offset and nothing else.
+    pub from: Position,
     /// The most bytes to send; without it, everything up to the present end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<u64>,

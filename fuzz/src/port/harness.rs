@@ -1,6 +1,7 @@
 //! Does operations to a target and checks what must hold.
 
-use vuart::endpoint::{Attach, Cause, Identity, Mode, Refused, Replay, Session};
+use vuart::endpoint::{Attach, Cause, Identity, Mode, Refused, Session};
+use vuart::scrollback::Position;
 use vuart::uart::FIFO_SIZE;
 use vuart::uart::spec::{Lsr, offset};
 
@@ -207,12 +208,12 @@ impl<T: Target> Harness<T> {
         let console = self.target.console();
         let (end, oldest) = (self.end(), console.scrollback().oldest());
         let (replay, cursor) = match from {
-            ReplayFrom::Now => (Replay::None, end),
-            ReplayFrom::Oldest => (Replay::All, oldest),
+            ReplayFrom::Now => (Position::End, end),
+            ReplayFrom::Oldest => (Position::Oldest, oldest),
             ReplayFrom::Last(count) => {
-                (Replay::Last(count.into()), end.saturating_sub(count.into()).max(oldest))
+                (Position::Newest(count.into()), end.saturating_sub(count.into()).max(oldest))
             }
-            ReplayFrom::Offset(offset) => (Replay::From(offset), offset.min(end)),
+            ReplayFrom::Offset(offset) => (Position::Offset(offset), offset.min(end)),
         };
         let identity = Identity::new(&format!("client {}", self.attached), 0, None);
         let attach = Attach::new(identity.clone()).with_mode(mode).with_replay(replay);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rsemu::machine::{BuildOptions, Machine, build, catalog};
-use vuart::endpoint::{Attach, Identity, Replay, Session};
+use vuart::endpoint::{Attach, Identity, Session};
+use vuart::scrollback::Position;
 use vuart::{MmioPort, SerialPort};
 
 use crate::device::{Accesses, CLASS, Unwired, Vuart};
@@ -36,7 +37,7 @@ impl Board {
         let person = port
             .port()
             .console()
-            .attach(Attach::new(Identity::new("test", 0, None)).with_replay(Replay::All))
+            .attach(Attach::new(Identity::new("test", 0, None)).with_replay(Position::Oldest))
             .expect("a session");
         let length = port.len();
         let uart = Arc::new(Vuart::new(port, shift, width));

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCompleter;
-use vuart_endpoint::{Mode, OnLag, Replay};
+use vuart_endpoint::{Mode, OnLag};
+use vuart_scrollback::Position;
 
 use crate::target::candidates;
 
@@ -90,8 +91,8 @@ impl AttachArgs {
     }
 
     /// Where the output begins.
-    pub(crate) fn begin(&self) -> Replay {
-        self.from.map_or(self.replay.into(), Replay::From)
+    pub(crate) fn begin(&self) -> Position {
+        self.from.map_or(self.replay.into(), Position::Offset)
     }
 }
 
@@ -118,9 +119,9 @@ impl From<OnLagArg> for OnLag {
 
 /// The value of `--replay`: how much history to show first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ReplayArg(Replay);
+pub(crate) struct ReplayArg(Position);
 
-impl From<ReplayArg> for Replay {
+impl From<ReplayArg> for Position {
     fn from(argument: ReplayArg) -> Self {
         argument.0
     }
@@ -131,12 +132,12 @@ impl FromStr for ReplayArg {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
-            "all" => Ok(Self(Replay::All)),
-            "none" => Ok(Self(Replay::None)),
-            "boot" => Ok(Self(Replay::Boot)),
+            "all" => Ok(Self(Position::Oldest)),
+            "none" => Ok(Self(Position::End)),
+            "boot" => Ok(Self(Position::Boot)),
             _ => match (text.strip_suffix('l').map(str::parse), text.parse()) {
-                (Some(Ok(lines)), _) => Ok(Self(Replay::Lines(lines))),
-                (_, Ok(bytes)) => Ok(Self(Replay::Last(bytes))),
+                (Some(Ok(lines)), _) => Ok(Self(Position::NewestLines(lines))),
+                (_, Ok(bytes)) => Ok(Self(Position::Newest(bytes))),
                 _ => {
                     Err("neither a number of bytes, nor one of lines as in 20l, nor 'boot', 'all' or 'none'")
                 }
@@ -151,12 +152,12 @@ mod tests {
 
     #[test]
     fn replay_is_a_number_or_a_word() {
-        let replay = |text: &str| text.parse::<ReplayArg>().map(Replay::from);
-        assert_eq!(replay("all"), Ok(Replay::All));
-        assert_eq!(replay("none"), Ok(Replay::None));
-        assert_eq!(replay("boot"), Ok(Replay::Boot));
-        assert_eq!(replay("4096"), Ok(Replay::Last(4096)));
-        assert_eq!(replay("20l"), Ok(Replay::Lines(20)));
+        let replay = |text: &str| text.parse::<ReplayArg>().map(Position::from);
+        assert_eq!(replay("all"), Ok(Position::Oldest));
+        assert_eq!(replay("none"), Ok(Position::End));
+        assert_eq!(replay("boot"), Ok(Position::Boot));
+        assert_eq!(replay("4096"), Ok(Position::Newest(4096)));
+        assert_eq!(replay("20l"), Ok(Position::NewestLines(20)));
         for none in ["-1", "some", "", "l", "-1l", "20L", "20ll"] {
             assert!(replay(none).is_err(), "{none}");
         }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 use clap_complete::ArgValueCompleter;
-use vuart_endpoint::Replay;
+use vuart_scrollback::Position;
 
 use crate::target::candidates;
 
@@ -75,13 +75,13 @@ struct BeginArgs {
 
 impl LogArgs {
     /// Where the log begins.
-    pub(crate) fn begin(&self) -> Replay {
+    pub(crate) fn begin(&self) -> Position {
         match self.begin {
-            BeginArgs { from: Some(offset), .. } => Replay::From(offset),
-            BeginArgs { last: Some(bytes), .. } => Replay::Last(bytes),
-            BeginArgs { lines: Some(lines), .. } => Replay::Lines(lines),
-            BeginArgs { boot: true, .. } => Replay::Boot,
-            _ => Replay::All,
+            BeginArgs { from: Some(offset), .. } => Position::Offset(offset),
+            BeginArgs { last: Some(bytes), .. } => Position::Newest(bytes),
+            BeginArgs { lines: Some(lines), .. } => Position::NewestLines(lines),
+            BeginArgs { boot: true, .. } => Position::Boot,
+            _ => Position::Oldest,
         }
     }
 }

@@ -5,7 +5,8 @@ use std::os::fd::AsFd as _;
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
-use vuart::endpoint::{Cause, End, Mode, Refused, Replay};
+use vuart::endpoint::{Cause, End, Mode, Refused};
+use vuart::scrollback::Position;
 use vuart::wire::{Client, ClientError, RuntimeDir};
 use vuart_vmm::ServedMachine;
 
@@ -34,7 +35,7 @@ pub(super) fn run(
     let guest = recorders.boot(options, options.claim(&dir)?, |port| port)?;
     // A failure of standard error can't be reported anywhere.
     let _ = stderr().write_all(options.directions(&guest).as_bytes());
-    let (mut mode, mut replay) = (Mode::Exclusive, Replay::Boot);
+    let (mut mode, mut replay) = (Mode::Exclusive, Position::Boot);
     loop {
         let (visit, next) = attend(&guest, mode, replay, &mut signals)?;
         match visit {
@@ -48,7 +49,7 @@ pub(super) fn run(
             }
             Visit::HeldByAnother => match stand_by(&guest, &mut signals)? {
                 StandBy::TakeBack => {
-                    (mode, replay) = (Mode::TakeOver, next.map_or(Replay::Boot, Replay::From));
+                    (mode, replay) = (Mode::TakeOver, next.map_or(Position::Boot, Position::Offset));
                 }
                 StandBy::Over => {
                     finish(guest)?;
@@ -79,7 +80,7 @@ enum Visit {
 fn attend(
     guest: &ServedMachine,
     mode: Mode,
-    replay: Replay,
+    replay: Position,
     signals: &mut Signals,
 ) -> Result<(Visit, Option<u64>), Error> {
     let mut client = Client::connect(guest.control_socket(), &user::name())?;

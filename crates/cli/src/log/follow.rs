@@ -2,7 +2,8 @@
 
 use std::os::fd::AsFd as _;
 
-use vuart_endpoint::{Cause, Mode, Refused, Replay};
+use vuart_endpoint::{Cause, Mode, Refused};
+use vuart_scrollback::Position;
 use vuart_wire::{AttachRequest, ClientError, Event, Hole};
 
 use super::printout::Printout;
@@ -27,7 +28,7 @@ pub(super) fn print(args: &LogArgs, printout: &mut dyn Printout) -> Result<(), E
         Err(error) => return Err(error.into()),
     };
     // A session begins at the end of the output at the latest. If the log begins later, what comes before is skipped.
-    let from = if let Replay::From(from) = args.begin() { from } else { 0 };
+    let from = if let Position::Offset(from) = args.begin() { from } else { 0 };
     let mut left = args.max.unwrap_or(u64::MAX);
     let mut quiet = Quiet::default();
     client.set_nonblocking(true)?;

@@ -6,11 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 
-use vuart_endpoint::{Cause, End, Identity, Mode, Refused, Replay, Timestamp};
+use vuart_endpoint::{Cause, End, Identity, Mode, Refused, Timestamp};
+use vuart_scrollback::Position;
 use vuart_wire::{AttachRequest, Attached, Client, ClientError, ErrorCode, Event, RuntimeDirError};
 
 use super::options::Options;
-use super::position::Position;
+use super::progress::Progress;
 use crate::error::Error;
 use crate::target::Target;
 
@@ -31,7 +32,7 @@ pub(super) struct Resumption {
     /// The options of the session.
     pub(super) options: Options,
     /// The position in the output.
-    pub(super) position: Position,
+    pub(super) progress: Progress,
 }
 
 /// What an attempt has found.
@@ -95,10 +96,10 @@ fn lost(kind: io::ErrorKind) -> Error {
 }
 
 fn attempt(destination: &Destination, resumption: &Resumption) -> Result<(Client, Found), Error> {
-    let Resumption { mode, options, position } = resumption;
+    let Resumption { mode, options, progress } = resumption;
     let mut client = destination.target.connect(&destination.label)?;
-    let anew = !continues(&mut client, position)?;
-    let replay = if anew { Replay::All } else { Replay::From(position.next()) };
+    let anew = !continues(&mut client, progress)?;
+    let replay = if anew { Position::Oldest } else { Position::Offset(progress.next()) };
     let request = |mode| AttachRequest { mode, replay, on_lag: options.on_lag, returning: options.returning };
     let mut held = None;
     let attached = match client.attach_with(request(*mode)) {
@@ -110,7 +111,7 @@ fn attempt(destination: &Destination, resumption: &Resumption) -> Result<(Client
     };
     match attached {
         // The output has begun anew between the check and the attach. The next attempt finds that.
-        Ok(attached) if !anew && attached.offset < position.next() => {
+        Ok(attached) if !anew && attached.offset < progress.next() => {
             Err(lost(io::ErrorKind::ConnectionReset))
         }
         Ok(attached) => Ok((client, Found::Session { attached, held, anew })),
@@ -126,15 +127,15 @@ fn attempt(destination: &Destination, resumption: &Resumption) -> Result<(Client
 
 /// Whether the server's output continues what was shown. Another server may have another ring: the last bytes that were
 /// shown must stand at the same offsets. If they are lost, that is taken for granted.
-fn continues(client: &mut Client, position: &Position) -> Result<bool, Error> {
-    let (next, tail) = (position.next(), position.tail());
+fn continues(client: &mut Client, progress: &Progress) -> Result<bool, Error> {
+    let (next, tail) = (progress.next(), progress.tail());
     if client.status()?.end < next {
         return Ok(false);
     }
     if tail.is_empty() {
         return Ok(true);
     }
-    client.log(Replay::From(next.saturating_sub(tail.len() as u64)), Some(tail.len() as u64))?;
+    client.log(Position::Offset(next.saturating_sub(tail.len() as u64)), Some(tail.len() as u64))?;
     let (mut read, mut lost) = (Vec::new(), false);
     loop {
         match client.recv()? {

@@ -4,7 +4,8 @@ use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use vuart_endpoint::{Cause, End, OnLag, Refused, Replay, Standing, Window};
+use vuart_endpoint::{Cause, End, OnLag, Refused, Standing, Window};
+use vuart_scrollback::Position;
 use vuart_wire::{
     AcceptRequest, AttachRequest, Attached, Client, ClientError, DetachRequest, ErrorCode, Event, Request,
 };
@@ -12,7 +13,7 @@ use vuart_wire::{
 use super::local::{Local, Woken, has_typed};
 use super::options::Options;
 use super::outcome::Outcome;
-use super::position::Position;
+use super::progress::Progress;
 use super::role::{Effect, Role};
 use crate::error::Error;
 use crate::signals::{Signal, Signals};
@@ -51,7 +52,7 @@ pub(crate) struct Session<'a> {
     input: Input,
     pub(super) role: Role,
     pub(super) options: Options,
-    pub(super) position: Position,
+    pub(super) progress: Progress,
     /// The size of the terminal that the server knows.
     pub(super) window: Option<Window>,
     /// The console's end, while the rest of its output is read.
@@ -87,7 +88,7 @@ impl<'a> Session<'a> {
             input,
             role,
             options,
-            position: Position::at(attached.offset),
+            progress: Progress::at(attached.offset),
             window: None,
             over: None,
             detaching: false,
@@ -110,7 +111,7 @@ impl<'a> Session<'a> {
     /// The offset of the next output byte.
     #[cfg(feature = "demo")]
     pub(crate) fn next_offset(&self) -> u64 {
-        self.position.next()
+        self.progress.next()
     }
 
     /// Carries bytes until the session ends. [`close`](Self::close) then writes the rest of the output.
@@ -196,14 +197,14 @@ impl<'a> Session<'a> {
     fn handle_event(&mut self, event: Event) -> Result<Option<Outcome>, Error> {
         match event {
             Event::Output { offset, bytes } => {
-                self.position.advance(offset, &bytes);
+                self.progress.advance(offset, &bytes);
                 // A person who has typed the escape wants the shell back, not the rest of a flood. A script wants it all.
                 if self.leaving.is_none() {
                     self.local.printer().output(bytes);
                 }
             }
             Event::Hole(hole) => {
-                self.position = Position::at(hole.to);
+                self.progress = Progress::at(hole.to);
                 self.local.printer().cut();
                 if self.options.on_lag != OnLag::Ignore {
                     let lost = hole.to.saturating_sub(hole.from);
@@ -270,7 +271,7 @@ impl<'a> Session<'a> {
                     self.note(&note);
                 }
                 let Options { on_lag, returning, .. } = self.options;
-                let replay = Replay::From(self.position.next());
+                let replay = Position::Offset(self.progress.next());
                 self.client.queue(&Request::Attach(AttachRequest { mode, replay, on_lag, returning }));
             }
             Effect::End(end) => return Some(Outcome::Ended(end)),

@@ -4,7 +4,7 @@
 //! * [`carry`] is the session itself: it waits for input, output and signals, and handles each.
 //! * [`role`] decides what follows from a change between owner, spectator and queue.
 //! * [`local`] is the user's side: the terminal, notes, signals, suspension, the end.
-//! * [`position`] is how far the output has come, to continue it elsewhere.
+//! * [`progress`] is how far the output has come, to continue it elsewhere.
 //! * [`reconnect`] looks for a server again when the connection is lost; [`attempt`] is one try, on a thread of its own.
 
 mod attempt;
@@ -12,7 +12,7 @@ mod carry;
 mod local;
 mod options;
 mod outcome;
-mod position;
+mod progress;
 mod reconnect;
 mod role;
 

@@ -7,13 +7,14 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use vuart_endpoint::{Cause, Replay, Standing};
+use vuart_endpoint::{Cause, Standing};
+use vuart_scrollback::Position;
 use vuart_wire::{Client, ClientError, LogRequest, Request};
 
 use super::attempt::{Attempt, Destination, Found, Resumption, may_pass};
 use super::carry::Session;
 use super::outcome::Outcome;
-use super::position::Position;
+use super::progress::Progress;
 use super::role::{Role, place};
 use crate::error::Error;
 
@@ -44,7 +45,7 @@ impl Session<'_> {
         let resumption = Resumption {
             mode: self.role.disconnected(),
             options: self.options,
-            position: self.position.clone(),
+            progress: self.progress.clone(),
         };
         let mut pause = FIRST_PAUSE;
         loop {
@@ -82,7 +83,7 @@ impl Session<'_> {
             Found::Over(end) if end.cause == Cause::VmEnded => {
                 self.role = Role::spectator();
                 // The guest's last output.
-                let from = Replay::From(self.position.next());
+                let from = Position::Offset(self.progress.next());
                 self.client.queue(&Request::Log(LogRequest { from, max: None }));
                 self.over = Some(end);
             }
@@ -91,7 +92,7 @@ impl Session<'_> {
                 self.role = Role::new(&attached);
                 self.tell_window();
                 if anew {
-                    self.position = Position::at(attached.offset);
+                    self.progress = Progress::at(attached.offset);
                     self.note("the console has begun anew, and so does its output");
                 }
                 let now = match (self.role.standing(), held) {

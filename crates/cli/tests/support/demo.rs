@@ -5,7 +5,8 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use rustix::event::PollFlags;
-use vuart_endpoint::{Mode, Replay};
+use vuart_endpoint::Mode;
+use vuart_scrollback::Position;
 use vuart_wire::{Client, Event};
 
 use super::{Process, Runtime, wait_for};
@@ -38,7 +39,7 @@ impl Demo {
     /// Watches until the guest waits for a command. Earlier input would reach a UART that the guest is still setting up.
     fn until_prompt(&self) {
         let mut client = Client::connect(self.direction("console"), "test").unwrap();
-        client.attach(Mode::Spectate, Replay::Boot).unwrap();
+        client.attach(Mode::Spectate, Position::Boot).unwrap();
         client.set_nonblocking(true).unwrap();
         let mut seen = Vec::new();
         loop {

@@ -95,7 +95,7 @@ impl Connection {
             Request::Status => self.tell(&Event::Status(status(context))),
             Request::Log(LogRequest { from, max }) => {
                 let scrollback = context.console.scrollback();
-                let from = from.offset(scrollback);
+                let from = scrollback.offset(from);
                 let (oldest, until) = (scrollback.oldest(), scrollback.end());
                 // What is lost is declared, even if nothing else is asked for.
                 let start = from.max(oldest);
@@ -156,8 +156,8 @@ impl Connection {
 /// The cost of a request: the bytes of output that are as much work, or less.
 fn cost(request: &Request, context: &Context) -> usize {
     let searches = match request {
-        Request::Attach(request) => request.replay.searches(),
-        Request::Log(request) => request.from.searches(),
+        Request::Attach(request) => request.replay.is_searched(),
+        Request::Log(request) => request.from.is_searched(),
         _ => false,
     };
     match request {

@@ -4,7 +4,8 @@ use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use vuart::endpoint::{Mode, Replay};
+use vuart::endpoint::Mode;
+use vuart::scrollback::Position;
 use vuart::wire::{AttachRequest, Attached, Event, Request, Status};
 
 use super::failure::Failure;
@@ -75,7 +76,7 @@ impl<'a> Dialogue<'a> {
         &mut self,
         visitor: &mut Visitor,
         mode: Mode,
-        replay: Replay,
+        replay: Position,
     ) -> Result<Attached, Failure> {
         visitor.ask(&Request::Attach(AttachRequest { mode, replay, ..AttachRequest::default() }));
         match self.answer(visitor, "a session")? {

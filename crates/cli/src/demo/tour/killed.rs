@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use vuart::endpoint::{Mode, Replay};
+use vuart::endpoint::Mode;
+use vuart::scrollback::Position;
 use vuart_vmm::Engine;
 
 use super::dialogue::{Dialogue, PROMPT};
@@ -72,7 +73,7 @@ pub(super) fn killed(dialogue: &mut Dialogue<'_>, engine: Engine) -> Result<(), 
     let (dir, ring) = (private.path().join("run"), private.path().join("ring"));
     let mut vmm = Vmm::start(&dir, &ring, engine).map_err(host("start another VMM"))?;
     let mut dave = Visitor::connect(&dir.join(format!("{NAME}.ctl")), "dave")?;
-    dialogue.attach(&mut dave, Mode::Exclusive, Replay::All)?;
+    dialogue.attach(&mut dave, Mode::Exclusive, Position::Oldest)?;
     dialogue.prompt(&mut dave, "the guest's prompt")?;
     dialogue.say(&mut dave, "echo last words", b"last words")?;
     vmm.kill().map_err(host("kill the other VMM"))?;

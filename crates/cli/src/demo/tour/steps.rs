@@ -3,7 +3,8 @@
 use std::sync::mpsc::Receiver;
 
 use vuart::audit::{Audit, AuditEntry};
-use vuart::endpoint::{Cause, End, EventKind, Mode, Refused, Replay};
+use vuart::endpoint::{Cause, End, EventKind, Mode, Refused};
+use vuart::scrollback::Position;
 use vuart::wire::{AttachRequest, DetachRequest, Event, LogRequest, Request};
 use vuart_vmm::{Exit, ServedMachine};
 
@@ -72,7 +73,7 @@ impl<'a> Tour<'a> {
 
     /// A client attaches, types and sees the answer.
     fn first_owner(&mut self, alice: &mut Visitor) -> Result<(), Failure> {
-        let attached = self.dialogue.attach(alice, Mode::Exclusive, Replay::Boot)?;
+        let attached = self.dialogue.attach(alice, Mode::Exclusive, Position::Boot)?;
         check("the first client owns the console", attached.owner, || format!("{attached:?}"))?;
         self.dialogue.prompt(alice, "the guest's banner and prompt")?;
         let banner = String::from_utf8_lossy(alice.screen()).into_owned();
@@ -97,7 +98,7 @@ impl<'a> Tour<'a> {
 
     /// The second client takes the console over, and the first learns by whom.
     fn taken_over(&mut self, alice: &mut Visitor, bob: &mut Visitor) -> Result<(), Failure> {
-        let attached = self.dialogue.attach(bob, Mode::TakeOver, Replay::None)?;
+        let attached = self.dialogue.attach(bob, Mode::TakeOver, Position::End)?;
         let evicted = attached.evicted.as_ref();
         check("bob owns the console, taken over from alice", attached.owner && evicted.is_some(), || {
             format!("{attached:?}")
@@ -189,7 +190,7 @@ impl<'a> Tour<'a> {
     /// Reads a range of the history and compares it with what the guest wrote.
     fn range(&mut self, observer: &mut Visitor, from: usize, length: Option<usize>) -> Result<(), Failure> {
         let until = length.map_or(self.written.len(), |length| from + length);
-        let begin = if from == 0 { Replay::Boot } else { Replay::From(self.boot + from as u64) };
+        let begin = if from == 0 { Position::Boot } else { Position::Offset(self.boot + from as u64) };
         observer.take_screen();
         observer.ask(&Request::Log(LogRequest { from: begin, max: length.map(|length| length as u64) }));
         match self.dialogue.answer(observer, "the end of the history")? {
@@ -228,7 +229,7 @@ impl<'a> Tour<'a> {
     /// The guest halts: its last output arrives, and no socket is left.
     fn halt(mut self) -> Result<(), Failure> {
         let mut carol = self.visitor("carol")?;
-        self.dialogue.attach(&mut carol, Mode::Exclusive, Replay::None)?;
+        self.dialogue.attach(&mut carol, Mode::Exclusive, Position::End)?;
         carol.type_in(b"halt\r");
         match self.dialogue.answer(&mut carol, "the end of the guest")? {
             Event::Ended(End { cause: Cause::VmEnded, .. }) => {}

@@ -1,19 +1,19 @@
-//! The position in the guest's output that a session has reached.
+//! How far a session has read the output.
 
 /// How many bytes of the output are kept to recognise it, at most.
 const TAIL: usize = 256;
 
-/// The position in the output, and the bytes just before it.
+/// How far a session has read: the offset of the next byte, and the bytes just before it.
 ///
 /// After a reconnect another server may have another ring. The bytes show whether its output is the same.
 #[derive(Debug, Clone)]
-pub(super) struct Position {
+pub(super) struct Progress {
     next: u64,
     tail: Vec<u8>,
 }
 
-impl Position {
-    /// The position at an offset, with nothing known of the bytes before it.
+impl Progress {
+    /// Progress up to an offset, with nothing known of the bytes before it.
     pub(super) fn at(offset: u64) -> Self {
         Self { next: offset, tail: Vec::new() }
     }
@@ -44,12 +44,12 @@ mod tests {
 
     #[test]
     fn the_newest_bytes_are_kept_up_to_the_limit() {
-        let mut position = Position::at(10);
-        position.advance(10, b"ab");
-        assert_eq!((position.next(), position.tail()), (12, &b"ab"[..]));
-        position.advance(12, &[b'x'; TAIL - 1]);
-        assert_eq!(position.tail(), [&b"b"[..], &[b'x'; TAIL - 1]].concat());
-        position.advance(position.next(), &[b'y'; 1000]);
-        assert_eq!((position.next(), position.tail()), (12 + 255 + 1000, &[b'y'; TAIL][..]));
+        let mut progress = Progress::at(10);
+        progress.advance(10, b"ab");
+        assert_eq!((progress.next(), progress.tail()), (12, &b"ab"[..]));
+        progress.advance(12, &[b'x'; TAIL - 1]);
+        assert_eq!(progress.tail(), [&b"b"[..], &[b'x'; TAIL - 1]].concat());
+        progress.advance(progress.next(), &[b'y'; 1000]);
+        assert_eq!((progress.next(), progress.tail()), (12 + 255 + 1000, &[b'y'; TAIL][..]));
     }
 }
