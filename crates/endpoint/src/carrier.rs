@@ -228,7 +228,7 @@ mod tests {
         let (carrier, _lines) = pair(CarrierBells { changed, announce, doorbell: silent_bell() });
         carrier.hang_up();
         carrier.hang_up();
-        assert_eq!(rings.count(), 2, "also one that nobody listens for");
+        assert_eq!(rings.count(), 2, "also while the guest does not listen");
     }
 
     #[test]

@@ -99,6 +99,14 @@ impl State {
         self.ring
     }
 
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    pub(crate) fn events_mut(&mut self) -> &mut Events {
+        &mut self.events
+    }
+
     /// Begins a session whose output starts at the offset `from`.
     pub(crate) fn attach(&mut self, request: Attach, from: u64) -> Result<Begun, Refused> {
         if let Some(at) = request.at {
@@ -247,8 +255,7 @@ impl State {
     }
 
     /// Begins a new ownership of a console that has no owner. Input that an earlier owner queued never reaches the guest: it is
-    /// discarded here, under the lock, and the earlier owner must take the lock to queue more, and then finds that it has lost
-    /// its ownership.
+    /// discarded here, under the lock. An earlier owner needs the lock to queue more, and then its epoch is not the present one.
     fn own(&mut self, who: &Who) -> Epoch {
         let epoch = self.ownership.begin(who.session, self.clock.instant());
         let symbols = self.input.discard();

@@ -39,7 +39,7 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
-// By hand, so that the crate needs no other for it. The tests compare with humantime.
+// Written by hand, so that the crate needs no other crate for it. The tests compare it with humantime.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.min(Self::MAX) / 1000;

@@ -49,7 +49,7 @@ fn e4_once_a_take_over_has_returned_the_guest_hears_the_new_owner_alone() {
             let typed = [alice.write(b"a").unwrap_or(0), alice.write(b"a").unwrap_or(0)];
             (alice, typed)
         });
-        let taker = thread::spawn({
+        let take_over = thread::spawn({
             let (console, taken_over) = (console.clone(), Arc::clone(&taken_over));
             move || {
                 let mut bob = console.attach(who("bob").with_mode(Mode::TakeOver)).unwrap();
@@ -66,7 +66,7 @@ fn e4_once_a_take_over_has_returned_the_guest_hears_the_new_owner_alone() {
             heard.extend(taken);
         }
         let (alice, typed) = typist.join().unwrap();
-        let bob = taker.join().unwrap();
+        let bob = take_over.join().unwrap();
         heard.extend(take(&mut input));
 
         assert!(alice.end().is_some() && bob.end().is_none());
@@ -100,7 +100,7 @@ fn e4_an_owner_that_comes_back_types_for_its_new_ownership_only() {
             assert!(owns || fresh == 0, "she watches, and yet types");
             (alice, stale + fresh)
         });
-        let taker = thread::spawn({
+        let take_over = thread::spawn({
             let console = console.clone();
             move || {
                 let mut bob = console.attach(who("bob").with_mode(Mode::TakeOver)).unwrap();
@@ -109,7 +109,7 @@ fn e4_an_owner_that_comes_back_types_for_its_new_ownership_only() {
         });
         let mut heard = take(&mut input);
         let (alice, of_alice) = typist.join().unwrap();
-        taker.join().unwrap();
+        take_over.join().unwrap();
         heard.extend(take(&mut input));
 
         assert_eq!(console.owner().map(|owner| owner.id), Some(alice.info().id), "Alice owns it again");

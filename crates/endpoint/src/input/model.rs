@@ -5,7 +5,7 @@ use vuart_explore::{Latch, explore, explore_within, thread};
 use super::*;
 use crate::testing::{counting_bell, latch_bell, silent_bell};
 
-/// A queue that is full soon. Its bell `changed` need not count: to explore that too would multiply the executions.
+/// A queue that is full soon. It does not count changes, because the count would multiply the executions.
 fn small_queue(announce: Bell, room: Bell) -> (InputProducer, Input) {
     queue(2, Changes::default(), InputBells { changed: silent_bell(), announce, room })
 }

@@ -8,7 +8,7 @@ use crate::policy::HangUp;
 /// How long a guest may take to drop DTR in answer to a hang-up.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Decides when the guest is hung up, by whose login session may be open at the guest.
+/// Decides when to hang up on the guest, by the person whose login session may be open there.
 #[derive(Debug, Default)]
 pub(crate) struct HangUps {
     /// The person whose login session may be open at the guest.

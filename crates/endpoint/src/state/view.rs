@@ -5,7 +5,6 @@ use super::table::Row;
 use crate::counters::Counters;
 use crate::end::End;
 use crate::info::{SessionId, SessionInfo};
-use crate::observer::Events;
 use crate::standing::{Change, Standing};
 use crate::timestamp::Timestamp;
 
@@ -65,13 +64,5 @@ impl State {
     /// The symbols of input that the guest's receiver has taken.
     pub(crate) fn input_taken(&self) -> u64 {
         self.input.gone() - self.counters.input_discarded
-    }
-
-    pub(crate) fn events(&self) -> &Events {
-        &self.events
-    }
-
-    pub(crate) fn events_mut(&mut self) -> &mut Events {
-        &mut self.events
     }
 }
