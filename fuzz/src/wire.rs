@@ -1,16 +1,16 @@
-//! Fuzzing the framed protocol.
+//! The fuzz target of the framed protocol.
 
 use std::fmt::Debug;
 
 use vuart::wire::{Decoder, Event, Frame, Request, WireError};
 
-/// Decodes a stream of bytes, as a server and as a client, and panics when the decoder does not hold its promises.
+/// Decodes a stream of bytes, as a server and as a client, and panics when the decoder breaks a promise.
 ///
-/// The first byte says in what pieces the rest is received. It asserts that
+/// The first byte is the size of the pieces in which the rest is received. It asserts that
 ///
-/// * the pieces make no difference;
-/// * a frame that was understood is the same after it was encoded and decoded again;
-/// * after an announcement of too long a frame nothing more is understood.
+/// * the size of the pieces makes no difference;
+/// * a decoded frame is the same after it is encoded and decoded again;
+/// * no frame is decoded after one that is too long.
 pub fn check_stream(bytes: &[u8]) {
     let Some((piece, stream)) = bytes.split_first() else { return };
     check::<Request>((*piece).into(), stream);
@@ -24,7 +24,7 @@ fn check<F: Frame + Debug + PartialEq>(piece: usize, stream: &[u8]) {
     for frame in whole.iter().flatten() {
         let mut encoded = Vec::new();
         frame.encode(&mut encoded);
-        // Input and output without a byte say nothing, and are not sent.
+        // Empty input and output are not sent.
         if !encoded.is_empty() {
             let again = decode::<F>(&encoded, encoded.len());
             assert!(matches!(&again[..], [Ok(again)] if again == frame), "{frame:?} became {again:?}");

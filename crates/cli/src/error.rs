@@ -45,7 +45,7 @@ pub(crate) enum Error {
     #[error("the server of {console} has shut down; `vuart list` shows whether another has taken its place")]
     ShutDown { console: String },
 
-    #[error("{error}{hint}", error = .0, hint = Self::hint(.0))]
+    #[error("{0}{hint}", hint = Self::hint(.0))]
     Client(#[from] ClientError),
 
     #[error(transparent)]

@@ -122,6 +122,8 @@ fn an_unknown_name() {
     }
     let done = run(&mut runtime.vuart(&["attach", "/nowhere/vm0.ctl"]));
     assert_eq!(done.code, 3);
+    let line = "vuart: there is no console at /nowhere/vm0.ctl; `vuart list` shows those that there are";
+    assert_eq!(done.one_line(), line);
     assert!(done.one_line().contains("/nowhere/vm0.ctl"));
 }
 

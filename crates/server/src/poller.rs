@@ -32,7 +32,7 @@ pub(crate) trait Poller {
     /// Waits on a file descriptor, and reports it as `token`.
     fn add(&mut self, fd: BorrowedFd<'_>, token: u32, until: Ready) -> io::Result<()>;
 
-    /// Changes what is waited for.
+    /// Changes the directions to wait for.
     fn modify(&mut self, fd: BorrowedFd<'_>, token: u32, until: Ready) -> io::Result<()>;
 
     /// Stops waiting on a file descriptor. One that is not waited on is ignored.

@@ -60,7 +60,7 @@ pub struct Server {
     options: ServerOptions,
     // Dropped before the claim: the link must be removed while the name is still ours.
     pty: Option<Pty>,
-    // Dropped before the listeners: a late client finds no socket, instead of one that nobody listens on.
+    // Dropped before the listeners: a late client finds no socket, instead of one without a listener.
     claim: Option<Claim>,
     /// A program may have opened the pseudo-terminal unseen.
     pty_due: bool,

@@ -239,8 +239,8 @@ fn json_frame(out: &mut Vec<u8>, kind: u8, value: &impl Serialize) {
     }
 }
 
-/// Appends the error frame that replaces a frame which can't be written. Neither argument needs JSON escapes, so this can't
-/// fail in its turn.
+/// Appends the error frame that replaces a frame which can't be written. The arguments must need no JSON escapes. Then this
+/// can't fail.
 fn error_frame(out: &mut Vec<u8>, code: &str, message: &str) {
     frame(out, EventKind::Error as u8, format!(r#"{{"code":"{code}","message":"{message}"}}"#).as_bytes());
 }

@@ -33,7 +33,7 @@ pub enum RuntimeDirError {
     Create {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
     /// The directory can't be read.
@@ -41,7 +41,7 @@ pub enum RuntimeDirError {
     Read {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
     /// The directory can't be given to the group.
@@ -51,7 +51,7 @@ pub enum RuntimeDirError {
         path: PathBuf,
         /// The group.
         gid: u32,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
     /// The path is a link or a file, not a directory.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | wait for something without a hang | [`until`], [`read_to`], [`HANG`] |
 //! | be the guest at a console | [`Guest`], [`take`] |
-//! | serve a console, and connect to it | [`Served`], [`Vm`] |
+//! | serve a console, and connect to it | `Served`, `Vm` (feature `served`) |
 //! | play a part in another process | [`play`], [`part`] |
 //! | measure this process | [`resident_kib`], [`open_files`] |
 #![forbid(unsafe_code)]

@@ -139,7 +139,7 @@ impl Connection {
             cut(reader.peek(pass.room(most)), from, until)
         };
         if read.missed > 0 {
-            // What is lost behind the range does not belong to the answer.
+            // Bytes that are lost behind the range do not belong to the answer.
             reader.seek(read.start);
             self.tell(&Event::Hole(Hole { from, to: read.start }));
             return Ok(Produced::Bytes(self.outbox.len()));
@@ -147,7 +147,7 @@ impl Connection {
         let taken = if read.is_empty() { 0 } else { self.send_batch(read.start, pass.filled(read.len()))? };
         if let Some(History { reader, until, left }) = self.history() {
             reader.advance(taken);
-            // What is lost does not count.
+            // Lost bytes do not count.
             *left -= taken as u64;
             let (next, over) = (reader.cursor(), *left == 0 || reader.cursor() >= *until);
             if over {

@@ -97,7 +97,7 @@ impl Connection {
                 let scrollback = context.console.scrollback();
                 let from = scrollback.offset(from);
                 let (oldest, until) = (scrollback.oldest(), scrollback.end());
-                // What is lost is declared, even if nothing else is asked for.
+                // Lost bytes are declared, even if the client asks for none.
                 let start = from.max(oldest);
                 let left = max.unwrap_or(u64::MAX);
                 framed.history = Some(History { reader: scrollback.reader_at(start), until, left });
