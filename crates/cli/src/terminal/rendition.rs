@@ -8,7 +8,7 @@ pub(super) const ATTRIBUTES_MAX: usize = 512;
 /// What is saved and restored with the cursor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Rendition {
-    /// The attributes that are on, as a bit for each [kind](kind).
+    /// The attributes that are on, as a bit for each [`kind`].
     attributes: u32,
     /// The sequences that have set the attributes.
     set_by: Vec<u8>,
