@@ -1,11 +1,11 @@
-//! Why a trail is not saved.
+//! The reasons why a trail is not saved.
 
 use std::io;
 use std::path::PathBuf;
 
 use vuart_scrollback::SleeperError;
 
-/// Why a trail is not saved, or not all of it.
+/// A trail is not saved, or not all of it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuditError {
@@ -14,55 +14,55 @@ pub enum AuditError {
     Open {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
-    /// There is something else by that name, or somebody else could write it.
-    #[error("{} is no file, belongs to another user or can be written by others: choose another file for the audit trail", path.display())]
+    /// The name is that of something else than a file, or another user could write the file.
+    #[error("{} is not a file, belongs to another user or can be written by others: choose another file for the audit trail", path.display())]
     NotOurs {
         /// The file.
         path: PathBuf,
     },
-    /// Another process, or another trail of this one, is saved there.
+    /// Another trail, of this process or another, is being saved there.
     #[error("another audit trail is being saved in {}: choose another file", path.display())]
     InUse {
         /// The file.
         path: PathBuf,
     },
-    /// No trail can be kept within that limit.
+    /// The limit is too small for a trail.
     #[error("an audit trail can't be kept within {limit} bytes: it takes {least} at the least")]
     Limit {
-        /// What was asked for.
+        /// The limit that was asked for, in bytes.
         limit: u64,
-        /// What is possible.
+        /// The smallest limit, in bytes.
         least: u64,
     },
-    /// There is no thread or event for it.
+    /// There is no thread left to save it.
     #[error(
         "can't save the audit trail (is a limit on processes or open files reached? see `ulimit -a`): {0}"
     )]
     Thread(#[source] io::Error),
-    /// The thread that saves can't sleep until there is more.
+    /// The thread that saves has no place on the doorbell, or no file descriptor, to sleep until there is more.
     #[error(transparent)]
     Sleeper(#[from] SleeperError),
     /// A line could not be written.
     #[error("can't write the audit trail: {0}")]
     Write(#[source] io::Error),
-    /// The file is full by its limit, and the next one can't be begun.
+    /// The file has reached its share of the limit, and the next one can't be begun.
     #[error("can't begin another file of the audit trail in place of {}: {source}", path.display())]
     Rotate {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
-    /// What was written may not be on the disk.
+    /// What was written may not be on the disk yet.
     #[error("can't bring the audit trail to the disk: {0}")]
     Sync(#[source] io::Error),
-    /// What the trail is written to did not take the rest in time.
+    /// The file or pipe did not take the rest in time.
     #[error("the audit trail is not saved yet: what it is written to takes no more")]
     TimedOut,
-    /// The thread that saves has gone.
+    /// The thread that saves has panicked.
     #[error("the thread that saves the audit trail has panicked")]
     Panicked,
 }

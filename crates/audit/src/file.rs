@@ -1,8 +1,8 @@
-//! The file of a trail, and the older ones beside it: all together they never take more than their limit (E8).
+//! The file of a trail and the older files beside it, which together never take more than their limit (E8).
 
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -11,17 +11,18 @@ use rustix::process::geteuid;
 
 use crate::error::AuditError;
 use crate::line::AuditLine;
+use crate::sink::Sink;
 
-/// How many older files there are at the most: `.1`, the newest, to `.3`.
+/// The most older files: `.1`, the newest, to `.3`.
 const OLDER: u64 = 3;
 
-/// Where a trail is saved, and how much of it is kept.
+/// The file in which a trail is saved, and how much of it is kept.
 ///
-/// Lines are appended. When the file has a quarter of the limit it is called `FILE.1`, what was `FILE.1` is `FILE.2`, up to `FILE.3`,
-/// and a new one is begun; what would be `FILE.4` is removed. Files are made with mode 0600, and no link is followed. The file is
+/// Lines are appended. When the file has a quarter of the limit, it is renamed to `FILE.1`, the former `FILE.1` to `FILE.2`, up to
+/// `FILE.3`, and a new file is begun. The former `FILE.3` is removed. Files are made with mode 0600, and no link is followed. The file is
 /// locked (`flock(2)`) while a trail is saved in it.
 ///
-/// When the limit is lowered, what is over it goes at the next [save](super::Audit::save), the oldest first.
+/// When the limit is lowered, the oldest files beyond it are removed at the next [save](crate::Audit::save).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditFile {
     path: PathBuf,
@@ -29,24 +30,24 @@ pub struct AuditFile {
 }
 
 impl AuditFile {
-    /// The limit unless another is given: 16 MiB, some fifty thousand lines.
+    /// The default limit: 16 MiB, some fifty thousand lines.
     pub const LIMIT: u64 = 16 << 20;
 
     /// The smallest limit.
     pub const LIMIT_MIN: u64 = (OLDER + 1) * AuditLine::MAX as u64;
 
-    /// A file by that name, in a directory that others can't write.
+    /// Uses the file by that name, which must be in a directory that other users can't write.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), limit: Self::LIMIT }
     }
 
-    /// The same, with another limit of all files together, in bytes: at least [`LIMIT_MIN`](Self::LIMIT_MIN).
+    /// Sets the limit of all files together, in bytes: at least [`LIMIT_MIN`](Self::LIMIT_MIN).
     #[must_use]
     pub fn with_limit(self, bytes: u64) -> Self {
         Self { limit: bytes, ..self }
     }
 
-    pub(super) fn open(self) -> Result<Capped, AuditError> {
+    pub(crate) fn open(self) -> Result<Capped, AuditError> {
         if self.limit < Self::LIMIT_MIN {
             return Err(AuditError::Limit { limit: self.limit, least: Self::LIMIT_MIN });
         }
@@ -70,59 +71,29 @@ impl AuditFile {
     }
 }
 
-/// What lines are written to.
-pub(super) trait Sink {
-    /// Makes room for a line of that length.
-    fn make_room(&mut self, len: usize) -> Result<(), AuditError>;
-
-    /// Takes some of a line.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
-
-    /// What was written is where it is to be.
-    fn sync(&mut self) -> io::Result<()>;
-}
-
-/// Anything else that takes bytes. What becomes of them there, and how many are kept, is not our business.
-#[derive(Debug)]
-pub(super) struct Plain<W>(pub(super) W);
-
-impl<W: Write> Sink for Plain<W> {
-    fn make_room(&mut self, _len: usize) -> Result<(), AuditError> {
-        Ok(())
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
 /// The open file.
 #[derive(Debug)]
-pub(super) struct Capped {
+pub(crate) struct Capped {
     path: PathBuf,
     file: File,
     len: u64,
     limit: u64,
     share: u64,
-    /// The last line has no end: whoever wrote it was killed, or its disk was full.
+    /// The last line has no end: its writer was killed, or the disk was full.
     torn: bool,
-    /// The file has another name already, and a new one could not be made yet.
+    /// The file is renamed already, and a new one could not be made yet.
     moved: bool,
 }
 
 impl Capped {
-    /// The end of what was saved before: some lines at least, if there are as many.
-    pub(super) fn tail(&self) -> Result<Vec<u8>, AuditError> {
+    /// The end of what was saved before: at least some lines, if there are any.
+    pub(crate) fn tail(&self) -> Result<Vec<u8>, AuditError> {
         let tail =
             end_of(&self.file).map_err(|source| AuditError::Open { path: self.path.clone(), source })?;
         if !tail.is_empty() {
             return Ok(tail);
         }
-        // A file that can't be read is as good as none: more is then saved than need be.
+        // If it can't be read, more is saved than need be.
         let older = options().open(numbered(&self.path, 1)).and_then(|file| end_of(&file));
         Ok(older.unwrap_or(tail))
     }
@@ -131,13 +102,13 @@ impl Capped {
     fn rotate(&mut self) -> Result<(), AuditError> {
         let fail = |source| AuditError::Rotate { path: self.path.clone(), source };
         if !self.moved {
-            // What nobody may open any more to bring it to the disk.
+            // Later this file is not open any more.
             self.file.sync_data().map_err(AuditError::Sync)?;
             for number in (1..OLDER).rev() {
                 rename(&numbered(&self.path, number), &numbered(&self.path, number + 1)).map_err(fail)?;
             }
             rename(&self.path, &numbered(&self.path, 1)).map_err(fail)?;
-            // Once, however often the rest fails: else each attempt would push a file out.
+            // Rename once, however often the rest fails: otherwise each attempt would push a file out.
             self.moved = true;
         }
         self.file = open(&self.path, options().create(true))?;
@@ -147,13 +118,13 @@ impl Capped {
         self.prune()
     }
 
-    /// Removes the oldest files as far as the limit asks for it.
+    /// Removes the oldest files beyond the limit.
     fn prune(&self) -> Result<(), AuditError> {
         let mut left = self.limit - self.share;
         for number in 1..=OLDER {
             let path = numbered(&self.path, number);
             let fail = |source| AuditError::Rotate { path: path.clone(), source };
-            // Not that of what a link leads to.
+            // The length of a link, not of its target.
             let len = match fs::symlink_metadata(&path) {
                 Ok(found) => found.len(),
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
@@ -172,14 +143,14 @@ impl Capped {
 
 impl Drop for Capped {
     fn drop(&mut self) {
-        // Closing it does not suffice where a child was forked in the meantime that has not begun its program yet.
+        // To close it is not enough if a child was forked meanwhile and has not begun its program yet.
         let _ = self.file.unlock();
     }
 }
 
 impl Sink for Capped {
     fn make_room(&mut self, len: usize) -> Result<(), AuditError> {
-        // One for the end of a line that is torn.
+        // One byte more for the end of a torn line.
         let len = len as u64 + 1;
         if self.moved || self.len.saturating_add(len) > self.share {
             self.rotate()?;
@@ -202,7 +173,7 @@ impl Sink for Capped {
     }
 }
 
-/// Appends, and never waits for a pipe's other end or follows a link.
+/// Options that append, follow no link, and do not wait for the other end of a pipe.
 fn options() -> fs::OpenOptions {
     let mut options = File::options();
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -226,7 +197,7 @@ fn open(path: &Path, options: &fs::OpenOptions) -> Result<File, AuditError> {
 
 fn end_of(file: &File) -> io::Result<Vec<u8>> {
     let end = file.metadata()?.len();
-    // Two lines that are torn or not numbered may be the last.
+    // The last two lines may be torn or have no number.
     let from = end.saturating_sub(4 * AuditLine::MAX as u64);
     let mut tail = vec![0; usize::try_from(end - from).unwrap_or_default()];
     file.read_exact_at(&mut tail, from)?;
@@ -246,7 +217,7 @@ fn numbered(path: &Path, number: u64) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// So that the names are on the disk, too. Not every file system can do that, and then there is nothing to be done.
+/// Brings the names to the disk, too. Some file systems can't do that, and then nothing can be done.
 fn sync_directory(path: &Path) {
     let directory = match path.parent() {
         Some(directory) if directory != Path::new("") => directory,

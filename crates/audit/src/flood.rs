@@ -1,19 +1,19 @@
-//! How much of the trail those can fill who have no right to anything at the console.
+//! Limits for events that can be caused without any right at the console.
 
 use vuart_endpoint::{EventKind, Timestamp};
 
-/// Who can cause an event as often as they like, whatever rights they have at the console.
+/// The one who can cause an event without limit, without any right at the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cheap {
+pub(crate) enum Cheap {
     /// The guest, which is hostile.
     Guest,
-    /// Any client that gets as far as to be refused, or to watch.
+    /// Any client that is refused or only watches.
     Client,
 }
 
 impl Cheap {
-    /// Sessions are not among them: each was granted, and all of them are in the trail.
-    pub(super) fn of(kind: &EventKind) -> Option<Self> {
+    /// Returns `None` for other events. Sessions are among these: each was granted, and all of them are in the trail.
+    pub(crate) fn of(kind: &EventKind) -> Option<Self> {
         match kind {
             EventKind::GuestHungUp | EventKind::GuestBreak { .. } | EventKind::Lagged { .. } => {
                 Some(Self::Guest)
@@ -26,30 +26,30 @@ impl Cheap {
     }
 }
 
-/// So many at once, and so many more as time goes by.
+/// A number of events at once, and more as time passes.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     left: u64,
-    /// When the last one came in.
+    /// The moment of the last addition.
     at: Option<Timestamp>,
 }
 
 impl Budget {
-    /// At once.
-    pub(super) const BURST: u64 = 32;
+    /// The number of events at once.
+    pub(crate) const BURST: u64 = 32;
 
-    /// One more comes in each of these, in milliseconds.
-    pub(super) const EVERY: u64 = 1000;
+    /// The time after which one more is added, in milliseconds.
+    pub(crate) const EVERY: u64 = 1000;
 
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { left: Self::BURST, at: None }
     }
 
-    /// Whether there is one left at this moment.
-    pub(super) fn take(&mut self, at: Timestamp) -> bool {
+    /// Takes one at this moment. Returns whether there was one left.
+    pub(crate) fn take(&mut self, at: Timestamp) -> bool {
         let before = self.at.get_or_insert(at);
         let more = at.as_millis().saturating_sub(before.as_millis()) / Self::EVERY;
-        // Also when the clock was set back.
+        // The clock may have been set back.
         if more > 0 || at < *before {
             *before = at;
         }

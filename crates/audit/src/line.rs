@@ -1,4 +1,4 @@
-//! A line of the trail: one JSON object. `docs/audit.md` is its specification, and has an example of each.
+//! A line of the trail: one JSON object. `docs/audit.md` is its specification, with an example of each event.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,87 +8,86 @@ use serde_json::{Map, Value};
 
 use vuart_endpoint::{ConsoleEvent, Timestamp};
 
-/// The version of the lines. Members and events are added without another one.
+/// The version of the lines. Members and events are added without another version.
 const VERSION: u64 = 1;
 
-/// The members that are moments, wherever they stand.
+/// The members whose values are times, at any depth.
 const MOMENTS: [&str; 2] = ["at", "since"];
 
-/// A line of the trail. It is shown as JSON, without a newline, and read from that.
+/// A line of the trail. `Display` writes it as JSON, without a newline, and `FromStr` reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditLine {
-    /// Counts the lines of a trail from 0. What a [log](crate::AuditLog) has added has none.
+    /// The line's number in the trail, from 0. `None` in a line that an [`AuditLog`](crate::AuditLog) has added.
     pub line: Option<u64>,
-    /// What it says.
+    /// The content.
     pub entry: AuditEntry,
 }
 
-/// What a line says.
+/// The content of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuditEntry {
-    /// A process keeps the trail from here on. Sessions before it were another's, or have no end.
+    /// A process keeps the trail from here on. Earlier sessions belong to another process, or have no recorded end.
     Began {
-        /// When.
+        /// The time.
         at: Timestamp,
-        /// The process.
+        /// The process's number.
         pid: u32,
     },
     /// Something has happened at a console.
     Console {
-        /// At which.
+        /// The console's name.
         console: String,
-        /// What.
+        /// The event.
         event: ConsoleEvent,
     },
-    /// Something is missing from here.
+    /// Events or lines are missing here.
     Lost {
-        /// When that was known.
+        /// The time at which that was known.
         at: Timestamp,
-        /// What is missing are events of this console, by their numbers; otherwise they are lines of the trail.
+        /// The console whose events are missing. `None` if lines of the trail are missing.
         console: Option<String>,
-        /// The first that is missing.
+        /// The number of the first that is missing.
         from: u64,
-        /// The first that is there again.
+        /// The number of the first that is there again.
         to: u64,
-        /// Why.
+        /// The reason.
         because: LostBecause,
     },
 }
 
-/// Why something is missing from a trail.
+/// The reason why something is missing from a trail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum LostBecause {
     /// An observer of the console did not return for too long.
     Slow,
-    /// It happened so often, and could be made to happen by somebody without any right at the console, that it would have driven
-    /// everything else from the trail.
+    /// It happened too often. It can be caused without any right at the console, and would have driven everything else from the trail.
     Flood,
-    /// What the trail is saved to took nothing for so long that the ring came round.
+    /// The file or pipe took nothing for so long that the ring came round.
     Lapped,
     /// A reason that a later version has added.
     #[serde(other)]
     Unknown,
 }
 
-/// Why something is no line of a trail.
+/// A text is not a line of a trail.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuditLineError {
-    /// It is no such object, or lacks something, or its event is not known.
-    #[error("no line of an audit trail: {0}")]
+    /// It is not a JSON object, lacks a member, or has an unknown event.
+    #[error("not a line of an audit trail: {0}")]
     Json(#[from] serde_json::Error),
     /// It has another version.
-    #[error("a line of an audit trail of version {0}, which is not known")]
+    #[error("a line of an audit trail of version {0}, which is unknown")]
     Version(u64),
-    /// Something else stands where a moment should.
-    #[error("no line of an audit trail: {0} is no moment")]
+    /// A member that should be a time is not.
+    #[error("not a line of an audit trail: {0} is not a time")]
     Moment(Value),
 }
 
-/// The members in their order.
+/// The members in their order in the text.
 #[derive(Serialize, Deserialize)]
 struct Members {
     v: u64,
@@ -123,10 +122,10 @@ struct Lost {
 }
 
 impl AuditLine {
-    /// How many characters of a console's name there are in a line.
+    /// The most characters of a console's name in a line.
     pub const NAME_MAX: usize = 64;
 
-    /// No line is longer, in bytes, newline included.
+    /// The most bytes of a line, newline included.
     pub const MAX: usize = 4096;
 
     fn members(&self) -> Result<Members, serde_json::Error> {
@@ -168,7 +167,7 @@ impl FromStr for AuditLine {
         struct Versioned {
             v: u64,
         }
-        // Before anything that another version could have otherwise.
+        // First, because another version may differ in everything else.
         let Versioned { v } = serde_json::from_str(line)?;
         if v != VERSION {
             return Err(AuditLineError::Version(v));
@@ -210,7 +209,7 @@ fn object(value: &impl Serialize) -> Result<Map<String, Value>, serde_json::Erro
     }
 }
 
-/// Puts another form in the place of each moment that has one.
+/// Replaces each time in `value` by another form, where `other` has one.
 fn in_moments(value: &mut Value, other: &impl Fn(&Value) -> Option<Value>) {
     match value {
         Value::Object(members) => {
@@ -227,7 +226,7 @@ fn in_moments(value: &mut Value, other: &impl Fn(&Value) -> Option<Value>) {
     }
 }
 
-/// A moment as people and programs read it: RFC 3339, UTC, milliseconds.
+/// A time as text: RFC 3339, UTC, milliseconds.
 fn text_of(millis: u64) -> Value {
     humantime::format_rfc3339_millis(Timestamp::from_millis(millis).into()).to_string().into()
 }

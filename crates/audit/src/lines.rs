@@ -1,27 +1,27 @@
-//! Reading a trail's ring by whole lines.
+//! Reading whole lines from a trail's ring.
 
 use serde::Deserialize;
 use vuart_scrollback::Reader;
 
 use crate::line::AuditLine;
 
-/// What is not a whole line is passed over: the rest of one whose beginning the ring has overwritten, or whose writer was killed.
+/// Reads whole lines. It skips the rest of a line whose beginning the ring has overwritten, or whose writer was killed.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     reader: Reader,
-    /// What was read and not taken.
+    /// The bytes that are read and not taken.
     begun: Vec<u8>,
-    /// What comes up to the next newline is longer than any line.
+    /// The bytes up to the next newline are more than any line has.
     skips: bool,
 }
 
 impl Lines {
-    pub(super) fn new(reader: Reader) -> Self {
+    pub(crate) fn new(reader: Reader) -> Self {
         Self { reader, begun: Vec::new(), skips: false }
     }
 
-    /// The next line, newline included.
-    pub(super) fn take(&mut self) -> Option<Vec<u8>> {
+    /// Takes the next line, newline included.
+    pub(crate) fn take(&mut self) -> Option<Vec<u8>> {
         let mut buffer = [0; 4096];
         loop {
             if let Some(at) = self.begun.iter().position(|byte| *byte == b'\n') {
@@ -45,24 +45,25 @@ impl Lines {
         }
     }
 
-    /// The offset behind the line that was taken last.
-    pub(super) fn cursor(&self) -> u64 {
+    /// The offset behind the last line that was taken.
+    pub(crate) fn cursor(&self) -> u64 {
         self.reader.cursor().saturating_sub(self.begun.len() as u64)
     }
 
-    /// There may be more.
-    pub(super) fn is_behind(&self) -> bool {
+    /// Whether there may be more.
+    pub(crate) fn is_behind(&self) -> bool {
         self.reader.is_behind()
     }
 
-    /// When nothing more could be taken: the end of a line is not there.
-    pub(super) fn is_torn(&self) -> bool {
+    /// Whether the last line has no end. Ask it when nothing more could be taken.
+    pub(crate) fn is_torn(&self) -> bool {
         !self.begun.is_empty() || self.skips
     }
 }
 
-/// The number of a line; `None` if it is none, or only a part of one. (A part that is an object by itself has more behind it.)
-pub(super) fn number_of(line: &[u8]) -> Option<u64> {
+/// The number of a line. `None` if the bytes are not a line, or only a part of one. (A part that is an object by itself has more bytes
+/// behind it.)
+pub(crate) fn number_of(line: &[u8]) -> Option<u64> {
     #[derive(Deserialize)]
     struct Numbered {
         line: u64,

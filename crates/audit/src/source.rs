@@ -4,26 +4,26 @@ use crate::flood::{Budget, Cheap};
 use crate::line::{AuditEntry, AuditLine, LostBecause};
 use vuart_endpoint::{ConsoleEvent, Timestamp};
 
-/// What the trail knows of one console.
+/// The trail's view of one console.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     console: String,
     /// The number of the next event, once one has come.
     next: Option<u64>,
-    /// The first of those that were held back, and not declared yet.
+    /// The number of the first event that was held back and is not declared yet.
     held: Option<u64>,
     guest: Budget,
     clients: Budget,
 }
 
 impl Source {
-    pub(super) fn new(console: &str) -> Self {
+    pub(crate) fn new(console: &str) -> Self {
         let console = console.chars().take(AuditLine::NAME_MAX).collect();
         Self { console, next: None, held: None, guest: Budget::new(), clients: Budget::new() }
     }
 
-    /// What there is to say of an event.
-    pub(super) fn observe(&mut self, event: &ConsoleEvent, mut put: impl FnMut(AuditEntry)) {
+    /// Puts the entries for an event: the event itself, unless it is one too many, and what is missing before it.
+    pub(crate) fn observe(&mut self, event: &ConsoleEvent, mut put: impl FnMut(AuditEntry)) {
         let (number, at) = (event.number, event.at);
         if let Some(next) = self.next
             && next < number
@@ -65,7 +65,7 @@ mod tests {
         ConsoleEvent::new(number, (UNIX_EPOCH + Duration::from_secs(seconds)).into(), 0, kind)
     }
 
-    /// What came of them: the numbers of those that are there, and the gaps.
+    /// The entries that these events lead to: the numbers of the events that are there, and the gaps.
     fn told(events: &[ConsoleEvent]) -> Vec<(u64, u64, Option<LostBecause>)> {
         let mut source = Source::new("vm0");
         let mut told = Vec::new();

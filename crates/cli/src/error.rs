@@ -45,8 +45,8 @@ pub(crate) enum Error {
     #[error("the server of {console} has shut down; `vuart list` shows whether another has taken its place")]
     ShutDown { console: String },
 
-    #[error("{0}{hint}", hint = Self::hint(.0))]
-    Client(#[from] ClientError),
+    #[error(transparent)]
+    Client(ClientError),
 
     #[error(transparent)]
     Directory(#[from] RuntimeDirError),
@@ -80,15 +80,16 @@ pub(crate) enum Error {
     Demo(#[from] DemoError),
 }
 
-impl Error {
-    /// What the command adds to what its library says.
-    fn hint(error: &ClientError) -> &'static str {
+impl From<ClientError> for Error {
+    fn from(error: ClientError) -> Self {
         match error {
-            ClientError::NotFound { .. } => "; `vuart list` shows those that there are",
-            _ => "",
+            ClientError::NotFound { path } => Self::NoConsoleAt { path },
+            error => Self::Client(error),
         }
     }
+}
 
+impl Error {
     /// The error for an attach that the server refused.
     pub(crate) fn refused(refused: Refused, console: String) -> Self {
         match refused {

@@ -45,10 +45,7 @@ impl Target {
     /// Connects to the console's server as `label`.
     pub(crate) fn connect(&self, label: &str) -> Result<Client, Error> {
         match self {
-            Self::Path(path) => match Client::connect(path, label) {
-                Err(ClientError::NotFound { path }) => Err(Error::NoConsoleAt { path }),
-                client => Ok(client?),
-            },
+            Self::Path(path) => Ok(Client::connect(path, label)?),
             Self::Name(name) => {
                 let path = RuntimeDir::default_path();
                 let missing = || Error::NoSuchConsole { name: name.clone(), dir: path.clone() };

@@ -3,11 +3,9 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
-use vuart_scrollback::{Doorbell, Reader, SleeperError};
+use vuart_scrollback::{Doorbell, FinishError, Follow, Follower, FollowerError, Reader, SleeperError, Step};
 
 /// What a recorder and its recording share.
 #[derive(Debug, Default)]
@@ -74,41 +72,16 @@ impl Recording {
     /// # Errors
     ///
     /// When there are no file descriptors or threads left.
-    pub fn save(mut self, mut file: impl Write + Send + 'static) -> io::Result<Saving> {
-        let mut sleeper = self.link.doorbell.sleeper().map_err(|error| match error {
-            SleeperError::Eventfd(error) => error,
-            error => io::Error::other(error),
-        })?;
+    pub fn save(self, file: impl Write + Send + 'static) -> io::Result<Saving> {
         let link = Arc::clone(&self.link);
-        let eighth = self.reader.scrollback().capacity() as u64 / 8;
-        let mut run = move || {
-            loop {
-                // Acquire, and before the copy: what was recorded before the end is copied.
-                let over = self.link.over.load(Acquire);
-                let from = self.reader.cursor();
-                self.copy(&mut file)?;
-                // Before the thread sleeps, so also before a crash that is to be looked into.
-                file.flush()?;
-                if over {
-                    return Ok(());
-                }
-                match self.reader.cursor() - from {
-                    0 => {
-                        sleeper.wait(|| self.reader.is_behind() || self.link.over.load(Acquire), None)?;
-                    }
-                    copied if copied <= eighth => thread::sleep(TICK),
-                    // The reader may be lapped before the time is up.
-                    _ => {}
-                }
+        let save = Save { recording: self, file };
+        match Follower::start("vuart-trace", &link.doorbell, save) {
+            Ok(follower) => Ok(Saving { follower, link }),
+            Err(FollowerError::Thread(error) | FollowerError::Sleeper(SleeperError::Eventfd(error))) => {
+                Err(error)
             }
-        };
-        let (done, result) = mpsc::sync_channel(1);
-        let run = move || {
-            // The receiver may be gone.
-            let _ = done.send(run());
-        };
-        thread::Builder::new().name("vuart-trace".to_owned()).spawn(run)?;
-        Ok(Saving { result, link })
+            Err(error) => Err(io::Error::other(error)),
+        }
     }
 
     /// Copies whole text lines only: the guest may be in the midst of one.
@@ -137,10 +110,43 @@ impl Drop for Recording {
     }
 }
 
+/// The work of the thread that saves a recording.
+struct Save<W> {
+    recording: Recording,
+    file: W,
+}
+
+impl<W: Write + Send + 'static> Follow for Save<W> {
+    type Error = io::Error;
+
+    fn is_behind(&self) -> bool {
+        self.recording.reader.is_behind() || self.recording.link.over.load(Acquire)
+    }
+
+    fn follow(&mut self, last: bool) -> io::Result<Step> {
+        // Acquire, and before the copy: what was recorded before the end is copied.
+        let over = last || self.recording.link.over.load(Acquire);
+        let reader = &self.recording.reader;
+        let (from, eighth) = (reader.cursor(), reader.scrollback().capacity() as u64 / 8);
+        self.recording.copy(&mut self.file)?;
+        // Before the thread sleeps, so also before a crash that is to be looked into.
+        self.file.flush()?;
+        if over {
+            return Ok(Step::Done);
+        }
+        Ok(match self.recording.reader.cursor() - from {
+            0 => Step::Sleep,
+            copied if copied <= eighth => Step::Pause(TICK),
+            // The reader may be lapped before the time is up.
+            _ => Step::Again,
+        })
+    }
+}
+
 /// A thread that writes a trace to a file.
 #[derive(Debug)]
 pub struct Saving {
-    result: Receiver<io::Result<()>>,
+    follower: Follower<io::Error>,
     link: Arc<Link>,
 }
 
@@ -153,12 +159,10 @@ impl Saving {
     /// trace in time: the thread goes on trying.
     pub fn finish(self, patience: Duration) -> io::Result<()> {
         self.link.end();
-        match self.result.recv_timeout(patience) {
-            Ok(result) => result,
-            Err(RecvTimeoutError::Timeout) => Err(io::ErrorKind::TimedOut.into()),
-            Err(RecvTimeoutError::Disconnected) => {
-                Err(io::Error::other("the thread that writes the trace has panicked"))
-            }
-        }
+        self.follower.finish(patience).map_err(|error| match error {
+            FinishError::Failed(error) => error,
+            FinishError::TimedOut => io::ErrorKind::TimedOut.into(),
+            error => io::Error::other(error),
+        })
     }
 }
