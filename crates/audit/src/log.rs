@@ -57,9 +57,9 @@ impl Audit {
 impl AuditLog {
     fn start(audit: &Audit, sink: impl Sink + Send + 'static, saved: &[u8]) -> Result<Self, AuditError> {
         let status = Status::default();
-        let saver = Saver::new(audit.scrollback(), status.clone(), sink, saved);
+        let work = Saver::new(audit.scrollback(), status.clone(), sink, saved);
         let follower =
-            Follower::start("vuart-audit", audit.doorbell(), saver).map_err(|error| match error {
+            Follower::start("vuart-audit", audit.doorbell(), work).map_err(|error| match error {
                 FollowerError::Sleeper(error) => AuditError::Sleeper(error),
                 FollowerError::Thread(error) => AuditError::Thread(error),
                 error => AuditError::Thread(std::io::Error::other(error)),
