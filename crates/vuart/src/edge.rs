@@ -174,7 +174,7 @@ mod tests {
         }
 
         /// The last look is after the last edge.
-        fn has_looked(self) -> bool {
+        fn has_looked(&self) -> bool {
             let looked = self.0.iter().rposition(|event| matches!(event, Looks));
             let edge = (0..self.0.len()).rev().find(|index| {
                 matches!(self.0[*index], AnnouncedElsewhere(false, true))

@@ -30,7 +30,7 @@ pub(super) fn print(path: &Path, args: &LogArgs, printout: &mut dyn Printout) ->
     let file = open(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
     let load = || Scrollback::load(&file).map_err(|source| Error::Ring { path: path.to_owned(), source });
     let mut ring = load()?;
-    let mut reader = ring.reader(args.begin().into());
+    let mut reader = ring.reader(args.begin());
     let mut left = args.max.unwrap_or(u64::MAX);
     let mut buf = vec![0; CHUNK];
     let mut quiet = Quiet::default();
