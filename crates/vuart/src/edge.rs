@@ -109,13 +109,13 @@ impl Edge {
 
     /// Whether the guest has read IIR or LSR since the last edge.
     #[inline]
-    pub(crate) fn has_looked(&self) -> bool {
+    pub(crate) fn has_looked(self) -> bool {
         self.looked
     }
 
     /// Whether [`sends`](Self::sends) would be a rise of the line that is high now.
     #[inline]
-    pub(crate) fn awaits_send(&self) -> bool {
+    pub(crate) fn awaits_send(self) -> bool {
         self.announced && self.looked
     }
 }

@@ -92,7 +92,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         let announce = move || announce.raise();
         let (console, input, lines) = Console::with_waiting(scrollback, announce, waiting, Doorbell::new());
         Self {
-            chip: uart.into(),
+            chip: chip::of(uart),
             output,
             receive: Receive::new(input),
             modem: Modem::new(lines, modem_inputs, dropped),

@@ -67,9 +67,9 @@ impl Receive {
         // A guest that polls reads LSR before each character, and gets one at a time. A driver that starts up reads LSR and then empties
         // the receiver with FCR: what a person typed too early is better off behind it.
         if waits {
-            self.refill::<FIFO>(chip)
+            self.refill::<FIFO>(chip);
         } else {
-            self.refill::<ONE>(chip)
+            self.refill::<ONE>(chip);
         }
         if announced {
             edge.announced_elsewhere(before, chip.interrupt());
