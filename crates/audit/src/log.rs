@@ -55,9 +55,10 @@ impl Audit {
 }
 
 impl AuditLog {
-    fn start(audit: &Audit, sink: impl Sink + Send + 'static, saved: &[u8]) -> Result<Self, AuditError> {
+    /// Goes on behind the last line of `tail`, the end of what was saved before.
+    fn start(audit: &Audit, sink: impl Sink + Send + 'static, tail: &[u8]) -> Result<Self, AuditError> {
         let status = Status::default();
-        let work = Saver::new(audit.scrollback(), status.clone(), sink, saved);
+        let work = Saver::new(audit.scrollback(), status.clone(), sink, tail);
         let follower =
             Follower::start("vuart-audit", audit.doorbell(), work).map_err(|error| match error {
                 FollowerError::Sleeper(error) => AuditError::Sleeper(error),

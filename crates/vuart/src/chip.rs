@@ -8,7 +8,7 @@ mod imp {
     use vuart_16550::Uart;
     pub(crate) use vuart_trace::Tracer as Chip;
 
-    pub(crate) fn wrap(uart: Uart) -> Chip {
+    pub(crate) fn of(uart: Uart) -> Chip {
         uart.into()
     }
 
@@ -29,7 +29,7 @@ mod imp {
 mod imp {
     pub(crate) use vuart_16550::Uart as Chip;
 
-    pub(crate) fn wrap(uart: Chip) -> Chip {
+    pub(crate) fn of(uart: Chip) -> Chip {
         uart
     }
 
@@ -42,4 +42,4 @@ mod imp {
     pub(crate) fn settle(_: &mut Chip) {}
 }
 
-pub(crate) use imp::{Chip, is_recording, settle, wrap};
+pub(crate) use imp::{Chip, is_recording, of, settle};

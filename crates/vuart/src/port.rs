@@ -93,7 +93,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         let parts = Console::builder(scrollback).with_waiting(waiting).build(announce);
         let ConsoleParts { console, input, guest_lines: lines, .. } = parts;
         Self {
-            chip: chip::wrap(uart),
+            chip: chip::of(uart),
             output,
             receive: Receive::new(input),
             modem: Modem::new(lines, modem_inputs, dropped),
