@@ -490,8 +490,9 @@ impl<T: Trigger> SerialPort<T> {
         self.write_and_ring(offset, data, Ring::Port);
     }
 
+    /// [`write`](Self::write). Returns whether there was output.
     #[inline]
-    pub(crate) fn write_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) {
+    pub(crate) fn write_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) -> bool {
         match (register(offset), data) {
             (Some(register), [byte]) => self.write_register_and_ring(register, *byte, ring),
             _ => self.write_wide(offset, data, ring),
@@ -500,16 +501,18 @@ impl<T: Trigger> SerialPort<T> {
 
     #[cold]
     #[inline(never)]
-    fn write_wide(&mut self, offset: u64, data: &[u8], ring: Ring) {
+    fn write_wide(&mut self, offset: u64, data: &[u8], ring: Ring) -> bool {
         if data.len() > usize::from(offset::COUNT) {
             self.bad_accesses += 1;
-            return;
+            return false;
         }
+        let mut output = false;
         for (index, byte) in (0..).zip(data) {
             if let Some(register) = self.neighbour(offset, index) {
-                self.write_register_and_ring(register, *byte, ring);
+                output |= self.write_register_and_ring(register, *byte, ring);
             }
         }
+        output
     }
 
     /// The guest writes the same register several times: `rep outsb`, one byte each, or what has been
@@ -530,21 +533,25 @@ impl<T: Trigger> SerialPort<T> {
         self.write_string_and_ring(offset, data, Ring::Port);
     }
 
-    pub(crate) fn write_string_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) {
+    /// [`write_string`](Self::write_string). Returns whether there was output.
+    pub(crate) fn write_string_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) -> bool {
         let Some(register) = register(offset) else {
             self.bad_accesses += 1;
-            return;
+            return false;
         };
+        let mut output = false;
         let mut rest = data;
         while let Some((first, others)) = rest.split_first() {
             if register == offset::THR && self.foreseen.sends() {
                 self.output.extend(rest);
-                return self.ring(ring);
+                self.ring(ring);
+                return true;
             }
             // The first of them may be what makes the others plain.
-            self.write_register_and_ring(register, *first, ring);
+            output |= self.write_register_and_ring(register, *first, ring);
             rest = others;
         }
+        output
     }
 
     /// Whether it makes no difference to the guest when its writes to THR come here, as long as they come in order and before
@@ -625,22 +632,25 @@ impl<T: Trigger> SerialPort<T> {
         self.write_register_and_ring(register, value, Ring::Port);
     }
 
+    /// [`write_register`](Self::write_register). Returns whether there was output.
     #[inline]
-    pub(crate) fn write_register_and_ring(&mut self, register: u8, value: u8, ring: Ring) {
+    pub(crate) fn write_register_and_ring(&mut self, register: u8, value: u8, ring: Ring) -> bool {
         // Each of the other ways is a call at the end, so that this one has no registers to save.
         if register & 7 != offset::THR || !self.foreseen.sends() {
-            self.write_the_long_way(register & 7, value, ring);
+            self.write_the_long_way(register & 7, value, ring)
         } else if self.output.push_announced(value) {
             self.ring(ring);
+            true
         } else {
-            self.send(value, ring);
+            self.send(value, ring)
         }
     }
 
     #[inline(never)]
-    fn send(&mut self, byte: u8, ring: Ring) {
+    fn send(&mut self, byte: u8, ring: Ring) -> bool {
         self.output.push(byte);
         self.ring(ring);
+        true
     }
 
     #[inline]
@@ -651,7 +661,7 @@ impl<T: Trigger> SerialPort<T> {
     }
 
     #[inline(never)]
-    fn write_the_long_way(&mut self, register: u8, value: u8, ring: Ring) {
+    fn write_the_long_way(&mut self, register: u8, value: u8, ring: Ring) -> bool {
         let transmitted = self.uart.write(register, value);
         if let Some(recorder) = &mut self.recorder {
             recorder.write(register, value, transmitted);
@@ -682,6 +692,7 @@ impl<T: Trigger> SerialPort<T> {
             }
         }
         self.settle();
+        transmitted.is_some()
     }
 
     /// What the guest drives, as the console is told of it.

@@ -73,28 +73,33 @@ impl<D> Shared<D> {
         self.0.with(f)
     }
 
-    /// An access that may push output and does not ring for it.
+    /// Makes an access that does not ring for its output, and rings after it. The access returns whether there was output.
     #[inline]
-    fn write_with(&self, access: impl FnOnce(&mut D)) {
-        // Dropped after the mutex is unlocked, also when a trigger panics: what was pushed before that is told of.
-        let _rings = Rings(&self.0.doorbell);
-        self.0.with(access);
+    fn write_with(&self, access: impl FnOnce(&mut D) -> bool) {
+        // Dropped after the mutex is unlocked.
+        let mut ring = RingOnDrop { doorbell: &self.0.doorbell, due: true };
+        ring.due = self.0.with(access);
     }
 }
 
-/// Rings when it is dropped.
-struct Rings<'a>(&'a Doorbell);
+/// Rings when it is dropped, if that is due. It is due when a trigger panics, too: the access may have pushed output before.
+struct RingOnDrop<'a> {
+    doorbell: &'a Doorbell,
+    due: bool,
+}
 
-impl Drop for Rings<'_> {
+impl Drop for RingOnDrop<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.ring_if_armed_after_unlock();
+        if self.due {
+            self.doorbell.ring_if_armed_after_unlock();
+        }
     }
 }
 
 /// A mutex that panics where a thread would wait for itself.
 struct Lock<D> {
-    /// The thread that holds `device`, by its [token](token), or [`NO_THREAD`].
+    /// The thread that holds `device`, by its [token], or [`NO_THREAD`].
     holder: AtomicUsize,
     device: Mutex<D>,
     /// The console's.

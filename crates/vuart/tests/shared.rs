@@ -9,7 +9,7 @@ use std::{fs, thread};
 
 use vm_superio::Trigger;
 use vuart::uart::spec::{Ier, offset};
-use vuart::{SerialPort, SharedPort};
+use vuart::{MmioPort, SerialPort, SharedMmioPort, SharedPort};
 
 struct Polled;
 
@@ -213,6 +213,58 @@ fn an_access_within_with_by_another_handle_panics_and_the_port_goes_on() {
     assert_eq!(port.read_register(offset::SCR), 0x5A);
 }
 
+#[test]
+fn each_way_to_write_output_wakes_an_armed_sleeper() {
+    let port = SharedPort::new(SerialPort::new(Polled).expect("a port"));
+    let mmio = SharedMmioPort::new(MmioPort::new(SerialPort::new(Polled).expect("a port"), 2));
+    let mut sleeper = port.with(|port| port.console().doorbell().sleeper()).expect("a place");
+    let mut mmio_sleeper = mmio.with(|mmio| mmio.port().console().doorbell().sleeper()).expect("a place");
+    let thr = u64::from(offset::THR);
+    let ways: [(&str, &dyn Fn()); 6] = [
+        ("write", &|| port.write(thr, b"a")),
+        ("a wide write", &|| port.write(thr, b"a\0")),
+        ("write_string", &|| port.write_string(thr, b"abc")),
+        ("write_register", &|| port.write_register(offset::THR, b'a')),
+        ("write within with", &|| port.with(|port| port.write(thr, b"a"))),
+        ("a write with the THRE interrupt", &|| {
+            port.write_register(offset::IER, Ier::ETBEI.bits());
+            port.write_register(offset::THR, b'a');
+        }),
+    ];
+    for (way, write) in ways {
+        sleeper.arm();
+        write();
+        assert!(sleeper.acknowledge(), "{way}");
+    }
+    mmio_sleeper.arm();
+    mmio.write(0, &[b'a', 0, 0, 0]);
+    assert!(mmio_sleeper.acknowledge());
+
+    sleeper.arm();
+    port.read_register(offset::LSR);
+    port.write_register(offset::SCR, 1);
+    assert!(!sleeper.acknowledge(), "there is no output");
+}
+
+/// What is pushed before the panic is told of.
+#[test]
+fn an_access_that_panics_wakes_an_armed_sleeper_for_its_output() {
+    let trigger = Reentrant::default();
+    let port = trigger.port();
+    let mut sleeper = port.with(|port| port.console().doorbell().sleeper()).expect("a place");
+    port.write_register(offset::IER, Ier::ETBEI.bits());
+    // A driver that has looked is given another edge for its next character.
+    port.read_register(offset::IIR);
+    trigger.access_at_the_next_interrupt(&port);
+    sleeper.arm();
+    panics({
+        let port = port.clone();
+        move || port.write_register(offset::THR, b'a')
+    });
+    assert!(sleeper.acknowledge());
+    assert_eq!(port.with(|port| port.console().scrollback().end()), 1);
+}
+
 /// One port's interrupt may lead to an access of another port.
 #[test]
 fn a_thread_may_be_inside_two_ports() {
@@ -230,7 +282,6 @@ fn it_is_a_device_of_either_bus() {
     use vm_device::DevicePio;
     use vm_device::bus::{MmioAddress, MmioRange, PioAddress, PioRange};
     use vm_device::device_manager::{IoManager, MmioManager, PioManager};
-    use vuart::{MmioPort, SharedMmioPort};
 
     let port = SharedPort::new(SerialPort::new(Polled).expect("a port"));
     let mmio = MmioPort::new(SerialPort::new(Polled).expect("a port"), 2);
