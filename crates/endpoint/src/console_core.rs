@@ -59,7 +59,7 @@ impl ConsoleCore {
         let mut state = self.lock();
         state.begin_change();
         let result = change(&mut state);
-        let (rings, quiet) = (state.rings(), state.events().is_empty());
+        let (rings, quiet) = (state.rings_doorbell(), state.events().is_empty());
         drop(state);
         if rings {
             self.doorbell.ring();

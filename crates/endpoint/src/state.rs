@@ -62,7 +62,7 @@ pub(crate) struct State {
     policy: Policy,
     /// Whether the present change concerns a sleeper: another session, or the thread that
     /// [services](crate::Console::service) the console.
-    ring: bool,
+    ring_doorbell: bool,
     ended: Option<End>,
     disabled: Option<Timestamp>,
     counters: Counters,
@@ -80,7 +80,7 @@ impl State {
             ownership: Ownership::default(),
             hang_ups: HangUps::default(),
             policy: Policy::default(),
-            ring: false,
+            ring_doorbell: false,
             ended: None,
             disabled: None,
             counters: Counters::default(),
@@ -91,12 +91,12 @@ impl State {
     /// Begins a change: each verb below is one.
     pub(crate) fn begin_change(&mut self) {
         self.clock.restart();
-        self.ring = false;
+        self.ring_doorbell = false;
     }
 
     /// Whether the doorbell must ring after the present change.
-    pub(crate) fn rings(&self) -> bool {
-        self.ring
+    pub(crate) fn rings_doorbell(&self) -> bool {
+        self.ring_doorbell
     }
 
     pub(crate) fn events(&self) -> &Events {
@@ -236,7 +236,7 @@ impl State {
             self.tell_queue(place);
         }
         // A session that detaches knows it already.
-        self.ring |= cause != Cause::Detached;
+        self.ring_doorbell |= cause != Cause::Detached;
         self.counters.ended += 1;
         self.counters.kicked += u64::from(matches!(cause, Cause::Kicked { .. }));
         let (bytes_out, missed) = row.link.progress();
@@ -303,7 +303,7 @@ impl State {
         } else if self.ended.is_none() && self.hang_ups.owner_left(self.policy.hang_up, self.clock.instant())
         {
             // There is a new deadline.
-            self.ring = true;
+            self.ring_doorbell = true;
             self.end_grace();
         }
     }
@@ -326,7 +326,7 @@ impl State {
     fn tell(&mut self, id: SessionId) {
         if let Some(row) = self.table.get(id) {
             row.link.tell();
-            self.ring = true;
+            self.ring_doorbell = true;
         }
     }
 
@@ -334,7 +334,7 @@ impl State {
     fn tell_queue(&mut self, place: usize) {
         for row in self.queue.iter_from(place).filter_map(|id| self.table.get(id)) {
             row.link.tell();
-            self.ring = true;
+            self.ring_doorbell = true;
         }
     }
 

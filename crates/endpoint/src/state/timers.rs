@@ -54,6 +54,6 @@ impl State {
             self.hang_ups.cancel();
         }
         // There may be a new deadline.
-        self.ring = true;
+        self.ring_doorbell = true;
     }
 }
