@@ -72,13 +72,15 @@ impl<T: Trigger> MmioPort<T> {
         self.write_and_ring(offset, data, Ring::Port);
     }
 
-    pub(crate) fn write_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) {
+    /// [`write`](Self::write). Returns whether there was output.
+    pub(crate) fn write_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) -> bool {
         if self.shift == 0 {
             return self.port.write_and_ring(offset, data, ring);
         }
         if let (Some(register), Some((lowest, _))) = (self.register(offset), data.split_first()) {
-            self.port.write_and_ring(register, std::slice::from_ref(lowest), ring);
+            return self.port.write_and_ring(register, std::slice::from_ref(lowest), ring);
         }
+        false
     }
 
     /// The register at an offset; between two registers there is none.

@@ -112,12 +112,6 @@ impl<T: Trigger> SerialPort<T> {
         &self.console
     }
 
-    /// The offset of the next byte of output.
-    #[inline]
-    pub(crate) fn output_end(&self) -> u64 {
-        self.output.end()
-    }
-
     /// The counters at this moment.
     pub fn counters(&self) -> PortCounters {
         PortCounters {

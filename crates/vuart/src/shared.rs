@@ -73,16 +73,12 @@ impl<D> Shared<D> {
         self.0.with(f)
     }
 
-    /// Makes an access that does not ring for its output, and rings after it. `end` is the offset of the next byte of output.
+    /// Makes an access that does not ring for its output, and rings after it. The access returns whether there was output.
     #[inline]
-    fn write_with(&self, end: impl Fn(&D) -> u64, access: impl FnOnce(&mut D)) {
+    fn write_with(&self, access: impl FnOnce(&mut D) -> bool) {
         // Dropped after the mutex is unlocked.
         let mut ring = RingOnDrop { doorbell: &self.0.doorbell, due: true };
-        ring.due = self.0.with(|device| {
-            let before = end(device);
-            access(device);
-            end(device) != before
-        });
+        ring.due = self.0.with(access);
     }
 }
 
@@ -190,7 +186,7 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write`].
     pub fn write(&self, offset: u64, data: &[u8]) {
-        self.write_with(SerialPort::output_end, |port| port.write_and_ring(offset, data, Ring::Caller));
+        self.write_with(|port| port.write_and_ring(offset, data, Ring::Caller));
     }
 
     /// [`SerialPort::read_string`].
@@ -200,9 +196,7 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write_string`].
     pub fn write_string(&self, offset: u64, data: &[u8]) {
-        self.write_with(SerialPort::output_end, |port| {
-            port.write_string_and_ring(offset, data, Ring::Caller)
-        });
+        self.write_with(|port| port.write_string_and_ring(offset, data, Ring::Caller));
     }
 
     /// [`SerialPort::read_register`].
@@ -212,9 +206,7 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write_register`].
     pub fn write_register(&self, register: u8, value: u8) {
-        self.write_with(SerialPort::output_end, |port| {
-            port.write_register_and_ring(register, value, Ring::Caller)
-        });
+        self.write_with(|port| port.write_register_and_ring(register, value, Ring::Caller));
     }
 }
 
@@ -242,9 +234,6 @@ impl<T: Trigger> Shared<MmioPort<T>> {
 
     /// [`MmioPort::write`].
     pub fn write(&self, offset: u64, data: &[u8]) {
-        self.write_with(
-            |mmio| mmio.port().output_end(),
-            |port| port.write_and_ring(offset, data, Ring::Caller),
-        );
+        self.write_with(|port| port.write_and_ring(offset, data, Ring::Caller));
     }
 }

@@ -62,8 +62,9 @@ impl<T: Trigger> SerialPort<T> {
         self.write_and_ring(offset, data, Ring::Port);
     }
 
+    /// [`write`](Self::write). Returns whether there was output.
     #[inline]
-    pub(crate) fn write_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) {
+    pub(crate) fn write_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) -> bool {
         match (register(offset), data) {
             (Some(register), [byte]) => self.write_register_and_ring(register, *byte, ring),
             _ => self.write_wide(offset, data, ring),
@@ -72,16 +73,18 @@ impl<T: Trigger> SerialPort<T> {
 
     #[cold]
     #[inline(never)]
-    fn write_wide(&mut self, offset: u64, data: &[u8], ring: Ring) {
+    fn write_wide(&mut self, offset: u64, data: &[u8], ring: Ring) -> bool {
         if data.len() > usize::from(offset::COUNT) {
             self.bad_accesses += 1;
-            return;
+            return false;
         }
+        let mut output = false;
         for (index, byte) in (0..).zip(data) {
             if let Some(register) = self.neighbour(offset, index) {
-                self.write_register_and_ring(register, *byte, ring);
+                output |= self.write_register_and_ring(register, *byte, ring);
             }
         }
+        output
     }
 
     /// Serves a guest's repeated write of one register: `rep outsb`, one byte each, or writes that were
@@ -102,21 +105,25 @@ impl<T: Trigger> SerialPort<T> {
         self.write_string_and_ring(offset, data, Ring::Port);
     }
 
-    pub(crate) fn write_string_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) {
+    /// [`write_string`](Self::write_string). Returns whether there was output.
+    pub(crate) fn write_string_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) -> bool {
         let Some(register) = register(offset) else {
             self.bad_accesses += 1;
-            return;
+            return false;
         };
+        let mut output = false;
         let mut rest = data;
         while let Some((first, others)) = rest.split_first() {
             if register == offset::THR && self.cache.sends() {
                 self.output.extend(rest);
-                return self.ring(ring);
+                self.ring(ring);
+                return true;
             }
             // After the first write the others may do nothing but send.
-            self.write_register_and_ring(register, *first, ring);
+            output |= self.write_register_and_ring(register, *first, ring);
             rest = others;
         }
+        output
     }
 
     /// The register of byte `index` of an access at `offset`.
@@ -220,22 +227,25 @@ impl<T: Trigger> SerialPort<T> {
         self.write_register_and_ring(register, value, Ring::Port);
     }
 
+    /// [`write_register`](Self::write_register). Returns whether there was output.
     #[inline]
-    pub(crate) fn write_register_and_ring(&mut self, register: u8, value: u8, ring: Ring) {
+    pub(crate) fn write_register_and_ring(&mut self, register: u8, value: u8, ring: Ring) -> bool {
         // Each of the other ways is a call at the end, so that this one has no registers to save.
         if register & 7 != offset::THR || !self.cache.sends() {
-            self.write_the_long_way(register & 7, value, ring);
+            self.write_the_long_way(register & 7, value, ring)
         } else if self.output.push_announced(value) {
             self.ring(ring);
+            true
         } else {
-            self.send(value, ring);
+            self.send(value, ring)
         }
     }
 
     #[inline(never)]
-    fn send(&mut self, byte: u8, ring: Ring) {
+    fn send(&mut self, byte: u8, ring: Ring) -> bool {
         self.output.push(byte);
         self.ring(ring);
+        true
     }
 
     #[inline]
@@ -246,9 +256,10 @@ impl<T: Trigger> SerialPort<T> {
     }
 
     #[inline(never)]
-    fn write_the_long_way(&mut self, register: u8, value: u8, ring: Ring) {
+    fn write_the_long_way(&mut self, register: u8, value: u8, ring: Ring) -> bool {
         self.cache.clear();
-        if let Some(byte) = self.chip.write(register, value) {
+        let transmitted = self.chip.write(register, value);
+        if let Some(byte) = transmitted {
             self.send(byte, ring);
         }
         if register == offset::THR {
@@ -256,6 +267,7 @@ impl<T: Trigger> SerialPort<T> {
         } else {
             self.write_other(register);
         }
+        transmitted.is_some()
     }
 
     /// The rest of a THR write on the long way.
