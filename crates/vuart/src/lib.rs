@@ -1,8 +1,12 @@
-//! A guest's serial console, to be embedded in a virtual machine monitor.
+//! A guest's serial console, for a virtual machine monitor (VMM) to embed.
 //!
-//! [`SerialPort`] is the device: the guest's port or MMIO accesses go in, interrupts come out through a
-//! [`vm_superio::Trigger`]. Its [`Console`](endpoint::Console) is what people attach to. The two share no lock: a vCPU
-//! thread that accesses the port never waits for a client.
+//! [`SerialPort`] is the device. Give it the guest's port or MMIO accesses; it raises interrupts through a [`vm_superio::Trigger`]. Its
+//! [`Console`](endpoint::Console) is what clients attach to. The two share no lock, so a vCPU thread that accesses the port never waits
+//! for a client.
+//!
+//! Start with [`SerialPort::new`], or with [`PortBuilder`] for a larger ring, another chip, or a port that goes on from a snapshot.
+//! [`SharedPort`] is for several vCPUs, and [`MmioPort`] for a port in memory. The package's `examples` embed a console, update a VMM
+//! under its guest, and observe who attaches.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -33,10 +37,10 @@
 //!
 //! # System calls
 //!
-//! For those who write seccomp filters. What a filter refuses with an error costs no output and no wake-up; what it kills for, it
-//! kills for.
+//! For seccomp filters. If a filter refuses one of these calls with an error, no output and no wake-up is lost. (If it kills the process
+//! instead, the process is killed.)
 //!
-//! | who | when | what |
+//! | thread | when | calls |
 //! |---|---|---|
 //! | a vCPU's thread | an interrupt; readers sleep; the guest hangs up or sends a break | what the [`Trigger`](vm_superio::Trigger) does; `write` to an eventfd |
 //! | the same, in a VMM that lets KVM [coalesce](coalescing) | a guest has written much without interrupts; it takes interrupts again, or is silent | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`, `KVM_UNREGISTER_COALESCED_MMIO`), and its timer's: `timer_settime` in `vuart-vmm` |

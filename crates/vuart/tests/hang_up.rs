@@ -208,7 +208,7 @@ fn a_guest_that_does_not_listen_is_not_interrupted() {
 }
 
 #[test]
-fn a_guest_that_comes_to_listen_finds_what_was_before() {
+fn e18_a_guest_that_begins_to_listen_finds_an_earlier_hang_up() {
     let (mut linux, edges) = open(CLOCAL);
     assert!(!linux.port.console().carrier().hang_up());
     linux.set_ier(LISTENS);
