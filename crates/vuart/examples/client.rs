@@ -7,7 +7,8 @@ use std::env;
 use std::error::Error;
 use std::io::{self, Write};
 
-use vuart::endpoint::{End, Mode, Replay};
+use vuart::endpoint::{End, Mode};
+use vuart::scrollback::Position;
 use vuart::wire::{Client, Event, RuntimeDir};
 
 /// Writes the console's output into `out` until the session ends, and returns how it has ended.
@@ -22,7 +23,7 @@ pub(crate) fn follow(
     out: &mut impl Write,
 ) -> Result<End, Box<dyn Error>> {
     let mut client = Client::connect(&dir.control_socket(name)?, "example")?;
-    let attached = client.attach(mode, Replay::All)?;
+    let attached = client.attach(mode, Position::Oldest)?;
     eprintln!("[attached to {name} as {}]", if attached.owner { "its owner" } else { "a spectator" });
     loop {
         match client.recv()? {

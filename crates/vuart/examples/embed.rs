@@ -5,7 +5,8 @@
 use std::error::Error;
 
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
-use vuart::endpoint::{Cause, Mode, Replay};
+use vuart::endpoint::{Cause, Mode};
+use vuart::scrollback::Position;
 use vuart::server::{Claim, Server, ServerThread};
 use vuart::uart::spec::{Lsr, offset};
 use vuart::wire::{Client, Event, RuntimeDir};
@@ -40,7 +41,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
 
     // A client replays what was before, and goes on with what comes.
     let mut client = Client::connect(&dir.control_socket("vm0")?, "alice")?;
-    client.attach(Mode::Exclusive, Replay::All)?;
+    client.attach(Mode::Exclusive, Position::Oldest)?;
     print(&mut port, "goodbye\n");
     port.console().end(&Cause::VmEnded);
 
