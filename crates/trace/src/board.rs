@@ -1,4 +1,4 @@
-//! Our UART, with a host at the other end of its line.
+//! Our UART, with a host at the other end of its serial line.
 
 use std::collections::VecDeque;
 
@@ -8,15 +8,15 @@ use vuart_16550::{Instant, Timed, Uart};
 use crate::device::{Device, Unsupported};
 use crate::operation::{Mode, Settings};
 
-/// A [`Uart`] and the host's end of its line, to replay a [`Trace`](crate::Trace) on.
+/// A [`Uart`] and the host at the other end of its serial line, to replay a [`Trace`](crate::Trace) on.
 #[derive(Debug)]
 pub struct Board {
     uart: AnyTime,
-    /// What the host has sent and the receiver does not have yet.
+    /// The characters that the host has sent and the receiver does not have yet.
     incoming: VecDeque<Character>,
-    /// What has left.
+    /// The bytes that have left the UART.
     transmitted: Vec<u8>,
-    /// Timed mode: when the line has had time for another character.
+    /// The time at which the serial line is free for another character, in timed mode.
     line_free_at: u64,
 }
 
@@ -32,7 +32,7 @@ struct Character {
     errors: Lsr,
 }
 
-/// Does something to the UART, whatever its time.
+/// Evaluates an expression with the UART of either time.
 macro_rules! uart {
     ($any:expr, $uart:ident => $do:expr) => {
         match $any {
@@ -43,7 +43,7 @@ macro_rules! uart {
 }
 
 impl Board {
-    /// One with a UART after reset.
+    /// Makes a board with a UART after reset.
     pub fn new(settings: Settings) -> Self {
         let uart = match settings.mode {
             Mode::Instant => AnyTime::Instant(Uart::new(settings.config)),
@@ -57,7 +57,7 @@ impl Board {
         self.deliver();
     }
 
-    /// What the host has sent arrives, as far as it can now.
+    /// Lets arrive what the host has sent, as far as possible now.
     fn deliver(&mut self) {
         match &mut self.uart {
             AnyTime::Instant(uart) => {
@@ -82,7 +82,7 @@ impl Board {
     fn pass_until(&mut self, end: u64) {
         loop {
             let AnyTime::Timed(uart) = &mut self.uart else { return };
-            // Up to the next character that arrives, if one does; a sender that is held waits for the guest.
+            // Up to the next character that arrives, if one does. A sender that is held waits for the guest.
             let arrives = !self.incoming.is_empty() && !uart.holds_sender();
             let until = if arrives { self.line_free_at.max(uart.now()).min(end) } else { end };
             if let Some(byte) = uart.advance(until) {

@@ -1,15 +1,15 @@
-//! What a trace can be replayed on.
+//! The trait of what a trace can be replayed on.
 
 use vuart_16550::spec::{Lsr, Msr};
 
-/// The device can't do that at all.
+/// A device has no such operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not there: {0}")]
 pub struct Unsupported(pub &'static str);
 
 /// A UART with a guest on one side and a host on the other: ours, or another implementation that is to be compared.
 ///
-/// What has a default is what an implementation may lack.
+/// A method with a default is one that an implementation may lack.
 pub trait Device {
     /// The guest reads a register, 0 to 7.
     fn read(&mut self, register: u8) -> u8;
@@ -20,7 +20,7 @@ pub trait Device {
     /// The host sends a character.
     fn receive(&mut self, data: u8);
 
-    /// What has left the UART since the last call.
+    /// Takes the bytes that have left the UART since the last call.
     fn transmitted(&mut self) -> Vec<u8>;
 
     /// The level of the interrupt output.
@@ -45,7 +45,7 @@ pub trait Device {
         Err(Unsupported("a break from the host"))
     }
 
-    /// The guest's break.
+    /// Whether the guest sends a break.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ pub trait Device {
         Err(Unsupported("modem inputs"))
     }
 
-    /// This many nanoseconds pass.
+    /// Lets this many nanoseconds pass.
     ///
     /// # Errors
     ///

@@ -1,18 +1,22 @@
 //! Register traces: what a guest and its host did to a UART, as text that a person can read, write and replay.
 //!
+//! A [`Tracer`] records a trace, a [`Trace`] is parsed from text, and a [`Board`], or any other [`Device`], replays it.
+//!
+//! # Format
+//!
 //! ```text
 #![doc = include_str!("format.txt")]
 //! ```
 //!
-//! An operation is a line; what follows a `#` is a comment. A recording that could not keep everything has a line `lost N`
-//! where N bytes of it are missing, and can't be replayed. The UART is in its reset state at first, with carrier, CTS
-//! and DSR on.
+//! Each text line has one operation. A `#` begins a comment. A recording that could not keep everything has a line `lost N` where N bytes
+//! of it are missing, and can't be replayed. The UART is in its reset state at first, with carrier, CTS and DSR on.
 //!
-//! In instant mode the host's characters go into the receiver as far as it has [room](vuart_16550::Uart::room), and the rest
-//! waits behind it and moves up as soon as there is. In timed mode the host is at the other end of a line: the first
-//! character of a pause has come at the moment of its `rx`, each of the others a character time after the one before; a line
-//! does not wait, so a receiver that is full overruns, unless automatic flow control (a 16750's) holds the sender back. A
-//! character that comes while the UART loops back waits in instant mode, and is lost in timed mode.
+//! *Instant mode.* The host's characters go into the receiver as far as it has [room](vuart_16550::Uart::room). The rest waits behind it and
+//! moves up as soon as there is room. A character that comes in loopback waits, too.
+//!
+//! *Timed mode.* The host is at the other end of a serial line. The first character after a pause arrives at the time of its `rx`, and each
+//! further character one character time later. A serial line does not wait, so a full receiver overruns, unless automatic flow control (of a
+//! 16750) holds the sender back. A character that comes in loopback is lost.
 //!
 //! ```
 //! use vuart_trace::{Board, Trace};
@@ -53,8 +57,13 @@ pub use recording::{Recording, Saving};
 pub use replay::{FillError, Got, Mismatch};
 pub use tracer::Tracer;
 
-/// The line that a trace begins with.
+/// The first line of a trace.
 pub const HEADER: &str = "# vuart trace v1";
 
-/// What a line of a trace may be, for people: the table in this module's documentation.
+/// The operations as a table for people: the one in this crate's documentation.
 pub const FORMAT: &str = include_str!("format.txt");
+
+/// The README's example, so that it compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

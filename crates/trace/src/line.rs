@@ -1,22 +1,22 @@
-//! One line: words, and a comment.
+//! Parsing one text line.
 
 use vuart_16550::spec::{Lsr, Msr};
 
 use crate::error::{Reason, excerpt};
 use crate::operation::{MODEM_INPUTS, Mode, Operation, PROFILES, Settings};
 
-/// What a line is, its comment aside.
+/// The kind of a text line, without its comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Line {
-    /// Nothing.
+    /// A blank line.
     Blank,
-    /// Something about the UART, which has been noted.
+    /// A setting of the UART, which has been noted.
     Setting(Setting),
-    /// Something that happens to it.
+    /// An operation.
     Operation(Operation),
 }
 
-/// Which setting a line makes.
+/// The setting that a text line makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
     Mode,
@@ -24,7 +24,7 @@ pub(super) enum Setting {
     Out2Gate,
 }
 
-/// Reads a line without its comment. A setting is put into `settings`.
+/// Parses a text line without its comment. Puts a setting into `settings`.
 pub(super) fn parse(code: &str, settings: &mut Settings) -> Result<Line, Reason> {
     let mut words = Words(code.split_ascii_whitespace());
     let Some(keyword) = words.0.next() else { return Ok(Line::Blank) };
@@ -150,10 +150,10 @@ impl<'a> Words<'a> {
     }
 }
 
-/// A number of one byte: hex, `0x` or not.
+/// Parses a byte: hex, with or without `0x`.
 fn byte(word: &str) -> Result<u8, Reason> {
     let digits = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")).unwrap_or(word);
-    // `from_str_radix` would take a sign.
+    // `from_str_radix` would accept a sign.
     let hex = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     hex.then(|| u8::from_str_radix(digits, 16).ok())
         .flatten()

@@ -1,11 +1,11 @@
-//! What a line of a trace says.
+//! The operations of a trace, and its settings.
 
 use std::fmt::{self, Display};
 
 use vuart_16550::spec::{Lsr, Msr};
 use vuart_16550::{Config, Profile};
 
-/// Which time the UART lives in.
+/// The UART's kind of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// [`Instant`](vuart_16550::Instant).
@@ -15,70 +15,70 @@ pub enum Mode {
     Timed,
 }
 
-/// What a trace says of the UART before its first operation.
+/// The settings of a trace: the UART before its first operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Its time.
+    /// The kind of time.
     pub mode: Mode,
     /// The chip and the board.
     pub config: Config,
 }
 
 impl Settings {
-    /// In that time, on that board.
+    /// Sets both.
     pub fn new(mode: Mode, config: Config) -> Self {
         Self { mode, config }
     }
 }
 
-/// One operation. What is expected is `None` where anything will do.
+/// One operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
     /// The guest writes a register.
     Write {
-        /// 0 to 7.
+        /// The register, 0 to 7.
         register: u8,
-        /// What it writes.
+        /// The value.
         value: u8,
     },
     /// The guest reads a register.
     Read {
-        /// 0 to 7.
+        /// The register, 0 to 7.
         register: u8,
-        /// What it is to find.
+        /// The value that is expected. `None` accepts any.
         expected: Option<u8>,
     },
     /// The host sends characters.
     Receive(Vec<u8>),
     /// The host sends a character with [`Lsr::PE`], [`Lsr::FE`] or both.
     ReceiveError {
-        /// What is wrong with it.
+        /// The errors.
         errors: Lsr,
         /// The character.
         data: u8,
     },
     /// The host sends a break.
     ReceiveBreak,
-    /// All that has left the UART since the last of these.
+    /// The bytes that have left the UART since the last operation of this kind.
     Transmitted(Vec<u8>),
     /// The level of the break-out line.
     BreakOut(bool),
     /// The level of the interrupt output.
     Interrupt(bool),
-    /// Modem inputs go on and off.
+    /// The host switches modem inputs.
     Modem {
-        /// Those that go on.
+        /// The inputs that go on.
         on: Msr,
-        /// Those that go off.
+        /// The inputs that go off.
         off: Msr,
     },
     /// This many nanoseconds pass.
     Pass(u64),
 }
 
-/// As a line of a trace.
+/// Writes it as a line of a trace.
 impl Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -115,7 +115,7 @@ impl Display for Operation {
     }
 }
 
-/// Each after a space.
+/// Bytes in hex, each after a space.
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl Display for Bytes<'_> {

@@ -1,4 +1,4 @@
-//! A trace as a whole.
+//! Parsing a whole trace.
 
 use std::str::FromStr;
 
@@ -6,32 +6,32 @@ use crate::error::{ParseError, Reason, excerpt};
 use crate::line::{self, Line};
 use crate::operation::{Operation, Settings};
 
-/// A trace that makes sense. It is made by [`parse`](str::parse).
+/// A valid trace. [`parse`](str::parse) makes it from text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     settings: Settings,
     pub(super) text: String,
-    /// Each with the number of its line, from 1.
+    /// The operations, each with the number of its text line, from 1.
     operations: Vec<(usize, Operation)>,
 }
 
-/// What precedes a line's comment, and the comment with its `#`.
+/// Splits a text line into what precedes its comment, and the comment with its `#`.
 pub(super) fn split(line: &str) -> (&str, &str) {
     line.split_at(line.find('#').unwrap_or(line.len()))
 }
 
 impl Trace {
-    /// What it says of the UART.
+    /// The settings of the UART.
     pub fn settings(&self) -> Settings {
         self.settings
     }
 
-    /// Its operations, each with the number of its line, from 1.
+    /// The operations, each with the number of its text line, from 1.
     pub fn operations(&self) -> impl Iterator<Item = (usize, &Operation)> {
         self.operations.iter().map(|(number, operation)| (*number, operation))
     }
 
-    /// Its comments, without `#`, from the top: those that stand on a line of their own before the first operation.
+    /// The comments at the top, without `#`: those on a line of their own before the first operation.
     pub fn comments(&self) -> impl Iterator<Item = &str> {
         let before = self.operations.first().map_or(usize::MAX, |(number, _)| number - 1);
         let lines = self.text.lines().take(before);
@@ -43,7 +43,7 @@ impl FromStr for Trace {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        // Some editors begin a file with it.
+        // Some editors begin a file with a byte order mark.
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         let mut settings = Settings::default();
         let mut set = Vec::new();
@@ -75,7 +75,7 @@ impl FromStr for Trace {
     }
 }
 
-/// The version in a header that is not ours: `# vuart trace v2`.
+/// The version in a header of another version: `# vuart trace v2`.
 fn foreign_version(comment: &str) -> Option<&str> {
     let version = comment.strip_prefix("# vuart trace ")?.split_ascii_whitespace().next()?;
     let digits = version.strip_prefix('v')?;

@@ -1,4 +1,4 @@
-//! Doing what a trace says, and comparing.
+//! Replaying a trace on a device.
 
 use std::fmt::{self, Display};
 
@@ -16,9 +16,9 @@ use crate::parse::{Trace, split};
 pub struct Mismatch {
     /// The line, from 1.
     pub line: usize,
-    /// The operation, with what was expected.
+    /// The operation, with the expected answer.
     pub operation: Operation,
-    /// What the device did.
+    /// The device's answer.
     pub got: Got,
 }
 
@@ -29,17 +29,17 @@ pub struct Mismatch {
 pub struct FillError {
     /// The line, from 1.
     pub line: usize,
-    /// What it can't do.
+    /// The operation that it lacks.
     pub unsupported: Unsupported,
 }
 
-/// What a device did instead.
+/// The answer of a device that differs from the expected one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Got {
-    /// It answered this: the operation with its own answer.
+    /// The operation with the device's own answer.
     Answer(Operation),
-    /// It can't do such a thing.
+    /// The device has no such operation.
     Unsupported(Unsupported),
 }
 
@@ -69,7 +69,7 @@ impl Display for Mismatch {
     }
 }
 
-/// Bytes, or a word when there are none.
+/// Bytes, or the word "nothing".
 struct OrNothing<'a>(&'a [u8]);
 
 impl Display for OrNothing<'_> {
@@ -79,7 +79,7 @@ impl Display for OrNothing<'_> {
 }
 
 impl Trace {
-    /// Does all of it to a device, and gives every answer that was not as expected.
+    /// Replays the trace on a device, and returns each answer that differs from the expected one.
     pub fn replay(&self, device: &mut (impl Device + ?Sized)) -> Vec<Mismatch> {
         let mut player = Player::new(device);
         let mut mismatches = Vec::new();
@@ -94,12 +94,12 @@ impl Trace {
         mismatches
     }
 
-    /// Does all of it to a device, and gives the trace with the device's answers in the place of those expected: a sketch
-    /// of a trace becomes a whole one. Comments stay.
+    /// Replays the trace on a device, and returns its text with the device's answers in the place of the expected ones. Use it to complete
+    /// a sketch of a trace. Comments stay.
     ///
     /// # Errors
     ///
-    /// When the trace asks for something that the device can't do.
+    /// When the trace has an operation that the device lacks.
     pub fn fill(&self, device: &mut (impl Device + ?Sized)) -> Result<String, FillError> {
         let mut player = Player::new(device);
         let mut filled = String::new();
@@ -114,7 +114,7 @@ impl Trace {
                 player.play(operation).map_err(|unsupported| FillError { line: number, unsupported })?;
             let (code, comment) = split(line);
             if *operation == answer {
-                // As the author has written it.
+                // Keep the author's own text.
                 filled.push_str(line);
             } else {
                 let indent = &code[..code.len() - code.trim_start().len()];
@@ -133,7 +133,7 @@ impl Trace {
     }
 }
 
-/// Whether an answer is what an operation expects.
+/// Whether an answer is the one that an operation expects.
 fn agree(operation: &Operation, answer: &Operation) -> bool {
     matches!(operation, Operation::Read { expected: None, .. }) || operation == answer
 }
@@ -148,7 +148,7 @@ impl<'a, D: Device + ?Sized> Player<'a, D> {
         Self { device, modem_inputs: Msr::CONNECTED }
     }
 
-    /// Does one operation. What comes back is the operation with the device's answer in it.
+    /// Performs one operation, and returns it with the device's answer in it.
     fn play(&mut self, operation: &Operation) -> Result<Operation, Unsupported> {
         let device = &mut *self.device;
         let mut answer = operation.clone();

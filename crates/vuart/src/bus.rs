@@ -1,4 +1,4 @@
-//! The bus traits of `vm-device`: shared, or behind a `Mutex`, a port is a `DevicePio` or `DeviceMmio` of a rust-vmm VMM.
+//! The traits of `vm-device`'s buses: a port is a `DevicePio` or `DeviceMmio` of a rust-vmm VMM, if it is shared or behind a `Mutex`.
 
 use vm_device::bus::{MmioAddress, MmioAddressOffset, PioAddress, PioAddressOffset};
 use vm_device::{DeviceMmio, DevicePio, MutDeviceMmio, MutDevicePio};

@@ -1,16 +1,16 @@
-//! When a VMM lets KVM collect a guest's output, instead of leaving the guest for each byte.
+//! When to let KVM collect a guest's output, instead of leaving the guest for each byte.
 //!
-//! A console that polls (firmware, `earlycon`, the kernel's own messages) writes up to 16 bytes to THR for each look at LSR, and
-//! each of these writes costs an exit to user space. KVM can put them into a ring that it shares with the VMM instead
-//! (`KVM_CAP_COALESCED_PIO`), for as long as the VMM has registered THR's port as a zone. While the guest polls, nobody can tell
-//! the difference: [`SerialPort::defers_output`](crate::SerialPort::defers_output). The VMM then does three things:
+//! A guest that polls (firmware, `earlycon`, the kernel's own messages) writes up to 16 bytes to THR for each look at LSR, and each write
+//! costs an exit to user space. KVM can put the writes into a ring that it shares with the VMM (`KVM_CAP_COALESCED_PIO`), while the
+//! VMM has registered THR's port as a zone. While the guest polls, it can't tell the difference:
+//! [`SerialPort::defers_output`](crate::SerialPort::defers_output). The VMM does three things:
 //!
-//! * It **drains** the ring into the port before it handles any exit, so that the port sees all accesses in the guest's order; also
-//!   when it takes the port's state, and when the guest is over.
+//! * It **drains** the ring into the port before it handles any exit, so that the port sees all accesses in the guest's order. It also
+//!   drains when it takes the port's state, and when the guest ends.
 //! * It tells [`Coalescing`] of each access, and **registers** or **unregisters** the zone when that says so.
-//! * While the zone is registered, it gets a vCPU out of the guest for a **tick**, every 10 ms or so, because a guest that has
-//!   nothing more to say makes no access before which its last words could be drained. After some ticks in which nothing came
-//!   the zone is unregistered, so an idle guest has no timer.
+//! * While the zone is registered, it gets a vCPU out of the guest for a **tick**, every 10 ms or so. A guest that has nothing more to say
+//!   makes no access before which its last words could be drained. After some ticks without output the zone is unregistered, so an
+//!   idle guest has no timer.
 //!
 //! ```
 //! use std::collections::VecDeque;
@@ -18,7 +18,7 @@
 //! use vuart::coalescing::{Change, Coalescing};
 //! # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
 //!
-//! // KVM, in so far as it is of interest here, and an exit's handler.
+//! // As much of KVM as matters here, and an exit's handler.
 //! #[derive(Default)]
 //! struct Vm { registered: bool, ring: VecDeque<u8>, exits: u32 }
 //!
@@ -49,83 +49,82 @@
 //! # Ok::<(), vuart::NewPortError>(())
 //! ```
 //!
-//! `vuart-vmm` does it with a real KVM (`crates/vmm/src/kvm/coalesced.rs`); there is no timer thread: the tick is a POSIX timer that
-//! signals the vCPU's own thread, so that no other thread ever takes the port's lock.
+//! `vuart-vmm` does it with a real KVM (`crates/vmm/src/kvm/coalesced.rs`). It has no timer thread: the tick is a POSIX timer that signals
+//! the vCPU's own thread, so no other thread ever takes the port's lock.
 //!
 //! # Several vCPUs
 //!
-//! The ring is the VM's, not the vCPU's: whoever drains it drains what all have written. So drain, access and change of the zone
-//! are one step, under the lock that the VMM has around the port anyway, which only vCPUs' threads take; the tick may go
-//! to any one of them. That is right because there is an order of the accesses that each vCPU agrees with, in which the port has
-//! got them:
+//! The ring belongs to the VM, not to a vCPU: a drain gets what all vCPUs have written. So drain, access and change of the zone are one
+//! step, under the lock that the VMM has around the port anyway and that only vCPU threads take. The tick may go to any vCPU. This is
+//! right because the port gets the accesses in an order that each vCPU agrees with:
 //!
-//! * Of one vCPU: its write is in the ring before the same vCPU's next exit, which drains it.
-//! * Of two: a write that was in the ring when another's exit drained it comes before that other's access. One that came later has
-//!   met an access that was not yet answered, so either may be first, and it counts as later. Also when that access changed
-//!   what the write means: a byte that comes out of the ring after another vCPU has set DLAB is a write to offset 0 after
-//!   DLAB was set, and that is the divisor's. A chip would have done the same; the ring holds accesses, not output.
-//! * When an access ends the port's deferring, writes may enter the ring until the zone is gone. `KVM_UNREGISTER_COALESCED_MMIO`
-//!   returns when no vCPU can add to the ring any more; hence the drain after it.
+//! * *Accesses of one vCPU.* Its write is in the ring before the same vCPU's next exit, which drains it.
+//! * *Accesses of two vCPUs.* A write that was in the ring when another vCPU's exit drained it comes before that vCPU's access. A write that
+//!   came later was concurrent with that access, so either may be first, and the write counts as later. This also holds if the access
+//!   changed what the write means: a byte that comes out of the ring after another vCPU has set DLAB is a write to offset 0 after
+//!   DLAB was set, so it goes to the divisor. A chip would have done the same. The ring holds accesses, not output.
+//! * *The end of deferring.* When an access ends the port's deferring, writes may enter the ring until the zone is gone.
+//!   `KVM_UNREGISTER_COALESCED_MMIO` returns when no vCPU can add to the ring any more. Hence the drain after it.
 //!
 //! # What to know about KVM
 //!
-//! * When the ring (169 entries) is full, the write is an exit: drain, then handle it, and the order is right. Only guests with
-//!   encrypted registers (SEV-ES) are to do without: KVM takes their `rep outsb` as a whole, and what does not fit into the ring any
-//!   more is lost (Linux from 5.18 on) or doubled (before). Other guests' it takes byte by byte.
-//! * A zone of one byte takes single bytes only: a wider access to THR's port is an exit.
-//! * To unregister, KVM waits for all vCPUs to have left what they do with devices (an SRCU grace period), and the guest waits with
-//!   it. That takes some 20 µs; but from Linux 6.18 on up to two ticks of the host (8 ms were measured, with 250 a second) when
-//!   the zone was registered less than about 100 ms before, for then registering has begun a grace period that nobody hurries. An
-//!   exit takes one or two. Hence [`Coalescing::WORTH`] and [`Coalescing::SILENCE`].
-//! * What KVM has collected is the VM's: a VMM that is killed takes the last 10 ms of a guest that polls with it, 169 bytes at the
-//!   most, which without coalescing would be in a ring that [outlives it](crate::PortBuilder::with_writer).
+//! * When the ring (169 entries) is full, the write is an exit. Drain, then handle it, and the order is right. Do without coalescing only for
+//!   guests with encrypted registers (SEV-ES): KVM takes their `rep outsb` as a whole, and bytes that do not fit into the ring are
+//!   lost (Linux 5.18 and later) or doubled (before). For other guests it takes the string byte by byte.
+//! * A zone of one byte takes single bytes only. A wider access to THR's port is an exit.
+//! * To unregister, KVM waits until all vCPUs have left its device code (an SRCU grace period), and the guest waits with it. That takes
+//!   some 20 µs. From Linux 6.18 on it takes up to two ticks of the host (8 ms were measured, with 250 ticks a second) if the zone was
+//!   registered less than about 100 ms before, because registering has then begun a grace period that nothing hurries. An exit takes
+//!   one or two microseconds. Hence [`Coalescing::WORTH`] and [`Coalescing::SILENCE`].
+//! * What KVM has collected belongs to the VM. A VMM that is killed loses the last 10 ms of a guest that polls, 169 bytes at most. Without
+//!   coalescing they would be in a ring that [outlives it](crate::PortBuilder::with_writer).
 
-/// What is to be done about the zone.
+/// A change of the zone that the VMM is to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Register it, and begin to tick.
+    /// Register the zone, and begin to tick.
     Register,
-    /// Unregister it, drain once more, and tick no more.
+    /// Unregister the zone, drain once more, and stop ticking.
     Unregister,
 }
 
-/// Decides whether THR's port is to be a coalesced zone. See the [module](self) for what a VMM does.
+/// Decides whether THR's port is to be a coalesced zone. The [module](self) says what a VMM does with it.
 #[derive(Debug, Clone)]
 pub struct Coalescing {
-    /// Bytes to THR since the port began to defer, or since the zone was last registered or unregistered.
+    /// The number of bytes to THR since the port began to defer, or since the zone was last registered or unregistered.
     run: usize,
-    /// How many of them register the zone.
+    /// The number of bytes at which the zone is registered.
     wanted: usize,
     registered: bool,
-    /// Ticks since something has come.
+    /// The number of ticks since output has come.
     silent: u32,
-    /// KVM does not want to.
+    /// KVM has refused to register the zone.
     refused: bool,
 }
 
 impl Coalescing {
-    /// After how many bytes in a row to a port that defers the zone is registered for the first time.
+    /// The number of bytes in a row, to a port that defers, after which the zone is registered for the first time.
     pub const RUN: usize = 128;
 
-    /// How many bytes a zone must have collected to have been worth it; and the longest run that is waited for.
+    /// The number of bytes that a zone must collect to be worth its registration, and the longest run that is waited for.
     ///
-    /// After a zone that was not, four times as many bytes as the last time must come. So a guest that turns the THRE interrupt on
-    /// for its user space and off around each line of its kernel's pays for a zone with one of its first lines, and not with each:
-    /// whatever a guest does, in the long run it has made 8192 exits for each registration that was in vain, which together
-    /// take longer than an unregistration does.
+    /// After a zone that was not worth it, the next one needs a run four times as long. So a guest that switches the THRE interrupt on
+    /// for its user space and off around each text line of its kernel pays for a zone at one of its first lines, and not at each.
+    /// Whatever a guest does, in the long run it has made 8192 exits for each useless registration, and these take longer than one
+    /// unregistration.
     pub const WORTH: usize = 8192;
 
-    /// After how many ticks in which nothing came the zone is unregistered. With ticks of 10 ms, KVM has then done what makes an
-    /// unregistration slow: it takes microseconds.
+    /// The number of ticks without output after which the zone is unregistered. With ticks of 10 ms, KVM's slow grace period is then over, and
+    /// the unregistration takes microseconds.
     pub const SILENCE: u32 = 16;
 
-    /// Nothing is registered, and nothing has been written.
+    /// Begins without a zone.
     pub fn new() -> Self {
         Self { run: 0, wanted: Self::RUN, registered: false, silent: 0, refused: false }
     }
 
-    /// The guest has accessed the port: `written` bytes were written to THR since the last call, drained ones and the access
-    /// itself, and now the port [defers](crate::SerialPort::defers_output), or not.
+    /// Notes that the guest has accessed the port. `written` is the number of bytes that were written to THR since the last call, the drained
+    /// ones and the access itself included. `defers` says whether the port [defers](crate::SerialPort::defers_output) now.
     #[inline]
     pub fn accessed(&mut self, written: usize, defers: bool) -> Option<Change> {
         self.came(written);
@@ -141,7 +140,7 @@ impl Coalescing {
         Some(Change::Register)
     }
 
-    /// A tick's time has passed, and `written` bytes were drained after it.
+    /// Notes that a tick has passed, after which `written` bytes were drained.
     pub fn ticked(&mut self, written: usize) -> Option<Change> {
         self.silent = self.silent.saturating_add(1);
         self.came(written);
@@ -166,8 +165,8 @@ impl Coalescing {
         Some(Change::Unregister)
     }
 
-    /// The change could not be made. A zone that can't be registered is not asked for again; one that can't be unregistered is
-    /// there still, with its ticks, and is unregistered as soon as that can be done.
+    /// Notes that the change could not be made. A zone that can't be registered is not asked for again. A zone that can't be unregistered is
+    /// still there, with its ticks, and is unregistered as soon as possible.
     pub fn failed(&mut self, change: Change) {
         match change {
             Change::Register => (self.registered, self.refused) = (false, true),
@@ -175,7 +174,7 @@ impl Coalescing {
         }
     }
 
-    /// Whether the zone is registered, and [ticks](Self::ticked) are wanted.
+    /// Whether the zone is registered, so that [ticks](Self::ticked) are wanted.
     #[inline]
     pub fn wants_ticks(&self) -> bool {
         self.registered
@@ -192,7 +191,7 @@ impl Default for Coalescing {
 mod tests {
     use super::*;
 
-    /// One that has just registered its zone.
+    /// A coalescing that has just registered its zone.
     fn registered() -> Coalescing {
         let mut it = Coalescing::new();
         assert_eq!(it.accessed(Coalescing::RUN, true), Some(Change::Register));
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_between_which_interrupts_are_on_are_no_run() {
+    fn text_lines_with_interrupts_on_between_them_are_no_run() {
         let mut it = Coalescing::new();
         for _ in 0..100 {
             assert_eq!(it.accessed(Coalescing::RUN - 1, true), None);
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_at_once_with_the_deferring() {
+    fn the_zone_ends_at_once_with_the_deferring() {
         let mut it = registered();
         assert_eq!(it.accessed(16, false), Some(Change::Unregister));
         assert!(!it.wants_ticks());
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_after_silence() {
+    fn the_zone_ends_after_silence() {
         let mut it = registered();
         for _ in 1..Coalescing::SILENCE {
             assert_eq!(it.ticked(0), None);
@@ -243,19 +242,19 @@ mod tests {
         assert_eq!(it.accessed(1, true), None, "something came with an access");
         for _ in 1..Coalescing::SILENCE {
             assert_eq!(it.ticked(0), None);
-            assert_eq!(it.accessed(0, true), None, "a look at LSR is nothing");
+            assert_eq!(it.accessed(0, true), None, "a read of LSR is no output");
         }
         assert_eq!(it.ticked(0), Some(Change::Unregister));
         assert_eq!(it.ticked(0), None, "a tick that was under way");
     }
 
-    /// How long a run registers it.
+    /// The length of the run that registers the zone.
     fn run(it: &mut Coalescing) -> usize {
         (1..=2 * Coalescing::WORTH).find(|_| it.accessed(1, true).is_some()).unwrap()
     }
 
     #[test]
-    fn a_zone_that_was_not_worth_it_is_a_longer_run_the_next_time() {
+    fn a_zone_that_was_not_worth_it_needs_a_longer_run_the_next_time() {
         let mut it = Coalescing::new();
         for wanted in [128, 512, 2048, 8192, 8192] {
             assert_eq!(run(&mut it), wanted);
@@ -276,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_that_stays_is_tried_again() {
+    fn a_zone_that_can_not_be_unregistered_is_tried_again() {
         let mut it = registered();
         assert_eq!(it.accessed(0, false), Some(Change::Unregister));
         it.failed(Change::Unregister);

@@ -1,4 +1,4 @@
-//! The usual interrupt of a KVM VMM.
+//! The usual interrupt of a VMM on KVM.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use vmm_sys_util::eventfd::EventFd;
 
 /// An eventfd that KVM (or anything else) turns into an edge of the interrupt line.
 ///
-/// Make it with `EFD_NONBLOCK`: the vCPU's thread writes to it.
+/// Make the eventfd with `EFD_NONBLOCK`, because the vCPU's thread writes to it.
 #[derive(Debug)]
 pub struct IrqFd(pub EventFd);
 

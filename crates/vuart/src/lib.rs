@@ -37,16 +37,16 @@
 //!
 //! # System calls
 //!
-//! For seccomp filters. If a filter refuses one of these calls with an error, no output and no wake-up is lost. (If it kills the process
-//! instead, the process is killed.)
+//! For seccomp filters. No output is lost if a filter refuses one of a vCPU thread's calls with an error, but a wake-up is: a server that
+//! sleeps then looks again when something else wakes it.
 //!
 //! | thread | when | calls |
 //! |---|---|---|
-//! | a vCPU's thread | an interrupt; readers sleep; the guest hangs up or sends a break | what the [`Trigger`](vm_superio::Trigger) does; `write` to an eventfd |
-//! | the same, in a VMM that lets KVM [coalesce](coalescing) | a guest has written much without interrupts; it takes interrupts again, or is silent | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`, `KVM_UNREGISTER_COALESCED_MMIO`), and its timer's: `timer_settime` in `vuart-vmm` |
-//! | a vCPU's thread, at a [`SharedPort`] | another is inside | `futex` |
-//! | the one that makes a port | once | `mmap`, `madvise`; for a ring in a file also `openat`, `flock`, `pread64`, `fstat`, `fstatfs`, `fcntl`, `fallocate`, `memfd_create` |
-//! | the console's server | whenever it runs | `madvise` (`MADV_POPULATE_WRITE`), besides sockets, `epoll` and `eventfd` |
+//! | a vCPU's thread | it interrupts the guest, wakes readers that sleep, or tells them of a hang-up or a break | what the [`Trigger`](vm_superio::Trigger) does; `write` to an eventfd |
+//! | the same, in a VMM that lets KVM [coalesce](coalescing) | the guest has written much without interrupts; it takes interrupts again, or is silent | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`, `KVM_UNREGISTER_COALESCED_MMIO`), and its timer's: `timer_settime` in `vuart-vmm` |
+//! | a vCPU's thread, at a [`SharedPort`] | another thread is inside | `futex` |
+//! | the thread that makes a port | once | `mmap`, `madvise`; for a ring in a file also `openat`, `flock`, `pread64`, `fstat`, `fstatfs`, `fcntl`, `fallocate`, `memfd_create` |
+//! | the server's thread | whenever it runs | `madvise` (`MADV_POPULATE_WRITE`), besides sockets, `epoll` and `eventfd` |
 
 #![forbid(unsafe_code)]
 
@@ -74,9 +74,10 @@ pub use shared::{Shared, SharedMmioPort, SharedPort};
 pub use state::{PortState, PortStateV1, PortStateV2, StateError, TooMuchInput};
 pub use superio::ToSuperioError;
 
-/// The examples of the README and of the guide, so that they compile.
+/// The examples of the READMEs and of the guide, so that they compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 #[doc = include_str!("../../../docs/guide/embedding.md")]
 #[doc = include_str!("../../../docs/guide/operating.md")]
 #[doc = include_str!("../../../docs/guide/testing-drivers.md")]

@@ -1,4 +1,4 @@
-//! A port in memory: the registers at a power-of-two distance.
+//! A port in memory, whose registers are a power of two apart.
 
 use vm_superio::Trigger;
 
@@ -6,9 +6,9 @@ use crate::port::{Ring, SerialPort};
 
 /// A [`SerialPort`] whose register `n` is at byte `n << shift` of an MMIO range: `reg-shift` of a device tree.
 ///
-/// The width of an access (`reg-io-width`) may be 1, 2, 4 or 8 bytes: the register is the lowest byte, the others read 0
-/// and are ignored when written. With `shift` 0 neighbouring registers can't be told from wide accesses, so there a wide
-/// access is one to several registers, as in port I/O. An access between two registers reads 0 and is ignored.
+/// An access (`reg-io-width`) may be 1, 2, 4 or 8 bytes wide. The register is the lowest byte; the others read 0 and are ignored when
+/// written. With `shift` 0, wide accesses can't be told from neighbouring registers, so a wide access is one to several registers, as in
+/// port I/O. A read between two registers gives 0, and a write there is ignored.
 ///
 /// ```
 /// use vuart::{MmioPort, SerialPort};
@@ -27,11 +27,10 @@ pub struct MmioPort<T> {
 }
 
 impl<T: Trigger> MmioPort<T> {
-    /// The largest register shift; a larger one would put registers further apart than 256 bytes.
+    /// The largest register shift. With a larger one, registers would be more than 256 bytes apart.
     pub const MAX_SHIFT: u8 = 8;
 
-    /// The registers of `port` at a distance of `1 << shift` bytes; a `shift` over [`MAX_SHIFT`](Self::MAX_SHIFT) counts
-    /// as that.
+    /// Puts the registers of `port` `1 << shift` bytes apart. A `shift` above [`MAX_SHIFT`](Self::MAX_SHIFT) counts as that.
     pub fn new(port: SerialPort<T>, shift: u8) -> Self {
         Self { port, shift: shift.min(Self::MAX_SHIFT) }
     }
@@ -41,7 +40,7 @@ impl<T: Trigger> MmioPort<T> {
         8 << self.shift
     }
 
-    /// Never: there are eight registers.
+    /// Returns `false`: there are eight registers.
     pub fn is_empty(&self) -> bool {
         false
     }
@@ -51,12 +50,12 @@ impl<T: Trigger> MmioPort<T> {
         &self.port
     }
 
-    /// The port itself, to be driven by the host: its modem lines, a recording.
+    /// The port itself, for the host's side: its modem lines, a recording.
     pub fn port_mut(&mut self) -> &mut SerialPort<T> {
         &mut self.port
     }
 
-    /// The guest reads `data.len()` bytes at `offset` into the range.
+    /// Serves a guest's read of `data.len()` bytes at `offset` into the range.
     pub fn read(&mut self, offset: u64, data: &mut [u8]) {
         if self.shift == 0 {
             return self.port.read(offset, data);
@@ -67,7 +66,7 @@ impl<T: Trigger> MmioPort<T> {
         }
     }
 
-    /// The guest writes at `offset` into the range.
+    /// Serves a guest's write at `offset` into the range.
     pub fn write(&mut self, offset: u64, data: &[u8]) {
         self.write_and_ring(offset, data, Ring::Port);
     }
@@ -83,7 +82,7 @@ impl<T: Trigger> MmioPort<T> {
         false
     }
 
-    /// The register at an offset; between two registers there is none.
+    /// The register at an offset. Between two registers there is none.
     fn register(&self, offset: u64) -> Option<u64> {
         let between = offset & ((1 << self.shift) - 1);
         (between == 0).then_some(offset >> self.shift)

@@ -1,4 +1,4 @@
-//! A port behind a kernel that coalesces is to its guest as one that sees each access at once.
+//! A guest can't tell a port behind a kernel that coalesces from one that sees each access at once.
 
 mod support;
 
@@ -14,7 +14,7 @@ use vuart::uart::spec::offset::*;
 
 const RING: usize = 169;
 
-/// A port, and who types at its console.
+/// A port, and the owner of its console.
 struct Device {
     port: SerialPort<Edges>,
     edges: Edges,
@@ -36,7 +36,7 @@ impl Device {
     }
 }
 
-/// The kernel's part and the VMM's.
+/// The parts of the kernel and of the VMM.
 struct Coalesced {
     device: Device,
     policy: Coalescing,
@@ -105,11 +105,11 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (1u8..8, any::<u8>()).prop_map(|(register, value)| Step::Write(register, value)),
-        // What drivers write, so that the port defers every now and then.
+        // Values that drivers write, so that the port defers now and then.
         4 => prop::sample::select(vec![(IER, 0), (IER, 5), (IER, 7), (LCR, 3), (LCR, 0x83), (MCR, 0x0B), (MCR, 0x1B), (FCR, 7)])
             .prop_map(|(register, value)| Step::Write(register, value)),
         6 => (1usize..400).prop_map(Step::Print),
-        // As many as are worth a zone come seldom, for they take their time.
+        // Runs that are worth a zone are rare, because they take their time.
         1 => prop_oneof![9 => 1usize..1000, 1 => 1usize..20_000].prop_map(Step::Print),
         4 => (0u8..8).prop_map(Step::Read),
         1 => any::<u8>().prop_map(Step::Type),
@@ -118,7 +118,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    // Each prints some ten thousand bytes.
+    // Each case prints some ten thousand bytes.
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
@@ -146,7 +146,7 @@ proptest! {
                 }
                 Step::Ticks(ticks) => (0..ticks).for_each(|_| coalesced.tick()),
             }
-            // Each interrupt comes when it would have come, and not with the drain.
+            // Each interrupt comes when it would have come without coalescing, and not with the drain.
             prop_assert_eq!(plain.edges.count(), coalesced.device.edges.count());
         }
         coalesced.drain();
@@ -155,7 +155,7 @@ proptest! {
 }
 
 #[test]
-fn a_print_of_16_bytes_for_each_look_leaves_the_guest_for_the_looks() {
+fn a_guest_that_prints_16_bytes_for_each_lsr_read_exits_for_the_reads_alone() {
     let mut vm = Coalesced::new();
     for byte in 0..64 << 10 {
         if byte % 16 == 0 {

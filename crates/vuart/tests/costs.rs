@@ -1,4 +1,4 @@
-//! What the guest's accesses cost its thread besides time: system calls and allocations.
+//! System calls and allocations of the guest's accesses.
 
 mod support;
 
@@ -22,7 +22,7 @@ use vuart::wire::{Client, Event, RuntimeDir};
 
 const MIB: u32 = 1 << 20;
 
-/// Each test has the machine for itself, as far as it is this program's: the counts would suffer.
+/// One test of this program runs at a time, because others would disturb the counts.
 static TURN: Mutex<()> = Mutex::new(());
 
 fn turn() -> MutexGuard<'static, ()> {
@@ -44,24 +44,24 @@ impl Served {
         let claim = Claim::new(&RuntimeDir::create(dir.path().join("run")).unwrap(), "vm0").unwrap();
         let control = claim.control_socket().to_owned();
         let server = ServerThread::start(Server::bind(claim, port.console().clone()).unwrap()).unwrap();
-        // Who answers has begun to serve.
+        // A server that answers has begun to serve.
         drop(Client::connect(&control, "first").unwrap());
         Self { port, control, _server: server, _dir: dir }
     }
 }
 
-/// How many system calls this thread has made that write. (Reading this is none.)
+/// The number of writing system calls that this thread has made. (Reading this number is not one.)
 fn writes() -> u64 {
     let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
     let count = io.lines().find_map(|line| line.strip_prefix("syscw: ")).unwrap();
     count.parse().unwrap()
 }
 
-/// A megabyte at the pace of a guest that exits for each byte, to a reader who keeps up. A wake-up for each byte would be a million of
-/// them. There may be one for each time that the guest was kept from running for more than a millisecond: that is why it catches
-/// up with the clock. (And none at all, if it begins before the server has gone to sleep after letting the reader in.)
+/// A guest that exits for each byte writes a megabyte, to a reader that keeps up. A wake-up for each byte would be a million wake-ups. There
+/// may be one for each time that the guest was kept from running for more than a millisecond, because it then catches up with the clock.
+/// (There may be none, if the guest begins before the server has gone to sleep after letting the reader in.)
 #[test]
-fn a_guest_that_writes_on_and_on_wakes_nobody_who_looks_anyway() {
+fn a_guest_that_writes_steadily_does_not_wake_a_server_that_polls() {
     let _turn = turn();
     let Served { mut port, control, _server, _dir } = Served::new();
     let mut client = Client::connect(&control, "reader").unwrap();
@@ -93,11 +93,10 @@ fn a_guest_that_writes_on_and_on_wakes_nobody_who_looks_anyway() {
     assert!(writes <= 256, "{writes} system calls for a megabyte");
 }
 
-/// What the present test program is told when it is to play a part in another process.
+/// The variable that tells this test program to play a part in another process.
 const PART: &str = "VUART_TEST_PART";
 
-/// Plays the guest of a console that nobody is attached to. Its thread is killed, and the process with it, at the first system call
-/// of any kind.
+/// Plays the guest of a console without clients. The first system call of any kind kills its thread, and the process with it.
 fn play(part: &str) -> ! {
     let Served { mut port, _server, _dir, .. } = Served::new();
     let doorbell = port.console().doorbell().clone();
@@ -117,7 +116,7 @@ fn play(part: &str) -> ! {
             doorbell.ring();
         }
         written.store(true, Release);
-        // To leave would be a system call.
+        // To end would be a system call.
         loop {
             std::hint::spin_loop();
         }
@@ -143,7 +142,7 @@ fn no_access_makes_a_system_call() {
     let _turn = turn();
     let status = played("write");
     assert!(status.success(), "{status:?}");
-    // It would have been killed.
+    // A system call would have killed it.
     let status = played("ring");
     assert_eq!(status.signal(), Some(31), "SIGSYS, not {status:?}");
 }
@@ -162,6 +161,6 @@ fn no_access_allocates() {
     };
     let counted = allocation_counter::measure(|| accesses(&mut port));
     assert_eq!(counted.count_total, 0);
-    // It counts.
+    // The counter counts.
     assert_eq!(allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1)))).count_total, 1);
 }

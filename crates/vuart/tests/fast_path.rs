@@ -1,5 +1,5 @@
-//! The short way through the port can't be told from the long one: two ports are given the same guest and the same host, and
-//! one of them records, so that it takes the long way each time.
+//! A guest can't tell the fast path from the long way. Two ports get the same guest and the same host. One of them records, so it always
+//! takes the long way.
 
 mod support;
 
@@ -14,11 +14,11 @@ use vuart::{PortBuilder, SerialPort};
 enum Operation {
     Read(u8),
     Write(u8, u8),
-    /// A driver that polls: LSR, and a character.
+    /// A driver that polls reads LSR and writes a character.
     Print(u8),
     ReadString(u8, usize),
     WriteString(u8, Vec<u8>),
-    /// Neighbouring registers, some of them beyond the last.
+    /// An access to neighbouring registers, some of them beyond the last.
     Wide(u64, Vec<u8>),
     Type(Vec<u8>),
     Break,
@@ -54,7 +54,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// A port, its interrupts, and who is at its console.
+/// A port, its interrupts, and the owner of its console.
 struct Board {
     port: SerialPort<Edges>,
     edges: Edges,
@@ -69,7 +69,7 @@ impl Board {
         Self { port, edges, owner }
     }
 
-    /// What the guest reads.
+    /// Does it, and returns what the guest reads.
     fn does(&mut self, operation: &Operation) -> Vec<u8> {
         let port = &mut self.port;
         let mut seen = Vec::new();
@@ -115,7 +115,7 @@ impl Board {
 
 proptest! {
     #[test]
-    fn the_short_way_is_as_the_long_one(
+    fn the_fast_path_has_the_answers_of_the_long_way(
         operations in prop::collection::vec(operation(), 0..300),
         profile in prop::sample::select(vec![Profile::Uart16450, Profile::Uart16550a, Profile::Uart16750]),
         out2_gate: bool,
@@ -133,7 +133,7 @@ proptest! {
     }
 }
 
-/// The long way is the recorder's, so what would not be taken at all could not be found above.
+/// Both ports above take a string byte by byte while one records. So this compares a string with single writes.
 #[test]
 fn a_string_is_its_bytes_one_by_one() {
     for setting in [(IER, 0x02), (MCR, 0x18), (LCR, 0x83), (SCR, 0)] {
@@ -155,7 +155,7 @@ fn a_string_is_its_bytes_one_by_one() {
 }
 
 #[test]
-fn a_string_where_no_register_is_reads_ones_and_goes_nowhere() {
+fn a_string_beyond_the_registers_reads_ones_and_has_no_effect() {
     let Board { mut port, .. } = Board::new(Config::new());
     let mut data = [0; 3];
     port.read_string(8, &mut data);
@@ -164,9 +164,9 @@ fn a_string_where_no_register_is_reads_ones_and_goes_nowhere() {
     assert_eq!(port.console().scrollback().end(), 0);
 }
 
-/// Input that comes while the guest polls LSR on the short way is found by the next poll, and by the interrupt's handler.
+/// Input that comes while the guest polls LSR on the fast path is found by the next poll, and by the interrupt handler.
 #[test]
-fn what_comes_meanwhile_is_seen_by_the_next_look() {
+fn input_is_seen_by_the_next_read_of_lsr() {
     for ier in [0x00, 0x01] {
         let mut board = Board::new(Config::new());
         board.port.write_register(IER, ier);
@@ -181,7 +181,7 @@ fn what_comes_meanwhile_is_seen_by_the_next_look() {
             assert_eq!(board.port.read_register(LSR), 0x61);
             assert_eq!(board.port.read_register(RBR), *key);
         }
-        // A new owner discards what the guest has been interrupted for, and it is told of the next as well.
+        // A new owner discards what the guest has been interrupted for. The guest is told of the next input as well.
         board.owner.write(b"x").unwrap();
         board.owner = owner(&board.port);
         board.port.read_register(IIR);
@@ -192,9 +192,9 @@ fn what_comes_meanwhile_is_seen_by_the_next_look() {
     }
 }
 
-/// It has been interrupted for what the new owner has discarded, and looks at another register first.
+/// The guest has been interrupted for input that the new owner has discarded, and reads another register first.
 #[test]
-fn whatever_a_guest_reads_first_it_is_told_of_what_the_next_owner_types() {
+fn a_guest_is_told_of_the_next_owners_input_whatever_it_reads_first() {
     for first in [IER, LCR, MCR, MSR, SCR] {
         let mut board = Board::new(Config::new());
         board.port.write_register(IER, 0x01);
@@ -210,7 +210,7 @@ fn whatever_a_guest_reads_first_it_is_told_of_what_the_next_owner_types() {
     }
 }
 
-/// A hang-up that comes in loopback, where the guest does not see it, ends in its next look.
+/// A hang-up that comes in loopback, where the guest does not see it, ends when the guest looks after that.
 #[test]
 fn a_carrier_that_was_dropped_in_loopback_goes_up_again() {
     let Board { mut port, .. } = Board::new(Config::new());

@@ -22,16 +22,16 @@ use vuart::uart::{Config, Instant, Uart};
 const CLOCAL: u8 = 0x05;
 const LISTENS: u8 = 0x0D;
 
-/// Of what the guest does meanwhile.
+/// The activity of [`Linux::meanwhile`] that probes.
 const PROBE: u8 = 1;
 
 struct Linux<T> {
     port: SerialPort<T>,
     ier: u8,
     hang_ups: usize,
-    /// DCD has come back.
+    /// The number of times that DCD has come back.
     carriers: usize,
-    /// What a process has written and the driver has not sent.
+    /// The number of bytes that a process has written and the driver has not sent.
     unsent: usize,
     received: Vec<u8>,
 }
@@ -181,7 +181,7 @@ fn e18_requests_before_the_guest_has_seen_the_first_are_one() {
         assert!(linux.port.console().carrier().hang_up());
     }
     assert_eq!(edges.take(), 1);
-    // It has looked, and not yet at MSR.
+    // The guest has looked, but not yet at MSR.
     assert_eq!(linux.port.read_register(IIR), 0xC0);
     linux.port.console().carrier().hang_up();
     linux.interrupted();
@@ -198,13 +198,13 @@ fn a_guest_that_does_not_listen_is_not_interrupted() {
     assert_eq!([MSR, MSR, MSR].map(|register| linux.port.read_register(register)), [0x38, 0xB8, 0xB0]);
     assert_eq!((linux.port.read_register(IIR), edges.take()), (0xC1, 0));
 
-    // Linux reads MSR in every interrupt, and makes nothing of it.
+    // Linux reads MSR in every interrupt, and ignores the drop.
     linux.port.console().carrier().hang_up();
     take_over(&linux.port, 0).write(b"k").unwrap();
     linux.interrupted();
     linux.set_ier(LISTENS);
     linux.interrupted();
-    assert_eq!((linux.hang_ups, linux.carriers), (0, 1), "it went by unseen");
+    assert_eq!((linux.hang_ups, linux.carriers), (0, 1), "the drop went by unseen");
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn e18_a_guest_that_begins_to_listen_finds_an_earlier_hang_up() {
     assert_eq!((linux.hang_ups, edges.take()), (1, 1));
 }
 
-/// R12: OUT2 gates the interrupt, whoever raises it.
+/// R12: OUT2 gates the interrupt, whichever thread raises it.
 #[test]
 fn r12_no_interrupt_while_out2_is_off() {
     let (mut linux, edges) = open(LISTENS);
@@ -230,7 +230,7 @@ fn r12_no_interrupt_while_out2_is_off() {
     assert_eq!(linux.hang_ups, 1);
 }
 
-/// R10: in loopback MSR shows the guest's own outputs, and a drop is for after it.
+/// R10: in loopback MSR shows the guest's own outputs, so a drop waits for its end.
 #[test]
 fn r10_a_drop_in_loopback_is_seen_after_it() {
     let (mut linux, edges) = open(LISTENS);
@@ -249,7 +249,7 @@ fn r10_a_drop_in_loopback_is_seen_after_it() {
 }
 
 #[test]
-fn what_the_vmm_holds_low_stays_low() {
+fn a_modem_line_that_the_vmm_holds_low_stays_low() {
     let (mut linux, edges) = open(LISTENS);
     linux.port.set_modem_inputs(Msr::CTS | Msr::DSR);
     linux.interrupted();
@@ -261,14 +261,14 @@ fn what_the_vmm_holds_low_stays_low() {
     linux.interrupted();
     assert_eq!((linux.hang_ups, linux.carriers), (1, 1));
 
-    // It comes while DCD is low for us.
+    // The VMM drops DCD while it is low for a hang-up.
     linux.port.console().carrier().hang_up();
     linux.port.read_register(IIR);
     linux.port.set_modem_inputs(Msr::CTS | Msr::DSR);
     linux.interrupted();
     assert_eq!((linux.hang_ups, linux.carriers, linux.port.read_register(MSR)), (2, 1, 0x30));
 
-    // Of the other lines it may do what it likes.
+    // The VMM may drive the other lines meanwhile.
     linux.port.set_modem_inputs(Msr::CONNECTED);
     linux.interrupted();
     linux.port.console().carrier().hang_up();
@@ -310,7 +310,7 @@ fn r10_a_loopback_test_is_no_hang_up_and_sends_no_break() {
     linux.port.write_register(MCR, 0x0B);
     assert!(!carrier.guest_hung_up());
     assert_eq!(carrier.guest_breaks(), 0);
-    // It comes back from loopback without DTR: now it is one.
+    // The guest leaves loopback without DTR: now it has hung up.
     linux.port.write_register(MCR, 0x10);
     linux.port.write_register(MCR, 0x08);
     assert!(carrier.guest_hung_up());
@@ -331,7 +331,7 @@ fn the_console_is_told_of_each_break_that_the_guest_sends() {
     assert_eq!((carrier.guest_breaks(), carrier.guest_breaks()), (3, 0));
 }
 
-/// What a recording has of a hang-up is the host's doing, and replays.
+/// A recorded hang-up is an action of the host, and replays.
 #[test]
 fn e18_a_recorded_hang_up_replays() {
     let (mut port, _) = port();
@@ -369,8 +369,8 @@ impl Pic {
     }
 }
 
-/// The guest sleeps, or does something else for a moment, while another thread hangs up and types. Each hang-up is waited for:
-/// one that is lost, or swallowed by another source's interrupt, is a hang.
+/// The guest sleeps, or does something else for a moment, while another thread hangs up and types. The test waits for each hang-up, so one
+/// that is lost, or swallowed by another source's interrupt, is a hang.
 #[test]
 fn e18_a_guest_that_sleeps_is_hung_up_on_each_time() {
     const COUNT: usize = 20_000;
@@ -397,7 +397,7 @@ fn e18_a_guest_that_sleeps_is_hung_up_on_each_time() {
         interrupts += 1;
         let before = linux.hang_ups;
         linux.interrupted();
-        // `modem_status` may see one as well; 5 is nothing.
+        // `modem_status` may see a drop as well. Activity 5 does nothing.
         linux.meanwhile(interrupts.to_le_bytes()[0] % 6);
         for count in before + 1..=linux.hang_ups {
             guest.send(count).unwrap();
@@ -407,7 +407,7 @@ fn e18_a_guest_that_sleeps_is_hung_up_on_each_time() {
     assert_eq!(linux.hang_ups, COUNT, "and no request hung up twice");
 }
 
-/// Nobody waits for anybody: what a storm of take-overs costs is bounded by its size.
+/// No thread waits for another, and the cost of a storm of take-overs is bounded by its size.
 #[test]
 fn e18_a_storm_of_take_overs_is_bounded() {
     const EACH: usize = 5_000;
@@ -437,7 +437,7 @@ fn e18_a_storm_of_take_overs_is_bounded() {
     linux.interrupted();
     interrupts += edges.take();
     assert!((1..=3 * EACH).contains(&linux.hang_ups), "{}", linux.hang_ups);
-    // Where the next drop comes before it has read MSR again, it sees the two drops alone.
+    // If the next drop comes before the guest has read MSR again, the guest sees the two drops alone.
     assert!((1..=linux.hang_ups).contains(&linux.carriers), "{}", linux.carriers);
     assert_eq!(linux.port.read_register(MSR), 0xB0, "the last word is the carrier");
     assert!(interrupts <= 2 * 3 * EACH, "{interrupts} interrupts");
@@ -447,11 +447,11 @@ fn e18_a_storm_of_take_overs_is_bounded() {
 enum Step {
     HangUp,
     Type,
-    /// The host drives RI, and DCD.
+    /// The host drives RI and DCD.
     Modem(bool),
     Ier(u8),
     Meanwhile(u8),
-    /// The guest looks at a register while it is at it.
+    /// The guest reads a register without an interrupt.
     Look(u8),
 }
 
@@ -467,8 +467,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever is done, in any order: a guest that runs its handler when it is interrupted, and otherwise not, has served all,
-    /// and seen each drop that it listens for.
+    /// A guest that runs its handler exactly when it is interrupted has served everything, and has seen each drop that it listens for,
+    /// whatever is done in whatever order.
     #[test]
     fn e18_no_interrupt_is_lost_beside_others(steps in prop::collection::vec((step(), any::<bool>()), 1..60)) {
         let (mut linux, edges) = open(LISTENS);
@@ -493,7 +493,7 @@ proptest! {
                 Step::Ier(ier) => linux.set_ier(ier),
                 Step::Meanwhile(what) => {
                     linux.meanwhile(what);
-                    // Behind a loopback test DCD may fall again: it was OUT2 there.
+                    // After a loopback test DCD may fall again, because it showed OUT2 there.
                     drops += usize::from(what == PROBE);
                 }
                 Step::Look(register) => {

@@ -1,6 +1,6 @@
-//! When the console hangs up on its guest: who comes, who leaves, who is back in time.
+//! When the console hangs up on its guest: an owner comes, leaves, or is back in time.
 //!
-//! What the guest sees of a hang-up is in `hang_up.rs`; here it is the least driver that hears of one.
+//! `hang_up.rs` tests what the guest sees of a hang-up. Here the guest is the smallest driver that hears of one.
 
 mod support;
 
@@ -32,7 +32,7 @@ impl Guest {
         Self { port, edges, hung_up: 0 }
     }
 
-    /// Runs its handler, if it was interrupted, and says how often it has been hung up on since the last time.
+    /// Runs the driver's handler, if it was interrupted. Returns the number of hang-ups since the last call.
     fn hung_up(&mut self) -> usize {
         if self.edges.take() > 0 {
             while self.port.read_register(IIR) & 0x01 == 0 {
@@ -48,14 +48,14 @@ impl Guest {
         self.port.console().attach(request).unwrap()
     }
 
-    /// What is to be done `after` from now, is.
+    /// Does what is due when so much time has passed.
     fn time_passes(&self, after: Duration) -> Option<Instant> {
         self.port.console().service(Instant::now() + after)
     }
 }
 
 #[test]
-fn e18_another_person_finds_nobodys_shell() {
+fn e18_another_person_does_not_get_the_last_ones_shell() {
     let mut guest = Guest::new(HangUp::OnTakeover);
     let alice = guest.attach("alice", Mode::Exclusive);
     assert_eq!(guest.hung_up(), 0, "there was nobody before");
@@ -63,13 +63,13 @@ fn e18_another_person_finds_nobodys_shell() {
     assert_eq!(guest.hung_up(), 1);
     assert!(alice.end().is_some());
 
-    // Also when the console was free in between, however long.
+    // Also when the console was free in between, for any time.
     drop(bob);
     assert_eq!(guest.time_passes(1000 * GRACE), None);
     assert_eq!(guest.hung_up(), 0, "he has left, and nobody has come");
     drop(guest.attach("carol", Mode::Exclusive));
     assert_eq!(guest.hung_up(), 1);
-    // And when somebody comes to own it who has waited.
+    // And when a session that has waited comes to own it.
     let carol = guest.attach("carol", Mode::Exclusive);
     let dave = guest.attach("dave", Mode::Wait);
     assert_eq!(guest.hung_up(), 0);
@@ -93,7 +93,7 @@ fn e16_the_same_person_from_another_terminal_is_not_hung_up_on() {
 }
 
 #[test]
-fn e16_who_is_back_in_time_finds_everything_as_it_was() {
+fn e16_an_owner_who_is_back_in_time_is_not_hung_up_on() {
     let mut guest = Guest::new(HangUp::OnDetach { grace: GRACE });
     drop(guest.attach("alice", Mode::Exclusive));
     let deadline = guest.time_passes(Duration::ZERO).expect("a time of grace");
@@ -105,16 +105,16 @@ fn e16_who_is_back_in_time_finds_everything_as_it_was() {
     drop(again);
     assert_eq!(guest.time_passes(GRACE), None);
     assert_eq!(guest.hung_up(), 1, "she is not back");
-    // That was it: whoever comes now finds no session.
+    // The session was hung up: the next owner finds none.
     drop(guest.attach("bob", Mode::Exclusive));
     assert_eq!(guest.hung_up(), 0);
-    // Another person within the time of grace does not wait for its end.
+    // Another person within the time of grace leads to a hang-up at once.
     drop(guest.attach("carol", Mode::Exclusive));
     assert_eq!(guest.hung_up(), 1);
 }
 
 #[test]
-fn e16_without_grace_it_is_at_once() {
+fn e16_without_grace_the_hang_up_is_at_once() {
     let mut guest = Guest::new(HangUp::OnDetach { grace: Duration::ZERO });
     drop(guest.attach("alice", Mode::Exclusive));
     assert_eq!(guest.hung_up(), 1);
@@ -123,7 +123,7 @@ fn e16_without_grace_it_is_at_once() {
 }
 
 #[test]
-fn never_is_never() {
+fn the_policy_never_hangs_up_never() {
     let mut guest = Guest::new(HangUp::Never);
     drop(guest.attach("alice", Mode::Exclusive));
     drop(guest.attach("bob", Mode::TakeOver));
@@ -132,7 +132,7 @@ fn never_is_never() {
 }
 
 #[test]
-fn the_end_of_the_guest_hangs_up_nothing() {
+fn the_end_of_the_guest_is_no_hang_up() {
     let mut guest = Guest::new(HangUp::OnDetach { grace: GRACE });
     let _alice = guest.attach("alice", Mode::Exclusive);
     guest.port.console().end(&Cause::VmEnded);
@@ -141,7 +141,7 @@ fn the_end_of_the_guest_hangs_up_nothing() {
 }
 
 #[test]
-fn whether_the_guest_listens_is_told() {
+fn the_event_says_whether_the_guest_listens() {
     let mut guest = Guest::new(HangUp::OnTakeover);
     let (sender, events) = std::sync::mpsc::channel();
     guest.port.console().observe(move |event: &ConsoleEvent| {
@@ -174,9 +174,9 @@ fn a_guest_that_hangs_up_detaches_its_owner_if_the_policy_says_so() {
     }
 }
 
-/// As Linux does with HUPCL: the shell that was hung up on was the last to have the port open.
+/// Linux with HUPCL drops DTR when the shell that was hung up on was the last to have the port open.
 #[test]
-fn a_guest_that_answers_a_hang_up_detaches_nobody() {
+fn a_guest_that_answers_a_hang_up_does_not_detach_its_owner() {
     let mut guest = Guest::new(HangUp::OnTakeover);
     let policy = guest.port.console().policy();
     guest.port.console().set_policy(policy.with_detach_on_dtr());
@@ -190,7 +190,7 @@ fn a_guest_that_answers_a_hang_up_detaches_nobody() {
     hangs_up(&mut guest);
     guest.time_passes(Duration::ZERO);
     assert!(bob.end().is_none());
-    // The next one is its own doing. (So would be the first one, long after.)
+    // The next hang-up is the guest's own. (So would be the first, long after.)
     hangs_up(&mut guest);
     guest.time_passes(Duration::ZERO);
     assert_eq!(bob.end().unwrap().cause, Cause::GuestHungUp);
@@ -203,7 +203,7 @@ fn a_guest_that_answers_a_hang_up_detaches_nobody() {
 }
 
 #[test]
-fn a_break_of_the_guests_is_told() {
+fn a_break_from_the_guest_is_an_event() {
     let mut guest = Guest::new(HangUp::Never);
     let (sender, events) = std::sync::mpsc::channel();
     guest.port.console().observe(move |event: &ConsoleEvent| drop(sender.send(event.kind.clone())));

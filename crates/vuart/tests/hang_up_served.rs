@@ -1,4 +1,4 @@
-//! A port that is served: who comes to its sockets, and what its guest hears of it.
+//! Hang-ups of a port that is served: clients come to its sockets, and its guest hears of it.
 
 mod support;
 
@@ -13,7 +13,7 @@ use vuart::server::{Claim, Server, ServerThread};
 use vuart::uart::spec::{Ier, Mcr, Msr, offset::*};
 use vuart::wire::{Client, DetachRequest, Event, Request, RuntimeDir};
 
-/// A hang becomes a failure; nothing is ever measured with it.
+/// A time after which a hang is a failure. Nothing is measured with it.
 const HANG: Duration = Duration::from_secs(60);
 
 struct Served {
@@ -44,7 +44,7 @@ impl Served {
         client
     }
 
-    /// Runs the guest's handler, if it was interrupted, and says how often it was hung up on.
+    /// Runs the guest's handler, if it was interrupted. Returns the number of hang-ups.
     fn hung_up(&mut self) -> usize {
         let mut hung_up = 0;
         if self.edges.take() > 0 {
@@ -56,7 +56,7 @@ impl Served {
         hung_up
     }
 
-    /// Until it was.
+    /// Waits until the guest has been hung up on.
     fn hears(&mut self) {
         let deadline = Instant::now() + HANG;
         while self.hung_up() == 0 {
@@ -82,8 +82,8 @@ fn ended(client: &mut Client) -> Cause {
 }
 
 #[test]
-fn e16_e18_who_is_back_in_time_and_who_is_another() {
-    // Longer than the test, so that its end is not met.
+fn e16_e18_the_same_person_is_not_hung_up_on_and_another_is() {
+    // Longer than the test.
     let mut served = Served::new(Policy::default().with_hang_up(HangUp::OnDetach { grace: 10 * HANG }));
     leave(served.attach("alice", Mode::Exclusive));
     let alice = served.attach("alice", Mode::Exclusive);
@@ -98,11 +98,11 @@ fn e16_e18_who_is_back_in_time_and_who_is_another() {
 }
 
 #[test]
-fn e16_the_server_knows_when_the_time_of_grace_is_over() {
+fn e16_the_server_hangs_up_when_the_time_of_grace_is_over() {
     let mut served =
         Served::new(Policy::default().with_hang_up(HangUp::OnDetach { grace: Duration::from_millis(1) }));
     leave(served.attach("alice", Mode::Exclusive));
-    // Nobody is there, nothing else happens.
+    // No client is there, and nothing else happens.
     served.hears();
     assert_eq!(served.port.console().counters().hang_ups, 1);
 }
@@ -118,15 +118,15 @@ fn e3_an_owner_is_detached_by_time_and_by_the_guest() {
     let mut watcher = served.attach("bob", Mode::Spectate);
     served.port.write_register(MCR, Mcr::OUT2.bits());
     assert_eq!(ended(&mut alice), Cause::GuestHungUp);
-    // He watches on.
+    // The evicted owner goes on watching.
     served.port.write_register(THR, b'x');
     assert!(matches!(watcher.recv().unwrap(), Event::Output { bytes, .. } if bytes == b"x"));
 }
 
 #[test]
-fn what_the_guest_does_to_its_lines_is_known_at_once_while_nobody_is_there() {
+fn the_console_knows_the_guests_lines_at_once_without_a_client() {
     let mut served = Served::new(Policy::default());
-    // Who answers has begun to serve.
+    // A server that answers has begun to serve.
     drop(Client::connect(&served.control, "first").unwrap());
     let (sender, events) = std::sync::mpsc::channel();
     served.port.console().observe(move |event| drop(sender.send(event.kind.clone())));

@@ -15,14 +15,14 @@ fn output(port: &SerialPort<Edges>) -> Vec<u8> {
     bytes
 }
 
-/// FIFOs on, trigger level 8, received-data interrupt on, OUT2.
+/// Opens the port: FIFOs on, trigger level 8, received-data interrupt on, OUT2.
 fn open(port: &mut SerialPort<Edges>) {
     port.write_register(FCR, 0x87);
     port.write_register(MCR, 0x0B);
     port.write_register(IER, 0x01);
 }
 
-/// What an interrupt handler does: drain while there is data, leave when there is no interrupt.
+/// An interrupt handler: drains while there is data, and leaves when there is no interrupt.
 fn handler(port: &mut SerialPort<Edges>) -> Vec<u8> {
     let mut read = Vec::new();
     while port.read_register(IIR) & 0x01 == 0 {
@@ -169,7 +169,7 @@ fn what_was_typed_too_early_waits_behind_the_fifo() {
     port.write_register(FCR, 0x87);
     port.write_register(MCR, 0x0B);
     port.write_register(IER, 0x05);
-    // One that the early console polled up and one that the driver read went with the resets; not sixteen.
+    // The resets took one character that the early console polled up and one that the driver read, not sixteen.
     assert_eq!(handler(&mut port), b"23456789");
 }
 
@@ -345,7 +345,7 @@ fn r4_each_rise_of_the_line_is_one_edge() {
         assert_eq!(edges.take(), 1, "input");
         assert_eq!(port.read_register(RBR), *key);
     }
-    // The receiver hides a break from who asks for line status alone, until a read moves it up.
+    // The receiver hides a break from a driver that asks for line status alone, until a read moves it up.
     port.write_register(IER, 0x00);
     owner.write(b"c").unwrap();
     owner.send_break().unwrap();
@@ -444,7 +444,7 @@ fn mmio_with_every_shift_and_width() {
     }
 }
 
-/// Every access of every size, as often as there are registers.
+/// Makes accesses of every size at every offset.
 fn access_all(port: &mut SerialPort<Edges>) {
     for offset in 0..9 {
         for length in 0..=9 {
@@ -455,7 +455,7 @@ fn access_all(port: &mut SerialPort<Edges>) {
     }
 }
 
-/// S9, S11: there is no moment in a port's life at which an access has nobody to answer it.
+/// S9, S11: an access is answered at every time in a port's life.
 #[test]
 fn s9_s11_every_access_in_every_state_of_life() {
     let (mut port, _) = port();
@@ -498,7 +498,7 @@ fn the_host_sees_the_modem_outputs_and_the_break() {
     assert!(port.modem_outputs().is_empty() && !port.break_out(), "loopback");
 }
 
-/// A 16750 with 64-byte FIFOs takes as much at once as its driver expects.
+/// A 16750 with 64-byte FIFOs takes as many characters at once as its driver expects.
 #[test]
 fn a_16750_gets_as_much_as_its_fifo_holds() {
     use vuart::uart::{Config, Profile};
@@ -519,7 +519,7 @@ fn a_16750_gets_as_much_as_its_fifo_holds() {
     }
 }
 
-/// S3: as often as a machine is plugged in and out, nothing stays.
+/// S3: plugging a port in and out leaves nothing behind.
 #[test]
 fn s3_a_hundred_thousand_ports_leave_nothing_behind() {
     fn usage() -> (usize, usize, u64) {
@@ -538,7 +538,7 @@ fn s3_a_hundred_thousand_ports_leave_nothing_behind() {
             .unwrap();
         drop((session, port, spectator));
     }
-    // In a process of its own, for other tests open files as well.
+    // In a process of its own, because other tests open files as well.
     const ALONE: &str = "VUART_TEST_ALONE";
     if std::env::var_os(ALONE).is_none() {
         let status = std::process::Command::new(std::env::current_exe().unwrap())
@@ -554,6 +554,6 @@ fn s3_a_hundred_thousand_ports_leave_nothing_behind() {
     (0..100_000).for_each(|_| cycle());
     let after = usage();
     assert_eq!((before.0, before.1), (after.0, after.1), "file descriptors, threads");
-    // The allocator's own accounting may grow by a little; a leak of a byte a cycle would be 25 pages, of a ring 100,000.
+    // The allocator's own accounting may grow a little. A leak of a byte a cycle would be 25 pages, and of a ring 100,000.
     assert!(after.2 <= before.2 + 64, "{} pages, then {}", before.2, after.2);
 }

@@ -33,8 +33,8 @@ impl Pic {
     }
 }
 
-/// What a driver does between interrupts, chosen so that every window is crossed: nothing; a console write with interrupts
-/// off; a visit to loopback; a reconfiguration.
+/// Does what a driver does between interrupts, chosen so that input meets every window: nothing; a console write with interrupts off; a
+/// visit to loopback; a reconfiguration.
 fn meanwhile(port: &mut SerialPort<Pic>, what: u32) {
     match what % 5 {
         0 => {}

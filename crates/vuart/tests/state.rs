@@ -1,4 +1,4 @@
-//! A port's snapshot: S13, S19, invariant 7, and vm-superio's.
+//! Snapshots of a port (S13, S19), and their conversion from and to vm-superio's.
 
 mod support;
 
@@ -16,7 +16,7 @@ use vuart::{
     TooMuchInput,
 };
 
-/// The state through JSON, and a port of it elsewhere.
+/// Moves the port: its state through JSON, and another port from it.
 fn moved(port: &SerialPort<Edges>) -> (SerialPort<Edges>, Edges) {
     let json = serde_json::to_string(&port.state()).unwrap();
     let state: PortState = serde_json::from_str(&json).unwrap();
@@ -69,7 +69,7 @@ fn s19_input_that_waits_is_there_and_announced() {
     assert_eq!(String::from_utf8_lossy(&read), "typed too early, and too much for a FIFO");
 }
 
-/// The guest halts in wait for a key; the key comes on another machine.
+/// The guest halts and waits for a key. The key comes on another machine.
 #[test]
 fn s19_a_sleeping_guest_is_woken_where_it_was_restored() {
     let (mut old, _) = port();
@@ -81,8 +81,8 @@ fn s19_a_sleeping_guest_is_woken_where_it_was_restored() {
     assert_eq!(edges.count(), 1);
 }
 
-/// S13: somebody types at every moment, and each generation of the port is restored from the one before. A snapshot has
-/// a beginning of what was typed at its port, in order and once.
+/// S13: a client types all the time, and each generation of the port is restored from the one before. A snapshot has the beginning of what
+/// was typed at its port, in order and once.
 #[test]
 fn s13_restored_again_and_again_while_input_arrives() {
     let (mut port, _) = port();
@@ -103,7 +103,7 @@ fn s13_restored_again_and_again_while_input_arrives() {
             }
         });
         let mut read = Vec::new();
-        // The guest reads, and the snapshot is taken, in the midst of it.
+        // The guest reads and the snapshot is taken while the client types.
         while typing.load(SeqCst) < generation % 200 {
             if port.read_register(LSR) & 0x01 != 0 {
                 read.push(port.read_register(RBR));
@@ -161,16 +161,16 @@ fn s4_a_state_that_can_not_be_is_refused() {
     assert!(full.is_ok());
 }
 
-/// Invariant 2: what does not fit is refused, not dropped.
+/// Input that does not fit is refused, not dropped.
 #[test]
-fn more_input_than_vm_superio_holds_is_no_state_of_its() {
+fn more_input_than_vm_superio_holds_is_refused() {
     let (port, _) = port();
     owner(&port).write(&[b'x'; 65]).unwrap();
     let error = SerialState::try_from(&port.state()).unwrap_err();
     assert_eq!(error, ToSuperioError::TooMuchInput { waiting: 65 });
 }
 
-/// What vm-superio has looped is the guest's own, and what we hold back in loopback is not.
+/// Input that vm-superio has in loopback is the guest's own. Input that our port holds back in loopback is not.
 #[test]
 fn vm_superio_in_loopback() {
     let mut theirs = Serial::new(Edges::default(), Vec::new());
@@ -202,8 +202,7 @@ fn a_guest_of_vm_superio_keeps_its_interrupts() {
     assert_eq!(edges.count(), 1);
 }
 
-/// The state kept under this name; if there is none yet, and it is asked for, the example's. See
-/// `crates/16550/tests/state.rs`.
+/// The committed state of this name. On request, writes the example's state if there is none yet: see `crates/16550/tests/state.rs`.
 fn kept(name: &str, example: &SerialPort<Edges>) -> PortState {
     let path =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/states").join(format!("{name}.json"));
@@ -211,7 +210,7 @@ fn kept(name: &str, example: &SerialPort<Edges>) -> PortState {
         let json = serde_json::to_string_pretty(&example.state()).unwrap() + "\n";
         std::fs::write(&path, json).unwrap();
     }
-    // And in a format that knows no names, only positions.
+    // And in a format without names, which knows positions only.
     let positional = path.with_extension("postcard");
     if std::env::var_os("VUART_WRITE_STATES").is_some() && !positional.exists() {
         std::fs::write(&positional, postcard::to_stdvec(&example.state()).unwrap()).unwrap();
@@ -221,7 +220,7 @@ fn kept(name: &str, example: &SerialPort<Edges>) -> PortState {
     kept
 }
 
-/// The committed states of ports restore for ever, and show the same.
+/// The committed states of ports restore for ever, with the same answers.
 #[test]
 fn states_of_every_release_restore() {
     let (mut example, _) = port();
@@ -248,7 +247,7 @@ fn states_of_every_release_restore() {
     }
 }
 
-/// The carrier: once asked for and not yet looked at, once low and not yet seen. Version 1 knew neither.
+/// The carrier: asked to drop but not yet looked at, and low but not yet seen. Version 1 had neither.
 #[test]
 fn s13_a_hang_up_that_the_guest_has_not_seen_is_in_it() {
     let (due, _) = port();
@@ -284,7 +283,7 @@ fn s13_a_hang_up_that_the_guest_has_not_seen_is_in_it() {
     assert_eq!(there.modem_status & 0xF0, 0xB0, "vm-superio would leave it low");
 }
 
-/// The guest halts in the midst of a break, and listens for a drop that comes while it is moved.
+/// The guest halts during a break, and listens for a drop that comes while it is moved.
 #[test]
 fn s19_a_drop_that_is_due_is_announced_where_the_guest_is_restored() {
     let (mut old, _) = port();
@@ -299,7 +298,7 @@ fn s19_a_drop_that_is_due_is_announced_where_the_guest_is_restored() {
     assert!(!new.console().carrier().guest_hung_up());
 }
 
-/// A vm-superio in use, its state as ours, and ours as its again.
+/// The state of a vm-superio in use becomes our state, and becomes vm-superio's again.
 #[test]
 fn vm_superio_there_and_back() {
     let mut theirs = Serial::new(Edges::default(), Vec::new());
@@ -351,7 +350,7 @@ proptest! {
         let mut port = PortBuilder::restore(&state).build(edges.clone()).unwrap();
         prop_assert_eq!(port.read_register(SCR), scratch);
         prop_assert_eq!(port.read_register(MCR), modem_control & 0x1F);
-        // What the guest had asked for comes, and a handler gets the line low.
+        // The interrupts that the guest had asked for come, and a handler gets the line low.
         prop_assert_eq!(edges.count() > 0, interrupt_enable & 0x02 != 0 || port.read_register(IIR) & 1 == 0);
         port.write_register(LCR, 0x03);
         for _ in 0..200 {

@@ -1,4 +1,4 @@
-//! The VMM is replaced under its guest: another process goes on with the port's state and with the ring that the port had.
+//! Live update: another process goes on with the port's state and with the ring that the port had.
 
 mod support;
 
@@ -15,10 +15,10 @@ use vuart::scrollback::{self, FileError, Position, Reader, Scrollback};
 use vuart::uart::spec::offset::*;
 use vuart::{PortBuilder, PortState, ResumePortError, SerialPort};
 
-/// Where the new VMM finds the old one.
+/// The variable with the socket at which the new VMM finds the old one.
 const SOCKET: &str = "VUART_UPDATE_SOCKET";
 
-/// How much the guest writes under each VMM, in bytes: all of it fits into the ring.
+/// The number of bytes that the guest writes under each VMM. All of them fit into the ring.
 const OUTPUT: usize = 50_000;
 
 fn ring() -> scrollback::RingOptions {
@@ -33,12 +33,12 @@ fn port() -> (SerialPort<Edges>, Edges, File) {
     (port, edges, scrollback.file().unwrap().try_clone().unwrap())
 }
 
-/// What the guest writes, as a stream that shows where it was cut.
+/// The guest's output, as a stream that shows where it was cut.
 fn text(from: usize, len: usize) -> Vec<u8> {
     (from..from + len).map(|number| (number % 251).to_le_bytes()[0]).collect()
 }
 
-/// A guest that serves its interrupts, reads what was typed and writes: what it has seen, and how often it was interrupted.
+/// Plays a guest that serves its interrupts, reads what was typed and writes. Returns what it has seen and how often it was interrupted.
 fn guest(port: &mut SerialPort<Edges>, edges: &Edges, output: &[u8]) -> Vec<u8> {
     let mut seen = Vec::new();
     for register in [IER, IIR, LCR, MCR, LSR, MSR, SCR] {
@@ -58,7 +58,7 @@ fn guest(port: &mut SerialPort<Edges>, edges: &Edges, output: &[u8]) -> Vec<u8> 
     seen
 }
 
-/// Reads what has come, and looks that nothing is missing.
+/// Reads what has come, and checks that nothing is missing.
 fn follow(reader: &mut Reader, seen: &mut Vec<u8>) {
     let mut buf = [0; 4096];
     loop {
@@ -71,7 +71,7 @@ fn follow(reader: &mut Reader, seen: &mut Vec<u8>) {
     }
 }
 
-/// Not a test by itself: the new VMM.
+/// The new VMM, not a test by itself.
 #[test]
 #[ignore = "the other test starts it, in a process of its own"]
 fn the_new_vmm() {
@@ -87,7 +87,7 @@ fn the_new_vmm() {
     assert_eq!(port.state().offset(), state.offset());
     let output = text(OUTPUT, OUTPUT);
     socket.write_all(&guest(&mut port, &edges, &output)).unwrap();
-    // It ends without a word to anybody, and the ring stays.
+    // It ends without telling anyone, and the ring stays.
 }
 
 /// A process that ends with the test.
@@ -95,7 +95,7 @@ struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The usual case is that it has ended.
+        // Usually it has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -120,7 +120,7 @@ fn another_process_goes_on_and_a_reader_sees_one_stream() {
     follow(&mut reader, &mut seen);
     guest(&mut old, &edges, &last);
     assert_eq!(owner(&old).write(b"typed while nobody looked").unwrap(), 25);
-    // Nobody can go on with a ring that somebody has.
+    // A ring that has a writer can't be adopted.
     let twice = scrollback::RingOptions::default().adopt(file.try_clone().unwrap());
     assert!(matches!(twice, Err(FileError::InUse)), "{twice:?}");
     let state = old.state();
@@ -139,7 +139,7 @@ fn another_process_goes_on_and_a_reader_sees_one_stream() {
     let message = serde_json::to_vec(&state).unwrap();
     assert_eq!(socket.send_with_fd(&message[..], file.as_raw_fd()).unwrap(), message.len());
 
-    // The answers are those of a port that goes on here, without the ring.
+    // The answers are those of a port that goes on in this process, without the ring.
     let edges = Edges::default();
     let mut reference = PortBuilder::restore(&state).build(edges.clone()).unwrap();
     let expected = guest(&mut reference, &edges, &text(OUTPUT, OUTPUT));
@@ -171,7 +171,7 @@ fn a_ring_with_another_offset_is_refused() {
     assert!(matches!(error, ResumePortError::OtherOffset { state: 1, ring: 2 }), "{error}");
     assert_eq!(error.to_string(), "the state's next byte of output has the offset 1, and the ring's has 2");
 
-    // A ring that begins there will do.
+    // A ring that begins at the state's offset is accepted.
     let (output, _) = ring().with_start(state.offset()).create_memfd("com1").unwrap();
     let mut port = PortBuilder::restore(&state).with_writer(output).build(Edges::default()).unwrap();
     port.write(0, b"B");

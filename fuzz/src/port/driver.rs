@@ -5,16 +5,16 @@ use vuart::uart::spec::{Ier, InterruptId, Lcr, Lsr, Mcr, offset};
 use super::harness::Harness;
 use super::target::Target;
 
-/// More characters than can wait anywhere.
+/// More characters than can wait in all.
 const CHARACTERS_MAX: usize = 1 << 14;
 
-/// An interrupt of each kind, and the answer that there is none.
+/// One interrupt of each kind, and the answer that there is none.
 const INTERRUPTS_MAX: usize = 6;
 
 impl<T: Target> Harness<T> {
     /// Sets the port up, whatever state it is in; drains the receiver; transmits by interrupt; waits for input.
     pub(super) fn serve_interrupts(&mut self) {
-        // First, for DLAB may be on.
+        // First, because DLAB may be on.
         self.set(offset::LCR, Lcr::WORD_LENGTH.bits());
         self.set(offset::IER, 0);
         self.set(offset::MCR, (Mcr::DTR | Mcr::RTS | Mcr::OUT2).bits());
@@ -55,7 +55,7 @@ impl<T: Target> Harness<T> {
         );
     }
 
-    /// Reads until nothing is there, which comes to an end while nobody types.
+    /// Reads until the receiver is empty, which comes to an end while nothing is typed.
     fn drain(&mut self) {
         for _ in 0..CHARACTERS_MAX {
             if self.get(offset::LSR) & Lsr::DR.bits() == 0 {
@@ -66,7 +66,7 @@ impl<T: Target> Harness<T> {
         panic!("LSR.DR stays 1");
     }
 
-    /// Identifies interrupts until there is none, without a limit in some drivers; the first must be `expected`.
+    /// Identifies interrupts until there is none, as some drivers do without a limit. The first must be `expected`.
     fn serve(&mut self, expected: InterruptId) {
         assert_eq!(self.interrupt_id(), expected as u8);
         for _ in 0..INTERRUPTS_MAX {

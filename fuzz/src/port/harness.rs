@@ -1,4 +1,4 @@
-//! Does operations to a target and checks what must hold.
+//! Performs operations on a target, and checks what must hold.
 
 use vuart::endpoint::{Attach, Cause, Identity, Mode, Refused, Session};
 use vuart::scrollback::Position;
@@ -10,25 +10,25 @@ use super::receiver::Receiver;
 use super::registers::{Effect, Registers};
 use super::target::Target;
 
-/// An access longer than this is none (S12).
+/// A longer access is no register access (S12).
 const ACCESS_MAX: usize = 8;
 
 /// More than the queue behind the receiver may ever hold (S1).
 const WAITING_MAX: u64 = 1 << 14;
 
-/// How many sessions there are at most; the oldest goes first.
+/// The most sessions. The oldest ends first.
 const SESSIONS_MAX: usize = 8;
 
-/// A target, and what is known of it from what was done to it.
+/// A target, and what is known about it from the operations so far.
 ///
 /// It asserts that
 ///
 /// * the transmitter is always ready, IIR is one of the data sheet's and what it reports is enabled, registers that only
 ///   store do;
-/// * the guest reads what the owner of that moment typed and the console took: all of it, in order, once; nothing of an old
-///   owner that the receiver had not taken;
+/// * the guest reads what the present owner typed and the console took: all of it, in order, once; and nothing of an old owner that the
+///   receiver had not taken;
 /// * the ring is what the guest transmitted, at its offsets, and a hole is declared to the byte;
-/// * a driver that waits is interrupted, and one that serves what is pending comes to an end;
+/// * a driver that waits is interrupted, and a driver that serves what is pending comes to an end;
 /// * one session owns the console, the others know why they do not;
 /// * no input is taken beyond a bound.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Harness<T> {
     receiver: Receiver,
     transmitted: Vec<u8>,
     sessions: Vec<Known>,
-    /// The driver has served everything and waits for input; the number is how often it had been interrupted.
+    /// The driver has served everything and waits for input. The value is the number of interrupts until then.
     pub(super) driver_waits: Option<u64>,
     attached: u64,
     taken_over: u64,
@@ -46,7 +46,7 @@ pub struct Harness<T> {
     discarded: u64,
 }
 
-/// A session, and what is known of it.
+/// A session, and what is known about it.
 #[derive(Debug)]
 struct Known {
     session: Session,
@@ -56,7 +56,7 @@ struct Known {
 }
 
 impl<T: Target> Harness<T> {
-    /// A harness for a port to which nothing has been done yet, and whose console nobody else uses.
+    /// Makes a harness for a port after reset, whose console has no other user.
     pub fn new(target: T) -> Self {
         Self {
             target,
@@ -72,11 +72,11 @@ impl<T: Target> Harness<T> {
         }
     }
 
-    /// Does one operation.
+    /// Performs one operation.
     ///
     /// # Panics
     ///
-    /// When something that must hold does not.
+    /// When a promise is broken.
     pub fn run(&mut self, operation: &Operation) {
         match *operation {
             Operation::Read { offset, length } => {
@@ -109,11 +109,11 @@ impl<T: Target> Harness<T> {
         self.check_console();
     }
 
-    /// Reads back what is kept of all that was transmitted, and checks the rest once more.
+    /// Reads back what the ring has of the transmitted bytes, and checks the rest once more.
     ///
     /// # Panics
     ///
-    /// When something that must hold does not.
+    /// When a promise is broken.
     pub fn finish(mut self) {
         self.serve_interrupts();
         let capacity = self.target.console().scrollback().capacity();
@@ -124,7 +124,7 @@ impl<T: Target> Harness<T> {
         }
     }
 
-    /// The guest reads. The answer is the last byte of it.
+    /// The guest reads. Returns the last byte.
     pub(super) fn read(&mut self, offset: u64, length: usize) -> Option<u8> {
         self.driver_waits = None;
         let mut data = vec![0xA5; length];
@@ -132,7 +132,7 @@ impl<T: Target> Harness<T> {
         let mut line_status = None;
         for (index, value) in (0..).zip(data.iter().copied()) {
             match register(offset, index).filter(|_| length <= ACCESS_MAX) {
-                // First of its access, whatever else is read.
+                // RBR comes first in its access, whatever else is read.
                 Some(offset::RBR) if self.registers.rbr() => {
                     self.receiver.read(value, self.target.console().input_taken(), length == 1);
                 }
@@ -343,7 +343,7 @@ impl<T: Target> Harness<T> {
     }
 }
 
-/// The register that byte `index` of an access at `offset` is.
+/// The register of byte `index` of an access at `offset`.
 fn register(offset: u64, index: u64) -> Option<u8> {
     let register = offset.checked_add(index).filter(|register| *register < u64::from(offset::COUNT));
     register.and_then(|register| u8::try_from(register).ok())

@@ -1,77 +1,77 @@
-//! What a guest and a host can do to a port.
+//! The operations of a guest and a host on a port.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
-/// One thing that the guest or somebody on the host does.
+/// One operation of the guest or of a client on the host.
 ///
-/// Any sequence is allowed. Numbers that choose among things that are there (sessions) are taken modulo how many there are.
+/// Any sequence is allowed. Numbers that choose a session are taken modulo the number of sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Arbitrary)]
 pub enum Operation {
     /// The guest reads `length` bytes at `offset`.
     Read {
-        /// Of the port's range; mostly a register's.
+        /// The offset in the port's range, mostly a register's.
         #[arbitrary(with = offset)]
         offset: u64,
-        /// 0 to 16.
+        /// The number of bytes, 0 to 16.
         #[arbitrary(with = length)]
         length: u8,
     },
-    /// The guest writes at `offset`. In loopback the harness changes what goes to THR, to know it again.
+    /// The guest writes at `offset`. In loopback the harness changes the bytes for THR, to recognise them.
     Write {
-        /// Of the port's range; mostly a register's.
+        /// The offset in the port's range, mostly a register's.
         #[arbitrary(with = offset)]
         offset: u64,
-        /// 0 to 16 bytes.
+        /// The bytes, 0 to 16.
         #[arbitrary(with = data)]
         data: Vec<u8>,
     },
     /// The guest writes `count` characters to THR.
     Print {
-        /// How many.
+        /// The number of characters.
         #[arbitrary(with = print_count)]
         count: u16,
     },
     /// The guest's driver sets the port up, serves all that is pending, and then waits for an interrupt.
     ServeInterrupts,
-    /// Somebody attaches to own the console if nobody does.
+    /// A client attaches to own the console if it is free.
     Attach(ReplayFrom),
-    /// Somebody takes the console over.
+    /// A client takes the console over.
     TakeOver(ReplayFrom),
-    /// Somebody comes to watch.
+    /// A client attaches to watch.
     Spectate(ReplayFrom),
     /// A session ends.
     Detach {
-        /// Which.
+        /// The session.
         session: u8,
     },
-    /// A session types. The harness chooses what, to know it again.
+    /// A session types. The harness chooses the bytes, to recognise them.
     Type {
-        /// Which.
+        /// The session.
         session: u8,
-        /// How many bytes.
+        /// The number of bytes.
         #[arbitrary(with = type_count)]
         count: u16,
     },
     /// A session sends a break.
     Break {
-        /// Which.
+        /// The session.
         session: u8,
     },
     /// A session reads output.
     ReadOutput {
-        /// Which.
+        /// The session.
         session: u8,
-        /// At most how many bytes.
+        /// The most bytes.
         #[arbitrary(with = read_count)]
         count: u16,
     },
-    /// Somebody reads the history, at an offset from anywhere.
+    /// The host reads the history, at any offset.
     ReadHistory {
-        /// Counted from the newest byte, backwards or into the future.
+        /// The offset from the newest byte, backwards or into the future.
         from_end: i16,
-        /// When set, `from_end` is an offset by itself, as large as a negative number is when taken for one.
+        /// If set, `from_end` is an absolute offset, and a negative one is huge.
         absolute: bool,
-        /// At most how many bytes.
+        /// The most bytes.
         #[arbitrary(with = read_count)]
         count: u16,
     },

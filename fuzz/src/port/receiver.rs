@@ -1,20 +1,20 @@
-//! Where each character on its way to the guest is.
+//! The place of each character on its way to the guest.
 
 use std::collections::VecDeque;
 
 use vuart::uart::FIFO_SIZE;
 
-/// What waits for the guest.
+/// A symbol that waits for the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Item {
-    /// Typed, or written in loopback.
+    /// A character that was typed, or written in loopback.
     Byte(u8),
     /// A break, which is read as 0.
     Break,
 }
 
-/// How much is known of what is in the UART. One access may take characters and clear the receiver, and only the port
-/// knows which came first.
+/// How much is known about the UART's content. One access may take characters and clear the receiver, and only the port knows which came
+/// first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Known {
     /// All.
@@ -29,19 +29,19 @@ enum Known {
 /// The queue behind the receiver, and the receiver.
 #[derive(Debug, Default)]
 pub(super) struct Receiver {
-    /// Taken by the console, not by the UART.
+    /// The symbols that the console has taken, and the UART has not.
     queue: VecDeque<Item>,
-    /// In the UART.
+    /// The symbols in the UART.
     fifo: VecDeque<Item>,
     known: Known,
-    /// How many characters the UART has taken.
+    /// The number of characters that the UART has taken.
     taken: u64,
     typed: u64,
 }
 
 impl Receiver {
     /// The next byte that an owner types: never 0, which an empty receiver reads as, and different from its 254 neighbours
-    /// on either side, so that one that is lost, doubled or out of order is known.
+    /// on either side, so that a byte that is lost, doubled or out of order is noticed.
     pub(super) fn next_typed(&self, ahead: u64) -> u8 {
         u8::try_from((self.typed + ahead) % 255).map_or(1, |n| n + 1)
     }
@@ -59,17 +59,17 @@ impl Receiver {
         self.queue.push_back(Item::Break);
     }
 
-    /// What is in the queue.
+    /// The number of symbols in the queue.
     pub(super) fn waiting(&self) -> u64 {
         self.queue.len() as u64
     }
 
-    /// Whether the guest would find something: outside loopback, which holds the queue back.
+    /// Whether the guest would find something outside loopback, which holds the queue back.
     pub(super) fn certainly_waits(&self) -> bool {
         !self.queue.is_empty() || (self.known == Known::Exactly && !self.fifo.is_empty())
     }
 
-    /// A new owner: the queue is gone. How many symbols that were.
+    /// A new owner discards the queue. Returns the number of symbols.
     pub(super) fn discard(&mut self) -> u64 {
         let waiting = self.waiting();
         self.queue.clear();
@@ -82,7 +82,7 @@ impl Receiver {
         self.known = Known::Exactly;
     }
 
-    /// What is taken in the access that goes on may have come before a clear in the same access.
+    /// Characters that are taken in the present access may have come before a clear in the same access.
     pub(super) fn be_uncertain(&mut self) {
         self.known = Known::SomeGone;
     }

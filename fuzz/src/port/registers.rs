@@ -1,8 +1,8 @@
-//! What the guest has written into the registers, as far as their answers follow from that alone.
+//! The registers as the guest has written them, as far as their answers follow from that alone.
 
 use vuart::uart::spec::{Fcr, IIR_FIFOS_ENABLED, Ier, Lcr, Lsr, Mcr, offset};
 
-/// What a write does beside being stored.
+/// The effect of a write besides being stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
     /// Nothing.

@@ -1,4 +1,4 @@
-//! What can be fuzzed.
+//! Targets: what can be fuzzed.
 
 use vm_superio::Trigger;
 use vuart::SerialPort;
@@ -12,10 +12,10 @@ pub trait Target {
     /// The guest writes at `offset` bytes into the port's range.
     fn write(&mut self, offset: u64, data: &[u8]);
 
-    /// The host's side of it.
+    /// The host's side.
     fn console(&self) -> &Console;
 
-    /// How many interrupts have been raised.
+    /// The number of interrupts raised.
     fn interrupts(&self) -> u64;
 }
 

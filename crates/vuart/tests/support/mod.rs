@@ -1,4 +1,4 @@
-//! What the tests of the port share: its interrupt, counted, and somebody at its console.
+//! Helpers that the tests of the port share: an interrupt that counts, and an owner of the console.
 
 #![allow(dead_code, reason = "each test program uses its part of it")]
 
@@ -9,7 +9,7 @@ use vm_superio::Trigger;
 use vuart::SerialPort;
 use vuart::endpoint::{Attach, Identity, Mode, Session};
 
-/// The interrupt, counted.
+/// An interrupt that counts its edges.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Edges(Arc<AtomicUsize>);
 
@@ -22,12 +22,12 @@ impl Trigger for Edges {
 }
 
 impl Edges {
-    /// How many there were since the last time.
+    /// Takes the number of edges since the last call.
     pub(crate) fn take(&self) -> usize {
         self.0.swap(0, SeqCst)
     }
 
-    /// How many there were since then, to be asked again.
+    /// The number of edges since the last [`take`](Self::take).
     pub(crate) fn count(&self) -> usize {
         self.0.load(SeqCst)
     }
