@@ -42,7 +42,7 @@
 //! | the same, in a VMM that lets KVM [coalesce](coalescing) | a guest has written much without interrupts; it takes interrupts again, or is silent | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`, `KVM_UNREGISTER_COALESCED_MMIO`), and its timer's: `timer_settime` in `vuart-vmm` |
 //! | a vCPU's thread, at a [`SharedPort`] | another is inside | `futex` |
 //! | the one that makes a port | once | `mmap`, `madvise`; for a ring in a file also `openat`, `flock`, `pread64`, `fstat`, `fstatfs`, `fcntl`, `fallocate`, `memfd_create` |
-//! | the console's server | whenever it runs | `madvise` (`MADV_POPULATE_WRITE`), besides sockets, `epoll` and `eventfd` |
+//! | the console's server | whenever it runs | `madvise` (`MADV_POPULATE_WRITE`), besides sockets, `epoll`, `eventfd` and `timerfd`; a thread, when no file descriptor is left for the timer |
 
 #![forbid(unsafe_code)]
 
