@@ -235,6 +235,3 @@ fn millis_of(moment: &Value) -> Option<Value> {
     let moment = humantime::parse_rfc3339(moment.as_str()?).ok()?;
     Some(Timestamp::from(moment).as_millis().into())
 }
-
-#[cfg(test)]
-mod tests;

@@ -31,11 +31,6 @@ pub enum ServeError {
     /// The pseudo-terminal can't be opened.
     #[error(transparent)]
     Pty(#[from] PtyError),
-    /// The server's timer can't be created.
-    #[error(
-        "can't create a timer for the console's server (is the limit on open files reached? see `ulimit -n`): {0}"
-    )]
-    Timer(#[source] io::Error),
     /// The event loop of the server's thread can't be created.
     #[error(
         "can't create the event loop of the console's server (is the limit on open files reached? see `ulimit -n`): {0}"

@@ -20,6 +20,16 @@
 //!
 //! This applies to output and to room for input. Other events always ring the doorbell: the end of a session, a change of
 //! role, the guest's hang-ups and breaks. While no client reads, the timer is off and the guest wakes nobody.
+//!
+//! # File descriptors
+//!
+//! An idle console with three sockets takes five: the sockets, the lock of its name, and the doorbell. The timer takes another
+//! while there is a client or a deadline. The [acceptor] keeps one spare for the whole process.
+//!
+//! When no file descriptor is left for the timer, new clients are sent away or wait, as when there is none for their
+//! connection. The deadlines that there are without clients (those of sessions in this process, of the pseudo-terminal, and of
+//! the search for a file descriptor) are looked at twice a second, by a [thread](TimerFd::wait_without). A terminal's session
+//! then has its output by the doorbell alone.
 
 mod acceptor;
 mod admission;
@@ -117,7 +127,6 @@ impl Server {
             listener.socket.set_nonblocking(true).map_err(ServeError::HandedIn)?;
         }
         let sleeper = console.doorbell().sleeper()?;
-        let timer = TimerFd::new().map_err(ServeError::Timer)?;
         Ok(Self {
             context: Context { console, name: name.to_owned() },
             options,
@@ -130,7 +139,7 @@ impl Server {
             armed: false,
             pace: Pace::default(),
             deadlines: Deadlines::default(),
-            timer,
+            timer: TimerFd::default(),
         })
     }
 
@@ -159,7 +168,7 @@ impl Server {
     pub(crate) fn dispatch(&mut self, event: Event, poller: &mut dyn Poller) {
         self.pass(poller, |server, pass, poller| match event.token {
             token::DOORBELL => server.rung(pass, poller),
-            token::TIMER => server.due(pass, poller),
+            token::TIMER => server.timer.acknowledge(),
             token::PTY => server.pty_watched(pass, poller),
             token::PTY_LEAVING => server.pty_left(poller),
             token @ token::FIRST_LISTENER..token::FIRST_CLIENT => {
@@ -175,12 +184,13 @@ impl Server {
         let mut pass = Pass::begin(self.clients.at_console());
         self.resume(poller);
         event(self, &mut pass, poller);
+        self.meet_deadlines(&mut pass, poller);
         self.look_at_pty(&mut pass, poller);
         // A session that ends here is told in a later pass: the doorbell rings.
         self.deadlines.set(Timer::Service, self.context.console.service(Instant::now()));
         // After all that drives connections: a client may have come, begun a session, or read on.
         self.watch_guest(&mut pass, poller);
-        self.schedule();
+        self.schedule(poller);
         self.touch_ahead();
     }
 
@@ -193,9 +203,8 @@ impl Server {
         self.drive_all(pass, poller);
     }
 
-    /// A deadline has come.
-    fn due(&mut self, pass: &mut Pass, poller: &mut dyn Poller) {
-        self.timer.acknowledge();
+    /// Does what is due. Every pass does so: without a timer, the deadlines are met when the doorbell rings.
+    fn meet_deadlines(&mut self, pass: &mut Pass, poller: &mut dyn Poller) {
         let now = Instant::now();
         while let Some(timer) = self.deadlines.take_expired(now) {
             match timer {
@@ -221,6 +230,7 @@ impl Server {
             return;
         }
         let next = self.pace.look(self.context.console.scrollback(), Instant::now());
+        let next = next.filter(|_| self.timer.open(token::TIMER, poller));
         self.deadlines.set(Timer::Look, next);
         if next.is_none() {
             self.sleeper.arm();
@@ -231,9 +241,18 @@ impl Server {
     }
 
     /// Sets the timer to the next deadline.
-    fn schedule(&mut self) {
+    fn schedule(&mut self, poller: &mut dyn Poller) {
         self.deadlines.set(Timer::Client, self.clients.next_deadline());
-        if let Err(error) = self.timer.arm(self.deadlines.next()) {
+        let next = self.deadlines.next();
+        let set = if next.is_none() && self.clients.len() == 0 {
+            self.timer.close(poller);
+            Ok(())
+        } else if next.is_none() || self.timer.open(token::TIMER, poller) {
+            self.timer.arm(next)
+        } else {
+            self.timer.wait_without(self.context.console.doorbell())
+        };
+        if let Err(error) = set {
             log::error!("console {}: can't set its timer: {error}", self.context.name);
         }
     }

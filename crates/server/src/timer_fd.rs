@@ -1,32 +1,57 @@
 //! The timer of a server: one file descriptor in its event loop for all deadlines.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
+use vuart_scrollback::Doorbell;
 
-/// A timer that is a file descriptor: readable when its deadline has come.
-#[derive(Debug)]
+use crate::poller::{Poller, Ready};
+
+/// A timer that is a file descriptor: readable when its deadline has come. An idle console has no deadline, so the file
+/// descriptor is there only while it is needed.
+#[derive(Debug, Default)]
 pub(crate) struct TimerFd {
-    fd: OwnedFd,
+    fd: Option<OwnedFd>,
+    /// The deadline that the file descriptor is set to.
     deadline: Option<Instant>,
+    /// A thread [waits](Self::wait_without) in place of the file descriptor.
+    waits: Arc<AtomicBool>,
 }
 
 impl TimerFd {
-    pub(crate) fn new() -> io::Result<Self> {
-        let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
-        Ok(Self { fd, deadline: None })
+    /// How often a server without a file descriptor looks for one, and for deadlines that have come.
+    pub(crate) const RETRY: Duration = Duration::from_millis(500);
+
+    /// Makes the file descriptor and adds it to the event loop, if it is not there. Returns whether it is there.
+    pub(crate) fn open(&mut self, token: u32, poller: &mut dyn Poller) -> bool {
+        if self.fd.is_none() {
+            let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+            self.fd = timerfd_create(TimerfdClockId::Monotonic, flags)
+                .ok()
+                .filter(|fd| poller.add(fd.as_fd(), token, Ready::READ).is_ok());
+        }
+        self.fd.is_some()
+    }
+
+    /// Gives the file descriptor back.
+    pub(crate) fn close(&mut self, poller: &mut dyn Poller) {
+        if let Some(fd) = self.fd.take() {
+            poller.remove(fd.as_fd());
+            self.deadline = None;
+        }
     }
 
     /// Makes the file descriptor readable at `deadline` and not before, or never for `None`. Costs no system call when the
     /// deadline is the same as before.
     pub(crate) fn arm(&mut self, deadline: Option<Instant>) -> io::Result<()> {
-        if self.deadline == deadline {
-            return Ok(());
-        }
+        let Some(fd) = self.fd.as_ref().filter(|_| self.deadline != deadline) else { return Ok(()) };
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         // Zero would disarm the timer, and a deadline that is over is due now.
         let left =
@@ -35,42 +60,69 @@ impl TimerFd {
             tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: left.subsec_nanos().into(),
         });
-        timerfd_settime(
-            &self.fd,
-            TimerfdTimerFlags::empty(),
-            &Itimerspec { it_interval: zero, it_value: value },
-        )?;
+        timerfd_settime(fd, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: zero, it_value: value })?;
         self.deadline = deadline;
         Ok(())
     }
 
     /// Makes the file descriptor unreadable again, without a deadline.
     pub(crate) fn acknowledge(&mut self) {
-        // Non-blocking: if the timer has been armed again since it was readable, there is nothing to read.
-        let _ = rustix::io::read(&self.fd, &mut [0; 8]);
-        self.deadline = None;
+        if let Some(fd) = &self.fd {
+            // Non-blocking: if the timer has been armed again since it was readable, there is nothing to read.
+            let _ = rustix::io::read(fd, &mut [0; 8]);
+            self.deadline = None;
+        }
     }
-}
 
-impl AsFd for TimerFd {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+    /// Rings the doorbell once after [`RETRY`](Self::RETRY): the server has a deadline, and no file descriptor can be made.
+    /// Only a thread can wait without one. It ends with the ring.
+    pub(crate) fn wait_without(&self, doorbell: &Doorbell) -> io::Result<()> {
+        if self.waits.swap(true, SeqCst) {
+            return Ok(());
+        }
+        let (waits, doorbell) = (Arc::clone(&self.waits), doorbell.clone());
+        let waiter = thread::Builder::new().name("vuart-timer".to_owned()).spawn(move || {
+            thread::sleep(Self::RETRY);
+            // Before the ring: the pass that it causes may need another thread.
+            waits.store(false, SeqCst);
+            doorbell.ring();
+        });
+        if waiter.is_err() {
+            self.waits.store(false, SeqCst);
+        }
+        waiter.map(drop)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::BorrowedFd;
+
     use rustix::event::{PollFd, PollFlags, poll};
 
     use super::*;
 
+    /// An event loop that accepts everything.
+    struct Anything;
+
+    impl Poller for Anything {
+        fn add(&mut self, _fd: BorrowedFd<'_>, _token: u32, _until: Ready) -> io::Result<()> {
+            Ok(())
+        }
+        fn modify(&mut self, _fd: BorrowedFd<'_>, _token: u32, _until: Ready) -> io::Result<()> {
+            Ok(())
+        }
+        fn remove(&mut self, _fd: BorrowedFd<'_>) {}
+    }
+
     fn is_ready(timer: &TimerFd, patience: Option<&Timespec>) -> bool {
-        poll(&mut [PollFd::new(&timer.fd, PollFlags::IN)], patience).unwrap() == 1
+        poll(&mut [PollFd::new(timer.fd.as_ref().unwrap(), PollFlags::IN)], patience).unwrap() == 1
     }
 
     #[test]
     fn a_timer_is_readable_after_its_deadline_and_only_then() {
-        let mut timer = TimerFd::new().unwrap();
+        let mut timer = TimerFd::default();
+        assert!(timer.open(1, &mut Anything));
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         let now = Instant::now();
         assert!(!is_ready(&timer, Some(&zero)));
@@ -84,5 +136,11 @@ mod tests {
         timer.arm(now.checked_add(Duration::from_millis(1))).unwrap();
         timer.arm(None).unwrap();
         assert!(!is_ready(&timer, Some(&Timespec { tv_sec: 0, tv_nsec: 20_000_000 })));
+        // A file descriptor that is made again has to be set again.
+        timer.arm(Some(now)).unwrap();
+        timer.close(&mut Anything);
+        timer.open(1, &mut Anything);
+        timer.arm(Some(now)).unwrap();
+        assert!(is_ready(&timer, None));
     }
 }

@@ -1,39 +1,245 @@
-//! A process without a file descriptor left. A test program of its own, because it sets its own limit.
+//! The file descriptors of servers, and a process that has none left. A test program of its own, because it sets its own limit.
 
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use event_manager::{EventManager, SubscriberOps as _};
+use rustix::fs::OFlags;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use vuart_endpoint::Console;
-use vuart_scrollback::Scrollback;
-use vuart_server::{Claim, Server};
-use vuart_test_support::HANG;
+use tempfile::TempDir;
+use vuart_endpoint::{Attach, Cause, Identity, Policy};
+use vuart_server::{Claim, Server, ServerOptions, Sockets};
+use vuart_test_support::{Guest, HANG, open_files};
 use vuart_wire::{Decoder, Event, Frame as _, Hello, Request, RuntimeDir, VERSION};
 
 /// The limit on open files: soon reached.
 const FILES: u64 = 256;
 
+/// The tests of this program share its descriptors, so they run one after the other.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let hard = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(FILES), maximum: hard }).unwrap();
+    alone
+}
+
+/// A guest whose console is served on this thread, whenever the test says so.
+struct Rig {
+    guest: Guest,
+    events: EventManager<Server>,
+    control: SocketAddrUnix,
+    dir: TempDir,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::with(|claim| Sockets::bind(claim).unwrap())
+    }
+
+    fn with(sockets: impl FnOnce(Claim) -> Sockets) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let claim = Claim::new(&RuntimeDir::create(dir.path().join("run")).unwrap(), "vm0").unwrap();
+        let control = SocketAddrUnix::new(claim.control_socket()).unwrap();
+        let guest = Guest::new(4096);
+        let mut events = EventManager::new().unwrap();
+        let server = Server::new("vm0", guest.console.clone(), sockets(claim), ServerOptions::default());
+        events.add_subscriber(server.unwrap());
+        Self { guest, events, control, dir }
+    }
+
+    /// Serves until something holds, with few events: a server that waits does not spin.
+    fn until(&mut self, what: &str, mut holds: impl FnMut() -> bool) {
+        let (begin, mut events) = (Instant::now(), 0);
+        while !holds() {
+            events += self.events.run_with_timeout(20).unwrap();
+            assert!(begin.elapsed() < HANG, "{what} never happens");
+            let most = 40 * (1 + begin.elapsed().as_secs());
+            assert!((events as u64) < most, "{events} events in {:?}, and not yet: {what}", begin.elapsed());
+        }
+    }
+
+    /// Serves whatever there is to serve now.
+    fn settle(&mut self) {
+        while self.events.run_with_timeout(20).unwrap() > 0 {}
+    }
+
+    /// Introduces a client over this socket.
+    fn hello(&mut self, socket: OwnedFd) -> UnixStream {
+        connect(&socket, &self.control).unwrap();
+        let mut client = UnixStream::from(socket);
+        client.set_nonblocking(true).unwrap();
+        let mut hello = Vec::new();
+        Request::Hello(Hello { version: VERSION, label: "alice".to_owned() }).encode(&mut hello);
+        client.write_all(&hello).unwrap();
+        client
+    }
+
+    /// Serves a client until it is welcome.
+    fn welcome(&mut self, client: &mut UnixStream) {
+        let (mut decoder, mut buffer) = (Decoder::default(), [0; 1024]);
+        self.until("the welcome", || {
+            match client.read(&mut buffer) {
+                Ok(0) => panic!("sent away, though there are file descriptors again"),
+                Ok(count) => decoder.extend(&buffer[..count]),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+            match decoder.next_frame() {
+                Some(Ok(Event::Welcome(_))) => true,
+                None => false,
+                Some(other) => panic!("{other:?}"),
+            }
+        });
+    }
+}
+
+/// A socket that is not connected yet. Connecting takes no descriptor.
+fn unconnected() -> OwnedFd {
+    socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap()
+}
+
+/// Takes all descriptors that are left.
+fn all_of_them() -> Vec<File> {
+    let mut all = vec![File::open("/dev/null").unwrap()];
+    while let Ok(one) = all[0].try_clone() {
+        all.push(one);
+    }
+    all
+}
+
+/// Whether the other end has closed the connection, without a word.
+fn is_sent_away(client: &mut UnixStream) -> bool {
+    match client.read(&mut [0]) {
+        Ok(0) => true,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+        // What it had sent was not read.
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        Ok(_) => panic!("it is answered"),
+    }
+}
+
+#[test]
+fn an_idle_served_console_has_five_descriptors() {
+    let _alone = alone();
+    // The first server makes the spare descriptor of the process.
+    drop(Rig::new());
+    let none = open_files();
+    let event_loop = EventManager::<Server>::new().unwrap();
+    let each_loop = open_files() - none;
+    drop(event_loop);
+
+    let before = open_files();
+    let mut rig = Rig::new();
+    rig.settle();
+    let idle = before + each_loop + 5;
+    assert_eq!(open_files(), idle, "three sockets, the lock, the doorbell");
+
+    let mut client = rig.hello(unconnected());
+    rig.welcome(&mut client);
+    assert_eq!(open_files(), idle + 3, "both ends of a connection, and the timer");
+    drop(client);
+    rig.settle();
+    assert_eq!(open_files(), idle, "the timer is given back");
+}
+
+/// Without a descriptor for the timer: an owner of this process who is idle is detached, a client is sent away, and a program
+/// at the pseudo-terminal gets its output.
+#[test]
+fn a_server_whose_timer_cannot_be_made_goes_on_serving() {
+    let _alone = alone();
+    let mut rig = Rig::with(|claim| {
+        let mut sockets = Sockets::bind(claim).unwrap();
+        sockets.open_pty().unwrap();
+        sockets
+    });
+    rig.settle();
+    let sockets = [unconnected(), unconnected()];
+    let mut rest = all_of_them();
+
+    rig.guest.console.set_policy(Policy::default().with_idle(Duration::from_millis(100)));
+    let session = rig.guest.console.attach(Attach::new(Identity::new("vmm", 0, None))).unwrap();
+    rig.until("the owner is detached", || session.end().is_some());
+    assert_eq!(session.end().unwrap().cause, Cause::Idle);
+    drop(session);
+    rig.guest.console.set_policy(Policy::default());
+    rig.settle();
+
+    let [first, second] = sockets;
+    let mut client = rig.hello(first);
+    rig.until("the client is sent away", || is_sent_away(&mut client));
+
+    // The program takes the descriptor of that client.
+    drop(client);
+    let mut terminal = open(&rig.dir.path().join("run/vm0.pty"));
+    rest.extend(rest[0].try_clone());
+    let console = rig.guest.console.clone();
+    rig.until("the terminal's session", || console.owner().is_some());
+    for line in ["one\n", "two\n"] {
+        rig.guest.writes(line.as_bytes());
+        let mut read = String::new();
+        rig.until("the output", || {
+            let mut buffer = [0; 16];
+            if let Ok(count) = terminal.read(&mut buffer) {
+                read.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+            }
+            read == line
+        });
+    }
+    drop(terminal);
+    rig.until("the end of the terminal's session", || console.owner().is_none());
+
+    drop(rest);
+    let mut client = rig.hello(second);
+    rig.welcome(&mut client);
+}
+
+fn open(device: &Path) -> File {
+    let flags = OFlags::NOCTTY | OFlags::NONBLOCK;
+    OpenOptions::new().read(true).write(true).custom_flags(flags.bits().cast_signed()).open(device).unwrap()
+}
+
+/// Both have the one spare descriptor of the process.
+#[test]
+fn two_servers_at_the_limit_send_clients_away_and_let_them_in_again() {
+    let _alone = alone();
+    let (mut one, mut other) = (Rig::new(), Rig::new());
+    one.settle();
+    other.settle();
+    let mut sockets: Vec<_> = (0..12).map(|_| unconnected()).collect();
+    let rest = all_of_them();
+    let mut sent_away = Vec::new();
+    for _ in 0..5 {
+        for rig in [&mut one, &mut other] {
+            let mut client = rig.hello(sockets.pop().unwrap());
+            rig.until("the client is sent away", || is_sent_away(&mut client));
+            // Kept, so that no descriptor becomes free.
+            sent_away.push(client);
+        }
+    }
+    drop((rest, sent_away));
+    for rig in [&mut one, &mut other] {
+        let mut client = rig.hello(sockets.pop().unwrap());
+        rig.welcome(&mut client);
+    }
+}
+
 /// Clients come while there is no descriptor, and another thread takes each one that becomes free. When there are some again, the
 /// next client is let in, although nothing else happens at the console.
 #[test]
 fn e1_without_a_file_descriptor_clients_wait_and_are_let_in_when_there_is_one() {
-    let hard = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: Some(FILES), maximum: hard }).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let (_writer, scrollback) = Scrollback::new(4096).unwrap();
-    let (console, _input) = Console::new(scrollback, || ());
-    let claim = Claim::new(&RuntimeDir::create(dir.path().join("run")).unwrap(), "vm0").unwrap();
-    let address = SocketAddrUnix::new(claim.control_socket()).unwrap();
-    let mut events = EventManager::new().unwrap();
-    events.add_subscriber(Server::bind(claim, console).unwrap());
-
+    let _alone = alone();
+    let mut rig = Rig::new();
     // Created beforehand: connecting takes no descriptor.
-    let sockets: Vec<_> =
-        (0..64).map(|_| socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap()).collect();
+    let sockets: Vec<_> = (0..64).map(|_| unconnected()).collect();
     let hungry = Arc::new(AtomicBool::new(true));
     let thief = std::thread::spawn({
         let (hungry, seed) = (Arc::clone(&hungry), sockets[0].try_clone().unwrap());
@@ -54,33 +260,13 @@ fn e1_without_a_file_descriptor_clients_wait_and_are_let_in_when_there_is_one() 
     }
     let mut sockets = sockets.into_iter();
     for socket in sockets.by_ref().take(32) {
-        connect(&socket, &address).unwrap();
-        events.run_with_timeout(0).unwrap();
+        connect(&socket, &rig.control).unwrap();
+        rig.events.run_with_timeout(0).unwrap();
         // Its end is dropped here, which frees a descriptor for the thief.
     }
     hungry.store(false, SeqCst);
     assert!(thief.join().unwrap() > 100);
 
-    let client = sockets.next().unwrap();
-    connect(&client, &address).unwrap();
-    let mut client = UnixStream::from(client);
-    client.set_nonblocking(true).unwrap();
-    let mut hello = Vec::new();
-    Request::Hello(Hello { version: VERSION, label: "alice".to_owned() }).encode(&mut hello);
-    std::io::Write::write_all(&mut client, &hello).unwrap();
-    let (mut decoder, mut buffer) = (Decoder::default(), [0; 1024]);
-    let deadline = Instant::now() + HANG;
-    loop {
-        events.run_with_timeout(100).unwrap();
-        match std::io::Read::read(&mut client, &mut buffer) {
-            Ok(0) => panic!("sent away, though there are file descriptors again"),
-            Ok(count) => decoder.extend(&buffer[..count]),
-            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
-        }
-        match decoder.next_frame() {
-            Some(Ok(Event::Welcome(_))) => break,
-            Some(other) => panic!("{other:?}"),
-            None => assert!(Instant::now() < deadline, "nobody lets it in"),
-        }
-    }
+    let mut client = rig.hello(sockets.next().unwrap());
+    rig.welcome(&mut client);
 }

@@ -46,7 +46,7 @@
 //! | the same, in a VMM that lets KVM [coalesce](coalescing) | the guest has written much without interrupts; it takes interrupts again, or is silent | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`, `KVM_UNREGISTER_COALESCED_MMIO`), and its timer's: `timer_settime` in `vuart-vmm` |
 //! | a vCPU's thread, at a [`SharedPort`] | another thread is inside | `futex` |
 //! | the thread that makes a port | once | `mmap`, `madvise`; for a ring in a file also `openat`, `flock`, `pread64`, `fstat`, `fstatfs`, `fcntl`, `fallocate`, `memfd_create` |
-//! | the server's thread | whenever it runs | `madvise` (`MADV_POPULATE_WRITE`), besides sockets, `epoll` and `eventfd` |
+//! | the server's thread | whenever it runs | `madvise` (`MADV_POPULATE_WRITE`), besides those of sockets, `epoll`, eventfds, timers and `/proc`, which `docs/guide/embedding.md` lists |
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,10 @@
 //! The listening sockets, and accepting while file descriptors run out.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
@@ -11,16 +13,32 @@ use crate::access::{Role, SocketKind};
 use crate::poller::{Poller, Ready};
 use crate::sockets::Listener;
 
+/// A file descriptor to give up when there is no other. There is one for the whole process, whatever the number of its
+/// servers: each of them needs it for a moment only, and only when the process is at its limit. The process keeps it when its
+/// servers are gone.
+static SPARE: Mutex<Option<OwnedFd>> = Mutex::new(None);
+
+/// The spare file descriptor. It is made if it is missing and can be made.
+fn spare() -> MutexGuard<'static, Option<OwnedFd>> {
+    let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    renew(&mut spare);
+    spare
+}
+
+fn renew(spare: &mut Option<OwnedFd>) {
+    if spare.is_none() {
+        *spare = eventfd(0, EventfdFlags::CLOEXEC).ok();
+    }
+}
+
 /// The listening sockets of a server.
 ///
 /// When the process has no file descriptor left, a waiting client would wake the event loop for ever. Then the acceptor gives
-/// up a spare descriptor, accepts the client with it and closes the connection, which tells the client more than silence. If
-/// the spare can't be had again, it stops listening until [`resume`](Self::resume) finds a descriptor.
+/// up the process's spare descriptor, accepts the client with it and closes the connection, which tells the client more than
+/// silence. If the spare can't be had again, it stops listening until [`resume`](Self::resume) finds a descriptor.
 #[derive(Debug)]
 pub(super) struct Acceptor {
     listeners: Vec<Listener>,
-    /// A duplicate of a listener, to give up when there is no other descriptor.
-    spare: Option<UnixListener>,
     /// There is no descriptor at all: no listener is waited on.
     paused: bool,
 }
@@ -44,9 +62,9 @@ pub(super) enum Accepted {
 
 impl Acceptor {
     pub(super) fn new(listeners: Vec<Listener>) -> Self {
-        let mut acceptor = Self { listeners, spare: None, paused: false };
-        acceptor.take_spare();
-        acceptor
+        // Made early, while there are descriptors.
+        drop(spare());
+        Self { listeners, paused: false }
     }
 
     /// The sockets with their tokens.
@@ -54,12 +72,8 @@ impl Acceptor {
         (token::FIRST_LISTENER..).zip(self.listeners.iter().map(|listener| &listener.socket))
     }
 
-    fn take_spare(&mut self) {
-        self.spare = self.listeners.first().and_then(|listener| listener.socket.try_clone().ok());
-    }
-
     /// Accepts one client of a listener.
-    pub(super) fn accept(&mut self, index: usize) -> Accepted {
+    pub(super) fn accept(&self, index: usize) -> Accepted {
         let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
         match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
             Ok(stream) => Accepted::Client {
@@ -67,18 +81,24 @@ impl Acceptor {
                 kind: listener.kind,
                 group_role: listener.group_role,
             },
-            Err(Errno::MFILE | Errno::NFILE) => {
-                if self.spare.take().is_some() {
-                    drop(accept_with(&listener.socket, SocketFlags::CLOEXEC));
-                    // Another thread may have taken the descriptor meanwhile.
-                    self.take_spare();
-                }
-                if self.spare.is_some() { Accepted::Nobody } else { Accepted::Exhausted }
-            }
+            Err(Errno::MFILE | Errno::NFILE) => self.turn_away(index),
             Err(Errno::NOMEM | Errno::NOBUFS) => Accepted::Exhausted,
             // EAGAIN: no other client waits. Any other error is that of one client, which is gone.
             Err(_) => Accepted::Nobody,
         }
+    }
+
+    /// Closes the connection of one client of a listener, because there is no file descriptor to serve it with.
+    pub(super) fn turn_away(&self, index: usize) -> Accepted {
+        let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
+        // Locked until it is there again: meanwhile no other server can find it missing.
+        let mut spare = spare();
+        if spare.take().is_some() {
+            drop(accept_with(&listener.socket, SocketFlags::CLOEXEC));
+            // Another thread may have taken the descriptor meanwhile.
+            renew(&mut spare);
+        }
+        if spare.is_some() { Accepted::Nobody } else { Accepted::Exhausted }
     }
 
     /// Stops waiting for clients.
@@ -91,8 +111,7 @@ impl Acceptor {
     /// Waits for clients again, if it had stopped and a file descriptor is there. Returns whether clients are accepted.
     pub(super) fn resume(&mut self, name: &str, poller: &mut dyn Poller) -> bool {
         if self.paused {
-            self.take_spare();
-            self.paused = self.spare.is_none();
+            self.paused = spare().is_none();
             if !self.paused {
                 self.watch(Ready::READ, name, poller);
             }

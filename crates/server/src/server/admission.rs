@@ -1,7 +1,8 @@
 //! How clients come and go: accepting, refusing, making room, closing.
 
+use std::iter;
 use std::os::fd::AsFd as _;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::acceptor::Accepted;
 use super::clients::Client;
@@ -11,6 +12,7 @@ use crate::access::{Peer, Role, SocketKind};
 use crate::connection::Connection;
 use crate::pass::Pass;
 use crate::poller::{Poller, Ready};
+use crate::timer_fd::TimerFd;
 use crate::transport::Transport;
 use vuart_endpoint::Mode;
 use vuart_wire::ErrorCode;
@@ -18,14 +20,17 @@ use vuart_wire::ErrorCode;
 /// The most clients that are accepted before the connected ones are served.
 const ACCEPTED_AT_ONCE: usize = 16;
 
-/// How often a server without a file descriptor looks for one.
-const RETRY: Duration = Duration::from_millis(500);
-
 impl Server {
     /// Accepts clients of a listener.
     pub(super) fn accept(&mut self, index: usize, pass: &mut Pass, poller: &mut dyn Poller) {
         for _ in 0..ACCEPTED_AT_ONCE {
-            match self.acceptor.accept(index) {
+            // Without a timer, nothing would happen in time for the client.
+            let accepted = if self.timer.open(token::TIMER, poller) {
+                self.acceptor.accept(index)
+            } else {
+                self.acceptor.turn_away(index)
+            };
+            match accepted {
                 Accepted::Client { stream, kind, group_role } => {
                     // A client whose credentials can't be had is gone.
                     if let Ok(peer) = Peer::of(&stream, kind, group_role, self.options.programs) {
@@ -35,7 +40,7 @@ impl Server {
                 Accepted::Nobody => return,
                 Accepted::Exhausted => {
                     self.acceptor.pause(&self.context.name, poller);
-                    self.deadlines.set(Timer::Accept, Instant::now().checked_add(RETRY));
+                    self.deadlines.set(Timer::Accept, Instant::now().checked_add(TimerFd::RETRY));
                     return;
                 }
             }
@@ -45,7 +50,7 @@ impl Server {
     /// Accepts clients again, if that was not possible and is now.
     pub(super) fn resume(&mut self, poller: &mut dyn Poller) {
         let accepts = self.acceptor.resume(&self.context.name, poller);
-        let retry = if accepts { None } else { Instant::now().checked_add(RETRY) };
+        let retry = if accepts { None } else { Instant::now().checked_add(TimerFd::RETRY) };
         self.deadlines.set(Timer::Accept, retry);
     }
 
@@ -190,10 +195,10 @@ impl Server {
 
     /// Makes the event loop wait on the server's own file descriptors.
     pub(super) fn register(&self, poller: &mut dyn Poller) {
-        let own = [(token::DOORBELL, self.sleeper.as_fd()), (token::TIMER, self.timer.as_fd())];
+        let doorbell = (token::DOORBELL, self.sleeper.as_fd());
         let pty = self.pty.as_ref().map(|pty| (token::PTY, pty.watch()));
         let sockets = self.acceptor.sockets().map(|(token, socket)| (token, socket.as_fd()));
-        for (token, fd) in own.into_iter().chain(pty).chain(sockets) {
+        for (token, fd) in iter::once(doorbell).chain(pty).chain(sockets) {
             if let Err(error) = poller.add(fd, token, Ready::READ) {
                 log::error!("console {}: can't be served: {error}", self.context.name);
             }

@@ -1,13 +1,16 @@
 //! `docs/audit.md` has an example of every line there is, and each is what this code writes and reads.
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::*;
+use vuart_audit::{Audit, AuditEntry, AuditLine, AuditLineError, LostBecause};
 use vuart_endpoint::{
-    Cause, End, Epoch, EventKind, HangUpReason, Identity, Mode, Refused, SessionId, Who, Window,
+    Cause, ConsoleEvent, End, Epoch, EventKind, HangUpReason, Identity, Mode, Refused, SessionId, Timestamp,
+    Who, Window,
 };
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/audit.md"));
@@ -221,11 +224,12 @@ fn no_line_is_longer_than_the_longest() {
         ];
         for kind in longest {
             // A control character takes the most room as JSON.
-            let mut source = crate::source::Source::new(&"\u{1}".repeat(1000));
+            let audit = Audit::new(1 << 16).unwrap();
             let event = ConsoleEvent::new(u64::MAX, last, u64::MAX, kind);
-            let mut entries = Vec::new();
-            source.observe(&event, |entry| entries.push(entry));
-            for entry in entries {
+            audit.observer(&"\u{1}".repeat(1000))(&event);
+            let entries = support::parsed(&support::trail(&audit));
+            assert_eq!(entries.len(), 2);
+            for AuditLine { entry, .. } in entries {
                 let line = AuditLine { line: Some(u64::MAX), entry };
                 let text = line.to_string();
                 assert!(text.len() < AuditLine::MAX / 2, "{} bytes: {text}", text.len());

@@ -1,0 +1,88 @@
+//! Names: who has one, and which files go with it.
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+
+use vuart_server::{Claim, ClaimError, RuntimeDir, RuntimeDirError};
+
+fn dir() -> (tempfile::TempDir, RuntimeDir) {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = RuntimeDir::create(temp.path().join("vuart")).unwrap();
+    (temp, dir)
+}
+
+#[test]
+fn names_that_are_no_console_names_are_refused() {
+    let (_temp, dir) = dir();
+    for name in ["", ".", "..", ".hidden", "a/b", "-x", "é", "a b", "a\n", "vm0.ro", &"x".repeat(65)] {
+        assert!(
+            matches!(Claim::new(&dir, name), Err(ClaimError::Directory(RuntimeDirError::BadName { .. }))),
+            "{name:?}"
+        );
+    }
+    assert!(Claim::new(&dir, &"x".repeat(64)).is_ok() || dir.path().as_os_str().len() > 40);
+}
+
+#[test]
+fn one_server_has_a_name_and_its_files_are_removed_with_it() {
+    let (_temp, dir) = dir();
+    let claim = Claim::new(&dir, "vm0").unwrap();
+    let pid = std::process::id().to_string();
+    assert!(matches!(Claim::new(&dir, "vm0"), Err(ClaimError::Taken { pid: by, .. }) if by == pid));
+    let listener = UnixListener::bind(claim.control_socket()).unwrap();
+    assert_eq!(dir.names().unwrap(), ["vm0"]);
+    drop((claim, listener));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    assert!(Claim::new(&dir, "vm0").is_ok());
+}
+
+#[test]
+fn the_files_of_a_killed_server_are_removed() {
+    let (_temp, dir) = dir();
+    // A lock file without a lock, and sockets without a listener.
+    fs::write(dir.path().join("vm0.lock"), "1\n").unwrap();
+    drop(UnixListener::bind(dir.path().join("vm0.ctl")).unwrap());
+    drop(UnixListener::bind(dir.path().join("vm0.ro.sock")).unwrap());
+    std::os::unix::fs::symlink("/dev/pts/0", dir.path().join("vm0.pty")).unwrap();
+    let _claim = Claim::new(&dir, "vm0").unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "the lock");
+}
+
+#[test]
+fn a_lock_file_that_is_a_link_is_refused() {
+    let (temp, dir) = dir();
+    fs::write(temp.path().join("target"), "").unwrap();
+    std::os::unix::fs::symlink(temp.path().join("target"), dir.path().join("vm0.lock")).unwrap();
+    assert!(matches!(Claim::new(&dir, "vm0"), Err(ClaimError::Lock { .. })));
+}
+
+#[test]
+fn a_claim_without_its_lock_file_leaves_its_successor_alone() {
+    let (_temp, dir) = dir();
+    let first = Claim::new(&dir, "vm0").unwrap();
+    fs::remove_file(dir.path().join("vm0.lock")).unwrap();
+    let second = Claim::new(&dir, "vm0").unwrap();
+    let _listener = UnixListener::bind(second.control_socket()).unwrap();
+    drop(first);
+    assert!(second.control_socket().exists());
+    assert!(matches!(Claim::new(&dir, "vm0"), Err(ClaimError::Taken { .. })));
+}
+
+#[test]
+fn files_that_are_not_the_consoles_are_left_alone() {
+    let (_temp, dir) = dir();
+    for file in ["vm0.sock", "vm0.pty"] {
+        fs::write(dir.path().join(file), "precious").unwrap();
+    }
+    drop(Claim::new(&dir, "vm0").unwrap());
+    for file in ["vm0.sock", "vm0.pty"] {
+        assert!(dir.path().join(file).exists());
+    }
+}
+
+#[test]
+fn a_path_that_is_too_long_for_a_socket_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = RuntimeDir::create(temp.path().join("x".repeat(110))).unwrap();
+    assert!(matches!(Claim::new(&dir, "vm0"), Err(ClaimError::Directory(RuntimeDirError::TooLong { .. }))));
+}

@@ -1,0 +1,41 @@
+//! The runtime directory: who may use it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+use vuart_wire::{RuntimeDir, RuntimeDirError};
+
+fn dir() -> (tempfile::TempDir, RuntimeDir) {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = RuntimeDir::create(temp.path().join("vuart")).unwrap();
+    (temp, dir)
+}
+
+#[test]
+fn a_directory_is_created_private_and_refused_if_others_may_use_it() {
+    let (_temp, dir) = dir();
+    assert_eq!(fs::metadata(dir.path()).unwrap().mode() & 0o777, 0o700);
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    assert!(matches!(RuntimeDir::open(dir.path()), Err(RuntimeDirError::NotPrivate { mode: 0o755, .. })));
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o770)).unwrap();
+    assert!(matches!(RuntimeDir::open(dir.path()), Err(RuntimeDirError::NotPrivate { mode: 0o770, .. })));
+}
+
+#[test]
+fn a_shared_directory_can_be_read_by_its_group_and_not_written() {
+    let (_temp, dir) = dir();
+    let gid = rustix::process::getegid().as_raw();
+    RuntimeDir::create_shared(dir.path(), gid).unwrap();
+    let metadata = fs::metadata(dir.path()).unwrap();
+    assert_eq!((metadata.mode() & 0o7777, metadata.gid()), (0o750, gid));
+    // Its own user, and a server that comes back, accept it.
+    assert!(RuntimeDir::create(dir.path()).is_ok());
+}
+
+#[test]
+fn a_link_is_not_followed() {
+    let (temp, dir) = dir();
+    let link = temp.path().join("link");
+    std::os::unix::fs::symlink(dir.path(), &link).unwrap();
+    assert!(matches!(RuntimeDir::create(link), Err(RuntimeDirError::NotADirectory { .. })));
+}
