@@ -39,8 +39,7 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
         attached => attached?,
     };
     // Signals are caught only now: until here nothing needs to be restored, and a signal ends a wait for a hanging server.
-    let mut signals =
-        Signals::catch().map_err(|source| Error::Host { operation: "catch signals", source })?;
+    let mut signals = Signals::catch()?;
     let mut session = Session::begin(client, &attached, &mut signals, options)?;
     session.note(&greeting(&attached, &console, session.is_interactive()));
     let argument = quoted(&target.argument().to_string_lossy());
@@ -52,24 +51,19 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
         ));
     }
     let destination = args.reconnect.then(|| Destination { target: target.clone(), label });
-    let outcome = match carry(&mut session, destination.as_ref()) {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            let signal = session.close(&[], None)?;
-            return signal.map_or(Err(error), |signal| Ok(Exit::Signal(signal)));
+    let mut signal = None;
+    let (notes, exit) = match carry(&mut session, destination.as_ref()) {
+        Err(error) => (vec![], Err(error)),
+        Ok(Outcome::Signal(caught)) => {
+            signal = Some(caught);
+            (vec![], Ok(Exit::Done))
         }
-    };
-    let (notes, exit) = match outcome {
-        Outcome::Detached { unanswered: false } => (vec!["detached".to_owned()], Ok(Exit::Done)),
-        Outcome::Detached { unanswered: true } => {
+        Ok(Outcome::Detached { unanswered: false }) => (vec!["detached".to_owned()], Ok(Exit::Done)),
+        Ok(Outcome::Detached { unanswered: true }) => {
             (vec!["detached; the guest has not taken all that was typed".to_owned()], Ok(Exit::Done))
         }
-        Outcome::OutputClosed => (vec![], Ok(Exit::Done)),
-        Outcome::Signal(signal) => {
-            session.close(&[], Some(signal))?;
-            return Ok(Exit::Signal(signal));
-        }
-        Outcome::Ended(end) => match end.cause {
+        Ok(Outcome::OutputClosed) => (vec![], Ok(Exit::Done)),
+        Ok(Outcome::Ended(end)) => match end.cause {
             Cause::Evicted { by } => (
                 vec![
                     format!("{by} took the console over at {}", end.at),
@@ -82,8 +76,7 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
             _ => (vec![end.to_string()], Ok(Exit::of_cause(&end.cause))),
         },
     };
-    let signal = session.close(&notes, None)?;
-    signal.map_or(exit, |signal| Ok(Exit::Signal(signal)))
+    session.close(&notes, signal)?.map_or(exit, |signal| Ok(Exit::Signal(signal)))
 }
 
 /// Carries bytes until the session ends. With a destination, the session survives a lost connection.

@@ -143,8 +143,8 @@ impl Delivery {
             }
             let mut events = PollFlags::IN;
             events.set(PollFlags::OUT, self.client.queued() > 0);
-            let [ready] = wait([Some((self.client.as_fd(), events))], Some(left))
-                .map_err(|source| Error::Host { operation: "wait for the console", source })?;
+            let server = [Some((self.client.as_fd(), events))];
+            let [ready] = wait("wait for the console", server, Some(left))?;
             if ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
                 self.client.fill()?;
             }

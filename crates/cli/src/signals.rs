@@ -3,7 +3,6 @@
 use std::ffi::c_int;
 use std::fmt;
 use std::fs;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
@@ -11,6 +10,8 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 use signal_hook::low_level::signal_name;
+
+use crate::error::Error;
 
 /// A signal that asks the process to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +56,12 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Starts to catch the signals. They do not end the process by themselves any more.
-    pub(crate) fn catch() -> io::Result<Self> {
-        let (read, write) = UnixStream::pair()?;
-        let mut signals = leaving();
-        signals.extend([SIGCONT, SIGWINCH]);
-        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, signals)?;
-        Ok(Self { delivery })
+    pub(crate) fn catch() -> Result<Self, Error> {
+        let signals = [leaving(), vec![SIGCONT, SIGWINCH]].concat();
+        let delivery = UnixStream::pair()
+            .and_then(|(read, write)| SignalDelivery::with_pipe(read, write, SignalOnly, signals));
+        let failed = |source| Error::Host { operation: "catch signals", source };
+        Ok(Self { delivery: delivery.map_err(failed)? })
     }
 
     /// What has arrived since the last call. The first signal that asks to leave counts.
@@ -69,17 +70,13 @@ impl Signals {
         for signal in self.delivery.pending() {
             pending = match (signal, pending) {
                 (_, Pending::Leave(_)) => pending,
-                (SIGCONT, _) | (_, Pending::Continued) if !asks_to_leave(signal) => Pending::Continued,
+                (SIGCONT, _) | (SIGWINCH, Pending::Continued) => Pending::Continued,
                 (SIGWINCH, _) => Pending::Resized,
                 (signal, _) => leave(signal),
             };
         }
         pending
     }
-}
-
-fn asks_to_leave(signal: c_int) -> bool {
-    !matches!(signal, SIGCONT | SIGWINCH)
 }
 
 /// The signals that ask the process to leave: INT, QUIT, TERM, and HUP unless it is ignored.

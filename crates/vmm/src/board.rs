@@ -89,23 +89,39 @@ pub(crate) fn com1_register(port: u16) -> Option<PioAddressOffset> {
 mod tests {
     use std::sync::Mutex;
 
-    use vm_device::{DevicePio, MutDevicePio};
+    use vm_device::DevicePio;
 
     use super::*;
-    use crate::Com1;
-    use crate::{Plain, UartTest};
+    use crate::{Com1, Plain, UartTest};
 
-    /// A device that keeps what is written. A read returns the register's offset.
+    /// A device that keeps what is written, and strings as they arrive. A read returns the register's offset, and bit 7 if it
+    /// reads a string.
     #[derive(Default)]
-    struct Recorder(Vec<(PioAddressOffset, Vec<u8>)>);
+    struct Recorder(Mutex<Vec<(PioAddressOffset, Vec<u8>)>>);
 
-    impl MutDevicePio for Recorder {
-        fn pio_read(&mut self, _base: PioAddress, offset: PioAddressOffset, data: &mut [u8]) {
+    impl Recorder {
+        fn written(&self) -> Vec<(PioAddressOffset, Vec<u8>)> {
+            std::mem::take(&mut self.0.lock().unwrap())
+        }
+    }
+
+    impl DevicePio for Recorder {
+        fn pio_read(&self, _base: PioAddress, offset: PioAddressOffset, data: &mut [u8]) {
             data.fill(offset.to_le_bytes()[0]);
         }
 
-        fn pio_write(&mut self, _base: PioAddress, offset: PioAddressOffset, data: &[u8]) {
-            self.0.push((offset, data.to_vec()));
+        fn pio_write(&self, _base: PioAddress, offset: PioAddressOffset, data: &[u8]) {
+            self.0.lock().unwrap().push((offset, data.to_vec()));
+        }
+    }
+
+    impl Com1 for Recorder {
+        fn read_string(&self, offset: PioAddressOffset, bytes: &mut [u8]) {
+            bytes.fill(offset.to_le_bytes()[0] | 0x80);
+        }
+
+        fn write_string(&self, offset: PioAddressOffset, bytes: &[u8]) {
+            self.pio_write(PioAddress(COM1), offset, bytes);
         }
     }
 
@@ -117,7 +133,7 @@ mod tests {
 
     #[test]
     fn com1_has_eight_ports_and_other_ports_are_open() {
-        let com1 = Arc::new(Mutex::new(Recorder::default()));
+        let com1 = Arc::new(Recorder::default());
         let board = Board::new(Arc::new(Plain(com1.clone()))).unwrap();
         assert_eq!([0x3f7, 0x3f8, 0x3ff, 0x400].map(|port| read(&board, port)), [0xff, 0, 7, 0xff]);
 
@@ -126,69 +142,42 @@ mod tests {
         board.write(0x3fe, &[3, 4]);
         // An access that is partly outside of the device does not reach it.
         board.write(0x3ff, &[5, 6]);
-        assert_eq!(com1.lock().unwrap().0, [(1, vec![2]), (6, vec![3, 4])]);
+        assert_eq!(com1.written(), [(1, vec![2]), (6, vec![3, 4])]);
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn a_string_is_several_accesses_to_one_port() {
-        let com1 = Arc::new(Mutex::new(Recorder::default()));
+        let com1 = Arc::new(Recorder::default());
         let board = Board::new(Arc::new(Plain(com1.clone()))).unwrap();
         board.write_string(0x3f8, 1, b"abc");
         board.write_string(0x3fa, 2, b"defg");
-        assert_eq!(
-            com1.lock().unwrap().0,
-            [
-                (0, b"a".to_vec()),
-                (0, b"b".to_vec()),
-                (0, b"c".to_vec()),
-                (2, b"de".to_vec()),
-                (2, b"fg".to_vec())
-            ]
-        );
+        let written = [(0, &b"a"[..]), (0, b"b"), (0, b"c"), (2, b"de"), (2, b"fg")];
+        assert_eq!(com1.written(), written.map(|(register, bytes)| (register, bytes.to_vec())));
         let mut data = [0; 3];
         board.read_string(0x3fd, 1, &mut data);
         assert_eq!(data, [5; 3]);
-    }
-
-    /// A device that keeps strings as they arrive.
-    #[derive(Default)]
-    struct Strings(Mutex<Vec<(PioAddressOffset, Vec<u8>)>>);
-
-    impl DevicePio for Strings {
-        fn pio_read(&self, _base: PioAddress, _offset: PioAddressOffset, _data: &mut [u8]) {}
-
-        fn pio_write(&self, _base: PioAddress, _offset: PioAddressOffset, _data: &[u8]) {}
-    }
-
-    impl Com1 for Strings {
-        fn read_string(&self, offset: PioAddressOffset, bytes: &mut [u8]) {
-            bytes.fill(offset.to_le_bytes()[0]);
-        }
-
-        fn write_string(&self, offset: PioAddressOffset, bytes: &[u8]) {
-            self.0.lock().unwrap().push((offset, bytes.to_vec()));
-        }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn a_string_of_bytes_reaches_com1_in_one_piece() {
-        let com1 = Arc::new(Strings::default());
+        let com1 = Arc::new(Recorder::default());
         let board = Board::new(com1.clone()).unwrap();
         board.write_string(0x3f8, 1, b"abc");
         board.write_string(0x3f8, 2, b"wide");
         board.write_string(0x3f7, 1, b"beside it");
         board.write_string(0x3ff, 1, b"the last register");
-        assert_eq!(*com1.0.lock().unwrap(), [(0, b"abc".to_vec()), (7, b"the last register".to_vec())]);
+        let written = [(0, &b"abc"[..]), (0, b"wi"), (0, b"de"), (7, b"the last register")];
+        assert_eq!(com1.written(), written.map(|(register, bytes)| (register, bytes.to_vec())));
         let mut data = [0; 3];
         board.read_string(0x3fd, 1, &mut data);
-        assert_eq!(data, [5; 3]);
+        assert_eq!(data, [0x85; 3]);
     }
 
     #[test]
     fn the_reset_command_ends_the_machine() {
-        let board = Board::new(Arc::new(Plain(Mutex::new(Recorder::default())))).unwrap();
+        let board = Board::new(Arc::new(Plain(Recorder::default()))).unwrap();
         board.write(i8042::PORT, &[0xd1]);
         assert!(board.outcome().is_none());
         board.write(i8042::PORT, &[i8042::RESET]);
@@ -197,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_reset_after_a_failed_test_is_an_error() {
-        let board = Board::new(Arc::new(Plain(Mutex::new(Recorder::default())))).unwrap();
+        let board = Board::new(Arc::new(Plain(Recorder::default()))).unwrap();
         board.write(post::PORT, &[post::code(UartTest::Depth)]);
         assert!(board.outcome().is_none());
         board.write(i8042::PORT, &[i8042::RESET]);

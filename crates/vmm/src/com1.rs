@@ -1,6 +1,5 @@
 //! The device at COM1: what the machine requires of it, and how a `vuart` port provides it.
 
-use std::fmt;
 use std::slice::{from_mut, from_ref};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -91,6 +90,7 @@ impl<T: Trigger + Send + Sync + 'static> Com1 for SharedPort<T> {
 ///
 /// let com1: Device = Arc::new(Plain(Mutex::new(Scratch(0))));
 /// ```
+#[derive(Debug)]
 pub struct Plain<D>(pub D);
 
 impl<D: DevicePio> DevicePio for Plain<D> {
@@ -104,9 +104,3 @@ impl<D: DevicePio> DevicePio for Plain<D> {
 }
 
 impl<D: DevicePio + Send + Sync> Com1 for Plain<D> {}
-
-impl<D> fmt::Debug for Plain<D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plain").finish_non_exhaustive()
-    }
-}

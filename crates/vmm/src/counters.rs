@@ -16,35 +16,15 @@ pub struct Counters {
     pub registrations: u64,
 }
 
-/// The counters while the machine runs. Only the guest's thread counts.
+/// The counters while the machine runs. Only the guest's thread counts, and only with KVM.
+///
+/// Each access is relaxed: no other memory access depends on a counter.
 #[derive(Debug, Default)]
 pub(crate) struct Counting {
-    exits: AtomicU64,
-    kicks: AtomicU64,
-    coalesced: AtomicU64,
-    registrations: AtomicU64,
-}
-
-// Only a machine with KVM counts.
-#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
-impl Counting {
-    // Relaxed, here and below: no other memory access depends on a counter.
-    pub(crate) fn exit(&self) {
-        self.exits.fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn kick(&self) {
-        self.kicks.fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn coalesced(&self, bytes: usize) {
-        // usize is not wider than u64.
-        self.coalesced.fetch_add(bytes as u64, Relaxed);
-    }
-
-    pub(crate) fn registration(&self) {
-        self.registrations.fetch_add(1, Relaxed);
-    }
+    pub(crate) exits: AtomicU64,
+    pub(crate) kicks: AtomicU64,
+    pub(crate) coalesced: AtomicU64,
+    pub(crate) registrations: AtomicU64,
 }
 
 impl Counting {

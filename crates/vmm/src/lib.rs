@@ -38,7 +38,6 @@ mod com1;
 mod counters;
 mod engine;
 mod error;
-mod exit;
 #[cfg(target_arch = "x86_64")]
 mod guest;
 mod i8042;
@@ -57,8 +56,7 @@ pub use com1::{Com1, Device, Plain};
 pub use counters::Counters;
 pub use engine::{Choice, Engine, choose};
 pub use error::{Error, UartTest};
-pub use exit::Exit;
-pub use machine::{Machine, MachineOptions};
+pub use machine::{Exit, Machine, MachineOptions};
 pub use printed::{PRINTED_LINE, printed_bytes, printed_line};
 pub use program::{Burst, Program};
 pub use ring::{RingError, open_ring};

@@ -1,6 +1,5 @@
 //! A machine that runs its guest on a thread of its own.
 
-use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -9,7 +8,7 @@ use vmm_sys_util::eventfd::EventFd;
 use crate::board::Board;
 use crate::counters::{Counters, Counting};
 use crate::stop::{self, Stop};
-use crate::{Device, Engine, Error, Exit, Program, software};
+use crate::{Device, Engine, Error, Program, software};
 
 /// The options of a machine.
 #[derive(Debug, Clone)]
@@ -39,12 +38,22 @@ impl MachineOptions {
     }
 }
 
+/// How the guest ended, if nothing went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The guest halted the machine.
+    Halted,
+    /// [`Machine::stop`] was called.
+    Stopped,
+}
+
 /// A machine that runs its guest, on a thread of its own.
 ///
 /// Dropping it stops the guest and waits for the thread. Use [`join`](Self::join) to learn how the guest has ended.
 ///
 /// With KVM the machine uses the signal `SIGRTMIN`. The handler is installed for the whole process when the first machine
 /// starts. While KVM collects output, a timer sends this signal too.
+#[derive(Debug)]
 pub struct Machine {
     engine: Engine,
     stop: Arc<Stop>,
@@ -142,15 +151,6 @@ impl Drop for Machine {
             // The result is dropped: `join` is the call that returns it.
             let _ = thread.join();
         }
-    }
-}
-
-impl fmt::Debug for Machine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Machine")
-            .field("engine", &self.engine)
-            .field("stop", &self.stop)
-            .finish_non_exhaustive()
     }
 }
 

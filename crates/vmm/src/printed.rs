@@ -41,19 +41,3 @@ pub fn printed_line(number: u16) -> [u8; PRINTED_LINE] {
 pub fn printed_bytes(bytes: u32) -> Vec<u8> {
     (0..bytes).map(|number| b'!' + (number % u32::from(PATTERN)).to_le_bytes()[0]).collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pattern_repeats() {
-        assert_eq!(
-            &printed_line(93)[..],
-            b"line 00093: ~!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\r\n"
-        );
-        assert_eq!(&printed_line(94)[..16], b"line 00094: !\"#$");
-        assert_eq!(&printed_line(u16::MAX)[..12], b"line 65535: ");
-        assert!(printed_line(7)[..72].iter().all(|character| (b' '..=b'~').contains(character)));
-    }
-}

@@ -9,21 +9,13 @@ use vuart::server::{ClaimError, ServeError};
 use vuart_vmm::{BootError, RingError};
 
 use crate::exit::Exit;
+use crate::signals::Signal;
 
 /// The reason why the demo failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DemoError {
-    #[error(transparent)]
-    Claim(ClaimError),
-
-    #[error("{0}; make room there, or set VUART_RUNTIME_DIR to another directory that you can write")]
-    Lock(#[source] ClaimError),
-
-    #[error("{0}; make room there, or set VUART_RUNTIME_DIR to another directory that you can write")]
-    Bind(#[source] ServeError),
-
-    #[error(transparent)]
-    Serve(ServeError),
+    #[error("{0}{more}", more = advice(matches!(.0, ClaimError::Lock { .. })))]
+    Claim(#[from] ClaimError),
 
     #[error("can't make a private directory for the tour: {0}; set TMPDIR to a directory that you can write")]
     TemporaryDirectory(#[source] io::Error),
@@ -37,8 +29,8 @@ pub(crate) enum DemoError {
     #[error(transparent)]
     Machine(vuart_vmm::Error),
 
-    #[error(transparent)]
-    Boot(BootError),
+    #[error("{0}{more}", more = advice(matches!(.0, BootError::Serve(ServeError::Bind { .. }))))]
+    Boot(#[from] BootError),
 
     #[error(transparent)]
     Ring(#[from] RingError),
@@ -49,48 +41,35 @@ pub(crate) enum DemoError {
     #[error(transparent)]
     Audit(Arc<AuditError>),
 
+    /// A check of the tour has failed.
     #[error("a check of the demo has failed; this is a bug, please report it with what is printed above")]
-    CheckFailed,
+    Check { expected: String, got: String },
+
+    /// A signal ends the tour.
+    #[error("{0}")]
+    Interrupted(Signal),
 }
 
-impl From<ServeError> for DemoError {
-    fn from(error: ServeError) -> Self {
-        match error {
-            ServeError::Bind { .. } => Self::Bind(error),
-            error => Self::Serve(error),
-        }
-    }
-}
-
-impl From<BootError> for DemoError {
-    fn from(error: BootError) -> Self {
-        match error {
-            BootError::Serve(error) => error.into(),
-            BootError::Machine(error) => Self::Machine(error),
-            error => Self::Boot(error),
-        }
-    }
-}
-
-impl From<ClaimError> for DemoError {
-    fn from(error: ClaimError) -> Self {
-        match error {
-            ClaimError::Lock { .. } => Self::Lock(error),
-            error => Self::Claim(error),
-        }
+/// What to do if no file can be made in the runtime directory.
+fn advice(no_file: bool) -> &'static str {
+    if no_file {
+        "; make room there, or set VUART_RUNTIME_DIR to another directory that you can write"
+    } else {
+        ""
     }
 }
 
 impl DemoError {
+    /// A check of the tour has failed.
+    pub(super) fn check(expected: impl Into<String>, got: impl Into<String>) -> Self {
+        Self::Check { expected: expected.into(), got: got.into() }
+    }
+
     /// The exit status that tells scripts what went wrong.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Ring(error) => match error {
-                RingError::Ring { source, .. } => Exit::of_ring_file(source),
-                RingError::Open { source, .. } => Exit::of_open(source),
-                RingError::NotPrivate { .. } => Exit::NotPermitted,
-                _ => Exit::Failure,
-            },
+            Self::Ring(RingError::Ring { source, .. }) => Exit::of_ring_file(source),
+            Self::Ring(RingError::Open { source, .. }) => Exit::of_open(source),
             Self::Audit(error) => match &**error {
                 AuditError::InUse { .. } => Exit::InUse,
                 AuditError::NotOurs { .. } => Exit::NotPermitted,
@@ -99,10 +78,12 @@ impl DemoError {
             },
             Self::Claim(ClaimError::Directory(error)) => Exit::of_runtime_dir(error),
             Self::NoFreeName { .. } | Self::Claim(ClaimError::Taken { .. }) => Exit::InUse,
-            Self::Lock(_)
-            | Self::Bind(_)
+            Self::Ring(RingError::NotPrivate { .. })
+            | Self::Claim(ClaimError::Lock { .. })
+            | Self::Boot(BootError::Serve(ServeError::Bind { .. }))
             | Self::TemporaryDirectory(_)
             | Self::Kvm(vuart_vmm::Error::KvmPermission) => Exit::NotPermitted,
+            Self::Interrupted(signal) => Exit::Signal(*signal),
             _ => Exit::Failure,
         }
     }

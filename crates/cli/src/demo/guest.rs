@@ -1,16 +1,36 @@
-//! The demo's guest: how it is booted with its recorders, and how it is stopped.
+//! The demo's guest: its name and its ring, how it is booted with its recorders, and how it is stopped.
 
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::iter::once;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use vuart::server::Claim;
-use vuart_vmm::{Device, Exit, ServedMachine};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use vuart::audit::{Audit, AuditFile, AuditLog};
+use vuart::scrollback::RingOptions;
+use vuart::server::{Claim, ClaimError};
+use vuart::trace::Saving;
+use vuart::wire::RuntimeDir;
+use vuart_vmm::{BootError, Choice, Device, ServedMachine, open_ring};
 
 use super::error::DemoError;
-use super::options::Options;
-use super::trace_file::TraceFile;
-use super::trail::Trail;
+use crate::args::DemoArgs;
+use crate::invocation::{command, quoted};
+
+/// The console's default name.
+const NAME: &str = "demo";
+
+/// How many names are tried when the user has given none.
+const NAMES: usize = 1000;
+
+/// How much of the audit trail is kept in memory, in bytes.
+const AUDIT_RING: usize = 1 << 18;
+
+/// The size of the ring between the guest and the trace's file, in bytes: some two million accesses.
+const TRACE_RING: usize = 1 << 24;
 
 /// How long clients may take to read the guest's last output.
 const LAST_OUTPUT: Duration = Duration::from_secs(2);
@@ -18,17 +38,25 @@ const LAST_OUTPUT: Duration = Duration::from_secs(2);
 /// How long each recorder's file may take to take what is left at the end.
 const FLUSH: Duration = Duration::from_secs(10);
 
-/// The recorders of the demo.
+/// A demo: what the user has requested, and the recorders of what happens.
 #[derive(Debug)]
-pub(super) struct Recorders {
-    trace: TraceFile,
-    pub(super) trail: Trail,
+pub(super) struct Demo<'a> {
+    args: &'a DemoArgs,
+    /// The engine that runs the guest.
+    pub(super) choice: Choice,
+    /// The audit trail in memory: who did what at the console.
+    pub(super) audit: Audit,
+    /// The thread that writes the audit trail into the file of `--audit`.
+    log: Option<AuditLog>,
+    /// The thread that writes what the guest does to its UART into the file of `--trace`.
+    trace: Option<Saving>,
 }
 
-impl Recorders {
-    /// Recorders for these files, as far as they are requested. The audit trail in memory always exists.
-    pub(super) fn new(trace: Option<&Path>, audit: Option<&Path>) -> Result<Self, DemoError> {
-        Ok(Self { trace: TraceFile::new(trace), trail: Trail::new(audit)? })
+impl<'a> Demo<'a> {
+    /// A demo that has not booted its guest.
+    pub(super) fn new(args: &'a DemoArgs, choice: Choice) -> Result<Self, DemoError> {
+        let audit = Audit::new(AUDIT_RING).map_err(|error| BootError::Ring(error.into()))?;
+        Ok(Self { args, choice, audit, log: None, trace: None })
     }
 
     /// Boots the guest and serves its console. The function `between` may put something between the bus and the port.
@@ -37,35 +65,101 @@ impl Recorders {
     /// therefore overwrites no file.
     pub(super) fn boot(
         &mut self,
-        options: &Options<'_>,
-        claim: Claim,
+        dir: &RuntimeDir,
         between: impl FnOnce(Device) -> Device,
     ) -> Result<ServedMachine, DemoError> {
-        let output = options.output()?;
-        let observer = self.trail.open(claim.name())?;
-        let trace = self.trace.create()?;
+        let claim = self.claim(dir)?;
+        let output = match &self.args.ring {
+            Some(path) => open_ring(path)?,
+            None => RingOptions::default().create().map_err(BootError::Ring)?.0,
+        };
+        if let Some(path) = &self.args.audit {
+            let log = self.audit.save(AuditFile::new(path));
+            self.log = Some(log.map_err(|error| DemoError::Audit(error.into()))?);
+        }
+        let observer = self.audit.observer(claim.name());
+        let args = self.args;
+        let failed = |source| DemoError::Trace { path: args.trace.clone().unwrap_or_default(), source };
+        let trace = args.trace.as_deref().map(create).transpose().map_err(failed)?;
         let mut recording = None;
-        let guest = ServedMachine::boot_with(options.choice.engine, claim, output, |mut port| {
+        let guest = ServedMachine::boot_with(self.choice.engine, claim, output, |mut port| {
             port.console().observe(observer);
-            recording = trace.is_some().then(|| port.record(TraceFile::RING));
+            recording = trace.is_some().then(|| port.record(TRACE_RING));
             between(Arc::new(Mutex::new(port)))
         })?;
         if let (Some(file), Some(recording)) = (trace, recording) {
-            self.trace.save(file, recording)?;
+            let recording = recording.map_err(|error| failed(io::Error::other(error)))?;
+            self.trace = Some(recording.save(BufWriter::new(file)).map_err(failed)?);
         }
         Ok(guest)
+    }
+
+    /// Claims the name that the user has given, or else the first free default name.
+    fn claim(&self, dir: &RuntimeDir) -> Result<Claim, DemoError> {
+        if let Some(name) = &self.args.name {
+            return Ok(Claim::new(dir, name)?);
+        }
+        let numbered = (2..=NAMES).map(|number| format!("{NAME}-{number}"));
+        for name in once(NAME.to_owned()).chain(numbered) {
+            match Claim::new(dir, &name) {
+                Err(ClaimError::Taken { .. }) => {}
+                claim => return Ok(claim?),
+            }
+        }
+        Err(DemoError::NoFreeName { first: NAME.to_owned(), last: format!("{NAME}-{NAMES}") })
+    }
+
+    /// The text that tells users how to reach the console.
+    pub(super) fn directions(&self, guest: &ServedMachine) -> String {
+        let ring = self.args.ring.as_ref().map_or(String::new(), |path| {
+            let path = path.to_string_lossy();
+            // `vuart log` takes an argument without a slash for a console's name.
+            let argument = if path.contains('/') { path.into_owned() } else { format!("./{path}") };
+            let boot = guest.console().scrollback().boot();
+            let from = if boot == 0 { "new".to_owned() } else { format!("goes on at offset {boot}") };
+            format!("ring     {} log {}: {from}\n", command(), quoted(&argument))
+        });
+        format!(
+            "guest    {}: {}\n\
+             console  {}\n\
+             attach   {} attach {}\n\
+             {ring}\
+             or       socat -,raw,echo=0,escape=0x1d UNIX:{}\n",
+            self.choice.engine,
+            self.choice.why,
+            guest.control_socket().display(),
+            command(),
+            guest.name(),
+            guest.raw_socket().display(),
+        )
     }
 
     /// Waits until everything is in the files, for a bounded time. The guest must have ended.
     pub(super) fn finish(self) -> Result<(), DemoError> {
         // Both are finished, also when one fails.
-        let audited = self.trail.finish(FLUSH);
-        let traced = self.trace.finish(FLUSH);
-        audited.and(traced)
+        let audited = self.log.map_or(Ok(()), |log| log.finish(FLUSH)).map_err(DemoError::Audit);
+        let traced = self.trace.map_or(Ok(()), |trace| trace.finish(FLUSH));
+        audited.and(
+            traced.map_err(|source| DemoError::Trace {
+                path: self.args.trace.clone().unwrap_or_default(),
+                source,
+            }),
+        )
     }
 }
 
+/// Creates the file of a trace.
+fn create(path: &Path) -> io::Result<File> {
+    // Signals are caught already, so opening must not block: a pipe without a reader is an error.
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file =
+        File::options().write(true).create(true).truncate(true).custom_flags(nonblocking).open(path)?;
+    // Writing may block: a slow reader delays only the thread that writes.
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
 /// Stops the guest if it still runs, lets clients read its last output, and removes the sockets.
-pub(super) fn finish(guest: ServedMachine) -> Result<Exit, DemoError> {
+pub(super) fn finish(guest: ServedMachine) -> Result<vuart_vmm::Exit, DemoError> {
     guest.finish(LAST_OUTPUT).map_err(DemoError::Machine)
 }

@@ -3,21 +3,19 @@
 use std::io::{Write as _, stderr, stdin};
 use std::os::fd::AsFd as _;
 
-use rustix::event::PollFlags;
 use rustix::io::Errno;
 use vuart::endpoint::{Cause, End, Mode, Refused};
 use vuart::scrollback::Position;
 use vuart::wire::{Client, ClientError, RuntimeDir};
 use vuart_vmm::ServedMachine;
 
-use super::guest::{Recorders, finish};
-use super::options::Options;
+use super::guest::{Demo, finish};
+use super::{Woken, wait_for};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::session::{self, Outcome, Session, Wording};
-use crate::signals::{Pending, Signal, Signals};
+use crate::signals::{Signal, Signals};
 use crate::user;
-use crate::wait::wait;
 
 /// The words for a session whose end stops the guest.
 const WORDING: Wording = Wording { detach: "detach, and stop the guest", stopped: "the guest is stopped" };
@@ -26,44 +24,33 @@ const WORDING: Wording = Wording { detach: "detach, and stop the guest", stopped
 const TAKE: &str = "take";
 
 /// Boots the guest and attaches the terminal, until the guest halts, the user detaches, or a signal arrives.
-pub(super) fn run(
-    options: &Options<'_>,
-    mut signals: Signals,
-    recorders: &mut Recorders,
-) -> Result<Exit, Error> {
+pub(super) fn run(demo: &mut Demo<'_>, mut signals: Signals) -> Result<Exit, Error> {
     let dir = RuntimeDir::create(RuntimeDir::default_path())?;
-    let guest = recorders.boot(options, options.claim(&dir)?, |port| port)?;
+    let guest = demo.boot(&dir, |port| port)?;
     // A failure of standard error can't be reported anywhere.
-    let _ = stderr().write_all(options.directions(&guest).as_bytes());
+    let _ = stderr().write_all(demo.directions(&guest).as_bytes());
     let (mut mode, mut replay) = (Mode::Exclusive, Position::Boot);
-    loop {
+    let (signal, note) = loop {
         let (visit, next) = attend(&guest, mode, replay, &mut signals)?;
         match visit {
-            Visit::Over => {
-                finish(guest)?;
-                return Ok(Exit::Done);
-            }
-            Visit::Signal(signal) => {
-                finish(guest)?;
-                return Ok(Exit::Signal(signal));
-            }
+            Visit::Over => break (None, None),
+            Visit::Signal(signal) => break (Some(signal), None),
             Visit::HeldByAnother => match stand_by(&guest, &mut signals)? {
-                StandBy::TakeBack => {
+                Woken::Typed => {
                     (mode, replay) = (Mode::TakeOver, next.map_or(Position::Boot, Position::Offset));
                 }
-                StandBy::Over => {
-                    finish(guest)?;
-                    let _ = writeln!(stderr(), "[vuart: the guest has ended]");
-                    return Ok(Exit::Done);
-                }
-                StandBy::Signal(signal) => {
-                    finish(guest)?;
-                    let _ = writeln!(stderr(), "[vuart: {signal}: the guest is stopped]");
-                    return Ok(Exit::Signal(signal));
+                Woken::Over => break (None, Some("the guest has ended".to_owned())),
+                Woken::Signal(signal) => {
+                    break (Some(signal), Some(format!("{signal}: the guest is stopped")));
                 }
             },
         }
+    };
+    finish(guest)?;
+    if let Some(note) = note {
+        let _ = writeln!(stderr(), "[vuart: {note}]");
     }
+    Ok(signal.map_or(Exit::Done, Exit::Signal))
 }
 
 /// How one session of the terminal has ended.
@@ -101,77 +88,48 @@ fn attend(
         "attached to {} as owner{from}; ~. detaches and stops the guest, ~? helps",
         guest.name()
     ));
-    let outcome = match session.run() {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            let signal = session.close(&[], None)?;
-            return signal.map_or(Err(error), |signal| Ok((Visit::Signal(signal), None)));
-        }
-    };
+    let outcome = session.run();
     let next = session.next_offset();
+    let mut signal = None;
     let (notes, visit) = match outcome {
-        Outcome::Detached { .. } | Outcome::OutputClosed => {
-            (vec!["detached; the guest is stopped".to_owned()], Visit::Over)
+        Err(error) => (vec![], Err(error)),
+        Ok(Outcome::Signal(caught)) => {
+            signal = Some(caught);
+            (vec![], Ok(Visit::Over))
         }
-        Outcome::Signal(signal) => {
-            session.close(&[], Some(signal))?;
-            return Ok((Visit::Signal(signal), None));
+        Ok(Outcome::Detached { .. } | Outcome::OutputClosed) => {
+            (vec!["detached; the guest is stopped".to_owned()], Ok(Visit::Over))
         }
-        Outcome::Ended(End { cause: Cause::Evicted { by }, at }) => {
-            (vec![format!("{by} took the console over at {at}"), stand_by_hint()], Visit::HeldByAnother)
+        Ok(Outcome::Ended(End { cause: Cause::Evicted { by }, at })) => {
+            (vec![format!("{by} took the console over at {at}"), stand_by_hint()], Ok(Visit::HeldByAnother))
         }
-        Outcome::Ended(_) => (vec!["the guest has ended".to_owned()], Visit::Over),
+        Ok(Outcome::Ended(_)) => (vec!["the guest has ended".to_owned()], Ok(Visit::Over)),
     };
-    let signal = session.close(&notes, None)?;
-    Ok((signal.map_or(visit, Visit::Signal), Some(next)))
+    let visit = session.close(&notes, signal)?.map_or(visit, |signal| Ok(Visit::Signal(signal)))?;
+    Ok((visit, Some(next)))
 }
 
 fn stand_by_hint() -> String {
     format!("the guest runs on until it halts; type {TAKE} to take it back, ^C to stop it")
 }
 
-/// What ends the time in which another client holds the console.
-enum StandBy {
-    /// The user wants the console back.
-    TakeBack,
-    /// The guest has ended.
-    Over,
-    /// A signal asks to leave.
-    Signal(Signal),
-}
-
-/// Keeps serving, with the terminal in its normal mode.
-fn stand_by(guest: &ServedMachine, signals: &mut Signals) -> Result<StandBy, Error> {
+/// Keeps serving, with the terminal in its normal mode, until the user [types](Woken::Typed) that they want the console back.
+fn stand_by(guest: &ServedMachine, signals: &mut Signals) -> Result<Woken, Error> {
     let stdin = stdin();
     let mut listens = true;
     loop {
-        let [signal, over, typed] = wait(
-            [
-                Some((signals.as_fd(), PollFlags::IN)),
-                Some((guest.as_fd(), PollFlags::IN)),
-                listens.then_some((stdin.as_fd(), PollFlags::IN)),
-            ],
-            None,
-        )
-        .map_err(|source| Error::Host { operation: "wait for the guest", source })?;
-        if !signal.is_empty()
-            && let Pending::Leave(signal) = signals.pending()
-        {
-            return Ok(StandBy::Signal(signal));
+        let woken = wait_for(guest, signals, listens.then_some(stdin.as_fd()))?;
+        if !matches!(woken, Woken::Typed) {
+            return Ok(woken);
         }
-        if !over.is_empty() {
-            return Ok(StandBy::Over);
-        }
-        if !typed.is_empty() {
-            // The terminal delivers whole text lines. A word is required, not just any key: keys that the user meant for
-            // the guest when the console was lost must not take it back.
-            let mut line = [0; 256];
-            match rustix::io::read(&stdin, &mut line) {
-                Ok(length) if line[..length].trim_ascii() == TAKE.as_bytes() => return Ok(StandBy::TakeBack),
-                Ok(1..) | Err(Errno::INTR | Errno::AGAIN) => {}
-                // ^D, or the terminal has hung up.
-                Ok(0) | Err(_) => listens = false,
-            }
+        // The terminal delivers whole text lines. A word is required, not just any key: keys that the user meant for
+        // the guest when the console was lost must not take it back.
+        let mut line = [0; 256];
+        match rustix::io::read(&stdin, &mut line) {
+            Ok(length) if line[..length].trim_ascii() == TAKE.as_bytes() => return Ok(woken),
+            Ok(1..) | Err(Errno::INTR | Errno::AGAIN) => {}
+            // ^D, or the terminal has hung up.
+            Ok(0) | Err(_) => listens = false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `vuart demo`: boots a guest and serves its console, in one of three ways.
 //!
 //! * On a terminal, [`interactive`] attaches the terminal to the console.
-//! * With `--no-attach`, [`no_attach`] serves the console for other clients.
+//! * With `--no-attach`, [`serve`] serves the console for other clients.
 //! * Otherwise [`tour`] shows, step by step, what a console can do, and checks each step.
 //!
 //! This module exists only with the feature `demo`.
@@ -9,45 +9,91 @@
 mod error;
 mod guest;
 mod interactive;
-mod no_attach;
-mod options;
 mod tour;
-mod trace_file;
-mod trail;
 
-use std::io::{IsTerminal as _, stdin, stdout};
+use std::io::{IsTerminal as _, Write as _, stderr, stdin, stdout};
+use std::os::fd::{AsFd as _, BorrowedFd};
 
-use vuart_vmm::choose;
+use rustix::event::PollFlags;
+use vuart::wire::RuntimeDir;
+use vuart_vmm::{ServedMachine, choose};
 
-use self::guest::Recorders;
-use self::options::Options;
+use self::guest::Demo;
 use crate::args::{DemoArgs, EngineArg};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::signals::Signals;
+use crate::print::print;
+use crate::signals::{Pending, Signal, Signals};
+use crate::wait::wait;
 
 pub(crate) use self::error::DemoError;
 
 /// Runs the demo in the way that fits the arguments and the standard streams.
 pub(crate) fn run(args: &DemoArgs) -> Result<Exit, Error> {
     // First, so that a signal can't leave files or sockets behind.
-    let signals = Signals::catch().map_err(|source| Error::Host { operation: "catch signals", source })?;
+    let signals = Signals::catch()?;
     let choice = choose(args.engine.requested()).map_err(|error| match args.engine {
         EngineArg::Kvm => DemoError::Kvm(error),
         EngineArg::Auto | EngineArg::Software => DemoError::Machine(error),
     })?;
-    let mut recorders = Recorders::new(args.trace.as_deref(), args.audit.as_deref())?;
-    let options = Options { name: args.name.as_deref(), choice, ring: args.ring.as_deref() };
+    let mut demo = Demo::new(args, choice)?;
     let exit = if args.no_attach {
-        no_attach::run(&options, signals, &mut recorders)
+        serve(&mut demo, signals)
     } else if stdin().is_terminal() && stdout().is_terminal() {
-        interactive::run(&options, signals, &mut recorders)
+        interactive::run(&mut demo, signals)
     } else {
-        tour::run(&options, signals, &mut recorders)
+        tour::run(&mut demo, signals)
     };
     // Also after a failure: the trace and the audit trail may show its reason.
-    let recorded = recorders.finish();
+    let recorded = demo.finish();
     let exit = exit?;
     recorded?;
     Ok(exit)
+}
+
+/// Boots the guest, prints how to attach, and serves the console until the guest halts or a signal arrives.
+fn serve(demo: &mut Demo<'_>, mut signals: Signals) -> Result<Exit, Error> {
+    let dir = RuntimeDir::create(RuntimeDir::default_path())?;
+    let guest = demo.boot(&dir, |port| port)?;
+    print(demo.directions(&guest))?;
+    let woken = wait_for(&guest, &mut signals, None)?;
+    let name = guest.name().to_owned();
+    guest::finish(guest)?;
+    let (why, exit) = match woken {
+        Woken::Signal(signal) => (format!("{signal}: the guest is stopped"), Exit::Signal(signal)),
+        Woken::Over | Woken::Typed => ("the guest has ended".to_owned(), Exit::Done),
+    };
+    // A failure of standard error can't be reported anywhere.
+    let _ = writeln!(stderr(), "[vuart: {name}: {why}]");
+    Ok(exit)
+}
+
+/// What [`wait_for`] has found.
+enum Woken {
+    /// A signal asks to leave.
+    Signal(Signal),
+    /// The guest has ended.
+    Over,
+    /// The input can be read.
+    Typed,
+}
+
+/// Waits for the guest's end, a signal that asks to leave, or input.
+fn wait_for(
+    guest: &ServedMachine,
+    signals: &mut Signals,
+    input: Option<BorrowedFd<'_>>,
+) -> Result<Woken, Error> {
+    loop {
+        let sources = [Some(signals.as_fd()), Some(guest.as_fd()), input];
+        let sources = sources.map(|source| source.map(|source| (source, PollFlags::IN)));
+        let [_, over, typed] = wait("wait for the guest", sources, None)?;
+        if let Pending::Leave(signal) = signals.pending() {
+            return Ok(Woken::Signal(signal));
+        } else if !over.is_empty() {
+            return Ok(Woken::Over);
+        } else if !typed.is_empty() {
+            return Ok(Woken::Typed);
+        }
+    }
 }

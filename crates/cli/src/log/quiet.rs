@@ -19,10 +19,10 @@ pub(super) fn wait_unless_unread(
 ) -> Result<Option<bool>, Error> {
     let stdout = stdout();
     let [ready, shown] = wait(
+        "wait for output",
         [source.map(|source| (source, PollFlags::IN)), Some((stdout.as_fd(), PollFlags::empty()))],
         Some(patience),
-    )
-    .map_err(|source| Error::Host { operation: "wait for output", source })?;
+    )?;
     let unread = shown.intersects(PollFlags::ERR | PollFlags::HUP);
     Ok((!unread).then_some(!ready.is_empty()))
 }

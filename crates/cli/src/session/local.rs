@@ -86,6 +86,7 @@ impl<'a> Local<'a> {
     ) -> Result<Woken, Error> {
         let (stdin, stdout) = (stdin(), stdout());
         let [signal, written, typed, shown, peer] = wait(
+            "wait for input",
             [
                 Some((self.signals.as_fd(), PollFlags::IN)),
                 Some((self.printer.as_fd(), PollFlags::IN)),
@@ -95,8 +96,7 @@ impl<'a> Local<'a> {
                 peer,
             ],
             patience,
-        )
-        .map_err(|source| Error::Host { operation: "wait for input", source })?;
+        )?;
 
         let mut woken = Woken { outcome: None, peer, typed: !typed.is_empty(), resized: false };
         if !signal.is_empty() {
@@ -207,14 +207,9 @@ impl<'a> Local<'a> {
             if left.is_some_and(|left| left.is_zero()) {
                 break;
             }
-            let [signal, _] = wait(
-                [Some((self.signals.as_fd(), PollFlags::IN)), Some((self.printer.as_fd(), PollFlags::IN))],
-                left,
-            )
-            .map_err(|source| Error::Host { operation: "wait for output to be written", source })?;
-            if !signal.is_empty()
-                && let Pending::Leave(signal) = self.signals.pending()
-            {
+            let sources = [self.signals.as_fd(), self.printer.as_fd()].map(|fd| Some((fd, PollFlags::IN)));
+            wait("wait for output to be written", sources, left)?;
+            if let Pending::Leave(signal) = self.signals.pending() {
                 return Ok(Some(signal));
             }
         }
@@ -224,7 +219,7 @@ impl<'a> Local<'a> {
 
 /// Whether standard input can be read now.
 pub(super) fn has_typed() -> Result<bool, Error> {
-    let [typed] = wait([Some((stdin().as_fd(), PollFlags::IN))], Some(Duration::ZERO))
-        .map_err(|source| Error::Host { operation: "wait for input", source })?;
+    let stdin = stdin();
+    let [typed] = wait("wait for input", [Some((stdin.as_fd(), PollFlags::IN))], Some(Duration::ZERO))?;
     Ok(!typed.is_empty())
 }

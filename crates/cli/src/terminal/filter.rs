@@ -127,6 +127,3 @@ fn pass_modes(begin: &[u8], parts: Parts<'_>, modes: &[u16], out: &mut Vec<u8>) 
         out.push(parts.last);
     }
 }
-
-#[cfg(test)]
-mod tests;

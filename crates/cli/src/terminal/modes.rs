@@ -230,6 +230,3 @@ fn write_modes(private: &str, modes: &[(u16, bool)], changed: u32, again: bool, 
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

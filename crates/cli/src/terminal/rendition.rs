@@ -3,7 +3,7 @@
 use super::sequence::{Parts, number};
 
 /// How many bytes of attribute sequences are kept.
-pub(super) const ATTRIBUTES_MAX: usize = 512;
+const ATTRIBUTES_MAX: usize = 512;
 
 /// What is saved and restored with the cursor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -92,12 +92,6 @@ impl Parser {
         self.ground();
     }
 
-    /// The number of bytes of an incomplete sequence.
-    #[cfg(test)]
-    pub(crate) fn held(&self) -> usize {
-        self.held.len()
-    }
-
     /// Parses these bytes, and calls `to` with each token that they complete.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], mut to: impl FnMut(Token<'_>)) {
         while let Some((byte, rest)) = bytes.split_first() {
@@ -265,4 +259,21 @@ pub(crate) fn number(parameter: &[u8]) -> Option<u16> {
         return Some(0);
     }
     std::str::from_utf8(parameter).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unclosed_sequence_takes_a_bounded_amount_of_memory() {
+        let mut parser = Parser::new();
+        for begin in [&b"\x1bP"[..], b"\x1b]52;c;", b"\x1b[", b"\x1b"] {
+            parser.feed(begin, |_| ());
+            for _ in 0..100 {
+                parser.feed(&[b'!'; 4096], |_| ());
+            }
+            assert!(parser.held.len() <= 256);
+        }
+    }
 }

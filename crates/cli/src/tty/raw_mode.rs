@@ -84,6 +84,3 @@ pub(crate) fn restore_on_panic() {
         report(panic);
     }));
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,13 +5,14 @@
 //! under the port's lock.
 
 use std::io;
+use std::sync::atomic::Ordering::Relaxed;
 
 use kvm_bindings::kvm_coalesced_mmio;
 use kvm_ioctls::{Cap, IoEventAddress};
 use vuart::coalescing::{Change, Coalescing};
 
-use super::processor::Processor;
 use super::ticks::Ticks;
+use super::vm::Processor;
 use crate::com1::COM1;
 
 /// The I/O port of THR.
@@ -59,7 +60,8 @@ impl Coalescer {
             count += 1;
         }
         if count > 0 {
-            processor.counting.coalesced(count);
+            // usize is not wider than u64.
+            processor.counting.coalesced.fetch_add(count as u64, Relaxed);
             processor.board.write_string(COM1, 1, &bytes[..count]);
         }
         count
@@ -90,7 +92,7 @@ impl Coalescer {
         };
         match (change, done) {
             (Change::Register, Ok(())) => {
-                processor.counting.registration();
+                processor.counting.registrations.fetch_add(1, Relaxed);
                 zone.ticks.start();
             }
             (Change::Unregister, Ok(())) => {

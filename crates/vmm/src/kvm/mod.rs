@@ -1,15 +1,14 @@
 //! The machine with KVM.
 //!
 //! * [`system`] opens `/dev/kvm` and checks that it has what the machine needs.
-//! * [`processor`] is the vCPU with the bus that its port accesses reach; [`boot`] loads the guest.
-//! * [`vm`] is the loop: run the guest, handle the exit.
+//! * [`boot`] loads the guest.
+//! * [`vm`] is the vCPU, and the loop: run the guest, handle the exit.
 //! * [`coalesced`] lets KVM collect output, so that not each byte is an exit; [`ticks`] is its timer.
 //! * [`kick`](mod@kick) gets a vCPU out of the guest.
 
 mod boot;
 mod coalesced;
 mod kick;
-mod processor;
 mod system;
 mod ticks;
 mod vm;

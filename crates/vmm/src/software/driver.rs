@@ -3,15 +3,22 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use vuart::uart::FIFO_SIZE;
+use vuart::uart::spec::{Ier, InterruptId, Lsr, offset};
+
 use super::interrupt::{Interrupts, Leave};
-use super::registers::{
-    FCR_RUN, FIFO, IER_EDSSI, IER_ELSI, IER_ERBFI, IER_ETBEI, IIR_CTI, IIR_ID, IIR_MS, IIR_NONE, IIR_RDA,
-    IIR_RLS, IIR_THRE, LCR_8N1, LCR_DLAB, LSR_DR, LSR_TEMT, MCR_RUN, Register, Uart,
-};
+use super::registers::{FCR_RUN, LCR_8N1, LCR_DLAB, MCR_RUN, Uart};
 
 const RX_SIZE: usize = 0x400;
 const TX_SIZE: usize = 0x800;
 const CTRL_C: u8 = 0x03;
+
+// The interrupts, as bits 3:0 of IIR have them. A 16550A has exactly these five.
+const LINE_STATUS: u8 = InterruptId::LineStatus as u8;
+const RECEIVED: u8 = InterruptId::ReceivedData as u8;
+const TIMEOUT: u8 = InterruptId::CharacterTimeout as u8;
+const THRE: u8 = InterruptId::Thre as u8;
+const MODEM_STATUS: u8 = InterruptId::ModemStatus as u8;
 
 /// The period of the program's timer: 20 ticks a second.
 const TICK: Duration = Duration::from_millis(50);
@@ -29,7 +36,7 @@ pub(super) struct Driver<'a> {
     /// Whether the receive interrupt is off because the ring is full.
     rx_held: bool,
     /// The value of IER.
-    ier: u8,
+    ier: Ier,
 }
 
 impl<'a> Driver<'a> {
@@ -37,15 +44,15 @@ impl<'a> Driver<'a> {
     pub(super) fn set_up(uart: Uart<'a>, interrupts: Interrupts<'a>) -> Self {
         // The UART is still in loopback, where no input from outside arrives. So clearing the FIFO discards characters of the
         // test, and not input.
-        uart.write(Register::IerDlm, 0);
-        uart.write(Register::Lcr, LCR_8N1 | LCR_DLAB);
-        uart.write(Register::RbrThrDll, 1);
-        uart.write(Register::IerDlm, 0);
-        uart.write(Register::Lcr, LCR_8N1);
-        uart.write(Register::IirFcr, FCR_RUN);
-        uart.read(Register::Lsr);
-        uart.write(Register::Mcr, MCR_RUN);
-        uart.read(Register::Msr);
+        uart.write(offset::IER, 0);
+        uart.write(offset::LCR, LCR_8N1 | LCR_DLAB);
+        uart.write(offset::DLL, 1);
+        uart.write(offset::DLM, 0);
+        uart.write(offset::LCR, LCR_8N1);
+        uart.write(offset::FCR, FCR_RUN);
+        uart.read(offset::LSR);
+        uart.write(offset::MCR, MCR_RUN);
+        uart.read(offset::MSR);
         let mut driver = Self {
             uart,
             interrupts,
@@ -53,9 +60,9 @@ impl<'a> Driver<'a> {
             tx: VecDeque::with_capacity(TX_SIZE),
             rx_breaks: 0,
             rx_held: false,
-            ier: 0,
+            ier: Ier::empty(),
         };
-        driver.set_ier(IER_ERBFI | IER_ELSI | IER_EDSSI);
+        driver.set_ier(Ier::ERBFI | Ier::ELSI | Ier::EDSSI);
         driver
     }
 
@@ -75,7 +82,7 @@ impl<'a> Driver<'a> {
         // interrupt for each character. Characters that the UART holds by then raise the interrupt again.
         if self.rx_held && self.rx.len() <= RX_SIZE / 2 {
             self.rx_held = false;
-            self.set_ier(self.ier | IER_ERBFI);
+            self.set_ier(self.ier | Ier::ERBFI);
         }
         Ok(character)
     }
@@ -112,7 +119,7 @@ impl<'a> Driver<'a> {
 
     /// Waits until the transmitter has sent everything. There is no interrupt for this, so it looks at each tick.
     pub(super) fn wait_sent(&mut self) -> Result<(), Leave> {
-        while self.uart.read(Register::Lsr) & LSR_TEMT == 0 {
+        while !self.uart.lsr().contains(Lsr::TEMT) {
             if self.interrupts.wait_tick(TICK)? {
                 self.handle_interrupt()?;
             }
@@ -124,32 +131,20 @@ impl<'a> Driver<'a> {
     ///
     /// Reading IIR may clear the transmitter's interrupt, so that interrupt must be off: call [`drain`](Self::drain) before.
     pub(super) fn registers(&self) -> [u8; 9] {
-        let mut values = [0; 9];
-        let in_order = [
-            Register::IerDlm,
-            Register::IirFcr,
-            Register::Lcr,
-            Register::Mcr,
-            Register::Lsr,
-            Register::Msr,
-            Register::Scr,
-        ];
-        for (value, register) in values.iter_mut().zip(in_order) {
-            *value = self.uart.read(register);
-        }
-        let lcr = values[2];
-        self.uart.write(Register::Lcr, lcr | LCR_DLAB);
-        values[7] = self.uart.read(Register::RbrThrDll);
-        values[8] = self.uart.read(Register::IerDlm);
-        self.uart.write(Register::Lcr, lcr);
-        values
+        let [ier, iir, lcr, mcr, lsr, msr, scr] =
+            [offset::IER, offset::IIR, offset::LCR, offset::MCR, offset::LSR, offset::MSR, offset::SCR]
+                .map(|register| self.uart.read(register));
+        self.uart.write(offset::LCR, lcr | LCR_DLAB);
+        let [dll, dlm] = [offset::DLL, offset::DLM].map(|register| self.uart.read(register));
+        self.uart.write(offset::LCR, lcr);
+        [ier, iir, lcr, mcr, lsr, msr, scr, dll, dlm]
     }
 
     /// Starts sending: turns the transmitter's interrupt on if it is off. If the transmitter is empty, this raises the
     /// interrupt.
     fn tx_start(&mut self) {
-        if !self.tx.is_empty() && self.ier & IER_ETBEI == 0 {
-            self.set_ier(self.ier | IER_ETBEI);
+        if !self.tx.is_empty() && !self.ier.contains(Ier::ETBEI) {
+            self.set_ier(self.ier | Ier::ETBEI);
         }
     }
 
@@ -164,35 +159,35 @@ impl<'a> Driver<'a> {
     /// the line would never fall, no further edge would come, and the port would be dead.
     fn handle_interrupt(&mut self) -> Result<(), Leave> {
         loop {
-            let iir = self.uart.read(Register::IirFcr);
-            if iir & IIR_NONE != 0 {
+            let iir = self.uart.read(offset::IIR);
+            if iir & InterruptId::None as u8 != 0 {
                 return Ok(());
             }
-            match iir & IIR_ID {
-                IIR_RDA | IIR_CTI => self.receive(),
-                IIR_THRE => self.transmit(),
+            match iir & 0x0f {
+                RECEIVED | TIMEOUT => self.receive(),
+                THRE => self.transmit(),
                 // Reading the register clears the interrupt. Its value does not matter here: a character with an error is
                 // taken as it is, and there is no modem.
-                IIR_RLS => drop(self.uart.read(Register::Lsr)),
-                IIR_MS => drop(self.uart.read(Register::Msr)),
+                LINE_STATUS => drop(self.uart.read(offset::LSR)),
+                MODEM_STATUS => drop(self.uart.read(offset::MSR)),
                 // A 16550A has no other interrupt, so how to clear this one is unknown.
                 _ => return Ok(()),
             }
             // A broken device may never stop. A vCPU can be stopped anywhere, but a thread has to look.
-            self.interrupts.check_stop()?;
+            self.interrupts.stop.check()?;
         }
     }
 
     /// Takes characters until the FIFO is empty. If the ring is full before that, it turns the interrupt off and leaves the
     /// rest in the FIFO. The FIFO fills, and the device then holds the sender back.
     fn receive(&mut self) {
-        while self.uart.read(Register::Lsr) & LSR_DR != 0 {
+        while self.uart.lsr().contains(Lsr::DR) {
             if self.rx.len() == RX_SIZE {
                 self.rx_held = true;
-                self.set_ier(self.ier & !IER_ERBFI);
+                self.set_ier(self.ier - Ier::ERBFI);
                 return;
             }
-            let character = self.uart.read(Register::RbrThrDll);
+            let character = self.uart.read(offset::RBR);
             if character == CTRL_C {
                 self.rx_breaks += 1;
             }
@@ -203,16 +198,16 @@ impl<'a> Driver<'a> {
     /// Fills the empty transmitter's FIFO. Reading IIR has already cleared the interrupt; the next one comes when the FIFO is
     /// empty again. If nothing is left to send, the interrupt is turned off.
     fn transmit(&mut self) {
-        for character in self.tx.drain(..usize::from(FIFO).min(self.tx.len())) {
-            self.uart.write(Register::RbrThrDll, character);
+        for character in self.tx.drain(..usize::from(FIFO_SIZE).min(self.tx.len())) {
+            self.uart.write(offset::THR, character);
         }
         if self.tx.is_empty() {
-            self.set_ier(self.ier & !IER_ETBEI);
+            self.set_ier(self.ier - Ier::ETBEI);
         }
     }
 
-    fn set_ier(&mut self, value: u8) {
+    fn set_ier(&mut self, value: Ier) {
         self.ier = value;
-        self.uart.write(Register::IerDlm, value);
+        self.uart.write(offset::IER, value.bits());
     }
 }

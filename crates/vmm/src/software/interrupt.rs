@@ -19,6 +19,13 @@ pub(super) enum Leave {
     Failed(Error),
 }
 
+impl Stop {
+    /// Fails if the guest is to stop.
+    pub(super) fn check(&self) -> Result<(), Leave> {
+        if self.is_requested() { Err(Leave::Stopped) } else { Ok(()) }
+    }
+}
+
 // The data of the two events in the epoll set.
 const IRQ: u64 = 0;
 const STOP: u64 = 1;
@@ -26,7 +33,8 @@ const STOP: u64 = 1;
 /// The interrupt input of COM1.
 pub(super) struct Interrupts<'a> {
     irq: EventFd,
-    stop: &'a Stop,
+    /// The request to stop, for loops that do not wait.
+    pub(super) stop: &'a Stop,
     epoll: Epoll,
 }
 
@@ -57,18 +65,13 @@ impl<'a> Interrupts<'a> {
         Ok(interrupted)
     }
 
-    /// Fails if the guest is to stop. For loops that do not wait.
-    pub(super) fn check_stop(&self) -> Result<(), Leave> {
-        if self.stop.is_requested() { Err(Leave::Stopped) } else { Ok(()) }
-    }
-
     /// Waits for an interrupt. Returns `false` if the time is over.
     fn sleep(&self, timeout: Option<Duration>) -> Result<bool, Leave> {
         let milliseconds =
             timeout.map_or(-1, |timeout| i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
         let mut events = [EpollEvent::default(); 2];
         loop {
-            self.check_stop()?;
+            self.stop.check()?;
             match self.epoll.wait(milliseconds, &mut events) {
                 Ok(0) => return Ok(false),
                 Ok(count) if events[..count].iter().any(|event| event.data() == IRQ) => return Ok(true),

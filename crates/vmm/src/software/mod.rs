@@ -5,58 +5,77 @@
 //! things differ. It takes interrupts only where the program would halt and wait for one, so nothing runs concurrently. And it
 //! has no timer: a clock counts the ticks.
 
-mod commands;
 mod detect;
 mod driver;
 mod editor;
 mod interrupt;
 mod monitor;
-mod print;
 mod registers;
 mod texts;
 
 use vmm_sys_util::eventfd::EventFd;
+use vuart::uart::FIFO_SIZE;
+use vuart::uart::spec::{Lsr, offset};
 
 use crate::board::Board;
+use crate::com1::COM1;
+use crate::program::Burst;
 use crate::stop::Stop;
-use crate::{Error, Exit, Program, i8042, post};
+use crate::{Error, Exit, Program, i8042, post, printed_bytes};
 
 use driver::Driver;
 use interrupt::{Interrupts, Leave};
-use registers::Uart;
+use registers::{FCR_CLEAR, LCR_8N1, MCR_PRINT, Uart};
 
 /// Runs a program on the current thread until it ends.
 pub(crate) fn run(board: &Board, irq: EventFd, stop: &Stop, program: &Program) -> Result<Exit, Error> {
-    match program {
-        Program::Monitor => monitor(board, irq, stop),
-        Program::Print { bytes, burst } => {
-            if print::run(&Uart::new(board), stop, *bytes, *burst) {
-                reset(board)
-            } else {
-                Ok(Exit::Stopped)
-            }
+    let ended = match program {
+        Program::Monitor => monitor(board, Interrupts::new(irq, stop)?),
+        Program::Print { bytes, burst } => print(&Uart(board), stop, *bytes, *burst),
+        Program::Code(_) => return Err(Error::NoProcessor),
+    };
+    match ended {
+        Ok(()) => {
+            // The reset ends the machine.
+            board.write(i8042::PORT, &[i8042::RESET]);
+            board.outcome().unwrap_or(Ok(Exit::Halted))
         }
-        Program::Code(_) => Err(Error::NoProcessor),
-    }
-}
-
-fn monitor(board: &Board, irq: EventFd, stop: &Stop) -> Result<Exit, Error> {
-    let interrupts = Interrupts::new(irq, stop)?;
-    let uart = Uart::new(board);
-    if let Err(test) = detect::detect(&uart) {
-        board.write(post::PORT, &[post::code(test)]);
-        return reset(board);
-    }
-    let driver = Driver::set_up(uart, interrupts);
-    match monitor::run(driver) {
-        Ok(()) => reset(board),
         Err(Leave::Stopped) => Ok(Exit::Stopped),
         Err(Leave::Failed(error)) => Err(error),
     }
 }
 
-/// Resets the machine, which ends it.
-fn reset(board: &Board) -> Result<Exit, Error> {
-    board.write(i8042::PORT, &[i8042::RESET]);
-    board.outcome().unwrap_or(Ok(Exit::Halted))
+/// The serial monitor, as in `guest.S`.
+fn monitor(board: &Board, interrupts: Interrupts<'_>) -> Result<(), Leave> {
+    let uart = Uart(board);
+    if let Err(test) = detect::detect(&uart) {
+        board.write(post::PORT, &[post::code(test)]);
+        return Ok(());
+    }
+    monitor::run(Driver::set_up(uart, interrupts))
+}
+
+/// The program that prints, as in `print.S`.
+fn print(uart: &Uart<'_>, stop: &Stop, bytes: u32, burst: Burst) -> Result<(), Leave> {
+    let wait = |bit| {
+        loop {
+            // Checked each time, because a broken device may never set the bit.
+            stop.check()?;
+            if uart.lsr().contains(bit) {
+                return Ok(());
+            }
+        }
+    };
+    uart.write(offset::IER, 0);
+    uart.write(offset::LCR, LCR_8N1);
+    uart.write(offset::FCR, FCR_CLEAR);
+    uart.write(offset::MCR, MCR_PRINT);
+    for characters in printed_bytes(bytes).chunks(FIFO_SIZE.into()) {
+        wait(Lsr::THRE)?;
+        match burst {
+            Burst::Bytes => characters.iter().for_each(|character| uart.write(offset::THR, *character)),
+            Burst::String => uart.0.write_string(COM1, 1, characters),
+        }
+    }
+    wait(Lsr::TEMT)
 }

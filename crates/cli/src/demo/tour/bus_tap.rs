@@ -66,22 +66,8 @@ impl DevicePio for BusTap {
     }
 }
 
-impl Com1 for BusTap {
-    fn read_string(&self, offset: PioAddressOffset, bytes: &mut [u8]) {
-        self.port.read_string(offset, bytes);
-    }
-
-    fn write_string(&self, offset: PioAddressOffset, bytes: &[u8]) {
-        for value in bytes {
-            self.note(offset.into(), *value);
-        }
-        self.port.write_string(offset, bytes);
-    }
-
-    fn defers_output(&self) -> bool {
-        self.port.defers_output()
-    }
-}
+// Strings are handled byte by byte, so that each byte is recorded.
+impl Com1 for BusTap {}
 
 #[cfg(test)]
 mod tests {

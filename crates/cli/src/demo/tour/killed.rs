@@ -1,5 +1,6 @@
 //! The step of the tour that kills a VMM: what its guest has written is still there.
 
+use std::cell::RefCell;
 use std::fs::Permissions;
 use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,11 +11,10 @@ use vuart::endpoint::Mode;
 use vuart::scrollback::Position;
 use vuart_vmm::Engine;
 
-use super::dialogue::{Dialogue, PROMPT};
-use super::failure::Failure;
 use super::report::{check, excerpt, line, ok};
-use super::visitor::Visitor;
+use super::visitor::{PROMPT, Visitor};
 use crate::error::Error;
+use crate::signals::Signals;
 
 /// This program, even if its file has been replaced meanwhile.
 const SELF: &str = "/proc/self/exe";
@@ -61,7 +61,7 @@ impl Drop for Vmm {
 }
 
 /// Shows that a guest's last output survives the kill of its VMM, in the file that holds the console's ring.
-pub(super) fn killed(dialogue: &mut Dialogue<'_>, engine: Engine) -> Result<(), Failure> {
+pub(super) fn killed(signals: &RefCell<Signals>, engine: Engine) -> Result<(), Error> {
     let private = Permissions::from_mode(0o700);
     let private = tempfile::Builder::new().prefix("vuart-").permissions(private).tempdir_in(MEMORY);
     let private = match private {
@@ -72,10 +72,10 @@ pub(super) fn killed(dialogue: &mut Dialogue<'_>, engine: Engine) -> Result<(), 
     };
     let (dir, ring) = (private.path().join("run"), private.path().join("ring"));
     let mut vmm = Vmm::start(&dir, &ring, engine).map_err(host("start another VMM"))?;
-    let mut dave = Visitor::connect(&dir.join(format!("{NAME}.ctl")), "dave")?;
-    dialogue.attach(&mut dave, Mode::Exclusive, Position::Oldest)?;
-    dialogue.prompt(&mut dave, "the guest's prompt")?;
-    dialogue.say(&mut dave, "echo last words", b"last words")?;
+    let mut dave = Visitor::connect(signals, &dir.join(format!("{NAME}.ctl")), "dave")?;
+    dave.attach(Mode::Exclusive, Position::Oldest)?;
+    dave.prompt("the guest's prompt")?;
+    dave.say("echo last words", b"last words")?;
     vmm.kill().map_err(host("kill the other VMM"))?;
 
     let mut log = Command::new(SELF);
@@ -88,6 +88,6 @@ pub(super) fn killed(dialogue: &mut Dialogue<'_>, engine: Engine) -> Result<(), 
     ok("another VMM, its ring in a file, is killed (SIGKILL): vuart log FILE has its guest's last words")
 }
 
-fn host(operation: &'static str) -> impl FnOnce(io::Error) -> Failure {
-    move |source| Failure::Error(Error::Host { operation, source })
+fn host(operation: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Host { operation, source }
 }

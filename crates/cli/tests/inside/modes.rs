@@ -1,7 +1,6 @@
 //! Which modes count as left on, and which sequences turn them off.
 
-use super::*;
-use crate::terminal::rendition::ATTRIBUTES_MAX;
+use crate::terminal::modes::Modes;
 use crate::terminal::sequence::Parser;
 
 fn after(text: &[u8]) -> Modes {
@@ -79,6 +78,6 @@ fn the_memory_for_attributes_is_bounded() {
         text.extend_from_slice(format!("\x1b[38;5;{}m", colour % 256).as_bytes());
     }
     let modes = after(&text);
-    assert!(modes.on().len() <= ATTRIBUTES_MAX);
+    assert!(modes.on().len() <= 512);
     assert_eq!(modes.off(), b"\x1b[m");
 }
