@@ -6,6 +6,8 @@
 //!
 //! [`Audit`] is the trail, [`AuditFile`] says where it is saved, and [`AuditLine`] reads a line.
 
+#![forbid(unsafe_code)]
+
 mod error;
 mod file;
 mod flood;

@@ -2,7 +2,7 @@
 //!
 //! # A tour of the modules
 //!
-//! Arrows point down: a module uses only modules below it.
+//! An arrow points to what is used. Types without behaviour (`symbol`, `counters`, `identity`, …) are left out.
 //!
 //! ```text
 //! builder ──▶ console ──▶ session        handles: what a VMM and a server hold

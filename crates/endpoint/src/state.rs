@@ -130,7 +130,7 @@ impl State {
         });
         let who = Who { session: id, identity: request.identity };
         self.counters.attached += 1;
-        let mut evicted = None;
+        let mut evicted_owner = None;
         let epoch = match (request.mode, owner) {
             (Mode::Spectate, _) => None,
             (Mode::Wait, Some(_)) => {
@@ -138,11 +138,12 @@ impl State {
                 None
             }
             (_, None) => Some(self.own(&who)),
+            // A take-over: exclusive mode was refused above.
             (_, Some(owner)) => {
                 let owner = Who { session: owner.id, identity: owner.identity };
                 self.counters.taken_over += 1;
                 self.evict(owner.session, &who);
-                evicted = Some(owner);
+                evicted_owner = Some(owner);
                 Some(self.own(&who))
             }
         };
@@ -156,9 +157,9 @@ impl State {
             since: self.clock.at(),
             window: None,
         };
-        let identity = evicted.as_ref().map(|owner| owner.identity.clone());
-        self.event(EventKind::Attached { who, mode: request.mode, epoch, evicted, from });
-        Ok(Begun { info, link, epoch, evicted: identity })
+        let evicted = evicted_owner.as_ref().map(|owner| owner.identity.clone());
+        self.event(EventKind::Attached { who, mode: request.mode, epoch, evicted: evicted_owner, from });
+        Ok(Begun { info, link, epoch, evicted })
     }
 
     fn reason_to_refuse(&self, mode: Mode, owner: Option<&SessionInfo>) -> Option<Refused> {
@@ -249,7 +250,7 @@ impl State {
             bytes_out,
             missed,
         });
-        // The session leaves the table here, so this is the only call for it.
+        // `close` is called once for a session: it is no longer in the table.
         row.link.close(End { cause, at: self.clock.at() }, self.clock.offset());
         true
     }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 /// The size of the buffer, in bytes: the most output sent at once, in as many frames as that takes. A client then has data to
 /// read while the next batch is fetched. A client that is faster sleeps before each batch, and waking it costs more than
-/// copying the bytes. More than an empty socket takes would be fetched twice.
+/// copying the bytes. More than an empty socket takes would have to be fetched again.
 pub(crate) const BATCH: usize = 160 << 10;
 
 /// The output that the clients of a console share in one pass, in bytes. Other consoles of the thread wait for as long as it
@@ -46,7 +46,7 @@ impl Pass {
         Budget(self.budget)
     }
 
-    /// The first `most` bytes of the buffer, to be filled; all [`BATCH`] if there are fewer.
+    /// The first `most` bytes of the buffer, to be filled; or all of it, [`BATCH`] bytes, if `most` is larger.
     pub(crate) fn room(&mut self, most: usize) -> &mut [u8] {
         let most = most.min(self.buffer.len());
         &mut self.buffer[..most]
@@ -66,8 +66,8 @@ impl Drop for Pass {
     }
 }
 
-/// The bytes of output that a client may still send in this pass. Its requests cost the budget as much output as takes the
-/// same work.
+/// The bytes of output that a client may still send in this pass. A request is charged as much
+/// as output that takes the same work.
 #[derive(Debug)]
 pub(crate) struct Budget(usize);
 

@@ -6,7 +6,7 @@
 //!
 //! Everything happens in passes ([`Server::pass`]): one for each event. A pass serves the event and then looks after what may
 //! have changed: the pseudo-terminal, the console's deadlines, the guest's output, the timer. The clients at a console share a
-//! budget of 256 KiB of output for each pass (but each has 16 KiB), and are sent what was there when the pass began, however
+//! budget of 256 KiB of output for each pass (but each has at least 16 KiB), and are sent what was there when the pass began, however
 //! fast the guest writes. Then other consoles of the thread are served.
 //!
 //! # When it looks for output
@@ -179,14 +179,15 @@ impl Server {
         });
     }
 
-    /// Handles one event, and then whatever may have changed by it. Every entry into the server is a pass.
+    /// Handles one event, and then whatever may have changed by it. Every entry into the server is a pass. (`admission.rs` and
+    /// `terminal.rs` have the steps that concern new clients and the pseudo-terminal.)
     fn pass(&mut self, poller: &mut dyn Poller, event: impl FnOnce(&mut Self, &mut Pass, &mut dyn Poller)) {
         let mut pass = Pass::begin(self.clients.at_console());
         self.resume(poller);
         event(self, &mut pass, poller);
         self.meet_deadlines(&mut pass, poller);
         self.look_at_pty(&mut pass, poller);
-        // A session that ends here is told in a later pass: the doorbell rings.
+        // Clients learn of a session that ends here in a later pass, which the doorbell causes.
         self.deadlines.set(Timer::Service, self.context.console.service(Instant::now()));
         // After all that drives connections: a client may have come, begun a session, or read on.
         self.watch_guest(&mut pass, poller);

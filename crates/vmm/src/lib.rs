@@ -1,7 +1,7 @@
 //! A small virtual machine with a serial port, and a guest for it: the model of how a VMM embeds `vuart`.
 //!
-//! The machine has one processor, one 16550A at COM1 (0x3F8, IRQ 4), and a guest that offers a serial monitor (`help`, `echo`,
-//! `print`, `uptime`, `regs`, `halt`). The demo and the tests run it. A tour, in the order in which an embedder needs it:
+//! The machine has one processor, one 16550A at COM1 (0x3F8, IRQ 4), and a guest that offers a small command line on its serial port (`help`,
+//! `echo`, `print`, `uptime`, `regs`, `halt`). The demo and the tests run it. A tour, in the order in which an embedder needs it:
 //!
 //! 1. `served.rs`: [`ServedMachine`] is the whole embedding. It makes the port, binds the sockets, starts the guest and the
 //!    server, and shuts them down in order. Start here.

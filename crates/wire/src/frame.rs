@@ -8,10 +8,10 @@
 //!
 //! 1. Add its number to [`RequestKind`] (from a client) or [`EventKind`] (from a server) in this file.
 //! 2. Add its variant to [`Request`] or [`Event`], and a struct for its payload beside the others.
-//! 3. Compile. The compiler asks for the rest, one match after another: how the frame is read and written, in this file;
-//!    what the server does with a request, in `vuart-server`'s `connection/requests.rs`. ([`Event`] is non-exhaustive:
-//!    clients skip frames that they do not know.)
-//! 4. Describe it in `docs/protocol.md`. A test in this file compares that page's tables with the kinds.
+//! 3. Compile. The compiler asks for how the frame is read and written, in this file, and for what the server does with a
+//!    request, in `vuart-server`'s `connection/requests.rs`. It does not ask for what a request costs (`cost`, there), nor
+//!    for what clients do with an event: [`Event`] is non-exhaustive, and clients skip frames that they do not know.
+//! 4. Describe it in `docs/protocol.md`. `frame/tests.rs` compares that page's tables with the kinds.
 
 use serde::{Serialize, de::DeserializeOwned};
 

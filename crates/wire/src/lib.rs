@@ -14,7 +14,7 @@
 //!
 //! `docs/protocol.md` describes the protocol for implementations in other languages. `vuart-server` is the other side.
 //!
-//! This crate knows nothing of the server: a program that only attaches links this crate alone.
+//! This crate knows nothing of the server: a program that only attaches needs neither the server nor the port.
 #![forbid(unsafe_code)]
 
 mod client;

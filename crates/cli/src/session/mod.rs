@@ -6,6 +6,10 @@
 //! * [`local`] is the user's side: the terminal, notes, signals, suspension, the end.
 //! * [`progress`] is how far the output has come, to continue it elsewhere.
 //! * [`reconnect`] looks for a server again when the connection is lost; [`attempt`] is one try, on a thread of its own.
+//! * [`options`] is what the user asked for, and [`outcome`] how the session ended.
+//!
+//! Typed escapes and the guest's escape sequences are recognised in `terminal/`; `tty/` puts the user's terminal into raw mode
+//! and writes to it.
 
 mod attempt;
 mod carry;
