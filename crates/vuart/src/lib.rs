@@ -13,8 +13,7 @@
 //! use event_manager::{EventManager, SubscriberOps};
 //! use vm_device::{bus::{PioAddress, PioRange}, device_manager::{IoManager, PioManager}};
 //! use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
-//! use vuart::server::{Claim, Server};
-//! use vuart::wire::RuntimeDir;
+//! use vuart::server::{Claim, RuntimeDir, Server};
 //! use vuart::{IrqFd, SerialPort, SharedPort};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
