@@ -6,15 +6,23 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use serde::Serialize;
 use vuart_wire::{Client, ClientError, RuntimeDir, RuntimeDirError, Status};
 
-use crate::args::ListArgs;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::print::print;
-use crate::table::aligned;
+use crate::print::{aligned, print};
 use crate::user;
+
+/// List the consoles of this user: who holds them, since when, how many wait and watch, how much their guests have written.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100)]
+pub(crate) struct ListArgs {
+    /// For programs: an array with one object for each console
+    #[arg(long)]
+    json: bool,
+}
 
 /// How long a server may take to answer before it counts as unresponsive.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -52,7 +60,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
 }
 
 /// The state of a console.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum State {
     /// Clients can attach.
@@ -66,6 +74,7 @@ enum State {
     /// A process listens and does not answer.
     Unresponsive,
     /// The server can't be asked.
+    #[default]
     Unknown,
 }
 
@@ -98,7 +107,7 @@ struct Owner {
 }
 
 /// One console. Members that only its server knows are absent if the server does not answer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 struct Row {
     name: String,
     state: State,
@@ -129,18 +138,7 @@ struct Row {
 impl Row {
     /// The row of a console whose server does not answer.
     fn silent(name: String, path: PathBuf, state: State) -> Self {
-        Self {
-            name,
-            state,
-            path,
-            owner: None,
-            disabled: None,
-            waiting: None,
-            spectators: None,
-            bytes: None,
-            oldest: None,
-            pid: None,
-        }
+        Self { name, state, path, ..Self::default() }
     }
 
     /// The row of a console with this status.

@@ -2,7 +2,7 @@
 //!
 //! Each subcommand has a module of its name. What they share:
 //!
-//! * `args` is the command line, `error` and `exit` are the messages and exit statuses.
+//! * `args` lists the commands, `error` and `exit` are the messages and exit statuses.
 //! * `target` finds a console and connects to its server.
 //! * `session` carries bytes between a console and standard input and output.
 //! * `terminal` decides what passes between a person's terminal and a guest; `tty` operates the terminal.
@@ -25,7 +25,6 @@ mod print;
 mod send;
 mod session;
 mod signals;
-mod table;
 mod target;
 mod terminal;
 mod trace;
@@ -37,12 +36,12 @@ mod who;
 use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{Arguments, Command};
 
 fn main() -> ExitCode {
-    completions::complete_if_asked();
+    completions::complete_if_asked(Arguments::command);
     tty::raw_mode::restore_on_panic();
     let result = match Arguments::parse().command {
         #[cfg(feature = "demo")]
@@ -54,8 +53,8 @@ fn main() -> ExitCode {
         Command::Send(args) => send::run(&args),
         Command::Kick(args) => kick::run(&args),
         Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
-        Command::Trace(args) => trace::run(&args.command),
+        Command::Man(args) => man::run(&args, Arguments::command()),
+        Command::Trace(args) => trace::run(&args),
     };
     let exit = result.unwrap_or_else(|error| {
         // A failure of standard error can't be reported anywhere.

@@ -3,6 +3,7 @@
 use std::ffi::c_int;
 use std::fmt;
 use std::fs;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
@@ -10,8 +11,6 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 use signal_hook::low_level::signal_name;
-
-use crate::error::Error;
 
 /// A signal that asks the process to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,12 +55,10 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Starts to catch the signals. They do not end the process by themselves any more.
-    pub(crate) fn catch() -> Result<Self, Error> {
+    pub(crate) fn catch() -> io::Result<Self> {
         let signals = [leaving(), vec![SIGCONT, SIGWINCH]].concat();
-        let delivery = UnixStream::pair()
-            .and_then(|(read, write)| SignalDelivery::with_pipe(read, write, SignalOnly, signals));
-        let failed = |source| Error::Host { operation: "catch signals", source };
-        Ok(Self { delivery: delivery.map_err(failed)? })
+        let (read, write) = UnixStream::pair()?;
+        Ok(Self { delivery: SignalDelivery::with_pipe(read, write, SignalOnly, signals)? })
     }
 
     /// What has arrived since the last call. The first signal that asks to leave counts.

@@ -1,21 +1,51 @@
 //! `vuart trace`: replays register traces.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write as _, stderr, stdin, stdout};
 
+use clap::{Args, Subcommand};
 use vuart_trace::{Board, ParseError, Trace};
 
-use crate::args::TraceCommand;
 use crate::error::Error;
 use crate::exit::Exit;
+
+/// Replay register traces: what a guest and its host did to a UART, as text.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100)]
+pub(crate) struct TraceArgs {
+    #[command(subcommand)]
+    command: TraceCommand,
+}
+
+/// What to do with traces.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TraceCommand {
+    Replay(TraceReplayArgs),
+}
+
+/// Do what traces say to a UART, and compare its answers with those expected.
+///
+/// Each answer that differs is a line on standard output, `FILE:LINE: r 5: expected 61, got 60`. The exit status is 0 when
+/// there is none, 1 when there are some, and 2 when a file can't be read or is not a trace, which standard error explains.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100, after_help = vuart_trace::FORMAT)]
+pub(crate) struct TraceReplayArgs {
+    /// Write the trace, with the UART's answers in the place of those expected, instead of comparing; takes one FILE
+    #[arg(long)]
+    fill: bool,
+
+    /// The traces; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<OsString>,
+}
 
 /// The longest trace, in bytes: some ten million accesses. It takes a few times as much memory.
 const LONGEST: u64 = 1 << 26;
 
 /// Replays the traces.
-pub(crate) fn run(command: &TraceCommand) -> Result<Exit, Error> {
-    let TraceCommand::Replay(args) = command;
+pub(crate) fn run(args: &TraceArgs) -> Result<Exit, Error> {
+    let TraceCommand::Replay(args) = &args.command;
     if args.fill && args.files.len() > 1 {
         // Two traces one after the other are not a trace.
         return Err(Error::OneFile);

@@ -1,19 +1,39 @@
 //! `vuart who`: shows who is at a console.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
+use clap::Args;
+use clap_complete::ArgValueCompleter;
 use serde::Serialize;
 use serde_json::Value;
 use vuart_endpoint::{Cause, Counters, End, SessionId, SessionInfo};
 use vuart_wire::Status;
 
-use crate::args::WhoArgs;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::print::print;
-use crate::table::aligned;
-use crate::target::Target;
+use crate::print::{aligned, print};
+use crate::target::{Target, candidates};
 use crate::user;
+
+/// Say who is at a console: who owns it, who waits in line, who watches, since when, and on how large a terminal.
+///
+/// The first column is the session's number, which `vuart kick` takes.
+#[derive(Debug, Args)]
+#[command(max_term_width = 100)]
+pub(crate) struct WhoArgs {
+    /// The console's name, or the path of its control socket (with a slash in it)
+    #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(candidates))]
+    target: OsString,
+
+    /// For programs: one object, with the console's counters
+    #[arg(long)]
+    json: bool,
+
+    /// Also what has happened at the console, in numbers
+    #[arg(long, short)]
+    verbose: bool,
+}
 
 /// Shows the console's status, as a table or as JSON.
 pub(crate) fn run(args: &WhoArgs) -> Result<Exit, Error> {

@@ -56,9 +56,9 @@ pub use com1::{Com1, Device, Plain};
 pub use counters::Counters;
 pub use engine::{Choice, Engine, choose};
 pub use error::{Error, UartTest};
-pub use machine::{Exit, Machine, MachineOptions};
+pub use machine::{Machine, MachineOptions};
 pub use printed::{PRINTED_LINE, printed_bytes, printed_line};
-pub use program::{Burst, Program};
+pub use program::{Burst, Exit, Program};
 pub use ring::{RingError, open_ring};
 pub use served::{BootError, ServedMachine};
 

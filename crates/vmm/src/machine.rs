@@ -8,7 +8,7 @@ use vmm_sys_util::eventfd::EventFd;
 use crate::board::Board;
 use crate::counters::{Counters, Counting};
 use crate::stop::{self, Stop};
-use crate::{Device, Engine, Error, Program, software};
+use crate::{Device, Engine, Error, Exit, Program, software};
 
 /// The options of a machine.
 #[derive(Debug, Clone)]
@@ -36,15 +36,6 @@ impl MachineOptions {
     pub fn without_coalescing(self) -> Self {
         Self { coalescing: false, ..self }
     }
-}
-
-/// How the guest ended, if nothing went wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// The guest halted the machine.
-    Halted,
-    /// [`Machine::stop`] was called.
-    Stopped,
 }
 
 /// A machine that runs its guest, on a thread of its own.

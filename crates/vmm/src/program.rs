@@ -1,4 +1,4 @@
-//! The programs that a guest can run.
+//! The programs that a guest can run, and how a guest ends.
 
 /// A program that a guest can run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,4 +27,13 @@ pub enum Burst {
     Bytes,
     /// With one `rep outsb`.
     String,
+}
+
+/// How the guest ended, if nothing went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The guest halted the machine.
+    Halted,
+    /// [`Machine::stop`](crate::Machine::stop) was called.
+    Stopped,
 }

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::iter::once;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustix::event::PollFlags;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use vuart::audit::{Audit, AuditFile, AuditLog};
 use vuart::scrollback::RingOptions;
@@ -16,9 +18,12 @@ use vuart::trace::Saving;
 use vuart::wire::RuntimeDir;
 use vuart_vmm::{BootError, Choice, Device, ServedMachine, open_ring};
 
+use super::args::DemoArgs;
 use super::error::DemoError;
-use crate::args::DemoArgs;
+use crate::error::Error;
 use crate::invocation::{command, quoted};
+use crate::signals::{Pending, Signal, Signals};
+use crate::wait::wait;
 
 /// The console's default name.
 const NAME: &str = "demo";
@@ -162,4 +167,34 @@ fn create(path: &Path) -> io::Result<File> {
 /// Stops the guest if it still runs, lets clients read its last output, and removes the sockets.
 pub(super) fn finish(guest: ServedMachine) -> Result<vuart_vmm::Exit, DemoError> {
     guest.finish(LAST_OUTPUT).map_err(DemoError::Machine)
+}
+
+/// What [`wait_for`] has found.
+pub(super) enum Woken {
+    /// A signal asks to leave.
+    Signal(Signal),
+    /// The guest has ended.
+    Over,
+    /// The input can be read.
+    Typed,
+}
+
+/// Waits for the guest's end, a signal that asks to leave, or input.
+pub(super) fn wait_for(
+    guest: &ServedMachine,
+    signals: &mut Signals,
+    input: Option<BorrowedFd<'_>>,
+) -> Result<Woken, Error> {
+    loop {
+        let sources = [Some(signals.as_fd()), Some(guest.as_fd()), input];
+        let sources = sources.map(|source| source.map(|source| (source, PollFlags::IN)));
+        let [_, over, typed] = wait("wait for the guest", sources, None)?;
+        if let Pending::Leave(signal) = signals.pending() {
+            return Ok(Woken::Signal(signal));
+        } else if !over.is_empty() {
+            return Ok(Woken::Over);
+        } else if !typed.is_empty() {
+            return Ok(Woken::Typed);
+        }
+    }
 }

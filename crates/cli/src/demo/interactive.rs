@@ -9,8 +9,7 @@ use vuart::scrollback::Position;
 use vuart::wire::{Client, ClientError, RuntimeDir};
 use vuart_vmm::ServedMachine;
 
-use super::guest::{Demo, finish};
-use super::{Woken, wait_for};
+use super::guest::{Demo, Woken, finish, wait_for};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::session::{self, Outcome, Session, Wording};

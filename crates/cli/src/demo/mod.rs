@@ -6,32 +6,31 @@
 //!
 //! This module exists only with the feature `demo`.
 
+mod args;
 mod error;
 mod guest;
 mod interactive;
 mod tour;
 
 use std::io::{IsTerminal as _, Write as _, stderr, stdin, stdout};
-use std::os::fd::{AsFd as _, BorrowedFd};
 
-use rustix::event::PollFlags;
 use vuart::wire::RuntimeDir;
-use vuart_vmm::{ServedMachine, choose};
+use vuart_vmm::choose;
 
-use self::guest::Demo;
-use crate::args::{DemoArgs, EngineArg};
+use self::args::EngineArg;
+use self::guest::{Demo, Woken, wait_for};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::print::print;
-use crate::signals::{Pending, Signal, Signals};
-use crate::wait::wait;
+use crate::signals::Signals;
 
+pub(crate) use self::args::DemoArgs;
 pub(crate) use self::error::DemoError;
 
 /// Runs the demo in the way that fits the arguments and the standard streams.
 pub(crate) fn run(args: &DemoArgs) -> Result<Exit, Error> {
     // First, so that a signal can't leave files or sockets behind.
-    let signals = Signals::catch()?;
+    let signals = Signals::catch().map_err(|source| Error::Host { operation: "catch signals", source })?;
     let choice = choose(args.engine.requested()).map_err(|error| match args.engine {
         EngineArg::Kvm => DemoError::Kvm(error),
         EngineArg::Auto | EngineArg::Software => DemoError::Machine(error),
@@ -66,34 +65,4 @@ fn serve(demo: &mut Demo<'_>, mut signals: Signals) -> Result<Exit, Error> {
     // A failure of standard error can't be reported anywhere.
     let _ = writeln!(stderr(), "[vuart: {name}: {why}]");
     Ok(exit)
-}
-
-/// What [`wait_for`] has found.
-enum Woken {
-    /// A signal asks to leave.
-    Signal(Signal),
-    /// The guest has ended.
-    Over,
-    /// The input can be read.
-    Typed,
-}
-
-/// Waits for the guest's end, a signal that asks to leave, or input.
-fn wait_for(
-    guest: &ServedMachine,
-    signals: &mut Signals,
-    input: Option<BorrowedFd<'_>>,
-) -> Result<Woken, Error> {
-    loop {
-        let sources = [Some(signals.as_fd()), Some(guest.as_fd()), input];
-        let sources = sources.map(|source| source.map(|source| (source, PollFlags::IN)));
-        let [_, over, typed] = wait("wait for the guest", sources, None)?;
-        if let Pending::Leave(signal) = signals.pending() {
-            return Ok(Woken::Signal(signal));
-        } else if !over.is_empty() {
-            return Ok(Woken::Over);
-        } else if !typed.is_empty() {
-            return Ok(Woken::Typed);
-        }
-    }
 }

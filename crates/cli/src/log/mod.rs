@@ -1,10 +1,10 @@
 //! `vuart log`: prints the guest's output by offset, from a console's server or from the file that holds its ring.
 //!
-//! The output comes from [`served`] (a server), [`follow`] (a server, continuously) or [`ring`] (a file). It is printed by a
-//! [`Printout`]: as [`bytes`] or as [`json`].
+//! The output comes from a server ([`served`]) or from a file ([`ring`]). It is printed by a [`Printout`]: as [`bytes`] or as
+//! [`json`].
 
+mod args;
 mod bytes;
-mod follow;
 mod json;
 mod printout;
 mod quiet;
@@ -14,14 +14,14 @@ mod served;
 use std::io;
 use std::thread;
 
-use bytes::Bytes;
-use json::Json;
-use printout::Printout;
-
-use crate::args::LogArgs;
+use self::bytes::Bytes;
+use self::json::Json;
+use self::printout::Printout;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::target::Target;
+
+pub(crate) use self::args::LogArgs;
 
 /// Prints the part of the output that the arguments select.
 pub(crate) fn run(args: &LogArgs) -> Result<Exit, Error> {
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &LogArgs) -> Result<Exit, Error> {
         if args.json { Box::new(Json::default()) } else { Box::new(Bytes::new(args.verbose, args.raw)?) };
     let written = match Target::file(&args.target) {
         Some(path) => ring::print(path, args, printout.as_mut()),
-        None if args.follow => follow::print(args, printout.as_mut()),
+        None if args.follow => served::follow(args, printout.as_mut()),
         None => served::print(args, printout.as_mut()),
     };
     printout.restore();

@@ -10,9 +10,9 @@ use rustix::fs::OFlags;
 use vuart_scrollback::Scrollback;
 use vuart_wire::Hole;
 
+use super::args::LogArgs;
 use super::printout::Printout;
 use super::quiet::{Quiet, wait_unless_unread};
-use crate::args::LogArgs;
 use crate::error::Error;
 
 /// How much is read at once, in bytes.

@@ -11,8 +11,7 @@ use vuart_wire::{
 };
 
 use super::local::{Local, Woken, has_typed};
-use super::options::Options;
-use super::outcome::Outcome;
+use super::options::{Options, Outcome};
 use super::progress::Progress;
 use super::role::{Effect, Role};
 use crate::error::Error;

@@ -10,8 +10,7 @@ use rustix::termios::tcgetwinsize;
 use signal_hook::consts::SIGTSTP;
 use vuart_endpoint::Window;
 
-use super::options::Options;
-use super::outcome::Outcome;
+use super::options::{Options, Outcome};
 use crate::error::Error;
 use crate::signals::{Pending, Signal, Signals};
 use crate::tty::printer::Printer;

@@ -15,13 +15,11 @@ mod attempt;
 mod carry;
 mod local;
 mod options;
-mod outcome;
 mod progress;
 mod reconnect;
 mod role;
 
 pub(crate) use attempt::Destination;
 pub(crate) use carry::Session;
-pub(crate) use options::{Options, Wording};
-pub(crate) use outcome::Outcome;
+pub(crate) use options::{Options, Outcome, Wording};
 pub(crate) use role::place;

@@ -1,6 +1,8 @@
-//! The options of a session.
+//! How a session begins and ends: its options and its outcome.
 
-use vuart_endpoint::OnLag;
+use vuart_endpoint::{End, OnLag};
+
+use crate::signals::Signal;
 
 /// The options of a session. They also hold after a reconnect.
 #[derive(Debug, Clone, Copy)]
@@ -29,4 +31,20 @@ pub(crate) struct Wording {
     pub(crate) detach: &'static str,
     /// What has happened when a signal has ended the session.
     pub(crate) stopped: &'static str,
+}
+
+/// How a session has ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The user has detached, or standard input has ended and all of it has been sent.
+    Detached {
+        /// Whether the server has not confirmed the end. The guest takes no input then, and some of it may be dropped.
+        unanswered: bool,
+    },
+    /// The server has ended the session.
+    Ended(End),
+    /// The reader of standard output is gone.
+    OutputClosed,
+    /// A signal asks to leave.
+    Signal(Signal),
 }

@@ -13,7 +13,7 @@ use vuart_wire::{Client, ClientError, LogRequest, Request};
 
 use super::attempt::{Attempt, Destination, Found, Resumption, may_pass};
 use super::carry::Session;
-use super::outcome::Outcome;
+use super::options::Outcome;
 use super::progress::Progress;
 use super::role::{Role, place};
 use crate::error::Error;

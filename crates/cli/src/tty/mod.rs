@@ -11,4 +11,3 @@ pub(crate) mod outlet;
 pub(crate) mod printer;
 pub(crate) mod raw_mode;
 pub(crate) mod screen;
-mod write;

@@ -6,8 +6,7 @@ use std::os::fd::AsFd as _;
 
 use rustix::io::Errno;
 
-use super::screen;
-use super::write::write_all;
+use super::screen::{self, write_all};
 use crate::terminal::filter::Filter;
 
 /// Standard output.

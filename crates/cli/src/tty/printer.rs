@@ -16,8 +16,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
 use super::outlet::Outlet;
-use super::screen;
-use super::write::write_all;
+use super::screen::{self, write_all};
 
 /// Writes output and notes. Its file descriptor is readable when something has been written, or writing has failed.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! The state is a static, as there is one standard output, and the panic hook can reach nothing else.
 
 use std::io::stdout;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::sleep;
@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::write::write_all;
 use crate::terminal::modes::Modes;
 use crate::terminal::sequence::Parser;
 
@@ -103,4 +102,22 @@ impl Screen {
             let _ = write_all(stdout().as_fd(), &off);
         }
     }
+}
+
+/// Writes all bytes. `std`'s standard output is line buffered: it would take longer, and show prompts late.
+pub(super) fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::write(to, bytes) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::INTR) => {}
+            // The parent process has made the file descriptor non-blocking.
+            Err(Errno::AGAIN) => match poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            },
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

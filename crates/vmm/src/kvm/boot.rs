@@ -1,4 +1,6 @@
-//! Loading the guest: memory with its code, and a vCPU at the first instruction.
+//! The virtual processor, and loading the guest: memory with its code, and a vCPU at the first instruction.
+
+use std::sync::Arc;
 
 use kvm_bindings::kvm_userspace_memory_region;
 use kvm_ioctls::{VcpuFd, VmFd};
@@ -6,12 +8,36 @@ use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
 use super::system::refused;
 use crate::Error;
+use crate::board::Board;
+use crate::counters::Counting;
 
 /// The size of the guest's memory: the vector table of real mode, and from 64 KiB on the guest's segment.
 const MEMORY_SIZE: usize = 0x2_0000;
 
 /// The guest's segment. Its address is 16 times this.
 const SEGMENT: u16 = 0x1000;
+
+/// The virtual processor, with the bus that its port accesses reach.
+pub(super) struct Processor {
+    // Fields are dropped in their order: the vCPU before its virtual machine.
+    pub(super) vcpu: VcpuFd,
+    pub(super) vm: VmFd,
+    pub(super) board: Board,
+    pub(super) counting: Arc<Counting>,
+}
+
+impl Processor {
+    /// The width of the port access for which the vCPU has just exited, in bytes.
+    ///
+    /// A string instruction makes several accesses to one port, which KVM reports together. Only the width tells a word from
+    /// two bytes.
+    pub(super) fn pio_width(&mut self) -> usize {
+        // SAFETY: the exit was for port I/O, so KVM has filled the field `io` of the union. In any case it consists of
+        // integers, for which all bits are valid.
+        let width = unsafe { self.vcpu.get_kvm_run().__bindgen_anon_1.io.size };
+        usize::from(width)
+    }
+}
 
 /// Gives the virtual machine its memory, with the program in it. The memory must be dropped after the virtual machine.
 pub(super) fn load(vm: &VmFd, program: &[u8]) -> Result<GuestMemoryMmap, Error> {

@@ -11,8 +11,8 @@ use kvm_bindings::kvm_coalesced_mmio;
 use kvm_ioctls::{Cap, IoEventAddress};
 use vuart::coalescing::{Change, Coalescing};
 
+use super::boot::Processor;
 use super::ticks::Ticks;
-use super::vm::Processor;
 use crate::com1::COM1;
 
 /// The I/O port of THR.

@@ -1,8 +1,8 @@
 //! The machine with KVM.
 //!
 //! * [`system`] opens `/dev/kvm` and checks that it has what the machine needs.
-//! * [`boot`] loads the guest.
-//! * [`vm`] is the vCPU, and the loop: run the guest, handle the exit.
+//! * [`boot`] has the vCPU, with the bus that its port accesses reach, and loads the guest.
+//! * [`vm`] is the loop: run the guest, handle the exit.
 //! * [`coalesced`] lets KVM collect output, so that not each byte is an exit; [`ticks`] is its timer.
 //! * [`kick`](mod@kick) gets a vCPU out of the guest.
 

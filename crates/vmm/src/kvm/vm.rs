@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
+use kvm_ioctls::VcpuExit;
 use vm_memory::GuestMemoryMmap;
 use vmm_sys_util::eventfd::EventFd;
 
-use super::boot::{enter_guest, load};
+use super::boot::{Processor, enter_guest, load};
 use super::coalesced::Coalescer;
 use super::kick::{self, Kickable};
 use super::system::{create_vm, open, refused};
@@ -22,28 +22,6 @@ use crate::{Error, Exit};
 const COM1_IRQ: u32 = 4;
 /// The value that a read returns where there is no device.
 const OPEN_BUS: u8 = 0xff;
-
-/// The virtual processor, with the bus that its port accesses reach.
-pub(super) struct Processor {
-    // Fields are dropped in their order: the vCPU before its virtual machine.
-    pub(super) vcpu: VcpuFd,
-    pub(super) vm: VmFd,
-    pub(super) board: Board,
-    pub(super) counting: Arc<Counting>,
-}
-
-impl Processor {
-    /// The width of the port access for which the vCPU has just exited, in bytes.
-    ///
-    /// A string instruction makes several accesses to one port, which KVM reports together. Only the width tells a word from
-    /// two bytes.
-    pub(super) fn pio_width(&mut self) -> usize {
-        // SAFETY: the exit was for port I/O, so KVM has filled the field `io` of the union. In any case it consists of
-        // integers, for which all bits are valid.
-        let width = unsafe { self.vcpu.get_kvm_run().__bindgen_anon_1.io.size };
-        usize::from(width)
-    }
-}
 
 /// A virtual machine with a guest in it.
 pub(crate) struct Vm {

@@ -1,28 +1,21 @@
-//! The command line: which commands there are, and where their arguments are defined.
+//! The command line: which commands there are. Each command's arguments are in its module.
 //!
 //! The doc comments on the argument types are the texts of `--help` and of the manual pages.
 
 use clap::{Parser, Subcommand};
 
+use crate::attach::AttachArgs;
+use crate::completions::CompletionsArgs;
+#[cfg(feature = "demo")]
+use crate::demo::DemoArgs;
 use crate::exit;
-
-mod attach;
-#[cfg(feature = "demo")]
-mod demo;
-mod log;
-mod people;
-mod send;
-mod shell;
-mod trace;
-
-pub(crate) use attach::AttachArgs;
-#[cfg(feature = "demo")]
-pub(crate) use demo::{DemoArgs, EngineArg};
-pub(crate) use log::LogArgs;
-pub(crate) use people::{KickArgs, ListArgs, WhoArgs};
-pub(crate) use send::{SendArgs, What};
-pub(crate) use shell::{CompletionsArgs, ManArgs};
-pub(crate) use trace::{TraceArgs, TraceCommand};
+use crate::kick::KickArgs;
+use crate::list::ListArgs;
+use crate::log::LogArgs;
+use crate::man::ManArgs;
+use crate::send::SendArgs;
+use crate::trace::TraceArgs;
+use crate::who::WhoArgs;
 
 /// Serial consoles of guests: attach to one, take it over, watch it, read its history.
 #[derive(Debug, Parser)]

@@ -14,28 +14,28 @@ use vuart_vmm::Engine;
 pub(crate) struct DemoArgs {
     /// Serve the console until the guest halts or a signal comes, for others to attach
     #[arg(long)]
-    pub(crate) no_attach: bool,
+    pub(super) no_attach: bool,
 
     /// The console's name; the first free one of demo, demo-2, demo-3 ... unless given
     #[arg(long)]
-    pub(crate) name: Option<String>,
+    pub(super) name: Option<String>,
 
     /// What runs the guest
     #[arg(long, value_enum, default_value_t = EngineArg::Auto)]
-    pub(crate) engine: EngineArg,
+    pub(super) engine: EngineArg,
 
     /// Keep the console's output in this file, which must be in memory (such as in /dev/shm): it is made if it isn't there,
     /// and outlives this process in whatever way that ends. `vuart log FILE` reads it, another demo goes on with it
     #[arg(long, value_name = "FILE")]
-    pub(crate) ring: Option<PathBuf>,
+    pub(super) ring: Option<PathBuf>,
 
     /// Record what the guest does to its UART, for `vuart trace replay`; the file grows as long as the guest runs
     #[arg(long, value_name = "FILE")]
-    pub(crate) trace: Option<PathBuf>,
+    pub(super) trace: Option<PathBuf>,
 
     /// Append to this file who did what at the console, in JSON lines. It takes at most 16 MiB, with the older FILE.1 to FILE.3
     #[arg(long, value_name = "FILE")]
-    pub(crate) audit: Option<PathBuf>,
+    pub(super) audit: Option<PathBuf>,
 }
 
 /// What runs the guest of the demo.

@@ -26,30 +26,30 @@ use crate::target::candidates;
 pub(crate) struct LogArgs {
     /// The console's name, the path of its control socket, or of a file that its ring lives in (with a slash in it)
     #[arg(value_name = "NAME|PATH", add = ArgValueCompleter::new(candidates))]
-    pub(crate) target: OsString,
+    pub(super) target: OsString,
 
     #[command(flatten)]
     begin: BeginArgs,
 
     /// Go on with what the guest writes from now on
     #[arg(long, short)]
-    pub(crate) follow: bool,
+    pub(super) follow: bool,
 
     /// For programs: one object in each line, with the offset, for a line of the guest's, a hole, or the end; see docs/log-json.md
     #[arg(long)]
-    pub(crate) json: bool,
+    pub(super) json: bool,
 
     /// Write no more than this many bytes
     #[arg(long, value_name = "BYTES")]
-    pub(crate) max: Option<u64>,
+    pub(super) max: Option<u64>,
 
     /// Write every byte to a terminal as well; what is no terminal gets them all anyway
     #[arg(long)]
-    pub(crate) raw: bool,
+    pub(super) raw: bool,
 
     /// Say the offset to go on from, on standard error, also when that is no terminal
     #[arg(long, short)]
-    pub(crate) verbose: bool,
+    pub(super) verbose: bool,
 }
 
 /// The options for the beginning of a log. Without one, it begins with the oldest byte that is kept.
@@ -75,7 +75,7 @@ struct BeginArgs {
 
 impl LogArgs {
     /// Where the log begins.
-    pub(crate) fn begin(&self) -> Position {
+    pub(super) fn begin(&self) -> Position {
         match self.begin {
             BeginArgs { from: Some(offset), .. } => Position::Offset(offset),
             BeginArgs { last: Some(bytes), .. } => Position::Newest(bytes),
