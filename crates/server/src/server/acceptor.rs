@@ -4,13 +4,14 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use event_manager::EventOps;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
 use super::token;
 use crate::access::{Role, SocketKind};
-use crate::poller::{Poller, Ready};
+use crate::ready::Ready;
 use crate::sockets::Listener;
 
 /// A file descriptor to give up when there is no other. There is one for the whole process, whatever the number of its
@@ -102,26 +103,26 @@ impl Acceptor {
     }
 
     /// Stops waiting for clients.
-    pub(super) fn pause(&mut self, name: &str, poller: &mut dyn Poller) {
+    pub(super) fn pause(&mut self, name: &str, ops: &mut EventOps<'_>) {
         log::warn!("console {name}: no file descriptor is left, new clients have to wait");
         self.paused = true;
-        self.watch(Ready::NEITHER, name, poller);
+        self.watch(Ready::NEITHER, name, ops);
     }
 
     /// Waits for clients again, if it had stopped and a file descriptor is there. Returns whether clients are accepted.
-    pub(super) fn resume(&mut self, name: &str, poller: &mut dyn Poller) -> bool {
+    pub(super) fn resume(&mut self, name: &str, ops: &mut EventOps<'_>) -> bool {
         if self.paused {
             self.paused = spare().is_none();
             if !self.paused {
-                self.watch(Ready::READ, name, poller);
+                self.watch(Ready::READ, name, ops);
             }
         }
         !self.paused
     }
 
-    fn watch(&self, until: Ready, name: &str, poller: &mut dyn Poller) {
+    fn watch(&self, until: Ready, name: &str, ops: &mut EventOps<'_>) {
         for (token, socket) in self.sockets() {
-            if let Err(error) = poller.modify(socket.as_fd(), token, until) {
+            if let Err(error) = ops.modify(until.of(socket.as_fd(), token)) {
                 log::error!("console {name}: can't watch its sockets: {error}");
             }
         }
