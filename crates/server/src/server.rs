@@ -203,7 +203,7 @@ impl Server {
     fn rung(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
         self.sleeper.acknowledge();
         self.armed = false;
-        self.pace.woken();
+        self.pace.reset();
         // Before it is armed again: while there is work, the guest need not ring.
         self.drive_all(pass, ops);
     }
@@ -227,7 +227,7 @@ impl Server {
     /// output flows, and otherwise when the guest wakes it. If no client waits, the guest does not pay for wake-ups.
     fn watch_guest(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
         if !self.clients.await_guest() {
-            self.pace.rest();
+            self.pace.reset();
             self.deadlines.set(Timer::Look, None);
             return;
         }

@@ -10,9 +10,8 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
 use super::token;
-use crate::access::{Role, SocketKind};
+use crate::access::Listener;
 use crate::ready::Ready;
-use crate::sockets::Listener;
 
 /// A file descriptor to give up when there is no other. There is one for the whole process, whatever the number of its
 /// servers: each of them needs it for a moment only, and only when the process is at its limit. The process keeps it when its
@@ -46,15 +45,9 @@ pub(super) struct Acceptor {
 
 /// The result of accepting once.
 #[derive(Debug)]
-pub(super) enum Accepted {
-    /// A client has come.
-    Client {
-        stream: UnixStream,
-        /// The socket it has come through.
-        kind: SocketKind,
-        /// The role that the socket's group has.
-        group_role: Option<Role>,
-    },
+pub(super) enum Accepted<'a> {
+    /// A client has come through this socket.
+    Client(UnixStream, &'a Listener),
     /// No client waits, or the one that did is gone.
     Nobody,
     /// There is no file descriptor or memory: the acceptor must [pause](Acceptor::pause).
@@ -74,14 +67,10 @@ impl Acceptor {
     }
 
     /// Accepts one client of a listener.
-    pub(super) fn accept(&self, index: usize) -> Accepted {
+    pub(super) fn accept(&self, index: usize) -> Accepted<'_> {
         let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
         match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-            Ok(stream) => Accepted::Client {
-                stream: stream.into(),
-                kind: listener.kind,
-                group_role: listener.group_role,
-            },
+            Ok(stream) => Accepted::Client(stream.into(), listener),
             Err(Errno::MFILE | Errno::NFILE) => self.turn_away(index),
             Err(Errno::NOMEM | Errno::NOBUFS) => Accepted::Exhausted,
             // EAGAIN: no other client waits. Any other error is that of one client, which is gone.
@@ -90,7 +79,7 @@ impl Acceptor {
     }
 
     /// Closes the connection of one client of a listener, because there is no file descriptor to serve it with.
-    pub(super) fn turn_away(&self, index: usize) -> Accepted {
+    pub(super) fn turn_away(&self, index: usize) -> Accepted<'_> {
         let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
         // Locked until it is there again: meanwhile no other server can find it missing.
         let mut spare = spare();

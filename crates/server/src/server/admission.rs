@@ -33,9 +33,9 @@ impl Server {
                 self.acceptor.turn_away(index)
             };
             match accepted {
-                Accepted::Client { stream, kind, group_role } => {
+                Accepted::Client(stream, listener) => {
                     // A client whose credentials can't be had is gone.
-                    if let Ok(peer) = Peer::of(&stream, kind, group_role, self.options.programs) {
+                    if let Ok(peer) = Peer::of(&stream, listener, self.options.programs) {
                         self.admit(Transport::Socket(stream), &peer, pass, ops);
                     }
                 }
