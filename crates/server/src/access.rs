@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
@@ -34,6 +34,14 @@ pub enum SocketKind {
     Pty,
 }
 
+/// A listening socket, and what it gives to its clients.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) socket: UnixListener,
+    pub(crate) kind: SocketKind,
+    pub(crate) group_role: Option<Role>,
+}
+
 /// A process that has connected, as the kernel describes it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -57,12 +65,8 @@ pub struct Peer {
 pub(crate) type Authorise = Arc<dyn Fn(&Peer) -> Option<Role> + Send + Sync>;
 
 impl Peer {
-    pub(crate) fn of(
-        stream: &UnixStream,
-        socket: SocketKind,
-        group_role: Option<Role>,
-        programs: bool,
-    ) -> io::Result<Self> {
+    /// The peer that has connected to a listener. `programs` says whether its program's name is read.
+    pub(crate) fn of(stream: &UnixStream, listener: &Listener, programs: bool) -> io::Result<Self> {
         let credentials = getsockopt(stream, PeerCredentials)?;
         // 0 stands for a process of another namespace.
         let pid = u32::try_from(credentials.pid()).ok().filter(|pid| *pid != 0);
@@ -75,8 +79,8 @@ impl Peer {
             gid: credentials.gid(),
             pid,
             program: program.unwrap_or_default(),
-            socket,
-            group_role,
+            socket: listener.kind,
+            group_role: listener.group_role,
         })
     }
 

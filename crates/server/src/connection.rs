@@ -23,7 +23,7 @@ use vuart_wire::{ErrorCode, ErrorMessage, Event};
 
 use crate::access::Role;
 use crate::pass::Pass;
-use crate::poller::Ready;
+use crate::ready::Ready;
 use crate::transport::{Closed, Transport};
 use input::Typed;
 use outbox::Outbox;

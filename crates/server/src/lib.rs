@@ -12,7 +12,6 @@
 //! | how one client's bytes are received, served and sent | `connection.rs` |
 //! | how a request is served | `connection/requests.rs` |
 //! | how a session at the pseudo-terminal begins and ends | `pty.rs`, `server/terminal.rs` |
-//! | what it needs of an event loop | `poller.rs`; `subscriber.rs` is the adapter for rust-vmm's |
 //!
 //! `vuart-wire` has the framed protocol, its client, and the runtime directory where clients find the sockets.
 #![forbid(unsafe_code)]
@@ -24,12 +23,11 @@ mod error;
 mod options;
 mod pace;
 mod pass;
-mod poller;
 mod pty;
+mod ready;
 mod server;
 mod server_thread;
 mod sockets;
-mod subscriber;
 mod timer_fd;
 mod transport;
 

@@ -28,13 +28,9 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// The guest has woken the server: what it has written since the last look, it has written just now.
-    pub(crate) fn woken(&mut self) {
-        self.looked_at = None;
-    }
-
-    /// No client reads. Output that comes meanwhile says nothing about the pace at the next look.
-    pub(crate) fn rest(&mut self) {
+    /// Begins anew: the guest has woken the server, so its output has come just now; or no client reads, and output that comes
+    /// meanwhile says nothing about the pace.
+    pub(crate) fn reset(&mut self) {
         self.looked_at = None;
     }
 
@@ -98,7 +94,7 @@ mod tests {
         assert_eq!(pace.look(&scrollback, begin), None);
         let woken = begin + Duration::from_secs(1);
         writer.push(b'a');
-        pace.woken();
+        pace.reset();
         assert_eq!(pace.look(&scrollback, woken), Some(woken + Duration::from_nanos(512 * BYTE)));
     }
 
@@ -108,7 +104,7 @@ mod tests {
         let (mut pace, now) = (Pace::default(), Instant::now());
         writer.push(b'a');
         assert!(pace.look(&scrollback, now).is_some());
-        pace.rest();
+        pace.reset();
         // A client reads again, after a while in which a byte came. It may have come just now.
         writer.push(b'b');
         let later = now + Duration::from_secs(10);

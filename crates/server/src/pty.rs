@@ -224,20 +224,21 @@ impl Drop for Pty {
     }
 }
 
+/// How both ends of a pseudo-terminal are opened.
+const FLAGS: OpenptFlags = OpenptFlags::RDWR.union(OpenptFlags::NOCTTY).union(OpenptFlags::CLOEXEC);
+
 impl Device {
     fn open(watch: &OwnedFd) -> Result<Self, PtyError> {
-        let exhausted = |error| {
-            // ENOSPC is the error of the limit on pseudo-terminals.
-            matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOSPC | Errno::NOMEM | Errno::AGAIN)
-        };
-        let master =
-            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).map_err(|error| {
-                if exhausted(error) {
+        let failed = |other: fn(io::Error) -> PtyError| {
+            move |error| match error {
+                // ENOSPC is the error of the limit on pseudo-terminals.
+                Errno::MFILE | Errno::NFILE | Errno::NOSPC | Errno::NOMEM | Errno::AGAIN => {
                     PtyError::Exhausted(error.into())
-                } else {
-                    PtyError::Unavailable(error.into())
                 }
-            })?;
+                _ => other(error.into()),
+            }
+        };
+        let master = openpt(FLAGS).map_err(failed(PtyError::Unavailable))?;
         let setup = |error: Errno| PtyError::Setup(error.into());
         let flags = rustix::fs::fcntl_getfl(&master).map_err(setup)?;
         rustix::fs::fcntl_setfl(&master, flags | OFlags::NONBLOCK).map_err(setup)?;
@@ -255,10 +256,7 @@ impl Device {
             })?;
         unlockpt(&device.master).map_err(setup)?;
         // The master of a device that was never open reports no hang-up, as if a program had it open. So open and close it.
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        drop(ioctl_tiocgptpeer(&device.master, flags).map_err(|error| {
-            if exhausted(error) { PtyError::Exhausted(error.into()) } else { setup(error) }
-        })?);
+        drop(ioctl_tiocgptpeer(&device.master, FLAGS).map_err(failed(PtyError::Setup))?);
         Ok(Self { watched, ..device })
     }
 
@@ -279,9 +277,8 @@ impl Device {
 
     /// Whether the programs have read everything that was written to them.
     fn is_read(&self) -> bool {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         // Only the other end knows. If it can't be opened, the time runs out.
-        ioctl_tiocgptpeer(&self.master, flags)
+        ioctl_tiocgptpeer(&self.master, FLAGS)
             .is_ok_and(|slave| !ready(&slave, PollFlags::IN).contains(PollFlags::IN))
     }
 

@@ -1,4 +1,4 @@
-//! The server: one console on sockets and a pseudo-terminal, for any event loop.
+//! The server: one console on sockets and a pseudo-terminal, in an event loop of rust-vmm's `event-manager`.
 //!
 //! It never blocks. A client that stops reading, dies, sends garbage or connects ten thousand times costs only itself.
 //!
@@ -40,6 +40,7 @@ mod terminal;
 use std::path::Path;
 use std::time::Instant;
 
+use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
 use vuart_scrollback::Sleeper;
 
 use crate::claim::Claim;
@@ -48,8 +49,8 @@ use crate::error::ServeError;
 use crate::options::ServerOptions;
 use crate::pace::Pace;
 use crate::pass::Pass;
-use crate::poller::{Event, Poller};
 use crate::pty::Pty;
+use crate::ready::Ready;
 use crate::sockets::Sockets;
 use crate::timer_fd::TimerFd;
 use acceptor::Acceptor;
@@ -97,6 +98,30 @@ mod token {
     /// The first listener. There is at most one of each kind.
     pub(super) const FIRST_LISTENER: u32 = 4;
     pub(super) const FIRST_CLIENT: u32 = 16;
+}
+
+impl MutEventSubscriber for Server {
+    /// Begins to serve.
+    fn init(&mut self, ops: &mut EventOps<'_>) {
+        self.pass(ops, |server, _, ops| server.register(ops));
+    }
+
+    fn process(&mut self, events: Events, ops: &mut EventOps<'_>) {
+        let set = events.event_set();
+        let ready = Ready { read: set.contains(EventSet::IN), write: set.contains(EventSet::OUT) };
+        let hung_up = set.intersects(EventSet::HANG_UP | EventSet::ERROR);
+        self.pass(ops, |server, pass, ops| match events.data() {
+            token::DOORBELL => server.rung(pass, ops),
+            token::TIMER => server.timer.acknowledge(),
+            token::PTY => server.pty_watched(pass, ops),
+            token::PTY_LEAVING => server.pty_left(ops),
+            token @ token::FIRST_LISTENER..token::FIRST_CLIENT => {
+                server.accept((token - token::FIRST_LISTENER) as usize, pass, ops);
+            }
+            token if hung_up => server.hung_up(token, pass, ops),
+            token => server.drive(token, ready, pass, ops),
+        });
+    }
 }
 
 impl Server {
@@ -159,60 +184,40 @@ impl Server {
         self.clients.are_settled() && !self.pty.as_ref().is_some_and(Pty::is_leaving)
     }
 
-    /// Begins to serve: adds the server's file descriptors to an event loop.
-    pub(crate) fn start(&mut self, poller: &mut dyn Poller) {
-        self.pass(poller, |server, _, poller| server.register(poller));
-    }
-
-    /// Serves one event of the event loop.
-    pub(crate) fn dispatch(&mut self, event: Event, poller: &mut dyn Poller) {
-        self.pass(poller, |server, pass, poller| match event.token {
-            token::DOORBELL => server.rung(pass, poller),
-            token::TIMER => server.timer.acknowledge(),
-            token::PTY => server.pty_watched(pass, poller),
-            token::PTY_LEAVING => server.pty_left(poller),
-            token @ token::FIRST_LISTENER..token::FIRST_CLIENT => {
-                server.accept((token - token::FIRST_LISTENER) as usize, pass, poller);
-            }
-            token if event.hung_up => server.hung_up(token, pass, poller),
-            token => server.drive(token, event.ready, pass, poller),
-        });
-    }
-
     /// Handles one event, and then whatever may have changed by it. Every entry into the server is a pass. (`admission.rs` and
     /// `terminal.rs` have the steps that concern new clients and the pseudo-terminal.)
-    fn pass(&mut self, poller: &mut dyn Poller, event: impl FnOnce(&mut Self, &mut Pass, &mut dyn Poller)) {
+    fn pass(&mut self, ops: &mut EventOps<'_>, event: impl FnOnce(&mut Self, &mut Pass, &mut EventOps<'_>)) {
         let mut pass = Pass::begin(self.clients.at_console());
-        self.resume(poller);
-        event(self, &mut pass, poller);
-        self.meet_deadlines(&mut pass, poller);
-        self.look_at_pty(&mut pass, poller);
+        self.resume(ops);
+        event(self, &mut pass, ops);
+        self.meet_deadlines(&mut pass, ops);
+        self.look_at_pty(&mut pass, ops);
         // Clients learn of a session that ends here in a later pass, which the doorbell causes.
         self.deadlines.set(Timer::Service, self.context.console.service(Instant::now()));
         // After all that drives connections: a client may have come, begun a session, or read on.
-        self.watch_guest(&mut pass, poller);
-        self.schedule(poller);
+        self.watch_guest(&mut pass, ops);
+        self.schedule(ops);
         self.touch_ahead();
     }
 
     /// The doorbell has rung.
-    fn rung(&mut self, pass: &mut Pass, poller: &mut dyn Poller) {
+    fn rung(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
         self.sleeper.acknowledge();
         self.armed = false;
-        self.pace.woken();
+        self.pace.reset();
         // Before it is armed again: while there is work, the guest need not ring.
-        self.drive_all(pass, poller);
+        self.drive_all(pass, ops);
     }
 
     /// Does what is due. Every pass does so: without a timer, the deadlines are met when the doorbell rings.
-    fn meet_deadlines(&mut self, pass: &mut Pass, poller: &mut dyn Poller) {
+    fn meet_deadlines(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
         let now = Instant::now();
         while let Some(timer) = self.deadlines.take_expired(now) {
             match timer {
-                Timer::Client => self.dismiss_late(now, pass, poller),
-                Timer::Pty => self.replace_pty(poller),
-                Timer::Accept => self.resume(poller),
-                Timer::Look => self.drive_all(pass, poller),
+                Timer::Client => self.dismiss_late(now, pass, ops),
+                Timer::Pty => self.replace_pty(ops),
+                Timer::Accept => self.resume(ops),
+                Timer::Look => self.drive_all(pass, ops),
                 // Every pass does this.
                 Timer::Service => {}
             }
@@ -221,9 +226,9 @@ impl Server {
 
     /// If a client waits for the guest's output, or for room for its input, makes sure that the server looks again: soon while
     /// output flows, and otherwise when the guest wakes it. If no client waits, the guest does not pay for wake-ups.
-    fn watch_guest(&mut self, pass: &mut Pass, poller: &mut dyn Poller) {
+    fn watch_guest(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
         if !self.clients.await_guest() {
-            self.pace.rest();
+            self.pace.reset();
             self.deadlines.set(Timer::Look, None);
             return;
         }
@@ -231,24 +236,24 @@ impl Server {
             return;
         }
         let next = self.pace.look(self.context.console.scrollback(), Instant::now());
-        let next = next.filter(|_| self.timer.open(token::TIMER, poller));
+        let next = next.filter(|_| self.timer.open(token::TIMER, ops));
         self.deadlines.set(Timer::Look, next);
         if next.is_none() {
             self.sleeper.arm();
             self.armed = true;
             // Output from before this moment is looked at now. Output from after it rings.
-            self.drive_all(pass, poller);
+            self.drive_all(pass, ops);
         }
     }
 
     /// Sets the timer to the next deadline.
-    fn schedule(&mut self, poller: &mut dyn Poller) {
+    fn schedule(&mut self, ops: &mut EventOps<'_>) {
         self.deadlines.set(Timer::Client, self.clients.next_deadline());
         let next = self.deadlines.next();
         let set = if next.is_none() && self.clients.len() == 0 {
-            self.timer.close(poller);
+            self.timer.close(ops);
             Ok(())
-        } else if next.is_none() || self.timer.open(token::TIMER, poller) {
+        } else if next.is_none() || self.timer.open(token::TIMER, ops) {
             self.timer.arm(next)
         } else {
             self.timer.wait_without(self.context.console.doorbell())

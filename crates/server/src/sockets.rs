@@ -9,18 +9,10 @@ use std::path::Path;
 use rustix::fs::Gid;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
-use crate::access::{Role, SocketKind};
+use crate::access::{Listener, Role, SocketKind};
 use crate::claim::Claim;
 use crate::error::ServeError;
 use crate::pty::{Pty, PtyError};
-
-/// A listening socket, and what it gives to its clients.
-#[derive(Debug)]
-pub(crate) struct Listener {
-    pub(crate) socket: UnixListener,
-    pub(crate) kind: SocketKind,
-    pub(crate) group_role: Option<Role>,
-}
 
 /// The sockets and the pseudo-terminal that a console is served on. The sockets are created here, or handed in by another
 /// program. Everything is open before [`Server::new`](crate::Server::new), which opens nothing.

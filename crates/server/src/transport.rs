@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Transport {
     /// A pseudo-terminal that no program has open has failed ([`Closed`]) rather than ended: it is not a half of a connection,
     /// since no program is left to read either.
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> Result<Received, Closed> {
-        let received = until_uninterrupted(|| match self {
+        let received = retry_on_intr(|| match self {
             Self::Socket(stream) => {
                 rustix::net::recv(stream, &mut *buffer, RecvFlags::DONTWAIT).map(|(_, received)| received)
             }
@@ -53,7 +53,7 @@ impl Transport {
 
     /// Sends as much as there is room for, without blocking. Returns the number of bytes, 0 when there is no room.
     pub(crate) fn send(&self, pieces: &[IoSlice<'_>]) -> Result<usize, Closed> {
-        let sent = until_uninterrupted(|| match self {
+        let sent = retry_on_intr(|| match self {
             // NOSIGNAL: the VMM that embeds this may not ignore SIGPIPE.
             Self::Socket(stream) => {
                 let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
@@ -70,15 +70,6 @@ impl Transport {
 
     pub(crate) fn is_pty(&self) -> bool {
         matches!(self, Self::Pty(_))
-    }
-}
-
-fn until_uninterrupted(mut call: impl FnMut() -> Result<usize, Errno>) -> Result<usize, Errno> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            result => return result,
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use vuart_wire::Request;
 use super::protocol::Protocol;
 use super::{Connection, Context, State};
 use crate::pass::{BATCH, Pass};
-use crate::poller::Ready;
+use crate::ready::Ready;
 use crate::transport::{Closed, Received};
 
 /// The most bytes received at once.

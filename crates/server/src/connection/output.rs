@@ -234,7 +234,7 @@ mod tests {
     use super::*;
     use crate::access::Role;
     use crate::pass::{BUDGET, LEAST_BUDGET};
-    use crate::poller::Ready;
+    use crate::ready::Ready;
     use crate::transport::Transport;
 
     /// A raw client that watches, its console, the guest, and the client's end.

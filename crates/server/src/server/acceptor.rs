@@ -4,14 +4,14 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use event_manager::EventOps;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
 use super::token;
-use crate::access::{Role, SocketKind};
-use crate::poller::{Poller, Ready};
-use crate::sockets::Listener;
+use crate::access::Listener;
+use crate::ready::Ready;
 
 /// A file descriptor to give up when there is no other. There is one for the whole process, whatever the number of its
 /// servers: each of them needs it for a moment only, and only when the process is at its limit. The process keeps it when its
@@ -45,15 +45,9 @@ pub(super) struct Acceptor {
 
 /// The result of accepting once.
 #[derive(Debug)]
-pub(super) enum Accepted {
-    /// A client has come.
-    Client {
-        stream: UnixStream,
-        /// The socket it has come through.
-        kind: SocketKind,
-        /// The role that the socket's group has.
-        group_role: Option<Role>,
-    },
+pub(super) enum Accepted<'a> {
+    /// A client has come through this socket.
+    Client(UnixStream, &'a Listener),
     /// No client waits, or the one that did is gone.
     Nobody,
     /// There is no file descriptor or memory: the acceptor must [pause](Acceptor::pause).
@@ -73,14 +67,10 @@ impl Acceptor {
     }
 
     /// Accepts one client of a listener.
-    pub(super) fn accept(&self, index: usize) -> Accepted {
+    pub(super) fn accept(&self, index: usize) -> Accepted<'_> {
         let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
         match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-            Ok(stream) => Accepted::Client {
-                stream: stream.into(),
-                kind: listener.kind,
-                group_role: listener.group_role,
-            },
+            Ok(stream) => Accepted::Client(stream.into(), listener),
             Err(Errno::MFILE | Errno::NFILE) => self.turn_away(index),
             Err(Errno::NOMEM | Errno::NOBUFS) => Accepted::Exhausted,
             // EAGAIN: no other client waits. Any other error is that of one client, which is gone.
@@ -89,7 +79,7 @@ impl Acceptor {
     }
 
     /// Closes the connection of one client of a listener, because there is no file descriptor to serve it with.
-    pub(super) fn turn_away(&self, index: usize) -> Accepted {
+    pub(super) fn turn_away(&self, index: usize) -> Accepted<'_> {
         let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
         // Locked until it is there again: meanwhile no other server can find it missing.
         let mut spare = spare();
@@ -102,26 +92,26 @@ impl Acceptor {
     }
 
     /// Stops waiting for clients.
-    pub(super) fn pause(&mut self, name: &str, poller: &mut dyn Poller) {
+    pub(super) fn pause(&mut self, name: &str, ops: &mut EventOps<'_>) {
         log::warn!("console {name}: no file descriptor is left, new clients have to wait");
         self.paused = true;
-        self.watch(Ready::NEITHER, name, poller);
+        self.watch(Ready::NEITHER, name, ops);
     }
 
     /// Waits for clients again, if it had stopped and a file descriptor is there. Returns whether clients are accepted.
-    pub(super) fn resume(&mut self, name: &str, poller: &mut dyn Poller) -> bool {
+    pub(super) fn resume(&mut self, name: &str, ops: &mut EventOps<'_>) -> bool {
         if self.paused {
             self.paused = spare().is_none();
             if !self.paused {
-                self.watch(Ready::READ, name, poller);
+                self.watch(Ready::READ, name, ops);
             }
         }
         !self.paused
     }
 
-    fn watch(&self, until: Ready, name: &str, poller: &mut dyn Poller) {
+    fn watch(&self, until: Ready, name: &str, ops: &mut EventOps<'_>) {
         for (token, socket) in self.sockets() {
-            if let Err(error) = poller.modify(socket.as_fd(), token, until) {
+            if let Err(error) = ops.modify(until.of(socket.as_fd(), token)) {
                 log::error!("console {name}: can't watch its sockets: {error}");
             }
         }

@@ -4,6 +4,8 @@ use std::iter;
 use std::os::fd::AsFd as _;
 use std::time::Instant;
 
+use event_manager::EventOps;
+
 use super::acceptor::Accepted;
 use super::clients::Client;
 use super::deadlines::Timer;
@@ -11,7 +13,7 @@ use super::{Server, token};
 use crate::access::{Peer, Role, SocketKind};
 use crate::connection::Connection;
 use crate::pass::Pass;
-use crate::poller::{Poller, Ready};
+use crate::ready::Ready;
 use crate::timer_fd::TimerFd;
 use crate::transport::Transport;
 use vuart_endpoint::Mode;
@@ -22,24 +24,24 @@ const ACCEPTED_AT_ONCE: usize = 16;
 
 impl Server {
     /// Accepts clients of a listener.
-    pub(super) fn accept(&mut self, index: usize, pass: &mut Pass, poller: &mut dyn Poller) {
+    pub(super) fn accept(&mut self, index: usize, pass: &mut Pass, ops: &mut EventOps<'_>) {
         for _ in 0..ACCEPTED_AT_ONCE {
             // Without a timer, nothing would happen in time for the client.
-            let accepted = if self.timer.open(token::TIMER, poller) {
+            let accepted = if self.timer.open(token::TIMER, ops) {
                 self.acceptor.accept(index)
             } else {
                 self.acceptor.turn_away(index)
             };
             match accepted {
-                Accepted::Client { stream, kind, group_role } => {
+                Accepted::Client(stream, listener) => {
                     // A client whose credentials can't be had is gone.
-                    if let Ok(peer) = Peer::of(&stream, kind, group_role, self.options.programs) {
-                        self.admit(Transport::Socket(stream), &peer, pass, poller);
+                    if let Ok(peer) = Peer::of(&stream, listener, self.options.programs) {
+                        self.admit(Transport::Socket(stream), &peer, pass, ops);
                     }
                 }
                 Accepted::Nobody => return,
                 Accepted::Exhausted => {
-                    self.acceptor.pause(&self.context.name, poller);
+                    self.acceptor.pause(&self.context.name, ops);
                     self.deadlines.set(Timer::Accept, Instant::now().checked_add(TimerFd::RETRY));
                     return;
                 }
@@ -48,8 +50,8 @@ impl Server {
     }
 
     /// Accepts clients again, if that was not possible and is now.
-    pub(super) fn resume(&mut self, poller: &mut dyn Poller) {
-        let accepts = self.acceptor.resume(&self.context.name, poller);
+    pub(super) fn resume(&mut self, ops: &mut EventOps<'_>) {
+        let accepts = self.acceptor.resume(&self.context.name, ops);
         let retry = if accepts { None } else { Instant::now().checked_add(TimerFd::RETRY) };
         self.deadlines.set(Timer::Accept, retry);
     }
@@ -60,11 +62,11 @@ impl Server {
         transport: Transport,
         peer: &Peer,
         pass: &mut Pass,
-        poller: &mut dyn Poller,
+        ops: &mut EventOps<'_>,
     ) {
         let role = (self.options.authorise)(peer);
         if let Some(role) = role {
-            self.make_room(role, pass, poller);
+            self.make_room(role, pass, ops);
         }
         let full = self.clients.len() >= self.options.clients;
         let identity = peer.identity();
@@ -91,17 +93,17 @@ impl Server {
         let ready = if welcome { Ready::BOTH } else { Ready::WRITE };
         // A client that is refused gets one attempt to be told so, and no place to wait in.
         let goes_on = connection.drive(ready, &self.context, pass).is_ok() && welcome;
-        if goes_on && self.watch(&connection, poller) {
+        if goes_on && self.watch(&connection, ops) {
             self.clients.insert(connection, self.options.handshake);
         } else if connection.transport().is_pty() {
-            self.pty_over(!connection.is_closing(), pass, poller);
+            self.pty_over(!connection.is_closing(), pass, ops);
         }
     }
 
     /// Makes the event loop wait on the connection of the next client.
-    fn watch(&self, connection: &Connection, poller: &mut dyn Poller) -> bool {
+    fn watch(&self, connection: &Connection, ops: &mut EventOps<'_>) -> bool {
         let Some(token) = self.clients.free_token() else { return false };
-        let watched = poller.add(connection.transport().as_fd(), token, connection.interest());
+        let watched = ops.add(connection.interest().of(connection.transport().as_fd(), token));
         if let Err(error) = &watched {
             log::warn!("console {}: can't watch a client: {error}", self.context.name);
         }
@@ -109,16 +111,16 @@ impl Server {
     }
 
     /// If there are as many clients as allowed, sends one away that may have to give way to this role.
-    fn make_room(&mut self, role: Role, pass: &mut Pass, poller: &mut dyn Poller) {
+    fn make_room(&mut self, role: Role, pass: &mut Pass, ops: &mut EventOps<'_>) {
         if self.clients.len() >= self.options.clients
             && let Some(token) = self.clients.gives_way_to(role)
         {
-            self.dismiss(token, ErrorCode::TooMany, "somebody else needs the place", pass, poller);
+            self.dismiss(token, ErrorCode::TooMany, "somebody else needs the place", pass, ops);
         }
     }
 
     /// Drives a connection as far as it can go, and closes it if it is over.
-    pub(super) fn drive(&mut self, token: u32, ready: Ready, pass: &mut Pass, poller: &mut dyn Poller) {
+    pub(super) fn drive(&mut self, token: u32, ready: Ready, pass: &mut Pass, ops: &mut EventOps<'_>) {
         if ready.read {
             self.clients.acted(token);
         }
@@ -127,38 +129,38 @@ impl Server {
         let before = connection.interest();
         if connection.drive(ready, &self.context, pass).is_err() {
             let hung_up = !connection.is_closing();
-            return self.close(token, hung_up, pass, poller);
+            return self.close(token, hung_up, pass, ops);
         }
         client.update_deadline();
         let connection = &client.connection;
         let interest = connection.interest();
-        if interest != before && poller.modify(connection.transport().as_fd(), token, interest).is_err() {
-            self.close(token, false, pass, poller);
+        if interest != before && ops.modify(interest.of(connection.transport().as_fd(), token)).is_err() {
+            self.close(token, false, pass, ops);
         }
     }
 
-    pub(super) fn drive_all(&mut self, pass: &mut Pass, poller: &mut dyn Poller) {
+    pub(super) fn drive_all(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
         for token in self.clients.tokens() {
-            self.drive(token, Ready::NEITHER, pass, poller);
+            self.drive(token, Ready::NEITHER, pass, ops);
         }
     }
 
     /// Closes the connection of a client whose own end is closed. What it had sent before is served.
-    pub(super) fn hung_up(&mut self, token: u32, pass: &mut Pass, poller: &mut dyn Poller) {
+    pub(super) fn hung_up(&mut self, token: u32, pass: &mut Pass, ops: &mut EventOps<'_>) {
         if let Some(client) = self.clients.get_mut(token) {
             client.connection.drain(&self.context, pass);
         }
-        self.close(token, true, pass, poller);
+        self.close(token, true, pass, ops);
     }
 
     /// Sends clients away whose deadline has come.
-    pub(super) fn dismiss_late(&mut self, now: Instant, pass: &mut Pass, poller: &mut dyn Poller) {
+    pub(super) fn dismiss_late(&mut self, now: Instant, pass: &mut Pass, ops: &mut EventOps<'_>) {
         for token in self.clients.late(now) {
             let Some(client) = self.clients.get_mut(token) else { continue };
             if client.connection.is_closing() {
-                self.close(token, false, pass, poller);
+                self.close(token, false, pass, ops);
             } else {
-                self.dismiss(token, ErrorCode::Timeout, "no hello has come", pass, poller);
+                self.dismiss(token, ErrorCode::Timeout, "no hello has come", pass, ops);
             }
         }
     }
@@ -170,36 +172,36 @@ impl Server {
         code: ErrorCode,
         message: &str,
         pass: &mut Pass,
-        poller: &mut dyn Poller,
+        ops: &mut EventOps<'_>,
     ) {
         if let Some(client) = self.clients.get_mut(token) {
             client.connection.refuse(code, message);
             let _ = client.connection.drive(Ready::WRITE, &self.context, pass);
-            self.close(token, false, pass, poller);
+            self.close(token, false, pass, ops);
         }
     }
 
     /// Closes a connection. `hung_up` says that the client has closed it, and not the server.
-    fn close(&mut self, token: u32, hung_up: bool, pass: &mut Pass, poller: &mut dyn Poller) {
+    fn close(&mut self, token: u32, hung_up: bool, pass: &mut Pass, ops: &mut EventOps<'_>) {
         let Some(Client { connection, .. }) = self.clients.remove(token) else { return };
         // Closing the file descriptor would remove it too. This keeps the event loop's own table right, and a
         // pseudo-terminal stays open.
-        poller.remove(connection.transport().as_fd());
+        let _ = ops.remove(Ready::NEITHER.of(connection.transport().as_fd(), 0));
         let pty = connection.transport().is_pty();
         drop(connection);
         if pty {
-            self.pty_over(hung_up, pass, poller);
+            self.pty_over(hung_up, pass, ops);
         }
-        self.resume(poller);
+        self.resume(ops);
     }
 
     /// Makes the event loop wait on the server's own file descriptors.
-    pub(super) fn register(&self, poller: &mut dyn Poller) {
+    pub(super) fn register(&self, ops: &mut EventOps<'_>) {
         let doorbell = (token::DOORBELL, self.sleeper.as_fd());
         let pty = self.pty.as_ref().map(|pty| (token::PTY, pty.watch()));
         let sockets = self.acceptor.sockets().map(|(token, socket)| (token, socket.as_fd()));
         for (token, fd) in iter::once(doorbell).chain(pty).chain(sockets) {
-            if let Err(error) = poller.add(fd, token, Ready::READ) {
+            if let Err(error) = ops.add(Ready::READ.of(fd, token)) {
                 log::error!("console {}: can't be served: {error}", self.context.name);
             }
         }

@@ -4,18 +4,20 @@
 use std::os::fd::AsFd as _;
 use std::time::Instant;
 
+use event_manager::EventOps;
+
 use super::deadlines::Timer;
 use super::{Server, token};
 use crate::access::Peer;
 use crate::pass::Pass;
-use crate::poller::{Poller, Ready};
 use crate::pty::{Pty, Seen};
+use crate::ready::Ready;
 use crate::transport::Transport;
 
 impl Server {
     /// The pseudo-terminal's session is over, or has not begun. Either no program has the terminal open (`deserted`), or the
     /// programs that have it open must leave.
-    pub(super) fn pty_over(&mut self, deserted: bool, pass: &mut Pass, poller: &mut dyn Poller) {
+    pub(super) fn pty_over(&mut self, deserted: bool, pass: &mut Pass, ops: &mut EventOps<'_>) {
         if deserted {
             return self.vacate_pty();
         }
@@ -24,16 +26,16 @@ impl Server {
         self.deadlines.set(Timer::Pty, Instant::now().checked_add(Pty::LEAVING_TIME));
         if let Some(master) = pty.master() {
             // For the hang-up, which is always reported. If it can't be watched, the time runs out.
-            let _ = poller.add(master.as_fd(), token::PTY_LEAVING, Ready::NEITHER);
+            let _ = ops.add(Ready::NEITHER.of(master.as_fd(), token::PTY_LEAVING));
         }
         // The programs may have read the message before they were watched.
-        self.pty_seen(Seen::UNKNOWN, pass, poller);
+        self.pty_seen(Seen::UNKNOWN, pass, ops);
     }
 
     /// The programs that must leave have all closed the pseudo-terminal.
-    pub(super) fn pty_left(&mut self, poller: &mut dyn Poller) {
+    pub(super) fn pty_left(&mut self, ops: &mut EventOps<'_>) {
         if let Some(master) = self.pty.as_ref().and_then(Pty::master) {
-            poller.remove(master.as_fd());
+            let _ = ops.remove(Ready::NEITHER.of(master.as_fd(), 0));
         }
         self.vacate_pty();
     }
@@ -48,29 +50,29 @@ impl Server {
     }
 
     /// Acts on what the watch has seen.
-    pub(super) fn pty_watched(&mut self, pass: &mut Pass, poller: &mut dyn Poller) {
+    pub(super) fn pty_watched(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
         let seen = self.pty.as_mut().map(Pty::look).unwrap_or_default();
-        self.pty_seen(seen, pass, poller);
+        self.pty_seen(seen, pass, ops);
     }
 
-    fn pty_seen(&mut self, seen: Seen, pass: &mut Pass, poller: &mut dyn Poller) {
+    fn pty_seen(&mut self, seen: Seen, pass: &mut Pass, ops: &mut EventOps<'_>) {
         let Some(pty) = &mut self.pty else { return };
         if pty.has_told(seen) {
-            self.replace_pty(poller);
+            self.replace_pty(ops);
         } else if let Some(master) = pty.occupy(seen) {
-            self.admit(Transport::Pty(master), &Peer::at_pty(), pass, poller);
+            self.admit(Transport::Pty(master), &Peer::at_pty(), pass, ops);
         }
     }
 
     /// Closes the pseudo-terminal, which hangs up on the programs that have it open, and opens another.
-    pub(super) fn replace_pty(&mut self, poller: &mut dyn Poller) {
+    pub(super) fn replace_pty(&mut self, ops: &mut EventOps<'_>) {
         if let Some(master) = self.pty.as_ref().and_then(Pty::master) {
-            poller.remove(master.as_fd());
+            let _ = ops.remove(Ready::NEITHER.of(master.as_fd(), 0));
         }
-        self.renew_pty(poller);
+        self.renew_pty(ops);
     }
 
-    fn renew_pty(&mut self, poller: &mut dyn Poller) {
+    fn renew_pty(&mut self, ops: &mut EventOps<'_>) {
         let Some(pty) = &mut self.pty else { return };
         self.deadlines.set(Timer::Pty, None);
         match pty.renew() {
@@ -79,19 +81,19 @@ impl Server {
             Err(error) if error.is_passing() => {}
             Err(error) => {
                 log::error!("console {}: its pseudo-terminal is lost: {error}", self.context.name);
-                poller.remove(pty.watch());
+                let _ = ops.remove(Ready::NEITHER.of(pty.watch(), 0));
                 self.pty = None;
             }
         }
     }
 
     /// Serves a program that has opened the pseudo-terminal while others were sent away.
-    pub(super) fn look_at_pty(&mut self, pass: &mut Pass, poller: &mut dyn Poller) {
+    pub(super) fn look_at_pty(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
         if self.pty.as_ref().is_some_and(Pty::is_missing) {
-            self.renew_pty(poller);
+            self.renew_pty(ops);
         }
         while std::mem::take(&mut self.pty_due) {
-            self.pty_seen(Seen::UNKNOWN, pass, poller);
+            self.pty_seen(Seen::UNKNOWN, pass, ops);
         }
     }
 }
