@@ -37,7 +37,10 @@ pub enum ResumePortError {
     #[error(transparent)]
     State(#[from] StateError),
     /// The ring is not the one that the port had when the state was taken, or the guest has written since.
-    #[error("the state's next byte of output has the offset {state}, and the ring's has {ring}")]
+    #[error(
+        "the state's next byte of output has the offset {state}, and the ring's has {ring}: adopt the ring that the port had, or \
+         make one with `RingOptions::with_start({state})`"
+    )]
     OtherOffset {
         /// The next offset by the state.
         state: u64,

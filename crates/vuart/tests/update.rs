@@ -169,7 +169,11 @@ fn a_ring_with_another_offset_is_refused() {
     let (output, _) = scrollback::RingOptions::default().adopt(file).unwrap();
     let error = PortBuilder::restore(&state).with_writer(output).build(Edges::default()).unwrap_err();
     assert!(matches!(error, ResumePortError::OtherOffset { state: 1, ring: 2 }), "{error}");
-    assert_eq!(error.to_string(), "the state's next byte of output has the offset 1, and the ring's has 2");
+    assert_eq!(
+        error.to_string(),
+        "the state's next byte of output has the offset 1, and the ring's has 2: adopt the ring that the port had, or make one with \
+         `RingOptions::with_start(1)`"
+    );
 
     // A ring that begins at the state's offset is accepted.
     let (output, _) = ring().with_start(state.offset()).create_memfd("com1").unwrap();
