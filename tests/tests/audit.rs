@@ -10,7 +10,7 @@ use vuart::server::{Claim, Server, ServerThread};
 use vuart::wire::{Client, DetachRequest, Event, Request, RuntimeDir};
 
 /// A time after which a hang is a failure. Nothing is measured with it.
-const HANG: Duration = Duration::from_secs(60);
+const HANG: Duration = Duration::from_mins(1);
 
 /// The lines of the trail, which are numbered from 0 without a gap.
 fn lines(audit: &Audit) -> Vec<AuditLine> {
