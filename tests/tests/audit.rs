@@ -1,16 +1,11 @@
 //! The audit trail of a console that is served over sockets.
 
-use std::thread;
-use std::time::Duration;
-
 use vuart::audit::{Audit, AuditEntry, AuditLine};
-use vuart::endpoint::{Cause, Console, ConsoleEvent, End, EventKind, Identity, Mode};
-use vuart::scrollback::{Position, Scrollback};
+use vuart::endpoint::{Cause, ConsoleEvent, End, EventKind, Identity, Mode};
+use vuart::scrollback::Position;
 use vuart::server::{Claim, Server, ServerThread};
 use vuart::wire::{Client, DetachRequest, Event, Request, RuntimeDir};
-
-/// A time after which a hang is a failure. Nothing is measured with it.
-const HANG: Duration = Duration::from_mins(1);
+use vuart_test_support::{Guest, HANG, until};
 
 /// The lines of the trail, which are numbered from 0 without a gap.
 fn lines(audit: &Audit) -> Vec<AuditLine> {
@@ -35,8 +30,8 @@ fn events(lines: &[AuditLine]) -> Vec<ConsoleEvent> {
 #[test]
 fn what_happens_at_a_served_console_is_in_its_trail_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut writer, scrollback) = Scrollback::new(1 << 14).unwrap();
-    let (console, _input) = Console::new(scrollback, || ());
+    let mut guest = Guest::new(1 << 14);
+    let console = guest.console.clone();
     let audit = Audit::new(1 << 16).unwrap();
     console.observe(audit.observer("vm0"));
     let claim = Claim::new(&RuntimeDir::create(dir.path().join("run")).unwrap(), "vm0").unwrap();
@@ -44,7 +39,7 @@ fn what_happens_at_a_served_console_is_in_its_trail_in_order() {
     let server = ServerThread::start(Server::bind(claim, console.clone()).unwrap()).unwrap();
     let client = |label: &str| Client::connect(&control, label).unwrap();
 
-    writer.extend(b"login: ");
+    guest.writes(b"login: ");
     let mut alice = client("alice");
     alice.attach(Mode::Exclusive, Position::Oldest).unwrap();
     match alice.recv().unwrap() {
@@ -61,9 +56,9 @@ fn what_happens_at_a_served_console_is_in_its_trail_in_order() {
     assert!(matches!(alice.recv().unwrap(), Event::Ended(_)));
     let watcher = client("watcher").attach(Mode::Spectate, Position::End).unwrap();
     // The watcher's connection may be gone by now: that is a detachment.
-    while console.sessions().iter().any(|session| session.identity.label() == "watcher") {
-        thread::yield_now();
-    }
+    until("the watcher is gone", || {
+        !console.sessions().iter().any(|session| session.identity.label() == "watcher")
+    });
     let session = console.sessions()[0].id;
     assert!(!watcher.owner);
     client("admin").kick(session).unwrap();

@@ -1,10 +1,11 @@
 //! A real guest on each available engine, with clients at its console over real sockets.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 
 use vuart::endpoint::{Cause, Mode};
 use vuart::scrollback::Position;
+use vuart_test_support::{read_to, until};
 use vuart_tests::{Vm, engines};
 use vuart_vmm::Engine;
 
@@ -89,9 +90,7 @@ fn e4_queued_input_of_an_evicted_owner_never_runs() {
         alice.until("line 00010");
         let poison = "echo POISON\r".repeat(20_000);
         alice.types(&poison[..100_000]);
-        while vm.console().input_waiting() == 0 {
-            std::thread::yield_now();
-        }
+        until("input waits", || vm.console().input_waiting() > 0);
         let mut bob = vm.attach("bob", Mode::TakeOver, Position::End);
         // The guest may still run the input of Alice's that it had read. Bob's input follows, with nothing in between.
         bob.types("\recho BOB IS HERE\r");
@@ -109,12 +108,7 @@ fn a_raw_socket_client_can_use_the_console() {
         vm.attach("watcher", Mode::Spectate, Position::Oldest).until("> ");
         let mut socket = UnixStream::connect(vm.raw()).unwrap();
         socket.write_all(b"echo over a raw socket\r").unwrap();
-        let mut seen = Vec::new();
-        let mut byte = [0];
-        while !seen.ends_with(b"\r\nover a raw socket\r\n> ") {
-            assert_eq!(socket.read(&mut byte).unwrap(), 1);
-            seen.push(byte[0]);
-        }
+        read_to(&mut socket, "\r\nover a raw socket\r\n> ");
     });
 }
 

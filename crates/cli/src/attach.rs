@@ -181,27 +181,27 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
         Err(error) => (vec![], Err(error)),
         Ok(Outcome::Signal(caught)) => {
             signal = Some(caught);
-            (vec![], Ok(Exit::Done))
+            (vec![], Ok(Exit::DONE))
         }
-        Ok(Outcome::Detached { unanswered: false }) => (vec!["detached".to_owned()], Ok(Exit::Done)),
+        Ok(Outcome::Detached { unanswered: false }) => (vec!["detached".to_owned()], Ok(Exit::DONE)),
         Ok(Outcome::Detached { unanswered: true }) => {
-            (vec!["detached; the guest has not taken all that was typed".to_owned()], Ok(Exit::Done))
+            (vec!["detached; the guest has not taken all that was typed".to_owned()], Ok(Exit::DONE))
         }
-        Ok(Outcome::OutputClosed) => (vec![], Ok(Exit::Done)),
+        Ok(Outcome::OutputClosed) => (vec![], Ok(Exit::DONE)),
         Ok(Outcome::Ended(end)) => match end.cause {
             Cause::Evicted { by } => (
                 vec![
                     format!("{by} took the console over at {}", end.at),
                     format!("to take it back: {} attach {argument} --force", command()),
                 ],
-                Ok(Exit::Evicted),
+                Ok(Exit::EVICTED),
             ),
-            Cause::VmEnded => (vec!["the guest has ended".to_owned()], Ok(Exit::Done)),
+            Cause::VmEnded => (vec!["the guest has ended".to_owned()], Ok(Exit::DONE)),
             Cause::ShutDown => (vec![], Err(Error::ShutDown { console })),
             _ => (vec![end.to_string()], Ok(Exit::of_cause(&end.cause))),
         },
     };
-    session.close(&notes, signal)?.map_or(exit, |signal| Ok(Exit::Signal(signal)))
+    session.close(&notes, signal)?.map_or(exit, |signal| Ok(Exit::signal(signal)))
 }
 
 /// Carries bytes until the session ends. With a destination, the session survives a lost connection.

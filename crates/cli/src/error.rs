@@ -103,17 +103,17 @@ impl Error {
     /// The exit status that tells scripts what went wrong.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::OneFile => Exit::Usage,
+            Self::OneFile => Exit::USAGE,
             Self::Ring { source, .. } => Exit::of_ring_file(source),
             Self::Open { source, .. } => Exit::of_open(source),
             Self::NoSuchConsole { .. }
             | Self::NoConsoleAt { .. }
             | Self::NotServed { .. }
-            | Self::Over { .. } => Exit::NoConsole,
-            Self::Held { .. } => Exit::InUse,
-            Self::ShutDown { .. } => Exit::Lost,
-            Self::Disabled { .. } => Exit::Disabled,
-            Self::NotTaken { .. } => Exit::NotTaken,
+            | Self::Over { .. } => Exit::NO_CONSOLE,
+            Self::Held { .. } => Exit::IN_USE,
+            Self::ShutDown { .. } => Exit::LOST,
+            Self::Disabled { .. } => Exit::DISABLED,
+            Self::NotTaken { .. } => Exit::NOT_TAKEN,
             Self::Cut { end, .. } | Self::Ended { end, .. } => Exit::of_cause(&end.cause),
             Self::Client(error) => of_client(error),
             Self::Directory(error) => Exit::of_runtime_dir(error),
@@ -121,7 +121,7 @@ impl Error {
             | Self::Stdin(_)
             | Self::Stdout(_)
             | Self::Terminal(_)
-            | Self::Host { .. } => Exit::Failure,
+            | Self::Host { .. } => Exit::FAILURE,
             #[cfg(feature = "demo")]
             Self::Demo(error) => error.exit(),
         }
@@ -145,11 +145,11 @@ impl Error {
 /// The exit status for an error of the client.
 fn of_client(error: &ClientError) -> Exit {
     match error {
-        ClientError::NotFound { .. } | ClientError::NotServed { .. } => Exit::NoConsole,
-        ClientError::Forbidden { .. } | ClientError::Refused(Refused::Forbidden) => Exit::NotPermitted,
-        ClientError::Server(error) if error.code == ErrorCode::Forbidden => Exit::NotPermitted,
-        ClientError::Server(error) if error.code == ErrorCode::NoSession => Exit::NoConsole,
-        ClientError::Lost(_) => Exit::Lost,
-        _ => Exit::Failure,
+        ClientError::NotFound { .. } | ClientError::NotServed { .. } => Exit::NO_CONSOLE,
+        ClientError::Forbidden { .. } | ClientError::Refused(Refused::Forbidden) => Exit::NOT_PERMITTED,
+        ClientError::Server(error) if error.code == ErrorCode::Forbidden => Exit::NOT_PERMITTED,
+        ClientError::Server(error) if error.code == ErrorCode::NoSession => Exit::NO_CONSOLE,
+        ClientError::Lost(_) => Exit::LOST,
+        _ => Exit::FAILURE,
     }
 }

@@ -1,6 +1,7 @@
 //! The exit statuses of the command, and which failure has which status.
 
 use std::io;
+use std::process::ExitCode;
 
 use vuart_endpoint::Cause;
 use vuart_scrollback::FileError;
@@ -8,42 +9,10 @@ use vuart_wire::RuntimeDirError;
 
 use crate::signals::Signal;
 
-/// How the command has ended. The numbers are part of the interface; [`TABLE`] documents them.
+/// How the command has ended: the number for the caller's `$?`. The numbers are part of the interface; [`TABLE`] documents
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exit {
-    /// The command has done what the user requested.
-    Done,
-    /// A failure without a number of its own.
-    Failure,
-    /// The command line is wrong.
-    Usage,
-    /// The console or session does not exist.
-    NoConsole,
-    /// Somebody else holds the console, the name or the file.
-    InUse,
-    /// Somebody took the console over.
-    Evicted,
-    /// A directory, file or device may not be used.
-    NotPermitted,
-    /// The connection to the server was lost.
-    Lost,
-    /// Output was lost in a session that must not lose any.
-    Lagged,
-    /// Somebody ended the session.
-    Kicked,
-    /// The owner typed nothing for too long.
-    Idle,
-    /// The console is switched off.
-    Disabled,
-    /// The guest has hung up.
-    GuestHungUp,
-    /// The guest has moved to another host.
-    Migrating,
-    /// The guest has not taken the input in time.
-    NotTaken,
-    /// A signal has ended the command.
-    Signal(Signal),
-}
+pub(crate) struct Exit(u8);
 
 /// Makes the table, so that a command without the demo does not mention it.
 macro_rules! table {
@@ -86,69 +55,89 @@ pub(crate) const TABLE: &str = if cfg!(feature = "demo") {
 };
 
 impl Exit {
+    /// The command has done what the user requested.
+    pub(crate) const DONE: Self = Self(0);
+    /// A failure without a number of its own.
+    pub(crate) const FAILURE: Self = Self(1);
+    /// The command line is wrong.
+    pub(crate) const USAGE: Self = Self(2);
+    /// The console or session does not exist.
+    pub(crate) const NO_CONSOLE: Self = Self(3);
+    /// Somebody else holds the console, the name or the file.
+    pub(crate) const IN_USE: Self = Self(4);
+    /// Somebody took the console over.
+    pub(crate) const EVICTED: Self = Self(5);
+    /// A directory, file or device may not be used.
+    pub(crate) const NOT_PERMITTED: Self = Self(6);
+    /// The connection to the server was lost.
+    pub(crate) const LOST: Self = Self(7);
+    /// Output was lost in a session that must not lose any.
+    pub(crate) const LAGGED: Self = Self(8);
+    /// Somebody ended the session.
+    pub(crate) const KICKED: Self = Self(9);
+    /// The owner typed nothing for too long.
+    pub(crate) const IDLE: Self = Self(10);
+    /// The console is switched off.
+    pub(crate) const DISABLED: Self = Self(11);
+    /// The guest has hung up.
+    pub(crate) const GUEST_HUNG_UP: Self = Self(12);
+    /// The guest has moved to another host.
+    pub(crate) const MIGRATING: Self = Self(13);
+    /// The guest has not taken the input in time.
+    pub(crate) const NOT_TAKEN: Self = Self(14);
+
+    /// A signal has ended the command.
+    pub(crate) fn signal(signal: Signal) -> Self {
+        Self(128 | signal.number())
+    }
+
     /// The status for the cause that ended a session.
     pub(crate) fn of_cause(cause: &Cause) -> Self {
         match cause {
-            Cause::Detached | Cause::VmEnded => Self::Done,
-            Cause::Evicted { .. } => Self::Evicted,
-            Cause::ShutDown => Self::Lost,
-            Cause::Lagged { .. } => Self::Lagged,
-            Cause::Kicked { .. } => Self::Kicked,
-            Cause::Idle => Self::Idle,
-            Cause::Disabled => Self::Disabled,
-            Cause::GuestHungUp => Self::GuestHungUp,
-            Cause::Migrating => Self::Migrating,
+            Cause::Detached | Cause::VmEnded => Self::DONE,
+            Cause::Evicted { .. } => Self::EVICTED,
+            Cause::ShutDown => Self::LOST,
+            Cause::Lagged { .. } => Self::LAGGED,
+            Cause::Kicked { .. } => Self::KICKED,
+            Cause::Idle => Self::IDLE,
+            Cause::Disabled => Self::DISABLED,
+            Cause::GuestHungUp => Self::GUEST_HUNG_UP,
+            Cause::Migrating => Self::MIGRATING,
             // A cause that only a later server knows.
-            _ => Self::Failure,
+            _ => Self::FAILURE,
         }
     }
 
     /// The status for a runtime directory that can't be used.
     pub(crate) fn of_runtime_dir(error: &RuntimeDirError) -> Self {
         match error {
-            RuntimeDirError::BadName { .. } => Self::Usage,
-            _ => Self::NotPermitted,
+            RuntimeDirError::BadName { .. } => Self::USAGE,
+            _ => Self::NOT_PERMITTED,
         }
     }
 
     /// The status for a file that can't be opened.
     pub(crate) fn of_open(error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::PermissionDenied => Self::NotPermitted,
-            _ => Self::Failure,
+            io::ErrorKind::PermissionDenied => Self::NOT_PERMITTED,
+            _ => Self::FAILURE,
         }
     }
 
     /// The status for a file that holds no usable ring.
     pub(crate) fn of_ring_file(error: &FileError) -> Self {
         match error {
-            FileError::Layout(_) => Self::Usage,
-            FileError::InUse => Self::InUse,
-            FileError::OnDisk => Self::NotPermitted,
-            _ => Self::Failure,
+            FileError::Layout(_) => Self::USAGE,
+            FileError::InUse => Self::IN_USE,
+            FileError::OnDisk => Self::NOT_PERMITTED,
+            _ => Self::FAILURE,
         }
     }
+}
 
-    /// The number for the caller's `$?`.
-    pub(crate) fn code(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Failure => 1,
-            Self::Usage => 2,
-            Self::NoConsole => 3,
-            Self::InUse => 4,
-            Self::Evicted => 5,
-            Self::NotPermitted => 6,
-            Self::Lost => 7,
-            Self::Lagged => 8,
-            Self::Kicked => 9,
-            Self::Idle => 10,
-            Self::Disabled => 11,
-            Self::GuestHungUp => 12,
-            Self::Migrating => 13,
-            Self::NotTaken => 14,
-            Self::Signal(signal) => 128 | signal.number(),
-        }
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.0.into()
     }
 }
 
@@ -158,24 +147,8 @@ mod tests {
 
     #[test]
     fn every_number_is_documented() {
-        for exit in [
-            Exit::Done,
-            Exit::Failure,
-            Exit::Usage,
-            Exit::NoConsole,
-            Exit::InUse,
-            Exit::Evicted,
-            Exit::NotPermitted,
-            Exit::Lost,
-            Exit::Lagged,
-            Exit::Kicked,
-            Exit::Idle,
-            Exit::Disabled,
-            Exit::GuestHungUp,
-            Exit::Migrating,
-            Exit::NotTaken,
-        ] {
-            assert!(TABLE.contains(&format!("\n  {:<7}", exit.code())), "{exit:?}");
+        for number in 0..=Exit::NOT_TAKEN.0 {
+            assert!(TABLE.contains(&format!("\n  {number:<7}")), "{number}");
         }
     }
 }

@@ -34,5 +34,5 @@ pub(crate) struct KickArgs {
 pub(crate) fn run(args: &KickArgs) -> Result<Exit, Error> {
     let label = args.label.clone().unwrap_or_else(user::name);
     Target::parse(&args.target)?.connect(&label)?.kick(args.session)?;
-    Ok(Exit::Done)
+    Ok(Exit::DONE)
 }

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
     } else if rows.is_empty() {
         // On standard error, because a script would take a line on standard output for a console.
         let _ = writeln!(stderr(), "vuart: there are no consoles in {}", path.display());
-        return Ok(Exit::Done);
+        return Ok(Exit::DONE);
     } else {
         table(&rows)
     };

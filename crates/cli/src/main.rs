@@ -61,5 +61,5 @@ fn main() -> ExitCode {
         let _ = writeln!(stderr(), "vuart: {}", error.line());
         error.exit()
     });
-    exit.code().into()
+    exit.into()
 }

@@ -22,7 +22,7 @@ pub(crate) struct ManArgs {
 pub(crate) fn run(args: &ManArgs, command: Command) -> Result<Exit, Error> {
     if let Some(dir) = &args.dir {
         let failed = |source| Error::Manual { path: dir.clone(), source };
-        return clap_mangen::generate_to(command, dir).map(|()| Exit::Done).map_err(failed);
+        return clap_mangen::generate_to(command, dir).map(|()| Exit::DONE).map_err(failed);
     }
     let mut page = Vec::new();
     // Writing into memory does not fail.

@@ -10,7 +10,7 @@ pub(crate) fn print(result: impl AsRef<[u8]>) -> Result<Exit, Error> {
     let mut stdout = stdout().lock();
     match stdout.write_all(result.as_ref()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Stdout(error)),
-        _ => Ok(Exit::Done),
+        _ => Ok(Exit::DONE),
     }
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn run(args: &SendArgs) -> Result<Exit, Error> {
         }
     }
     delivery.finish()?;
-    Ok(Exit::Done)
+    Ok(Exit::DONE)
 }
 
 fn joined(words: &[OsString]) -> Vec<u8> {

@@ -2,13 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Write as _, stderr, stdin, stdout};
+use std::io::{Read, Write as _, stderr, stdin};
 
 use clap::{Args, Subcommand};
 use vuart_trace::{Board, ParseError, Trace};
 
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::print::print;
 
 /// Replay register traces: what a guest and its host did to a UART, as text.
 #[derive(Debug, Args)]
@@ -50,44 +51,27 @@ pub(crate) fn run(args: &TraceArgs) -> Result<Exit, Error> {
         // Two traces one after the other are not a trace.
         return Err(Error::OneFile);
     }
-    let mut out = Out::default();
+    // A failure of standard output does not change the result of the replay.
+    let mut printed = Ok(Exit::DONE);
     // The worst result: a file that is not a trace (2) is worse than a trace with other answers (1).
-    let mut worst = Exit::Done;
+    let mut worst = Exit::DONE;
     for file in &args.files {
         let name = file.to_string_lossy();
-        match read(file).and_then(|text| replay(&name, &text, args.fill, &mut out)) {
-            Ok(false) if worst == Exit::Done => worst = Exit::Failure,
-            Ok(_) => {}
+        match read(file).and_then(|text| replay(&name, &text, args.fill)) {
+            Ok((as_expected, text)) => {
+                printed = printed.and_then(|_| print(text));
+                if !as_expected && worst == Exit::DONE {
+                    worst = Exit::FAILURE;
+                }
+            }
             Err(complaint) => {
                 // A failure of standard error can't be reported anywhere.
                 let _ = writeln!(stderr(), "vuart: {name}:{complaint}");
-                worst = Exit::Usage;
+                worst = Exit::USAGE;
             }
         }
     }
-    out.failed.map_or(Ok(worst), |error| Err(Error::Stdout(error)))
-}
-
-/// Standard output. Its failure does not change the result of the replay.
-#[derive(Default)]
-struct Out {
-    /// Whether nothing more is written: the pipe is closed, or writing has failed.
-    closed: bool,
-    /// The error of a write.
-    failed: Option<io::Error>,
-}
-
-impl Out {
-    fn write(&mut self, text: &str) {
-        if self.closed {
-            return;
-        }
-        let mut stdout = stdout().lock();
-        if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            self.closed = true;
-            self.failed = (error.kind() != io::ErrorKind::BrokenPipe).then_some(error);
-        }
-    }
+    printed.map(|_| worst)
 }
 
 /// Reads a file. The error is the part of the message after the file's name.
@@ -109,16 +93,14 @@ fn read(file: &OsStr) -> Result<String, String> {
     })
 }
 
-/// Replays one trace. Returns whether all answers were as expected.
-fn replay(name: &str, text: &str, fill: bool, out: &mut Out) -> Result<bool, String> {
+/// Replays one trace. Returns whether all answers were as expected, and the text for standard output.
+fn replay(name: &str, text: &str, fill: bool) -> Result<(bool, String), String> {
     let trace: Trace = text.parse().map_err(|error: ParseError| error.to_string())?;
     let mut board = Board::new(trace.settings());
     if fill {
-        out.write(&trace.fill(&mut board).map_err(|error| error.to_string())?);
-        return Ok(true);
+        return Ok((true, trace.fill(&mut board).map_err(|error| error.to_string())?));
     }
     let mismatches = trace.replay(&mut board);
     let lines: Vec<_> = mismatches.iter().map(|mismatch| format!("{name}:{mismatch}\n")).collect();
-    out.write(&lines.concat());
-    Ok(mismatches.is_empty())
+    Ok((mismatches.is_empty(), lines.concat()))
 }

@@ -41,7 +41,7 @@ fn lines_and_the_newest_boot() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.write(b"first boot\n");
-    served.output.mark();
+    served.guest.writer.mark();
     served.write(b"one\ntwo\nlogin: ");
     assert_eq!(log(&runtime, &["--lines", "2"]), b"two\nlogin: ");
     assert_eq!(log(&runtime, &["-n", "1"]), b"login: ");

@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use support::served::{Served, identity};
 use support::{Done, Process, Runtime, run, run_with};
 use vuart_endpoint::{Attach, Cause, Evicted, Mode, Policy};
+use vuart_test_support::until;
 
 /// Runs the command while the guest reads `count` symbols. Returns the symbols.
 fn sent(served: &mut Served, runtime: &Runtime, more: &[&str], input: &[u8], count: usize) -> Vec<u8> {
@@ -55,9 +56,7 @@ fn a_console_that_is_held() {
     // After a take-over, the former owner's input is not sent.
     let mut command = runtime.vuart(&["send", "vm0", "break", "--force", "--label", "bob"]);
     let done = thread::spawn(move || run(&mut command));
-    while alice.end().is_none() {
-        thread::yield_now();
-    }
+    until("alice is evicted", || alice.end().is_some());
     assert_eq!(served.typed_exactly(1), b"^");
     assert_eq!(done.join().unwrap().code, 0);
     assert!(matches!(&alice.end().unwrap().cause, Cause::Evicted { by } if by.label() == "bob"));
@@ -67,9 +66,7 @@ fn a_console_that_is_held() {
 fn stuck(served: &Served, runtime: &Runtime) -> Process {
     let mut command = runtime.vuart(&["send", "vm0", "text", "reboot"]);
     let process = Process::spawn(command.stdin(Stdio::null()).stderr(Stdio::piped()));
-    while served.console.input_waiting() < 6 {
-        thread::yield_now();
-    }
+    served.until("the input waits", |console| console.input_waiting() >= 6);
     process
 }
 

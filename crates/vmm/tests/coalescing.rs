@@ -5,6 +5,7 @@ mod common;
 use common::{Rig, engines, on_each_engine, port};
 use vuart::coalescing::Coalescing;
 use vuart::{PortCounters, PortState};
+use vuart_test_support::until;
 use vuart_vmm::{Burst, Counters, Engine, Error, Exit, Machine, MachineOptions, Program, printed_bytes};
 
 const IER: u8 = 0xf9;
@@ -208,9 +209,7 @@ fn a_guest_that_is_stopped_while_it_prints_loses_nothing() {
     let code = vec![0xba, 0xf8, 0x03, 0xb0, 0x00, 0xee, 0xfe, 0xc0, 0xeb, 0xfb];
     let options = MachineOptions::default().with_program(Program::Code(code));
     let machine = Machine::start_with(Engine::Kvm, port.clone(), irq, options).unwrap();
-    while machine.counters().coalesced == 0 {
-        std::thread::yield_now();
-    }
+    until("KVM collects output", || machine.counters().coalesced > 0);
     machine.stop();
     common::wait_readable(machine.ended());
     let counters = machine.counters();

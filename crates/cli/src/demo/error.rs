@@ -71,20 +71,20 @@ impl DemoError {
             Self::Ring(RingError::Ring { source, .. }) => Exit::of_ring_file(source),
             Self::Ring(RingError::Open { source, .. }) => Exit::of_open(source),
             Self::Audit(error) => match &**error {
-                AuditError::InUse { .. } => Exit::InUse,
-                AuditError::NotOurs { .. } => Exit::NotPermitted,
+                AuditError::InUse { .. } => Exit::IN_USE,
+                AuditError::NotOurs { .. } => Exit::NOT_PERMITTED,
                 AuditError::Open { source, .. } => Exit::of_open(source),
-                _ => Exit::Failure,
+                _ => Exit::FAILURE,
             },
             Self::Claim(ClaimError::Directory(error)) => Exit::of_runtime_dir(error),
-            Self::NoFreeName { .. } | Self::Claim(ClaimError::Taken { .. }) => Exit::InUse,
+            Self::NoFreeName { .. } | Self::Claim(ClaimError::Taken { .. }) => Exit::IN_USE,
             Self::Ring(RingError::NotPrivate { .. })
             | Self::Claim(ClaimError::Lock { .. })
             | Self::Boot(BootError::Serve(ServeError::Bind { .. }))
             | Self::TemporaryDirectory(_)
-            | Self::Kvm(vuart_vmm::Error::KvmPermission) => Exit::NotPermitted,
-            Self::Interrupted(signal) => Exit::Signal(*signal),
-            _ => Exit::Failure,
+            | Self::Kvm(vuart_vmm::Error::KvmPermission) => Exit::NOT_PERMITTED,
+            Self::Interrupted(signal) => Exit::signal(*signal),
+            _ => Exit::FAILURE,
         }
     }
 }

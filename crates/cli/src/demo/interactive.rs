@@ -49,7 +49,7 @@ pub(super) fn run(demo: &mut Demo<'_>, mut signals: Signals) -> Result<Exit, Err
     if let Some(note) = note {
         let _ = writeln!(stderr(), "[vuart: {note}]");
     }
-    Ok(signal.map_or(Exit::Done, Exit::Signal))
+    Ok(signal.map_or(Exit::DONE, Exit::signal))
 }
 
 /// How one session of the terminal has ended.

@@ -59,8 +59,8 @@ fn serve(demo: &mut Demo<'_>, mut signals: Signals) -> Result<Exit, Error> {
     let name = guest.name().to_owned();
     guest::finish(guest)?;
     let (why, exit) = match woken {
-        Woken::Signal(signal) => (format!("{signal}: the guest is stopped"), Exit::Signal(signal)),
-        Woken::Over | Woken::Typed => ("the guest has ended".to_owned(), Exit::Done),
+        Woken::Signal(signal) => (format!("{signal}: the guest is stopped"), Exit::signal(signal)),
+        Woken::Over | Woken::Typed => ("the guest has ended".to_owned(), Exit::DONE),
     };
     // A failure of standard error can't be reported anywhere.
     let _ = writeln!(stderr(), "[vuart: {name}: {why}]");

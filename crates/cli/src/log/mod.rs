@@ -39,7 +39,7 @@ pub(crate) fn run(args: &LogArgs) -> Result<Exit, Error> {
             thread::park();
         },
         // The reader of the pipe has read enough.
-        Err(Error::Stdout(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Done),
-        written => written.map(|()| Exit::Done),
+        Err(Error::Stdout(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::DONE),
+        written => written.map(|()| Exit::DONE),
     }
 }

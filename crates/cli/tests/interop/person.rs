@@ -1,6 +1,8 @@
 //! A person at a terminal, whose actions go into the transcript.
 
-use super::scene::{Scene, until};
+use vuart_test_support::until;
+
+use super::scene::Scene;
 use super::support::pty::Pty;
 use super::support::{Process, run_with};
 

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 use vuart_endpoint::SessionInfo;
+use vuart_test_support::until;
 use vuart_wire::Client;
 
 use super::person::Person;
@@ -90,14 +91,5 @@ impl Scene {
     #[track_caller]
     pub(crate) fn finish(self) {
         self.transcript.into_inner().finish();
-    }
-}
-
-/// Polls a condition that can't be waited for otherwise.
-pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
-    let started = std::time::Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < super::support::GUARD, "hangs: {what}");
-        std::thread::yield_now();
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use vuart_endpoint::{Cause, Console, Identity, Input, Symbol};
+use vuart_endpoint::{Cause, Console, Identity};
 use vuart_scrollback::{Scrollback, Writer};
 use vuart_server::{Claim, Server, ServerThread};
+use vuart_test_support::{Guest, take, until};
 use vuart_wire::RuntimeDir;
 
 use super::{GUARD, Runtime};
@@ -14,10 +15,7 @@ pub(crate) const NAME: &str = "vm0";
 
 /// A console whose guest is the test.
 pub(crate) struct Served {
-    /// The guest's output.
-    pub(crate) output: Writer,
-    /// The guest's input.
-    pub(crate) input: Input,
+    pub(crate) guest: Guest,
     pub(crate) console: Console,
     server: ServerThread,
 }
@@ -41,18 +39,19 @@ impl Served {
         scrollback: Scrollback,
         prepare: impl FnOnce(&Console) -> R,
     ) -> (Self, R) {
-        let (console, input) = Console::new(scrollback, || ());
+        let guest = Guest::on((output, scrollback));
+        let console = guest.console.clone();
         let prepared = prepare(&console);
         let claim = Claim::new(&RuntimeDir::create(runtime.path()).unwrap(), NAME).unwrap();
         let server = ServerThread::start(Server::bind(claim, console.clone()).unwrap()).unwrap();
-        (Self { output, input, console, server }, prepared)
+        (Self { guest, console, server }, prepared)
     }
 
     /// Stops the server without a notice to its clients. The guest's output stays.
     pub(crate) fn stop(self) -> (Writer, Scrollback) {
         let scrollback = self.console.scrollback().clone();
         drop(self.server);
-        (self.output, scrollback)
+        (self.guest.writer, scrollback)
     }
 
     /// Replaces the server. The guest's output stays.
@@ -68,43 +67,27 @@ impl Served {
 
     /// Waits for a condition. `what` describes it.
     pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Console) -> bool) {
-        let started = std::time::Instant::now();
-        while !is_so(&self.console) {
-            assert!(started.elapsed() < GUARD, "hangs: {what}; {:?}", self.console.sessions());
-            std::thread::yield_now();
-        }
+        until(what, || is_so(&self.console));
     }
 
     /// Lets the guest write.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        self.output.extend(bytes);
-        self.console.doorbell().ring();
+        self.guest.writes(bytes);
     }
 
     /// Lets the guest read all input so far. A break is returned as `^`.
     pub(crate) fn typed(&mut self) -> Vec<u8> {
-        let mut typed = Vec::new();
-        let mut symbols = [Symbol::Break; 256];
-        loop {
-            match self.input.take(&mut symbols) {
-                0 => return typed,
-                count => typed.extend(symbols[..count].iter().map(|symbol| match symbol {
-                    Symbol::Byte(byte) => *byte,
-                    Symbol::Break => b'^',
-                })),
-            }
-        }
+        let input = &mut self.guest.input;
+        std::iter::from_fn(|| Some(take(input)).filter(|taken| !taken.is_empty())).flatten().collect()
     }
 
     /// Lets the guest read until it has `count` bytes.
     pub(crate) fn typed_exactly(&mut self, count: usize) -> Vec<u8> {
-        let started = std::time::Instant::now();
         let mut typed = Vec::new();
-        while typed.len() < count {
+        until(&format!("{count} bytes of input"), || {
             typed.extend(self.typed());
-            assert!(started.elapsed() < GUARD, "hangs: {} of {count} bytes came", typed.len());
-            std::thread::yield_now();
-        }
+            typed.len() >= count
+        });
         typed
     }
 

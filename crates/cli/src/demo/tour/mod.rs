@@ -54,10 +54,10 @@ pub(super) fn run(demo: &mut Demo<'_>, signals: Signals) -> Result<Exit, Error> 
     };
     if let Some(signal) = signal {
         let _ = writeln!(stderr(), "[vuart: {signal}: the tour is over, the guest is stopped]");
-        return Ok(Exit::Signal(signal));
+        return Ok(Exit::signal(signal));
     }
     if let Err(Error::Demo(DemoError::Check { expected, got })) = &given {
         let _ = writeln!(stdout(), "FAILED  expected {expected}, got {got}");
     }
-    given.map(|()| Exit::Done)
+    given.map(|()| Exit::DONE)
 }
