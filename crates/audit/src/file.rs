@@ -11,7 +11,7 @@ use rustix::process::geteuid;
 
 use crate::error::AuditError;
 use crate::line::AuditLine;
-use crate::sink::Sink;
+use crate::saver::Sink;
 
 /// The most older files: `.1`, the newest, to `.3`.
 const OLDER: u64 = 3;

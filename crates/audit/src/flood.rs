@@ -1,30 +1,6 @@
-//! Limits for events that can be caused without any right at the console.
+//! A limit for events that can be caused without any right at the console.
 
-use vuart_endpoint::{EventKind, Timestamp};
-
-/// The one who can cause an event without limit, without any right at the console.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cheap {
-    /// The guest, which is hostile.
-    Guest,
-    /// Any client that is refused or only watches.
-    Client,
-}
-
-impl Cheap {
-    /// Returns `None` for other events. Sessions are among these: each was granted, and all of them are in the trail.
-    pub(crate) fn of(kind: &EventKind) -> Option<Self> {
-        match kind {
-            EventKind::GuestHungUp | EventKind::GuestBreak { .. } | EventKind::Lagged { .. } => {
-                Some(Self::Guest)
-            }
-            EventKind::Refused { .. } | EventKind::InputAbandoned { .. } | EventKind::Resized { .. } => {
-                Some(Self::Client)
-            }
-            _ => None,
-        }
-    }
-}
+use vuart_endpoint::Timestamp;
 
 /// A number of events at once, and more as time passes.
 #[derive(Debug)]
@@ -36,10 +12,10 @@ pub(crate) struct Budget {
 
 impl Budget {
     /// The number of events at once.
-    pub(crate) const BURST: u64 = 32;
+    const BURST: u64 = 32;
 
     /// The time after which one more is added, in milliseconds.
-    pub(crate) const EVERY: u64 = 1000;
+    const EVERY: u64 = 1000;
 
     pub(crate) fn new() -> Self {
         Self { left: Self::BURST, at: None }

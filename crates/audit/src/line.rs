@@ -100,25 +100,24 @@ struct Members {
     at: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
+    #[serde(flatten)]
+    event: Event,
+}
+
+/// An event as JSON: its code, and members that depend on it.
+#[derive(Serialize, Deserialize)]
+struct Event {
     event: String,
     #[serde(flatten)]
     more: Map<String, Value>,
 }
 
-/// The events of the trail itself.
-const BEGAN: &str = "began";
-const LOST: &str = "lost";
-
+/// The events of the trail itself, in the form that those of a console have.
 #[derive(Serialize, Deserialize)]
-struct Began {
-    pid: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Lost {
-    from: u64,
-    to: u64,
-    because: LostBecause,
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Own {
+    Began { pid: u32 },
+    Lost { from: u64, to: u64, because: LostBecause },
 }
 
 impl AuditLine {
@@ -129,26 +128,22 @@ impl AuditLine {
     pub const MAX: usize = 4096;
 
     fn members(&self) -> Result<Members, serde_json::Error> {
-        let (console, number, at, offset, event, more) = match &self.entry {
-            AuditEntry::Began { at, pid } => (None, None, at, None, BEGAN, object(&Began { pid: *pid })?),
+        let own = serde_json::to_value::<Own>;
+        let (console, number, at, offset, event) = match &self.entry {
+            AuditEntry::Began { at, pid } => (None, None, at, None, own(Own::Began { pid: *pid })),
             AuditEntry::Lost { at, console, from, to, because } => {
-                let more = object(&Lost { from: *from, to: *to, because: *because })?;
-                (console.clone(), None, at, None, LOST, more)
+                let event = own(Own::Lost { from: *from, to: *to, because: *because });
+                (console.clone(), None, at, None, event)
             }
             AuditEntry::Console { console, event } => {
-                let more = object(&event.kind)?;
-                (Some(console.clone()), Some(event.number), &event.at, Some(event.offset), "", more)
+                let kind = serde_json::to_value(&event.kind);
+                (Some(console.clone()), Some(event.number), &event.at, Some(event.offset), kind)
             }
         };
-        let mut more = Value::Object(more);
-        in_moments(&mut more, &|moment| Some(text_of(moment.as_u64()?)));
-        let Value::Object(mut more) = more else { return Err(serde::ser::Error::custom("no object")) };
-        let event = match more.remove("event") {
-            Some(Value::String(event)) => event,
-            _ => event.to_owned(),
-        };
-        let at = text_of(at.as_millis());
-        Ok(Members { v: VERSION, line: self.line, console, number, at, offset, event, more })
+        let mut event = event?;
+        in_moments(&mut event, &|moment| Some(text_of(moment.as_u64()?)));
+        let (at, event) = (text_of(at.as_millis()), serde_json::from_value(event)?);
+        Ok(Members { v: VERSION, line: self.line, console, number, at, offset, event })
     }
 }
 
@@ -172,40 +167,25 @@ impl FromStr for AuditLine {
         if v != VERSION {
             return Err(AuditLineError::Version(v));
         }
-        let Members { line, console, number, at, offset, event, more, .. } = serde_json::from_str(line)?;
+        let Members { line, console, number, at, offset, event, .. } = serde_json::from_str(line)?;
         let at: Timestamp = serde_json::from_value(millis_of(&at).ok_or(AuditLineError::Moment(at))?)?;
-        let more = Value::Object(more);
-        let entry = match (event.as_str(), console) {
-            (BEGAN, None) => {
-                let Began { pid } = serde_json::from_value(more)?;
-                AuditEntry::Began { at, pid }
+        let is_own = event.event == "lost" || (event.event == "began" && console.is_none());
+        let mut event = serde_json::to_value(event)?;
+        let entry = if is_own {
+            match serde_json::from_value(event)? {
+                Own::Began { pid } => AuditEntry::Began { at, pid },
+                Own::Lost { from, to, because } => AuditEntry::Lost { at, console, from, to, because },
             }
-            (LOST, console) => {
-                let Lost { from, to, because } = serde_json::from_value(more)?;
-                AuditEntry::Lost { at, console, from, to, because }
-            }
-            (_, console) => {
-                let missing = <serde_json::Error as serde::de::Error>::missing_field;
-                let console = console.ok_or_else(|| missing("console"))?;
-                let number = number.ok_or_else(|| missing("number"))?;
-                let offset = offset.ok_or_else(|| missing("offset"))?;
-                let mut kind = more;
-                in_moments(&mut kind, &millis_of);
-                if let Value::Object(members) = &mut kind {
-                    members.insert("event".to_owned(), event.into());
-                }
-                let kind = serde_json::from_value(kind)?;
-                AuditEntry::Console { console, event: ConsoleEvent::new(number, at, offset, kind) }
-            }
+        } else {
+            let missing = <serde_json::Error as serde::de::Error>::missing_field;
+            let console = console.ok_or_else(|| missing("console"))?;
+            let number = number.ok_or_else(|| missing("number"))?;
+            let offset = offset.ok_or_else(|| missing("offset"))?;
+            in_moments(&mut event, &millis_of);
+            let kind = serde_json::from_value(event)?;
+            AuditEntry::Console { console, event: ConsoleEvent::new(number, at, offset, kind) }
         };
         Ok(Self { line, entry })
-    }
-}
-
-fn object(value: &impl Serialize) -> Result<Map<String, Value>, serde_json::Error> {
-    match serde_json::to_value(value)? {
-        Value::Object(members) => Ok(members),
-        _ => Err(serde::ser::Error::custom("no object")),
     }
 }
 

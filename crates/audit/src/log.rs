@@ -2,16 +2,14 @@
 
 use std::fmt;
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use vuart_scrollback::{FinishError, Follower, FollowerError};
 
 use crate::error::AuditError;
 use crate::file::AuditFile;
-use crate::saver::Saver;
-use crate::sink::{Plain, Sink};
-use crate::status::{AuditStatus, Status};
+use crate::saver::{AuditStatus, Plain, Saver, Sink, locked};
 use crate::trail::Audit;
 
 /// A thread that saves a [trail](Audit). Dropping it lets the thread save what there is, and waits for nothing.
@@ -22,7 +20,7 @@ use crate::trail::Audit;
 /// [declared](crate::AuditEntry::Lost) in their place.
 #[must_use = "when it is dropped, the saving ends"]
 pub struct AuditLog {
-    status: Status,
+    status: Arc<Mutex<AuditStatus>>,
     /// `None` once [`finish`](Self::finish) has taken it.
     follower: Option<Follower<Arc<AuditError>>>,
 }
@@ -55,10 +53,9 @@ impl Audit {
 }
 
 impl AuditLog {
-    /// Goes on behind the last line of `tail`, the end of what was saved before.
-    fn start(audit: &Audit, sink: impl Sink + Send + 'static, tail: &[u8]) -> Result<Self, AuditError> {
-        let status = Status::default();
-        let work = Saver::new(audit.scrollback(), status.clone(), sink, tail);
+    fn start(audit: &Audit, sink: impl Sink + Send + 'static, saved: &[u8]) -> Result<Self, AuditError> {
+        let status = Arc::default();
+        let work = Saver::new(audit.scrollback(), Arc::clone(&status), sink, saved);
         let follower =
             Follower::start("vuart-audit", audit.doorbell(), work).map_err(|error| match error {
                 FollowerError::Sleeper(error) => AuditError::Sleeper(error),
@@ -70,7 +67,7 @@ impl AuditLog {
 
     /// The progress at this moment.
     pub fn status(&self) -> AuditStatus {
-        self.status.get()
+        locked(&self.status).clone()
     }
 
     /// Waits for at most `patience` until everything is saved that has happened before, and ends the log. What happens later stays in the

@@ -1,8 +1,8 @@
 //! The work of the thread that saves a trail.
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
-use std::sync::Arc;
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use vuart_scrollback::{Follow, Scrollback, Step};
@@ -10,15 +10,55 @@ use vuart_scrollback::{Follow, Scrollback, Step};
 use crate::error::AuditError;
 use crate::line::{AuditEntry, AuditLine, LostBecause};
 use crate::lines::{Lines, number_of};
-use crate::sink::Sink;
-use crate::status::Status;
 
 /// The pause before a disk that has failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// The progress of an [`AuditLog`](crate::AuditLog).
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct AuditStatus {
+    /// The number of lines of the trail that it has saved.
+    pub saved: u64,
+    /// The number of lines that were gone from the ring before it could save them.
+    pub lost: u64,
+    /// The error because of which it saves nothing at this moment. It tries again each second, and nothing waits for it meanwhile.
+    pub error: Option<Arc<AuditError>>,
+}
+
+/// A destination of lines.
+pub(crate) trait Sink {
+    /// Makes room for a line of that length.
+    fn make_room(&mut self, len: usize) -> Result<(), AuditError>;
+
+    /// Takes some bytes of a line, and returns how many.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Brings what was written to where it is to be.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A writer of any kind. How many bytes it keeps is up to it.
+#[derive(Debug)]
+pub(crate) struct Plain<W>(pub(crate) W);
+
+impl<W: Write> Sink for Plain<W> {
+    fn make_room(&mut self, _len: usize) -> Result<(), AuditError> {
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Takes lines from a trail's ring and puts them into a sink.
 pub(crate) struct Saver<S> {
-    status: Status,
+    status: Arc<Mutex<AuditStatus>>,
     sink: S,
     lines: Lines,
     /// The number of the next line, if none is missing.
@@ -48,7 +88,12 @@ struct Pending {
 
 impl<S: Sink> Saver<S> {
     /// A saver that goes on behind the last line of what is `saved`.
-    pub(crate) fn new(scrollback: &Scrollback, status: Status, sink: S, saved: &[u8]) -> Self {
+    pub(crate) fn new(
+        scrollback: &Scrollback,
+        status: Arc<Mutex<AuditStatus>>,
+        sink: S,
+        saved: &[u8],
+    ) -> Self {
         let last = saved
             .split_inclusive(|byte| *byte == b'\n')
             .rev()
@@ -71,13 +116,9 @@ impl<S: Sink> Saver<S> {
     /// Saves all that there is, and notes whether that has failed.
     fn save(&mut self) -> Result<(), Arc<AuditError>> {
         let saved = self.try_save().map_err(Arc::new);
-        let error = saved.as_ref().err().cloned();
-        let before = self.status.get().error;
-        if let (Some(error), None) = (&error, &before) {
+        let before = std::mem::replace(&mut locked(&self.status).error, saved.as_ref().err().cloned());
+        if let (Err(error), None) = (&saved, before) {
             log::error!("{error}; trying again each second");
-        }
-        if error.is_some() || before.is_some() {
-            self.status.note(|status| status.error = error);
         }
         saved
     }
@@ -102,10 +143,9 @@ impl<S: Sink> Saver<S> {
                 let (saved, lost) = (pending.saved, pending.lost);
                 self.pending.pop_front();
                 self.written = 0;
-                self.status.note(|status| {
-                    status.saved += saved;
-                    status.lost += lost;
-                });
+                let mut status = locked(&self.status);
+                status.saved += saved;
+                status.lost += lost;
             }
         }
         if self.unsynced {
@@ -150,6 +190,11 @@ impl<S: Sink + Send + 'static> Follow for Saver<S> {
             Err(_) => Ok(Step::Pause(RETRY)),
         }
     }
+}
+
+/// The status, which the saving thread changes and the handle reads.
+pub(crate) fn locked(status: &Mutex<AuditStatus>) -> MutexGuard<'_, AuditStatus> {
+    status.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The line that declares others lost.

@@ -1,8 +1,8 @@
 //! A console's events on their way into the trail.
 
-use crate::flood::{Budget, Cheap};
+use crate::flood::Budget;
 use crate::line::{AuditEntry, AuditLine, LostBecause};
-use vuart_endpoint::{ConsoleEvent, Timestamp};
+use vuart_endpoint::{ConsoleEvent, EventKind, Timestamp};
 
 /// The trail's view of one console.
 #[derive(Debug)]
@@ -34,12 +34,7 @@ impl Source {
             put(self.lost(at, next, number, LostBecause::Slow));
         }
         self.next = number.checked_add(1);
-        let affordable = match Cheap::of(&event.kind) {
-            Some(Cheap::Guest) => self.guest.take(at),
-            Some(Cheap::Client) => self.clients.take(at),
-            None => true,
-        };
-        if !affordable {
+        if !self.affords(&event.kind, at) {
             self.held.get_or_insert(number);
             return;
         }
@@ -47,6 +42,20 @@ impl Source {
             put(self.lost(at, first, number, LostBecause::Flood));
         }
         put(AuditEntry::Console { console: self.console.clone(), event: event.clone() });
+    }
+
+    /// Whether an event has a place in the trail. The guest, which is hostile, and any client that is refused or only watches can
+    /// cause events without limit. Sessions are not among these: each was granted, and all of them are in the trail.
+    fn affords(&mut self, kind: &EventKind, at: Timestamp) -> bool {
+        match kind {
+            EventKind::GuestHungUp | EventKind::GuestBreak { .. } | EventKind::Lagged { .. } => {
+                self.guest.take(at)
+            }
+            EventKind::Refused { .. } | EventKind::InputAbandoned { .. } | EventKind::Resized { .. } => {
+                self.clients.take(at)
+            }
+            _ => true,
+        }
     }
 
     fn lost(&self, at: Timestamp, from: u64, to: u64, because: LostBecause) -> AuditEntry {

@@ -12,8 +12,8 @@ use crate::operation::{Mode, Settings};
 #[derive(Debug)]
 pub struct Board {
     uart: AnyTime,
-    /// The characters that the host has sent and the receiver does not have yet.
-    incoming: VecDeque<Character>,
+    /// The characters that the host has sent and the receiver does not have yet, with their errors.
+    incoming: VecDeque<(u8, Lsr)>,
     /// The bytes that have left the UART.
     transmitted: Vec<u8>,
     /// The time at which the serial line is free for another character, in timed mode.
@@ -24,12 +24,6 @@ pub struct Board {
 enum AnyTime {
     Instant(Uart<Instant>),
     Timed(Uart<Timed>),
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Character {
-    data: u8,
-    errors: Lsr,
 }
 
 /// Evaluates an expression with the UART of either time.
@@ -53,7 +47,7 @@ impl Board {
     }
 
     fn send(&mut self, data: u8, errors: Lsr) {
-        self.incoming.push_back(Character { data, errors });
+        self.incoming.push_back((data, errors));
         self.deliver();
     }
 
@@ -62,7 +56,7 @@ impl Board {
         match &mut self.uart {
             AnyTime::Instant(uart) => {
                 while uart.room() > 0
-                    && let Some(Character { data, errors }) = self.incoming.pop_front()
+                    && let Some((data, errors)) = self.incoming.pop_front()
                 {
                     uart.receive_with_errors(data, errors);
                 }
@@ -70,7 +64,7 @@ impl Board {
             AnyTime::Timed(uart) => {
                 while uart.now() >= self.line_free_at
                     && !uart.holds_sender()
-                    && let Some(Character { data, errors }) = self.incoming.pop_front()
+                    && let Some((data, errors)) = self.incoming.pop_front()
                 {
                     uart.receive_with_errors(data, errors);
                     self.line_free_at = uart.now().saturating_add(uart.character_time());

@@ -30,31 +30,19 @@ pub(super) fn parse(code: &str, settings: &mut Settings) -> Result<Line, Reason>
     let Some(keyword) = words.0.next() else { return Ok(Line::Blank) };
     let operation = match keyword {
         "mode" => {
-            settings.mode = match words.one("instant or timed")? {
-                "instant" => Mode::Instant,
-                "timed" => Mode::Timed,
-                other => return Err(Reason::unknown(other, "instant or timed")),
-            };
-            words.end()?;
-            return Ok(Line::Setting(Setting::Mode));
+            settings.mode =
+                words.one_of(&[("instant", Mode::Instant), ("timed", Mode::Timed)], "instant or timed")?;
+            return words.end().map(|()| Line::Setting(Setting::Mode));
         }
         "profile" => {
-            let name = words.one("16450, 16550a or 16750")?;
-            let found = PROFILES.iter().find(|(known, _)| *known == name);
-            let (_, profile) = found.ok_or_else(|| Reason::unknown(name, "16450, 16550a or 16750"))?;
-            settings.config = settings.config.with_profile(*profile);
-            words.end()?;
-            return Ok(Line::Setting(Setting::Profile));
+            let profile = words.one_of(&PROFILES, "16450, 16550a or 16750")?;
+            settings.config = settings.config.with_profile(profile);
+            return words.end().map(|()| Line::Setting(Setting::Profile));
         }
         "out2-gate" => {
-            let gate = match words.one("on or off")? {
-                "on" => true,
-                "off" => false,
-                other => return Err(Reason::unknown(other, "on or off")),
-            };
+            let gate = words.one_of(&[("on", true), ("off", false)], "on or off")?;
             settings.config = settings.config.with_out2_gate(gate);
-            words.end()?;
-            return Ok(Line::Setting(Setting::Out2Gate));
+            return words.end().map(|()| Line::Setting(Setting::Out2Gate));
         }
         "w" => Operation::Write { register: words.register()?, value: words.byte("a value")? },
         "r" => Operation::Read { register: words.register()?, expected: words.optional_byte()? },
@@ -63,12 +51,9 @@ pub(super) fn parse(code: &str, settings: &mut Settings) -> Result<Line, Reason>
             bytes => Operation::Receive(bytes),
         },
         "rx-err" => {
-            let errors = match words.one("pe, fe or pe+fe")? {
-                "pe" => Lsr::PE,
-                "fe" => Lsr::FE,
-                "pe+fe" | "fe+pe" => Lsr::PE | Lsr::FE,
-                other => return Err(Reason::unknown(other, "pe, fe or pe+fe")),
-            };
+            let both = Lsr::PE | Lsr::FE;
+            let names = [("pe", Lsr::PE), ("fe", Lsr::FE), ("pe+fe", both), ("fe+pe", both)];
+            let errors = words.one_of(&names, "pe, fe or pe+fe")?;
             Operation::ReceiveError { errors, data: words.byte("a byte")? }
         }
         "break" => Operation::ReceiveBreak,
@@ -96,6 +81,12 @@ impl<'a> Words<'a> {
         self.0.next().ok_or(Reason::Missing(what))
     }
 
+    /// Takes a word that has one of these names. Returns the value of that name.
+    fn one_of<T: Copy>(&mut self, names: &[(&str, T)], what: &'static str) -> Result<T, Reason> {
+        let word = self.one(what)?;
+        value_of(word, names).ok_or_else(|| Reason::unknown(word, what))
+    }
+
     fn end(&mut self) -> Result<(), Reason> {
         self.0.next().map_or(Ok(()), |word| Err(Reason::Surplus(excerpt(word))))
     }
@@ -121,11 +112,7 @@ impl<'a> Words<'a> {
     }
 
     fn level(&mut self) -> Result<bool, Reason> {
-        match self.one("0 or 1")? {
-            "0" => Ok(false),
-            "1" => Ok(true),
-            other => Err(Reason::unknown(other, "0 or 1")),
-        }
+        self.one_of(&[("0", false), ("1", true)], "0 or 1")
     }
 
     fn modem(&mut self) -> Result<Operation, Reason> {
@@ -137,8 +124,7 @@ impl<'a> Words<'a> {
                 (_, Some(name)) => (&mut off, name),
                 _ => return Err(Reason::unknown(word, WHAT)),
             };
-            let found = MODEM_INPUTS.iter().find(|(known, _)| *known == name);
-            set.insert(found.ok_or_else(|| Reason::unknown(word, WHAT))?.1);
+            set.insert(value_of(name, &MODEM_INPUTS).ok_or_else(|| Reason::unknown(word, WHAT))?);
         }
         if on.intersects(off) {
             return Err(Reason::OnAndOff);
@@ -148,6 +134,11 @@ impl<'a> Words<'a> {
         }
         Ok(Operation::Modem { on, off })
     }
+}
+
+/// Finds the value of a name in a table.
+fn value_of<T: Copy>(name: &str, names: &[(&str, T)]) -> Option<T> {
+    names.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
 }
 
 /// Parses a byte: hex, with or without `0x`.

@@ -75,9 +75,7 @@ impl Tracer {
     #[inline]
     pub fn read(&mut self, offset: u8) -> u8 {
         let value = self.uart.read(offset);
-        if let Some(recorder) = &mut self.recorder {
-            recorder.read(offset & 7, value);
-        }
+        self.note(|recorder| recorder.read(offset & 7, value));
         value
     }
 
@@ -85,9 +83,7 @@ impl Tracer {
     #[inline]
     pub fn write(&mut self, offset: u8, value: u8) -> Option<u8> {
         let transmitted = self.uart.write(offset, value);
-        if let Some(recorder) = &mut self.recorder {
-            recorder.write(offset & 7, value, transmitted);
-        }
+        self.note(|recorder| recorder.write(offset & 7, value, transmitted));
         transmitted
     }
 
@@ -95,33 +91,25 @@ impl Tracer {
     #[inline]
     pub fn receive(&mut self, data: u8) {
         self.uart.receive(data);
-        if let Some(recorder) = &mut self.recorder {
-            recorder.receive(data);
-        }
+        self.note(|recorder| recorder.receive(data));
     }
 
     /// [`Uart::receive_with_errors`].
     pub fn receive_with_errors(&mut self, data: u8, errors: Lsr) {
         self.uart.receive_with_errors(data, errors);
-        if let Some(recorder) = &mut self.recorder {
-            recorder.receive_with_errors(data, errors);
-        }
+        self.note(|recorder| recorder.receive_with_errors(data, errors));
     }
 
     /// [`Uart::receive_break`].
     pub fn receive_break(&mut self) {
         self.uart.receive_break();
-        if let Some(recorder) = &mut self.recorder {
-            recorder.receive_break();
-        }
+        self.note(Recorder::receive_break);
     }
 
     /// [`Uart::set_modem_inputs`].
     pub fn set_modem_inputs(&mut self, inputs: Msr) {
         self.uart.set_modem_inputs(inputs);
-        if let Some(recorder) = &mut self.recorder {
-            recorder.set_modem_inputs(inputs);
-        }
+        self.note(|recorder| recorder.set_modem_inputs(inputs));
     }
 
     /// Ends an access of the guest, or an action of the host: records the levels that have changed. A recording that nobody wants any more
@@ -130,6 +118,14 @@ impl Tracer {
     pub fn settle(&mut self) {
         if self.is_recording() {
             self.settle_recording();
+        }
+    }
+
+    /// Writes a line, if a recording goes on.
+    #[inline]
+    fn note(&mut self, write: impl FnOnce(&mut Recorder)) {
+        if let Some(recorder) = &mut self.recorder {
+            write(recorder);
         }
     }
 

@@ -110,10 +110,8 @@ impl Client {
         let welcome = Welcome { version: 0, console: String::new(), pid: 0 };
         let mut client = Self { stream, decoder: Decoder::default(), output: VecDeque::new(), welcome };
         let label = label.chars().take(Identity::LABEL_MAX).collect();
-        client.send(&Request::Hello(Hello { version: VERSION, label }))?;
-        match client.recv()? {
+        match client.ask(&Request::Hello(Hello { version: VERSION, label }))? {
             Event::Welcome(welcome) if welcome.version == VERSION => client.welcome = welcome,
-            Event::Error(error) => return Err(ClientError::Server(error)),
             other => return Err(ClientError::Unexpected(format!("{other:?}"))),
         }
         client.stream.set_read_timeout(None).map_err(ClientError::Lost)?;
@@ -143,11 +141,9 @@ impl Client {
     ///
     /// [`ClientError::Refused`] when the console is held, disabled or over; see [`ClientError`] for the rest.
     pub fn attach_with(&mut self, request: AttachRequest) -> Result<Attached, ClientError> {
-        self.send(&Request::Attach(request))?;
-        match self.recv()? {
+        match self.ask(&Request::Attach(request))? {
             Event::Attached(attached) => Ok(attached),
             Event::Refused(refused) => Err(refused.into()),
-            Event::Error(error) => Err(ClientError::Server(error)),
             other => Err(ClientError::Unexpected(format!("{other:?}"))),
         }
     }
@@ -159,10 +155,8 @@ impl Client {
     ///
     /// See [`ClientError`].
     pub fn status(&mut self) -> Result<Status, ClientError> {
-        self.send(&Request::Status)?;
-        match self.recv()? {
+        match self.ask(&Request::Status)? {
             Event::Status(status) => Ok(status),
-            Event::Error(error) => Err(ClientError::Server(error)),
             other => Err(ClientError::Unexpected(format!("{other:?}"))),
         }
     }
@@ -174,10 +168,8 @@ impl Client {
     ///
     /// See [`ClientError`].
     pub fn kick(&mut self, session: SessionId) -> Result<(), ClientError> {
-        self.send(&Request::Kick(KickRequest { session }))?;
-        match self.recv()? {
+        match self.ask(&Request::Kick(KickRequest { session }))? {
             Event::Done => Ok(()),
-            Event::Error(error) => Err(ClientError::Server(error)),
             other => Err(ClientError::Unexpected(format!("{other:?}"))),
         }
     }
@@ -190,6 +182,14 @@ impl Client {
     /// See [`ClientError`].
     pub fn log(&mut self, from: Position, max: Option<u64>) -> Result<(), ClientError> {
         self.send(&Request::Log(LogRequest { from, max }))
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Event, ClientError> {
+        self.send(request)?;
+        match self.recv()? {
+            Event::Error(error) => Err(ClientError::Server(error)),
+            answer => Ok(answer),
+        }
     }
 
     /// Sends a request, and blocks until the socket has taken it.
