@@ -1,6 +1,6 @@
 //! The chip as the port holds it.
 //!
-//! With the feature `trace` it is a [`Tracer`](vuart_trace::Tracer): the register machine, and around it what records each access
+//! With the feature `trace` it is `vuart_trace::Tracer`: the register machine, and around it what records each access
 //! while a recording goes on. Without the feature it is the plain register machine, and nothing of a recording is left.
 
 #[cfg(feature = "trace")]
