@@ -62,7 +62,8 @@ fn print_numbers_its_lines() {
 fn print_rejects_what_is_not_a_number() {
     on_each_engine(|engine| {
         let mut rig = Rig::boot_to_prompt(engine);
-        for wrong in ["", "x", "65536", "99999", "100000", "-1", "1 2", "0x10", "12a"] {
+        for wrong in ["", "x", "65536", "99999", "100000", "99999999", "-1", "+1", "1 2", "0x10", "12a", "²"]
+        {
             assert_eq!(
                 rig.command(&format!("print {wrong}")),
                 format!("print: '{wrong}' is not a number from 0 to 65535\r\n")
@@ -141,7 +142,16 @@ fn a_line_can_be_edited() {
         // One backspace erases one UTF-8 character.
         rig.type_in("echo €\x7fe\r");
         assert_eq!(String::from_utf8(rig.wait_for(PROMPT)).unwrap(), format!("echo €{rubout}e\r\ne\r\n> "));
-        // ^U erases the line.
+        // Continuation bytes without a beginning are one character.
+        rig.type_in(b"\x80\x80\x7fecho b\r");
+        assert_eq!(
+            rig.wait_for(PROMPT),
+            [&b"\x80\x80"[..], rubout.as_bytes(), b"echo b\r\nb\r\n> "].concat()
+        );
+        // ^U erases the line, character by character.
+        rig.type_in("a€b\x15echo b\r");
+        let erased = rubout.repeat(3);
+        assert_eq!(String::from_utf8(rig.wait_for(PROMPT)).unwrap(), format!("a€b{erased}echo b\r\nb\r\n> "));
         rig.type_in(b"halt\x15echo no\r");
         assert_eq!(
             String::from_utf8(rig.wait_for(b"no\r\nno\r\n> ")).unwrap(),
@@ -166,6 +176,8 @@ fn cr_lf_and_both_end_a_line() {
             String::from_utf8(seen).unwrap(),
             "echo 1\r\n1\r\n> echo 2\r\n2\r\n> echo 3\r\n3\r\n> echo 4\r\n4\r\n> \r\n> \r\n> "
         );
+        rig.type_in(b"\r\n\r\r\n\necho 5\r");
+        assert_eq!(rig.wait_for(b"echo 5\r\n5\r\n> "), b"\r\n> \r\n> \r\n> \r\n> echo 5\r\n5\r\n> ");
     });
 }
 
@@ -175,6 +187,9 @@ fn keys_and_control_characters_are_ignored() {
         let mut rig = Rig::boot_to_prompt(engine);
         rig.type_in(b"\x1b[Aec\x1b[1;5Dh\x1bOPo\0\x01\x04 \x1bxa\x1b[3~\tb\x1b[\x1b[C\r");
         assert_eq!(rig.wait_for(PROMPT), b"echo a b\r\na b\r\n> ");
+        // A control character ends a sequence, and an escape begins another.
+        rig.type_in(b"\x0cecho c\x1a\x1b[200~a\x1b[1\x08b\x1b\x1b[Ac\x1f\r");
+        assert_eq!(rig.wait_for(PROMPT), b"echo ca\x08 \x08bc\r\ncbc\r\n> ");
     });
 }
 

@@ -53,10 +53,6 @@ impl Printout for Bytes {
         Ok(())
     }
 
-    fn pause(&mut self) -> Result<(), Error> {
-        Ok(())
-    }
-
     fn end(&mut self, next: u64, _: Option<&End>) -> Result<(), Error> {
         self.restore();
         if self.verbose || stderr().is_terminal() {

@@ -13,7 +13,8 @@ use crate::error::Error;
 /// The longest piece of a text line in one object, in bytes. A guest may write a line without end.
 const LONGEST: usize = 64 << 10;
 
-/// A printout of objects. An incomplete text line is held back, up to a limit.
+/// A printout of objects. An incomplete text line is held back, up to a limit. The output is escaped, so it changes nothing in a
+/// terminal.
 #[derive(Debug, Default)]
 pub(super) struct Json {
     /// The incomplete text line.
@@ -68,9 +69,6 @@ impl Json {
 }
 
 impl Printout for Json {
-    // The output is escaped, so it changes nothing in a terminal.
-    fn restore(&self) {}
-
     fn output(&mut self, mut offset: u64, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
             // At most an incomplete character is left from the last piece, so there is room.

@@ -14,11 +14,13 @@ pub(super) trait Printout {
     fn hole(&mut self, hole: Hole) -> Result<(), Error>;
 
     /// Prints what has been held back, because nothing has arrived for a while. More may follow.
-    fn pause(&mut self) -> Result<(), Error>;
+    fn pause(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Ends the printout. `next` is the offset to continue from, and `end` says how the console has ended, if it has.
     fn end(&mut self, next: u64, end: Option<&End>) -> Result<(), Error>;
 
     /// Turns off what the guest has left on in the terminal, if output goes to one.
-    fn restore(&self);
+    fn restore(&self) {}
 }

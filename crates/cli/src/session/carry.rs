@@ -17,6 +17,7 @@ use super::role::{Effect, Role};
 use crate::error::Error;
 use crate::signals::{Signal, Signals};
 use crate::terminal::escape::{self, Action, EscapeScanner};
+use crate::tty::printer::Piece;
 use crate::who;
 
 /// How many bytes may wait in each direction before the session takes no more.
@@ -104,7 +105,7 @@ impl<'a> Session<'a> {
 
     /// Shows a note.
     pub(crate) fn note(&self, text: &str) {
-        self.local.printer().note(text);
+        self.local.printer.note(text);
     }
 
     /// The offset of the next output byte.
@@ -139,7 +140,7 @@ impl<'a> Session<'a> {
             return Ok(Some(Outcome::Detached { unanswered: true }));
         }
         let mut events = PollFlags::empty();
-        events.set(PollFlags::IN, self.local.printer().backlog() <= BACKLOG);
+        events.set(PollFlags::IN, self.local.printer.backlog() <= BACKLOG);
         events.set(PollFlags::OUT, self.client.queued() > 0);
         let reads_input = self.client.queued() <= BACKLOG && self.reads_input();
         // Without events the socket is left out, because its end would be reported again and again.
@@ -199,12 +200,12 @@ impl<'a> Session<'a> {
                 self.progress.advance(offset, &bytes);
                 // A person who has typed the escape wants the shell back, not the rest of a flood. A script wants it all.
                 if self.leaving.is_none() {
-                    self.local.printer().output(bytes);
+                    self.local.printer.push(Piece::Output(bytes));
                 }
             }
             Event::Hole(hole) => {
                 self.progress = Progress::at(hole.to);
-                self.local.printer().cut();
+                self.local.printer.push(Piece::Cut);
                 if self.options.on_lag != OnLag::Ignore {
                     let lost = hole.to.saturating_sub(hole.from);
                     self.note(&format!("{lost} bytes are lost here"));

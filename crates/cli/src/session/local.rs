@@ -13,7 +13,7 @@ use vuart_endpoint::Window;
 use super::options::{Options, Outcome};
 use crate::error::Error;
 use crate::signals::{Pending, Signal, Signals};
-use crate::tty::printer::Printer;
+use crate::tty::printer::{Piece, Printer};
 use crate::tty::raw_mode::RawMode;
 use crate::wait::wait;
 
@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Local<'a> {
     signals: &'a mut Signals,
-    printer: Printer,
+    /// The thread that writes output and notes.
+    pub(super) printer: Printer,
     /// The guard of the terminal on standard input, if there is one.
     raw: Option<RawMode>,
     options: Options,
@@ -57,11 +58,6 @@ impl<'a> Local<'a> {
     /// Whether standard input is a terminal: a person types, rather than a script.
     pub(super) fn is_interactive(&self) -> bool {
         self.raw.is_some()
-    }
-
-    /// The thread that writes output and notes.
-    pub(super) fn printer(&self) -> &Printer {
-        &self.printer
     }
 
     /// The size of the terminal, if it has one.
@@ -141,7 +137,7 @@ impl<'a> Local<'a> {
     ///
     /// Returns the signal that asks to leave, if one has arrived.
     pub(super) fn suspend(&mut self) -> Result<Option<Signal>, Error> {
-        self.printer.suspend();
+        self.printer.push(Piece::Suspend);
         if let Some(signal) = self.drain(Some(PATIENCE))? {
             return Ok(Some(signal));
         }
@@ -155,7 +151,7 @@ impl<'a> Local<'a> {
             return Ok(Some(signal));
         }
         self.raw_again()?;
-        self.printer.resume();
+        self.printer.push(Piece::Resume);
         Ok(None)
     }
 
@@ -176,9 +172,9 @@ impl<'a> Local<'a> {
         if signal.is_none() {
             signal = self.drain(Some(PATIENCE))?;
         }
-        self.printer.restore();
+        self.printer.push(Piece::Restore);
         self.raw = None;
-        self.printer.set_newline("\n");
+        self.printer.newline = "\n";
         self.printer.fresh_line();
         for text in notes {
             self.printer.note(text);

@@ -22,8 +22,8 @@ use super::screen::{self, write_all};
 #[derive(Debug)]
 pub(crate) struct Printer {
     channel: Arc<Channel>,
-    /// What ends the lines of notes.
-    newline: &'static str,
+    /// What ends the lines of notes: a raw terminal needs CR and LF.
+    pub(crate) newline: &'static str,
 }
 
 /// What the printer and its thread share.
@@ -50,20 +50,20 @@ struct Backlog {
     busy: bool,
 }
 
-/// Something for the thread to do.
+/// Something for the printer to do.
 #[derive(Debug)]
-enum Piece {
-    /// Output, for standard output.
+pub(crate) enum Piece {
+    /// Write this output of the guest to standard output.
     Output(Vec<u8>),
-    /// Output is missing at this point.
+    /// Note that output is missing at this point.
     Cut,
-    /// Turn off what the guest has turned on in the terminal.
+    /// Turn off what the guest has turned on in the terminal, for the time that the shell has it.
     Suspend,
     /// Turn it on again.
     Resume,
     /// Turn off for good what the guest has left on.
     Restore,
-    /// Whole text lines, for standard error. `newline` first ends an incomplete line of output.
+    /// Write whole text lines to standard error. `newline` first ends an incomplete line of output.
     Note { text: String, newline: &'static str },
 }
 
@@ -94,8 +94,7 @@ impl Channel {
 }
 
 impl Printer {
-    /// Starts the thread. Notes end with `newline`: a raw terminal needs CR and LF. With `verbatim`, a terminal gets every
-    /// byte of the output.
+    /// Starts the thread. Notes end with `newline`. With `verbatim`, a terminal gets every byte of the output.
     pub(crate) fn new(newline: &'static str, verbatim: bool) -> io::Result<Self> {
         let written = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let channel = Arc::new(Channel { backlog: Mutex::default(), filled: Condvar::new(), written });
@@ -104,36 +103,6 @@ impl Printer {
             .name("vuart-printer".to_owned())
             .spawn(move || write_pieces(&channel, verbatim))?;
         Ok(printer)
-    }
-
-    /// Changes what ends the lines of notes: a terminal that is not raw any more needs only LF.
-    pub(crate) fn set_newline(&mut self, newline: &'static str) {
-        self.newline = newline;
-    }
-
-    /// Writes output of the guest.
-    pub(crate) fn output(&self, bytes: Vec<u8>) {
-        self.push(Piece::Output(bytes));
-    }
-
-    /// Notes that output is missing between the last output and the next.
-    pub(crate) fn cut(&self) {
-        self.push(Piece::Cut);
-    }
-
-    /// Turns off what the guest has turned on in the terminal, for the time that the shell has it.
-    pub(crate) fn suspend(&self) {
-        self.push(Piece::Suspend);
-    }
-
-    /// Turns it on again.
-    pub(crate) fn resume(&self) {
-        self.push(Piece::Resume);
-    }
-
-    /// Turns off what the guest has left on in the terminal.
-    pub(crate) fn restore(&self) {
-        self.push(Piece::Restore);
     }
 
     /// Drops the output that waits.
@@ -155,7 +124,8 @@ impl Printer {
         self.push(Piece::Note { text: String::new(), newline: self.newline });
     }
 
-    fn push(&self, piece: Piece) {
+    /// Appends a piece to what waits to be written.
+    pub(crate) fn push(&self, piece: Piece) {
         let mut backlog = self.channel.backlog();
         if backlog.failure.is_some() && matches!(piece, Piece::Output(_)) {
             return;

@@ -4,7 +4,6 @@
 const LINE_MAX: usize = 8191;
 
 /// What to do after a character.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     /// Nothing.
     Ignore,
@@ -113,63 +112,5 @@ impl Editor {
             last = before;
         }
         true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn typed(text: &[u8]) -> (Vec<Action>, Vec<u8>) {
-        let mut editor = Editor::new();
-        let actions = text.iter().map(|character| editor.type_character(*character)).collect();
-        (actions, editor.line)
-    }
-
-    #[test]
-    fn backspace_and_delete_erase_and_do_nothing_at_the_start() {
-        assert_eq!(typed(b"ab\x08").1, b"a");
-        assert_eq!(typed(b"ab\x7f\x7f").1, b"");
-        assert_eq!(typed(b"\x08"), (vec![Action::Erase(0)], vec![]));
-    }
-
-    #[test]
-    fn one_backspace_erases_one_character_of_utf8() {
-        assert_eq!(typed("a€\x08".as_bytes()).1, b"a");
-        // Continuation bytes without a beginning.
-        assert_eq!(
-            typed(b"\x80\x80\x08"),
-            (vec![Action::Echo(0x80), Action::Echo(0x80), Action::Erase(1)], vec![])
-        );
-    }
-
-    #[test]
-    fn the_kill_character_erases_as_many_as_there_are() {
-        assert_eq!(typed("a€b\x15".as_bytes()).0.last(), Some(&Action::Erase(3)));
-    }
-
-    #[test]
-    fn cr_lf_ends_one_line() {
-        use Action::{Complete, Ignore};
-        assert_eq!(typed(b"\r\n\r\r\n\n").0, [Complete, Ignore, Complete, Complete, Ignore, Complete]);
-    }
-
-    #[test]
-    fn keys_that_send_sequences_are_ignored() {
-        assert_eq!(typed(b"a\x1b[Ab\x1b[1;5Dc\x1bOPd\x1bxe\x1b[200~f").1, b"abcdef");
-        // A control character is not part of any sequence.
-        assert_eq!(typed(b"a\x1b[1\x08b").1, b"b");
-        assert_eq!(typed(b"\x1b\x1b[Aa").1, b"a");
-    }
-
-    #[test]
-    fn other_control_characters_are_ignored_and_a_tab_is_a_space() {
-        assert_eq!(typed(b"a\0\x01\x04\x0c\x1a\x1fb\tc").1, b"ab c");
-    }
-
-    #[test]
-    fn a_full_line_rings_the_bell() {
-        let (actions, line) = typed(&[b'x'; LINE_MAX + 1]);
-        assert_eq!((actions.last(), line.len()), (Some(&Action::Bell), LINE_MAX));
     }
 }

@@ -136,16 +136,3 @@ fn trim_spaces(text: &[u8]) -> &[u8] {
     let text = skip_spaces(text);
     &text[..text.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1)]
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers() {
-        assert_eq!([&b"0"[..], b"00042", b"65535"].map(number), [Some(0), Some(42), Some(65535)]);
-        for text in [&b""[..], b"65536", b"99999999", b"-1", b"+1", b"1a", b"0x10", b"1 2", b"\xb2"] {
-            assert_eq!(number(text), None, "{text:?}");
-        }
-    }
-}
