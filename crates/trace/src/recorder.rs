@@ -1,7 +1,7 @@
 //! The lines of a trace, as a guest's thread writes them.
 //!
 //! That thread must not wait for a disk. So it writes its lines into a ring of their own, from which a
-//! [`Recording`](crate::Recording) reads them.
+//! [`Recording`] reads them.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
