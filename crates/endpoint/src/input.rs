@@ -192,6 +192,7 @@ impl Input {
     pub const CAPACITY: usize = 4096;
 
     /// Whether no symbol waits at this moment.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         // Acquire: a caller that sees the new `tail` and goes on to `take` sees the cells.
         self.queue.head.load(Relaxed) == self.queue.tail.load(Acquire)
@@ -276,6 +277,7 @@ impl Input {
     ///
     /// Returns `true` if an announcement has been or will be made all the same, because the producer had already cleared the
     /// request.
+    #[inline]
     pub fn announced(&mut self) -> bool {
         let asked = std::mem::take(&mut self.asked);
         asked && !self.queue.wanted.swap(false, AcqRel)
