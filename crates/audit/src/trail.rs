@@ -104,7 +104,8 @@ impl Audit {
         let mut trail = self.0.trail.lock().unwrap_or_else(PoisonError::into_inner);
         let line = AuditLine { line: Some(trail.next), entry };
         trail.ring.extend(format!("{line}\n").as_bytes());
-        trail.next += 1;
+        // An adopted ring may hold any number.
+        trail.next = trail.next.saturating_add(1);
         drop(trail);
         self.0.doorbell.ring_if_armed();
     }

@@ -62,5 +62,5 @@ impl Link {
 /// Adds to a count that only one thread stores to, so that a load and a store are enough.
 fn add(count: &AtomicU64, bytes: u64) {
     // Relaxed: the count orders nothing else.
-    count.store(count.load(Relaxed) + bytes, Relaxed);
+    count.store(count.load(Relaxed).saturating_add(bytes), Relaxed);
 }

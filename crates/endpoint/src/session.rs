@@ -140,8 +140,10 @@ impl Session {
         read
     }
 
-    /// Moves the cursor past `count` bytes that were [peeked](Self::peek) at.
+    /// Moves the cursor past `count` bytes that were [peeked](Self::peek) at, and never beyond the end of the output.
     pub fn advance(&mut self, count: usize) {
+        let left = self.reader.scrollback().end().saturating_sub(self.reader.cursor());
+        let count = usize::try_from(left).map_or(count, |left| count.min(left));
         self.reader.advance(count);
         self.link.add_read(count as u64);
     }

@@ -159,6 +159,11 @@ impl Doorbell {
         self.0.ring_if_armed_after_unlock()
     }
 
+    /// Whether both are handles of one doorbell.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Makes the file descriptors of all sleepers readable, armed or not. Use it for rare events that every sleeper must hear of, such as
     /// a shutdown. It never blocks.
     pub fn ring(&self) {

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use event_manager::EventOps;
+use rustix::io::Errno;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
@@ -22,6 +23,8 @@ pub(crate) struct TimerFd {
     fd: Option<OwnedFd>,
     /// The deadline that the file descriptor is set to.
     deadline: Option<Instant>,
+    /// The system refuses timers, as a seccomp filter does: none is asked for again.
+    refused: bool,
     /// A thread [waits](Self::wait_without) in place of the file descriptor.
     waits: Arc<AtomicBool>,
 }
@@ -32,10 +35,25 @@ impl TimerFd {
 
     /// Makes the file descriptor and adds it to the event loop, if it is not there. Returns whether it is there.
     pub(crate) fn open(&mut self, token: u32, ops: &mut EventOps<'_>) -> bool {
-        if self.fd.is_none() {
-            self.fd = create().ok().filter(|fd| ops.add(Ready::READ.of(fd.as_fd(), token)).is_ok());
+        if self.fd.is_none() && !self.refused {
+            match create() {
+                Ok(fd) => self.fd = Some(fd).filter(|fd| ops.add(Ready::READ.of(fd.as_fd(), token)).is_ok()),
+                Err(error) if is_exhaustion(error) => {}
+                Err(error) => {
+                    log::error!(
+                        "a console's server can make no timer: {error}; a thread keeps its deadlines"
+                    );
+                    self.refused = true;
+                }
+            }
         }
         self.fd.is_some()
+    }
+
+    /// Whether the system refuses timers for good. Then clients are served without: deadlines are met up to
+    /// [`RETRY`](Self::RETRY) late, and the guest wakes the server for its output.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused
     }
 
     /// Gives the file descriptor back.
@@ -90,6 +108,11 @@ impl TimerFd {
         }
         waiter.map(drop)
     }
+}
+
+/// Whether an error says that there is no file descriptor or memory at present.
+pub(crate) fn is_exhaustion(error: Errno) -> bool {
+    matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS)
 }
 
 fn create() -> rustix::io::Result<OwnedFd> {

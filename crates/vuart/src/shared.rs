@@ -1,7 +1,7 @@
 //! A port that several vCPUs access.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use vm_superio::Trigger;
@@ -55,44 +55,77 @@ impl<D> Clone for Shared<D> {
     }
 }
 
-impl<D> Shared<D> {
-    fn of(device: D, doorbell: Doorbell) -> Self {
-        let holder = AtomicUsize::new(NO_THREAD);
-        Self(Arc::new(Lock { holder, device: Mutex::new(device), doorbell }))
+mod device {
+    use vuart_scrollback::Doorbell;
+
+    /// What [`Shared`](super::Shared) holds: a port, in port I/O or in memory.
+    pub trait Device {
+        #[doc(hidden)]
+        fn doorbell(&self) -> &Doorbell;
+    }
+}
+
+use device::Device;
+
+impl<T: Trigger> Device for SerialPort<T> {
+    fn doorbell(&self) -> &Doorbell {
+        self.console().doorbell()
+    }
+}
+
+impl<T: Trigger> Device for MmioPort<T> {
+    fn doorbell(&self) -> &Doorbell {
+        self.port().console().doorbell()
+    }
+}
+
+impl<D: Device> Shared<D> {
+    fn of(device: D) -> Self {
+        let (holder, replaced) = (AtomicUsize::new(NO_THREAD), AtomicBool::new(false));
+        let doorbell = device.doorbell().clone();
+        Self(Arc::new(Lock { holder, device: Mutex::new(device), doorbell, replaced }))
     }
 
     /// Works with the device while no vCPU does: takes its state, drives a modem line.
     ///
-    /// The vCPUs wait meanwhile. Use it for short work, or while they are paused.
+    /// The vCPUs wait meanwhile. Use it for short work, or while they are paused. It may also put another port into the place of
+    /// this one, such as a restored one.
     ///
     /// # Panics
     ///
     /// Panics if the calling thread is inside the port already: within another `with`, or in the [`Trigger`].
     #[inline]
     pub fn with<R>(&self, f: impl FnOnce(&mut D) -> R) -> R {
-        self.0.with(f)
+        self.0.with(|device| {
+            let result = f(device);
+            if !device.doorbell().is_same(&self.0.doorbell) {
+                // Relaxed: the mutex orders it before the next access.
+                self.0.replaced.store(true, Relaxed);
+            }
+            result
+        })
     }
 
     /// Makes an access that does not ring for its output, and rings after it. The access returns whether there was output.
     #[inline]
     fn write_with(&self, access: impl FnOnce(&mut D) -> bool) {
         // Dropped after the mutex is unlocked.
-        let mut ring = RingOnDrop { doorbell: &self.0.doorbell, due: true };
+        let mut ring = RingOnDrop { lock: &self.0, due: true };
         ring.due = self.0.with(access);
     }
 }
 
 /// Rings when it is dropped, if that is due. It is due when a trigger panics, too: the access may have pushed output before.
-struct RingOnDrop<'a> {
-    doorbell: &'a Doorbell,
+struct RingOnDrop<'a, D: Device> {
+    lock: &'a Lock<D>,
     due: bool,
 }
 
-impl Drop for RingOnDrop<'_> {
+impl<D: Device> Drop for RingOnDrop<'_, D> {
     #[inline]
     fn drop(&mut self) {
         if self.due {
-            self.doorbell.ring_if_armed_after_unlock();
+            self.lock.ring();
         }
     }
 }
@@ -102,8 +135,29 @@ struct Lock<D> {
     /// The thread that holds `device`, by its [token], or [`NO_THREAD`].
     holder: AtomicUsize,
     device: Mutex<D>,
-    /// The console's.
+    /// The doorbell of the first device's console, to ring without the mutex.
     doorbell: Doorbell,
+    /// Another device, with another console, has taken the first one's place.
+    replaced: AtomicBool,
+}
+
+impl<D: Device> Lock<D> {
+    /// Rings for output, after the access that made it has unlocked the mutex.
+    #[inline]
+    fn ring(&self) {
+        // Relaxed: the access came after the replacement, by the mutex.
+        if self.replaced.load(Relaxed) {
+            self.ring_another();
+        } else {
+            self.doorbell.ring_if_armed_after_unlock();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ring_another(&self) {
+        self.with(|device| device.doorbell().ring_if_armed());
+    }
 }
 
 impl<D> Lock<D> {
@@ -175,13 +229,12 @@ fn token() -> usize {
 impl<T: Trigger> Shared<SerialPort<T>> {
     /// Shares the port.
     pub fn new(port: SerialPort<T>) -> Self {
-        let doorbell = port.console().doorbell().clone();
-        Self::of(port, doorbell)
+        Self::of(port)
     }
 
     /// [`SerialPort::read`].
     pub fn read(&self, offset: u64, data: &mut [u8]) {
-        self.with(|port| port.read(offset, data));
+        self.0.with(|port| port.read(offset, data));
     }
 
     /// [`SerialPort::write`].
@@ -191,7 +244,7 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::read_string`].
     pub fn read_string(&self, offset: u64, data: &mut [u8]) {
-        self.with(|port| port.read_string(offset, data));
+        self.0.with(|port| port.read_string(offset, data));
     }
 
     /// [`SerialPort::write_string`].
@@ -201,7 +254,7 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::read_register`].
     pub fn read_register(&self, register: u8) -> u8 {
-        self.with(|port| port.read_register(register))
+        self.0.with(|port| port.read_register(register))
     }
 
     /// [`SerialPort::write_register`].
@@ -223,13 +276,12 @@ impl<T: Trigger> Shared<MmioPort<T>> {
     /// # Ok::<(), vuart::NewPortError>(())
     /// ```
     pub fn new(port: MmioPort<T>) -> Self {
-        let doorbell = port.port().console().doorbell().clone();
-        Self::of(port, doorbell)
+        Self::of(port)
     }
 
     /// [`MmioPort::read`].
     pub fn read(&self, offset: u64, data: &mut [u8]) {
-        self.with(|port| port.read(offset, data));
+        self.0.with(|port| port.read(offset, data));
     }
 
     /// [`MmioPort::write`].

@@ -9,7 +9,7 @@ use std::{fs, thread};
 
 use vm_superio::Trigger;
 use vuart::uart::spec::{Ier, offset};
-use vuart::{MmioPort, SerialPort, SharedMmioPort, SharedPort};
+use vuart::{MmioPort, PortBuilder, SerialPort, SharedMmioPort, SharedPort};
 
 struct Polled;
 
@@ -300,4 +300,26 @@ fn it_is_a_device_of_either_bus() {
     port.pio_write(at, 0, b"c");
     assert_eq!(port.with(|port| port.console().scrollback().end()), 2);
     assert_eq!(mmio.with(|mmio| mmio.port().console().scrollback().end()), 1);
+}
+
+/// A VMM that restores a snapshot in place, or resets its guest, puts another port into the shared one.
+#[test]
+fn a_port_that_takes_anothers_place_wakes_the_readers_of_its_own_console() {
+    let shared = SharedPort::new(SerialPort::new(Polled).expect("a port"));
+    let restored = PortBuilder::restore(&shared.with(|port| port.state())).build(Polled).expect("a port");
+    let console = restored.console().clone();
+    shared.with(|port| *port = restored);
+    let mut sleeper = console.doorbell().sleeper().expect("a sleeper");
+    sleeper.arm();
+    shared.write(0, b"x");
+    assert!(sleeper.acknowledge());
+
+    let shared = SharedMmioPort::new(MmioPort::new(SerialPort::new(Polled).expect("a port"), 2));
+    let another = SerialPort::new(Polled).expect("a port");
+    let console = another.console().clone();
+    shared.with(|mmio| *mmio.port_mut() = another);
+    let mut sleeper = console.doorbell().sleeper().expect("a sleeper");
+    sleeper.arm();
+    shared.write(0, b"x");
+    assert!(sleeper.acknowledge());
 }

@@ -12,22 +12,29 @@ use rustix::net::{SocketFlags, accept_with};
 use super::token;
 use crate::access::Listener;
 use crate::ready::Ready;
+use crate::timer_fd::is_exhaustion;
 
 /// A file descriptor to give up when there is no other. There is one for the whole process, whatever the number of its
 /// servers: each of them needs it for a moment only, and only when the process is at its limit. The process keeps it when its
 /// servers are gone.
 static SPARE: Mutex<Option<OwnedFd>> = Mutex::new(None);
 
-/// The spare file descriptor. It is made if it is missing and can be made.
 fn spare() -> MutexGuard<'static, Option<OwnedFd>> {
-    let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-    renew(&mut spare);
-    spare
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn renew(spare: &mut Option<OwnedFd>) {
-    if spare.is_none() {
-        *spare = eventfd(0, EventfdFlags::CLOEXEC).ok();
+/// Makes the spare file descriptor if it is missing. Returns whether the process has file descriptors: also if the system refuses
+/// this kind for another reason.
+fn renew(spare: &mut Option<OwnedFd>) -> bool {
+    if spare.is_some() {
+        return true;
+    }
+    match eventfd(0, EventfdFlags::CLOEXEC) {
+        Ok(fd) => {
+            *spare = Some(fd);
+            true
+        }
+        Err(error) => !is_exhaustion(error),
     }
 }
 
@@ -57,7 +64,7 @@ pub(super) enum Accepted<'a> {
 impl Acceptor {
     pub(super) fn new(listeners: Vec<Listener>) -> Self {
         // Made early, while there are descriptors.
-        drop(spare());
+        renew(&mut spare());
         Self { listeners, paused: false }
     }
 
@@ -83,6 +90,7 @@ impl Acceptor {
         let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
         // Locked until it is there again: meanwhile no other server can find it missing.
         let mut spare = spare();
+        renew(&mut spare);
         if spare.take().is_some() {
             drop(accept_with(&listener.socket, SocketFlags::CLOEXEC));
             // Another thread may have taken the descriptor meanwhile.
@@ -101,7 +109,7 @@ impl Acceptor {
     /// Waits for clients again, if it had stopped and a file descriptor is there. Returns whether clients are accepted.
     pub(super) fn resume(&mut self, name: &str, ops: &mut EventOps<'_>) -> bool {
         if self.paused {
-            self.paused = spare().is_none();
+            self.paused = !renew(&mut spare());
             if !self.paused {
                 self.watch(Ready::READ, name, ops);
             }

@@ -26,8 +26,8 @@ impl Server {
     /// Accepts clients of a listener.
     pub(super) fn accept(&mut self, index: usize, pass: &mut Pass, ops: &mut EventOps<'_>) {
         for _ in 0..ACCEPTED_AT_ONCE {
-            // Without a timer, nothing would happen in time for the client.
-            let accepted = if self.timer.open(token::TIMER, ops) {
+            // Without a file descriptor for the timer, nothing would happen in time for the client.
+            let accepted = if self.timer.open(token::TIMER, ops) || self.timer.is_refused() {
                 self.acceptor.accept(index)
             } else {
                 self.acceptor.turn_away(index)
