@@ -38,7 +38,7 @@ impl Guest {
     pub fn reads(&mut self, count: usize) -> Vec<u8> {
         let mut read = Vec::new();
         until(&format!("{count} bytes of input"), || {
-            take_most(&mut self.input, (count - read.len()).min(16), &mut read);
+            take_most(&mut self.input, (count - read.len()).min(64), &mut read);
             read.len() == count
         });
         read

@@ -81,14 +81,9 @@ impl Served {
         std::iter::from_fn(|| Some(take(input)).filter(|taken| !taken.is_empty())).flatten().collect()
     }
 
-    /// Lets the guest read until it has `count` bytes.
+    /// Lets the guest read `count` bytes, and no more, however many come.
     pub(crate) fn typed_exactly(&mut self, count: usize) -> Vec<u8> {
-        let mut typed = Vec::new();
-        until(&format!("{count} bytes of input"), || {
-            typed.extend(self.typed());
-            typed.len() >= count
-        });
-        typed
+        self.guest.reads(count)
     }
 
     /// Ends the console, and waits until the clients have received everything.
