@@ -16,7 +16,7 @@ use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vuart_endpoint::{Cause, Console, Mode};
 use vuart_scrollback::{Position, Scrollback};
 use vuart_server::{PtyError, RawPolicy, Server, ServerOptions, ServerThread, Sockets};
-use vuart_test_support::{part, play, read_to, until};
+use vuart_test_support::{kept_and_lost, part, play, read_to, until};
 use vuart_wire::{Client, Event};
 
 #[test]
@@ -172,12 +172,7 @@ fn s15_a_terminal_that_is_slow_gets_all_or_is_told_of_a_hole() {
     }
     vm.guest.writes(b"END");
     let all = read_to(&mut terminal, "END");
-    let kept = all.matches('x').count();
-    let lost: usize = all
-        .split("[vuart: ")
-        .skip(1)
-        .map(|notice| notice.split(' ').next().unwrap().parse::<usize>().unwrap())
-        .sum();
+    let (kept, lost) = kept_and_lost(&all);
     assert_eq!(kept + lost, 4096 * 200);
     assert!(lost > 0, "the terminal holds some kilobytes, and the ring 64");
 }

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 
 use vuart_endpoint::Mode;
 use vuart_scrollback::Position;
-use vuart_test_support::{Vm, read_to};
+use vuart_test_support::{Vm, kept_and_lost, read_to};
 
 #[test]
 fn raw_one_byte_is_one_byte() {
@@ -66,11 +66,6 @@ fn raw_a_hole_is_declared() {
     }
     vm.guest.writes(b"END");
     let all = read_to(&mut client, "END");
-    let kept = all.matches('x').count();
-    let lost: usize = all
-        .split("[vuart: ")
-        .skip(1)
-        .map(|notice| notice.split(' ').next().unwrap().parse::<usize>().unwrap())
-        .sum();
+    let (kept, lost) = kept_and_lost(&all);
     assert_eq!(kept + lost, 4096 * 1_000);
 }

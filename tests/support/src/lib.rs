@@ -20,4 +20,4 @@ pub use guest::{Guest, take};
 pub use process::{PART, open_files, part, play, resident_kib};
 #[cfg(feature = "served")]
 pub use served::{Served, Vm};
-pub use wait::{HANG, read_to, until};
+pub use wait::{HANG, kept_and_lost, read_to, until};

@@ -24,3 +24,9 @@ pub fn read_to(stream: &mut impl Read, end: &str) -> String {
     }
     String::from_utf8_lossy(&all).into_owned()
 }
+
+/// Counts the characters `x` that a raw client has received, and the bytes that notices in between declare lost.
+pub fn kept_and_lost(received: &str) -> (usize, usize) {
+    let lost = |notice: &str| notice.split(' ').next().unwrap().parse::<usize>().unwrap();
+    (received.matches('x').count(), received.split("[vuart: ").skip(1).map(lost).sum())
+}
