@@ -11,6 +11,7 @@ use vuart_wire::{ClientError, ErrorCode, RuntimeDirError};
 #[cfg(feature = "demo")]
 use crate::demo::DemoError;
 use crate::exit::Exit;
+use crate::time::{ago, with_age};
 
 /// The reason why a command failed. It is shown as one text line.
 #[derive(Debug, thiserror::Error)]
@@ -24,13 +25,13 @@ pub(crate) enum Error {
     #[error("nobody serves the console {name:?}: what served it has died")]
     NotServed { name: String },
 
-    #[error("{console} is held by {holder} since {since}; take it over with --force, or watch with --spy")]
-    Held { console: String, holder: Identity, since: Timestamp },
+    #[error("{console} is held by {holder} since {}; {instead}", with_age(*since))]
+    Held { console: String, holder: Identity, since: Timestamp, instead: &'static str },
 
     #[error("{console}: {ended}")]
     Over { console: String, ended: String },
 
-    #[error("{console} is switched off since {since}")]
+    #[error("{console} is switched off since {}", with_age(*since))]
     Disabled { console: String, since: Timestamp },
 
     #[error("{console}: {end}; not all that was sent has reached the guest")]
@@ -90,11 +91,14 @@ impl From<ClientError> for Error {
 }
 
 impl Error {
-    /// The error for an attach that the server refused.
+    /// The error for an attach that the server refused. It suggests what `vuart attach` can do instead.
     pub(crate) fn refused(refused: Refused, console: String) -> Self {
         match refused {
-            Refused::Held { holder, since } => Self::Held { console, holder, since },
-            Refused::Ended { end } => Self::Over { console, ended: end.to_string() },
+            Refused::Held { holder, since } => {
+                let instead = "take it over with --force, wait for it with --wait, or watch with --spy";
+                Self::Held { console, holder, since, instead }
+            }
+            Refused::Ended { end } => Self::Over { console, ended: format!("{end}{}", ago(end.at)) },
             Refused::Disabled { since } => Self::Disabled { console, since },
             other => ClientError::Refused(other).into(),
         }

@@ -13,6 +13,7 @@ use vuart_wire::{Client, ClientError, RuntimeDir, RuntimeDirError, Status};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::print::{aligned, print};
+use crate::time::with_age;
 use crate::user;
 
 /// List the consoles of this user: who holds them, since when, how many wait and watch, how much their guests have written.
@@ -101,6 +102,9 @@ struct Owner {
     pid: Option<u32>,
     /// Since when, in RFC 3339.
     since: String,
+    /// The time in the table.
+    #[serde(skip)]
+    since_in_words: String,
     /// The identity in the table.
     #[serde(skip)]
     in_words: String,
@@ -148,6 +152,7 @@ impl Row {
             uid: session.identity.uid(),
             pid: session.identity.pid(),
             since: session.since.to_string(),
+            since_in_words: with_age(session.since),
             in_words: session.identity.to_string(),
         });
         Self {
@@ -238,7 +243,7 @@ fn table(rows: &[Row]) -> String {
             row.name.clone(),
             row.state.in_words().to_owned(),
             owner.map_or_else(|| "-".to_owned(), |owner| owner.in_words.clone()),
-            owner.map_or_else(|| "-".to_owned(), |owner| owner.since.clone()),
+            owner.map_or_else(|| "-".to_owned(), |owner| owner.since_in_words.clone()),
             count(row.waiting),
             count(row.spectators),
             number(row.bytes),

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::print::{aligned, print};
 use crate::target::{Target, candidates};
+use crate::time::with_age;
 use crate::user;
 
 /// Say who is at a console: who owns it, who waits in line, who watches, since when, and on how large a terminal.
@@ -44,23 +45,24 @@ pub(crate) fn run(args: &WhoArgs) -> Result<Exit, Error> {
         format!("{json}\n")
     } else {
         let counters = if args.verbose { numbers(&status) } else { String::new() };
-        in_words(&status) + &counters
+        in_words(&status, None) + &counters
     };
     print(text)
 }
 
-/// The sessions as a table, and whatever else the user must know about the console.
-pub(crate) fn in_words(status: &Status) -> String {
+/// The sessions as a table, and whatever else the user must know about the console. The session `own` is marked as the user's.
+pub(crate) fn in_words(status: &Status, own: Option<SessionId>) -> String {
     let mut text = String::new();
     if !status.sessions.is_empty() {
         let header = ["SESSION", "WHO", "STANDING", "SINCE", "TERMINAL"].map(str::to_owned);
         let lines = status.sessions.iter().map(|session| {
+            let you = if own == Some(session.id) { " (you)" } else { "" };
             let size = session.window.map(|window| format!("{}x{}", window.columns, window.rows));
             [
                 session.id.to_string(),
-                session.identity.to_string(),
+                format!("{}{you}", session.identity),
                 standing_and_place(session),
-                session.since.to_string(),
+                with_age(session.since),
                 size.unwrap_or_else(|| "-".to_owned()),
             ]
         });
@@ -73,7 +75,7 @@ pub(crate) fn in_words(status: &Status) -> String {
         let _ = writeln!(text, "nobody is at {}", status.console);
     }
     if let Some(since) = status.disabled {
-        let _ = writeln!(text, "{} is switched off since {since}", status.console);
+        let _ = writeln!(text, "{} is switched off since {}", status.console, with_age(since));
     }
     if let Some(end) = &status.ended {
         let _ = writeln!(text, "{}: {end}", status.console);

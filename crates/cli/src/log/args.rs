@@ -6,6 +6,8 @@ use clap::Args;
 use clap_complete::ArgValueCompleter;
 use vuart_scrollback::Position;
 
+use crate::begin::BeginArgs;
+use crate::number::number;
 use crate::target::candidates;
 
 /// Write what a guest has written, by offset, to standard output.
@@ -40,7 +42,7 @@ pub(crate) struct LogArgs {
     pub(super) json: bool,
 
     /// Write no more than this many bytes
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = number, allow_negative_numbers = true)]
     pub(super) max: Option<u64>,
 
     /// Write every byte to a terminal as well; what is no terminal gets them all anyway
@@ -52,36 +54,9 @@ pub(crate) struct LogArgs {
     pub(super) verbose: bool,
 }
 
-/// The options for the beginning of a log. Without one, it begins with the oldest byte that is kept.
-#[derive(Debug, Args)]
-#[group(multiple = false)]
-struct BeginArgs {
-    /// Begin at this offset; with the oldest byte that is kept unless given
-    #[arg(long, value_name = "OFFSET")]
-    from: Option<u64>,
-
-    /// Begin this many bytes before the end
-    #[arg(long, value_name = "BYTES")]
-    last: Option<u64>,
-
-    /// Begin this many lines before the end; what follows the last line's end is one, too
-    #[arg(long, short = 'n', value_name = "COUNT")]
-    lines: Option<u64>,
-
-    /// Begin where the guest has booted last
-    #[arg(long)]
-    boot: bool,
-}
-
 impl LogArgs {
-    /// Where the log begins.
+    /// Where the log begins: with the oldest byte that is kept, unless an option says otherwise.
     pub(super) fn begin(&self) -> Position {
-        match self.begin {
-            BeginArgs { from: Some(offset), .. } => Position::Offset(offset),
-            BeginArgs { last: Some(bytes), .. } => Position::Newest(bytes),
-            BeginArgs { lines: Some(lines), .. } => Position::NewestLines(lines),
-            BeginArgs { boot: true, .. } => Position::Boot,
-            _ => Position::Oldest,
-        }
+        self.begin.position().unwrap_or(Position::Oldest)
     }
 }

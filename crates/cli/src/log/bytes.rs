@@ -9,6 +9,7 @@ use vuart_wire::Hole;
 
 use super::printout::Printout;
 use crate::error::Error;
+use crate::number::counted;
 use crate::signals;
 use crate::tty::outlet::Outlet;
 use crate::tty::screen;
@@ -48,15 +49,15 @@ impl Printout for Bytes {
 
     fn hole(&mut self, Hole { from, to }: Hole) -> Result<(), Error> {
         self.outlet.cut();
-        let lost = to.saturating_sub(from);
-        self.note(&format!("{lost} bytes are lost here, offsets {from} to {}", to.saturating_sub(1)));
+        let lost = counted(to.saturating_sub(from), "byte is", "bytes are");
+        self.note(&format!("{lost} lost here, from offset {from} on; the next offset is {to}"));
         Ok(())
     }
 
     fn end(&mut self, next: u64, _: Option<&End>) -> Result<(), Error> {
         self.restore();
         if self.verbose || stderr().is_terminal() {
-            self.note(&format!("{} bytes; the next offset is {next}", self.written));
+            self.note(&format!("{}; the next offset is {next}", counted(self.written, "byte", "bytes")));
         }
         Ok(())
     }
