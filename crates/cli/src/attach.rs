@@ -28,8 +28,8 @@ use crate::user;
 /// From a pipe every byte goes to the guest as it is, and the end of the input detaches when the guest has taken all of it;
 /// what the guest writes after that is in `vuart log`.
 ///
-/// A terminal is shown what the guest writes but for sequences that would make it answer, or change more than its screen;
-/// what is no terminal gets every byte.
+/// On standard output, a terminal is shown what the guest writes but for sequences that would make it answer, or change more than its
+/// screen. A file gets every byte. A pipe or a socket gets plain text, because what reads from it as a rule shows it on a terminal.
 #[derive(Debug, Args)]
 #[command(max_term_width = 100)]
 pub(crate) struct AttachArgs {
@@ -61,8 +61,8 @@ pub(crate) struct AttachArgs {
     #[arg(long)]
     label: Option<String>,
 
-    /// Show a terminal every byte that the guest writes, also what makes it answer, which types into the guest, or what
-    /// changes more than its screen
+    /// Write every byte that the guest writes, to a terminal or a pipe as well, also what makes a terminal answer, which types into
+    /// the guest or your shell, or what changes more than its screen
     #[arg(long)]
     raw: bool,
 }
@@ -133,7 +133,7 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
         Err(error) if args.reconnect && may_pass(&error) => wait_for_console(&target, &label, &error)?,
         client => client?,
     };
-    let console = client.welcome().console.clone();
+    let console = client.welcome().console.to_string();
     let options = Options {
         on_lag: args.on_lag.into(),
         returning: args.returning,

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
-use vuart_endpoint::{End, Identity, Refused, Timestamp};
+use vuart_endpoint::{End, Identity, Printable, Refused, Timestamp};
 use vuart_scrollback::FileError;
 use vuart_wire::{ClientError, ErrorCode, RuntimeDirError};
 
@@ -58,6 +58,9 @@ pub(crate) enum Error {
     #[error("{}: {source}", path.display())]
     Ring { path: PathBuf, source: FileError },
 
+    #[error("{} is {what}, and no console's ring", path.display())]
+    NoRing { path: PathBuf, what: &'static str },
+
     #[error("can't open {}: {source}", path.display())]
     Open { path: PathBuf, source: io::Error },
 
@@ -92,7 +95,8 @@ impl From<ClientError> for Error {
 
 impl Error {
     /// The error for an attach that the server refused. It suggests what `vuart attach` can do instead.
-    pub(crate) fn refused(refused: Refused, console: String) -> Self {
+    pub(crate) fn refused(refused: Refused, console: impl Into<String>) -> Self {
+        let console = console.into();
         match refused {
             Refused::Held { holder, since } => {
                 let instead = "take it over with --force, wait for it with --wait, or watch with --spy";
@@ -107,7 +111,7 @@ impl Error {
     /// The exit status that tells scripts what went wrong.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::OneFile => Exit::USAGE,
+            Self::OneFile | Self::NoRing { .. } => Exit::USAGE,
             Self::Ring { source, .. } => Exit::of_ring_file(source),
             Self::Open { source, .. } => Exit::of_open(source),
             Self::NoSuchConsole { .. }
@@ -131,7 +135,8 @@ impl Error {
         }
     }
 
-    /// The text line for standard error. Causes that the message does not contain yet are appended.
+    /// The text line for standard error. Causes that the message does not contain yet are appended. A path in it may be a file
+    /// that somebody else has named.
     pub(crate) fn line(&self) -> String {
         let mut line = self.to_string();
         let mut error: &dyn std::error::Error = self;
@@ -142,7 +147,7 @@ impl Error {
             }
             error = source;
         }
-        line
+        Printable(&line).to_string()
     }
 }
 

@@ -124,7 +124,7 @@ impl Delivery {
     /// Attaches.
     fn begin(mut client: Client, mode: Mode, timeout: Duration) -> Result<Self, Error> {
         client.set_nonblocking(true)?;
-        let console = client.welcome().console.clone();
+        let console = client.welcome().console.to_string();
         let mut delivery = Self { client, console, timeout };
         delivery.client.queue(&Request::Attach(AttachRequest { mode, ..AttachRequest::default() }));
         loop {

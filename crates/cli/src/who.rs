@@ -12,7 +12,7 @@ use vuart_wire::Status;
 
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::print::{aligned, print};
+use crate::print::{aligned, json, print};
 use crate::target::{Target, candidates};
 use crate::time::with_age;
 use crate::user;
@@ -40,9 +40,7 @@ pub(crate) struct WhoArgs {
 pub(crate) fn run(args: &WhoArgs) -> Result<Exit, Error> {
     let status = Target::parse(&args.target)?.connect(&user::name())?.status()?;
     let text = if args.json {
-        // Serialising plain structs with string keys into memory can't fail.
-        let json = serde_json::to_string_pretty(&Answer::new(&status)).unwrap_or_default();
-        format!("{json}\n")
+        json(&Answer::new(&status), true) + "\n"
     } else {
         let counters = if args.verbose { numbers(&status) } else { String::new() };
         in_words(&status, None) + &counters
@@ -103,7 +101,7 @@ fn standing(session: &SessionInfo) -> &'static str {
 /// The counters, one in each text line, with their names on the wire.
 fn numbers(status: &Status) -> String {
     let mut text = format!(
-        "\n{:<18} {}\n{:<18} {} to {}\n",
+        "\n{:<18} {}\n{:<18} from offset {} on; the next offset is {}\n",
         "input_waiting", status.input_waiting, "kept", status.oldest, status.end
     );
     if let Ok(Value::Object(counters)) = serde_json::to_value(status.counters) {

@@ -76,7 +76,7 @@ fn e7_lost_output_is_declared() {
     assert_eq!(done.code, 0);
     let oldest = usize::try_from(served.console.scrollback().oldest()).unwrap();
     assert!(oldest > 1000 && done.stdout == written[oldest..]);
-    let lost = format!("{} bytes are lost here, offsets 1000 to {}", oldest - 1000, oldest - 1);
+    let lost = format!("{} bytes are lost here, from offset 1000 on; the next offset is {oldest}", oldest - 1000);
     assert_eq!(done.stderr, format!("[vuart: {lost}]\n"));
     // A log from the oldest byte on has no hole.
     assert!(log(&runtime, &[]) == written[oldest..]);

@@ -37,7 +37,8 @@ impl Ring {
 }
 
 fn log(path: &str, more: &[&str]) -> Done {
-    run(&mut Runtime::new().vuart(&[&["log", path], more].concat()))
+    // Every byte, also into this pipe.
+    run(&mut Runtime::new().vuart(&[&["log", path, "--raw"], more].concat()))
 }
 
 #[test]
@@ -105,7 +106,8 @@ fn e7_a_hole_between_the_boot_head_and_the_rest_is_declared() {
     ring.writer.extend(&written);
     let newest = ring.scrollback.offset(Position::Newest(u64::MAX));
     let at = usize::try_from(newest - boot).unwrap();
-    let between = format!("{} bytes are lost here, offsets 3104 to {}", newest - 3104, newest - 1);
+    let between =
+        format!("{} bytes are lost here, from offset 3104 on; the next offset is {newest}", newest - 3104);
 
     for more in [&[][..], &["--boot"]] {
         let done = ring.log(more);
@@ -115,7 +117,7 @@ fn e7_a_hole_between_the_boot_head_and_the_rest_is_declared() {
     }
     let done = ring.log(&["--from", "10", "--max", "110"]);
     assert!(done.stdout == [&written[..104], &written[at..at + 6]].concat());
-    let before = "2990 bytes are lost here, offsets 10 to 2999";
+    let before = "2990 bytes are lost here, from offset 10 on; the next offset is 3000";
     assert_eq!(done.stderr, format!("[vuart: {before}]\n[vuart: {between}]\n"));
     let done = ring.log(&["--from", "10", "--max", "0"]);
     assert_eq!((done.text().as_str(), done.stderr), ("", format!("[vuart: {before}]\n")));

@@ -275,7 +275,7 @@ fn sockets_of_systemd_are_served() {
         move || {
             let mut client = Client::connect(&path, "early").unwrap();
             client.attach(Mode::Exclusive, Position::End).unwrap();
-            client.welcome().console.clone()
+            client.welcome().console.to_string()
         }
     });
     let run = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" --exact \"$1\" --nocapture";

@@ -145,7 +145,7 @@ fn continues(client: &mut Client, progress: &Progress) -> Result<bool, Error> {
             Event::Hole(_) => lost = true,
             Event::LogEnd(_) => return Ok(lost || read == tail),
             Event::Error(error) => return Err(ClientError::Server(error).into()),
-            other => return Err(ClientError::Unexpected(format!("{other:?}")).into()),
+            other => return Err(ClientError::Unexpected(other.name()).into()),
         }
     }
 }
