@@ -15,7 +15,8 @@ use vuart_endpoint::Cause;
 use vuart_scrollback::RingOptions;
 
 /// Output that asks a terminal, turns modes on, and has colours and the characters that plain text keeps.
-const OUTPUT: &[u8] = b"a\x1b[6n\x1b[1;31mr\xc3\xa9d\x1b[m\x1b[?1000h\x1b[?25l\x1b]0;t\x07\x05\x00\xc2\x9b6n\t|\x08\r\nend\n";
+const OUTPUT: &[u8] =
+    b"a\x1b[6n\x1b[1;31mr\xc3\xa9d\x1b[m\x1b[?1000h\x1b[?25l\x1b]0;t\x07\x05\x00\xc2\x9b6n\t|\x08\r\nend\n";
 const PLAIN: &[u8] = b"ar\xc3\xa9d6n\t|\x08\r\nend\n";
 const FILTERED: &[u8] = b"a\x1b[1;31mr\xc3\xa9d\x1b[m\x1b[?1000h\x1b[?25l\x006n\t|\x08\r\nend\n";
 
@@ -39,11 +40,19 @@ fn into_file(command: &mut Command) -> Vec<u8> {
 fn f13_a_log_in_a_pipe_is_plain_text_unless_it_is_asked_for_otherwise() {
     let runtime = Runtime::new();
     let _served = ended(&runtime);
-    for (more, expected) in
-        [(&[][..], PLAIN), (&["--plain"], PLAIN), (&["--raw"], OUTPUT), (&["--follow"], PLAIN), (&["-fn", "9"], PLAIN)]
-    {
+    for (more, expected) in [
+        (&[][..], PLAIN),
+        (&["--plain"], PLAIN),
+        (&["--raw"], OUTPUT),
+        (&["--follow"], PLAIN),
+        (&["-fn", "9"], PLAIN),
+    ] {
         let done = run(&mut runtime.vuart(&[&["log", "vm0"], more].concat()));
-        assert_eq!((done.code, done.stdout.escape_ascii().to_string()), (0, expected.escape_ascii().to_string()), "{more:?}");
+        assert_eq!(
+            (done.code, done.stdout.escape_ascii().to_string()),
+            (0, expected.escape_ascii().to_string()),
+            "{more:?}"
+        );
     }
     // What the guest has left on is turned off behind it.
     let done = run(&mut runtime.vuart(&["log", "vm0", "--filter"]));
@@ -84,7 +93,8 @@ fn f13_a_session_in_a_pipe_is_plain_text_too() {
     for more in [&["--spy"][..], &[], &["--raw"]] {
         let mut served = Served::new(&runtime, 4096);
         served.write(OUTPUT);
-        let mut client = Process::piped(&mut runtime.vuart(&[&["attach", "vm0", "--replay", "all"], more].concat()));
+        let mut client =
+            Process::piped(&mut runtime.vuart(&[&["attach", "vm0", "--replay", "all"], more].concat()));
         client.expect_stderr(b"]\n");
         served.end(&Cause::VmEnded);
         let done = client.finish();
@@ -97,7 +107,8 @@ fn f13_a_session_in_a_pipe_is_plain_text_too() {
 fn f13_the_log_of_a_ring_in_a_file_is_plain_text_too() {
     let runtime = Runtime::new();
     let file = tempfile::NamedTempFile::new().unwrap();
-    let (mut writer, _ring) = RingOptions::new(4096).with_disk(true).create_in(file.reopen().unwrap()).unwrap();
+    let (mut writer, _ring) =
+        RingOptions::new(4096).with_disk(true).create_in(file.reopen().unwrap()).unwrap();
     writer.extend(OUTPUT);
     let path = file.path().to_str().unwrap();
     assert_eq!(run(&mut runtime.vuart(&["log", path])).stdout, PLAIN);
@@ -114,11 +125,16 @@ fn f13_a_pipeline_that_ends_at_a_terminal_asks_it_nothing() {
         let shell = runtime.vuart(&[]);
         let program = shell.get_program().to_owned();
         let mut sh = Command::new("sh");
-        sh.args(["-c", pipeline]).arg(&program).envs(shell.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        sh.args(["-c", pipeline])
+            .arg(&program)
+            .envs(shell.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let process = pty.spawn(&mut sh);
         let (code, shown) = pty.finish(process);
         assert_eq!(code, 0, "{shown}");
-        assert!(shown.contains("end\r\n") && !shown.contains(['\x1b', '\u{9b}', '\x05']), "{pipeline}: {shown:?}");
+        assert!(
+            shown.contains("end\r\n") && !shown.contains(['\x1b', '\u{9b}', '\x05']),
+            "{pipeline}: {shown:?}"
+        );
     }
 }
 
@@ -129,7 +145,9 @@ fn f19_output_begins_at_a_characters_boundary() {
     let mut served = Served::new(&runtime, 4096);
     served.write("ab€\u{1f600}c".as_bytes());
     let log = |more: &[&str]| run(&mut runtime.vuart(&[&["log", "vm0"], more].concat())).stdout;
-    for (last, text) in [("1", "c"), ("2", "c"), ("4", "c"), ("5", "\u{1f600}c"), ("6", "\u{1f600}c"), ("8", "€\u{1f600}c")] {
+    for (last, text) in
+        [("1", "c"), ("2", "c"), ("4", "c"), ("5", "\u{1f600}c"), ("6", "\u{1f600}c"), ("8", "€\u{1f600}c")]
+    {
         assert_eq!(String::from_utf8(log(&["--last", last])).unwrap(), text, "--last {last}");
     }
     // Who asks for bytes gets them.

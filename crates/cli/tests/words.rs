@@ -31,10 +31,16 @@ fn f19_a_number_that_is_none_is_refused_in_words() {
             (&["send", "vm0", "break", "--timeout"], 1),
         ] {
             let said = wrong(&[arguments, &[number]].concat());
-            assert!(said.contains(&format!("it takes a number from {least} to ")), "{arguments:?} {number}: {said}");
+            assert!(
+                said.contains(&format!("it takes a number from {least} to ")),
+                "{arguments:?} {number}: {said}"
+            );
             assert!(!said.contains("'-- "), "{said}");
         }
-        assert!(wrong(&["kick", "vm0", number]).contains("it takes the number of a session, as `vuart who` shows it"));
+        assert!(
+            wrong(&["kick", "vm0", number])
+                .contains("it takes the number of a session, as `vuart who` shows it")
+        );
         assert!(wrong(&["attach", "vm0", "--replay", number]).contains("nor a number of bytes"));
     }
     assert!(wrong(&["send", "vm0", "break", "--timeout", "0"]).contains("it takes a number from 1 to "));
@@ -68,7 +74,9 @@ fn f19_a_refusal_suggests_what_the_command_has() {
     let attach = run(&mut runtime.vuart(&["attach", "vm0"]));
     let line = attach.one_line();
     for option in ["--force", "--wait", "--spy"] {
-        assert!(line.contains(option) && run(&mut runtime.vuart(&["attach", "--help"])).text().contains(option));
+        assert!(
+            line.contains(option) && run(&mut runtime.vuart(&["attach", "--help"])).text().contains(option)
+        );
     }
     // And how long it has been held.
     assert!(attach.code == 4 && line.contains(" s ago); take it over"), "{line}");
@@ -109,9 +117,16 @@ fn f19_what_is_no_ring_is_called_so() {
     let dir = tempfile::tempdir().unwrap();
     let fifo = dir.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    for (path, what) in [(fifo.to_str().unwrap(), "a pipe"), (dir.path().to_str().unwrap(), "a directory"), ("/dev/null", "a device")] {
+    for (path, what) in [
+        (fifo.to_str().unwrap(), "a pipe"),
+        (dir.path().to_str().unwrap(), "a directory"),
+        ("/dev/null", "a device"),
+    ] {
         let done = run(&mut Runtime::new().vuart(&["log", path]));
-        assert_eq!((done.code, done.one_line()), (2, &*format!("vuart: {path} is {what}, and no console's ring")));
+        assert_eq!(
+            (done.code, done.one_line()),
+            (2, &*format!("vuart: {path} is {what}, and no console's ring"))
+        );
     }
 }
 
@@ -129,7 +144,10 @@ fn f19_a_log_from_beyond_the_end_says_where_the_end_is() {
     assert_eq!(log(&["--from", "99", "--json"]).text(), "{\"end\":{\"next\":1}}\n");
     // At the end is not beyond it.
     for quiet in [&["--from", "1"][..], &["--from", "99", "--max", "0"]] {
-        assert_eq!((log(quiet).stderr.as_str(), log(quiet).code), (if quiet.len() == 2 { "" } else { said }, 0));
+        assert_eq!(
+            (log(quiet).stderr.as_str(), log(quiet).code),
+            (if quiet.len() == 2 { "" } else { said }, 0)
+        );
     }
     assert_eq!(log(&["-v"]).stderr, "[vuart: 1 byte; the next offset is 1]\n");
     let mut follower = Process::piped(&mut runtime.vuart(&["log", "vm0", "--follow", "--from", "3"]));
@@ -166,7 +184,8 @@ fn f19_attach_and_log_begin_with_the_same_options() {
         let runtime = Runtime::new();
         let mut served = Served::new(&runtime, 4096);
         served.write(b"one\ntwo\nthree\n");
-        let mut client = Process::without_input(&mut runtime.vuart(&[&["attach", "vm0", "--spy"], begin].concat()));
+        let mut client =
+            Process::without_input(&mut runtime.vuart(&[&["attach", "vm0", "--spy"], begin].concat()));
         client.expect_stderr(b"]\n");
         served.end(&Cause::VmEnded);
         assert_eq!(client.finish().text(), text, "{begin:?}");
@@ -190,9 +209,15 @@ fn f19_completions_offer_what_is_there() {
     assert_eq!(complete(&["attach", "vm"]), "vm0\n");
     let sessions = complete(&["kick", "vm0", ""]);
     for (session, label) in [(&owner, "alice"), (&watcher, "bob")] {
-        assert!(sessions.contains(&format!("{}\t{label} (uid 1000, pid 42)\n", session.info().id)), "{sessions:?}");
+        assert!(
+            sessions.contains(&format!("{}\t{label} (uid 1000, pid 42)\n", session.info().id)),
+            "{sessions:?}"
+        );
     }
-    assert_eq!(complete(&["kick", "vm-dead", ""]).matches('\t').count(), complete(&["kick", "nowhere", ""]).matches('\t').count());
+    assert_eq!(
+        complete(&["kick", "vm-dead", ""]).matches('\t').count(),
+        complete(&["kick", "nowhere", ""]).matches('\t').count()
+    );
     for command in ["attach", "log"] {
         let words = complete(&[command, "vm0", "--replay", ""]);
         for word in ["all\t", "boot\t", "none\t"] {
@@ -210,7 +235,11 @@ fn f19_each_manual_page_has_the_exit_statuses_and_refers_only_to_pages_that_exis
     assert!(pages.len() > 10);
     for page in &pages {
         let text = std::fs::read_to_string(page).unwrap();
-        assert!(text.contains(".SH \"EXIT STATUS\"") && text.contains("no such console"), "{}", page.display());
+        assert!(
+            text.contains(".SH \"EXIT STATUS\"") && text.contains("no such console"),
+            "{}",
+            page.display()
+        );
         assert!(!text.contains(".SH EXTRA") || text.contains("trace"), "{}", page.display());
         for word in text.replace('\\', "").split_whitespace() {
             if let Some(name) = word.trim_end_matches(['.', ',']).strip_suffix("(1)") {
@@ -245,7 +274,9 @@ fn f19_a_spectator_is_told_how_to_see_more() {
     let mut served = Served::new(&runtime, 4096);
     served.write(b"x");
     let (mut pty, client) = attached(&runtime, &["--spy"]);
-    pty.expect("1 byte of history is not shown, so a full-screen program appears in parts until it draws anew: ");
+    pty.expect(
+        "1 byte of history is not shown, so a full-screen program appears in parts until it draws anew: ",
+    );
     pty.expect("--replay all]\r\n");
     pty.type_in(b"~.");
     assert_eq!(pty.finish(client).0, 0);
@@ -262,5 +293,9 @@ fn f19_somebody_elses_directory_is_refused_with_what_a_group_member_does() {
         "/usr"
     };
     let done = run(Runtime::new().vuart(&["list"]).env("VUART_RUNTIME_DIR", path));
-    assert!(done.code != 0 && done.one_line().contains(&format!("name the path of its socket, {path}/NAME.ctl")), "{}", done.stderr);
+    assert!(
+        done.code != 0 && done.one_line().contains(&format!("name the path of its socket, {path}/NAME.ctl")),
+        "{}",
+        done.stderr
+    );
 }

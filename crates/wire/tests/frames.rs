@@ -55,7 +55,8 @@ fn a_frame_that_would_be_too_long_becomes_an_error_frame() {
 #[test]
 fn f12_what_a_peer_says_is_cleaned_when_it_is_read() {
     // The errors quote only the beginning, so what is worst comes first.
-    let points = [0x202e, 0x9b, 0x200b, 0x61c].into_iter().chain(0..0xa0).chain(0x2000..0x2070).chain([0xad, 0xfeff]);
+    let points =
+        [0x202e, 0x9b, 0x200b, 0x61c].into_iter().chain(0..0xa0).chain(0x2000..0x2070).chain([0xad, 0xfeff]);
     let hostile: String = points.filter_map(char::from_u32).collect();
     let text = serde_json::to_string(&hostile).unwrap();
     let who = format!(r#"{{"label":{text},"uid":1,"pid":null}}"#);
