@@ -113,13 +113,23 @@ pub enum FileError {
     )]
     OnDisk,
     /// The operating system has refused an operation.
-    #[error("can't {doing} the ring's file: {source}")]
+    #[error("can't {doing} the ring's file: {source}{}", advice(source))]
     Io {
         /// The operation.
         doing: &'static str,
         /// The underlying error.
         source: io::Error,
     },
+}
+
+/// What to do about an error of the operating system.
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; a writer needs a file that is open for reading and writing, and not sealed against writing"
+        }
+        _ => "",
+    }
 }
 
 impl FileError {

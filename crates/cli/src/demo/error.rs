@@ -35,6 +35,9 @@ pub(crate) enum DemoError {
     #[error(transparent)]
     Ring(#[from] RingError),
 
+    #[error("process {pid} uses {}: end it, or choose another file with --ring", path.display())]
+    RingInUse { path: PathBuf, pid: u32 },
+
     #[error("can't write the trace to {}: {source}", path.display())]
     Trace { path: PathBuf, source: io::Error },
 
@@ -68,6 +71,7 @@ impl DemoError {
     /// The exit status that tells scripts what went wrong.
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            Self::RingInUse { .. } => Exit::IN_USE,
             Self::Ring(RingError::Ring { source, .. }) => Exit::of_ring_file(source),
             Self::Ring(RingError::Open { source, .. }) => Exit::of_open(source),
             Self::Audit(error) => match &**error {
