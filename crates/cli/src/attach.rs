@@ -201,8 +201,12 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
 /// Waits for a console that is not there yet, as long as the reason may pass. A signal ends the wait as it ends any program: nothing
 /// needs to be restored yet.
 fn wait_for_console(target: &Target, label: &str, reason: &Error) -> Result<Client, Error> {
+    let reason = match reason {
+        Error::NoSuchConsole { name, .. } => format!("there is no console {name:?} yet"),
+        reason => reason.line(),
+    };
     // A failure of standard error can't be reported anywhere.
-    let _ = writeln!(stderr(), "[vuart: {}: waiting for it]", reason.line());
+    let _ = writeln!(stderr(), "[vuart: {reason}: waiting for it]");
     let mut pauses = Pauses::new();
     loop {
         sleep(pauses.next());

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::limits::{MAX_CAPACITY, MAX_START, MIN_CAPACITY};
@@ -124,8 +125,9 @@ pub enum FileError {
 
 /// What to do about an error of the operating system.
 fn advice(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::PermissionDenied => {
+    match Errno::from_io_error(source) {
+        // Of a file that is open for reading only, and of a sealed memfd.
+        Some(Errno::BADF | Errno::PERM | Errno::ACCESS) => {
             "; a writer needs a file that is open for reading and writing, and not sealed against writing"
         }
         _ => "",

@@ -67,6 +67,7 @@ fn f12_a_server_that_makes_the_client_answer_and_takes_nothing_is_left() {
             // What a session does with each.
             assert!(matches!(event, Event::Standing(_)));
             client.queue(&Request::Input(vec![0; 1 << 10]));
+            assert!(client.queued() < 64 << 20, "the client answers without end");
         }
         client.flush().unwrap();
         match client.fill() {
@@ -75,5 +76,4 @@ fn f12_a_server_that_makes_the_client_answer_and_takes_nothing_is_left() {
         }
     };
     assert!(matches!(error, ClientError::Deaf), "{error}");
-    assert!(client.queued() <= Client::UNSENT + (64 << 20));
 }
