@@ -77,7 +77,7 @@ fn f12_what_a_peer_says_is_cleaned_when_it_is_read() {
         // The errors quote what is wrong.
         (0x88, format!(r#"{{"next":{text}}}"#)),
         (0x8a, format!(r#"{{"standing":{text}}}"#)),
-        (0x84, format!(r#"{{{text}:0}}"#)),
+        (0x84, format!(r"{{{text}:0}}")),
     ];
     for (kind, json) in frames {
         let shown = match Event::decode(kind, json.as_bytes()) {

@@ -71,7 +71,6 @@ impl DemoError {
     /// The exit status that tells scripts what went wrong.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::RingInUse { .. } => Exit::IN_USE,
             Self::Ring(RingError::Ring { source, .. }) => Exit::of_ring_file(source),
             Self::Ring(RingError::Open { source, .. }) => Exit::of_open(source),
             Self::Audit(error) => match &**error {
@@ -81,7 +80,9 @@ impl DemoError {
                 _ => Exit::FAILURE,
             },
             Self::Claim(ClaimError::Directory(error)) => Exit::of_runtime_dir(error),
-            Self::NoFreeName { .. } | Self::Claim(ClaimError::Taken { .. }) => Exit::IN_USE,
+            Self::RingInUse { .. } | Self::NoFreeName { .. } | Self::Claim(ClaimError::Taken { .. }) => {
+                Exit::IN_USE
+            }
             Self::Ring(RingError::NotPrivate { .. })
             | Self::Claim(ClaimError::Lock { .. })
             | Self::Boot(BootError::Serve(ServeError::Bind { .. }))

@@ -22,9 +22,10 @@ impl Plain {
         self.parser.feed(bytes, |token| match token {
             Token::Text(text) => passed.extend_from_slice(text),
             Token::Character(character) if !is_control(character) => passed.extend_from_slice(character),
-            Token::Control(byte @ (0x08 | b'\t' | b'\n' | b'\r')) => passed.push(byte),
-            // As in the filter for terminals.
-            Token::Stray(byte @ 0xa0..) => passed.push(byte),
+            // Of stray bytes the same as in the filter for terminals.
+            Token::Control(byte @ (0x08 | b'\t' | b'\n' | b'\r')) | Token::Stray(byte @ 0xa0..) => {
+                passed.push(byte);
+            }
             _ => {}
         });
         passed
