@@ -11,7 +11,7 @@
 //! 3. Compile. The compiler asks for how the frame is read and written, in this file, and for what the server does with a
 //!    request, in `vuart-server`'s `connection/requests.rs`. It does not ask for what a request costs (`cost`, there), nor
 //!    for what clients do with an event: [`Event`] is non-exhaustive, and clients skip frames that they do not know.
-//! 4. Make each member that people read a [`Said`](crate::Said) or an [`Identity`](vuart_endpoint::Identity), and not a
+//! 4. Make each member that people read a [`Said`] or an [`Identity`](vuart_endpoint::Identity), and not a
 //!    `String`: a peer has chosen it.
 //! 5. Describe it in `docs/protocol.md`. `frame/tests.rs` compares that page's tables with the kinds.
 
