@@ -112,11 +112,7 @@ impl Client {
     ///
     /// See [`ClientError`].
     pub fn connect(path: &Path, label: &str) -> Result<Self, ClientError> {
-        Self::connect_within(path, label, Self::HANDSHAKE)
-    }
-
-    fn connect_within(path: &Path, label: &str, patience: Duration) -> Result<Self, ClientError> {
-        let stream = connect(path, patience).map_err(|source| {
+        let stream = connect(path, Self::HANDSHAKE).map_err(|source| {
             let path = path.to_owned();
             match source.kind() {
                 io::ErrorKind::NotFound => ClientError::NotFound { path },
@@ -126,6 +122,11 @@ impl Client {
                 _ => ClientError::Connect { path, source },
             }
         })?;
+        Self::introduce(stream, label, Self::HANDSHAKE)
+    }
+
+    /// Introduces the client on a new connection, and waits at most `patience` for the server's introduction.
+    fn introduce(stream: UnixStream, label: &str, patience: Duration) -> Result<Self, ClientError> {
         let welcome = Welcome { version: 0, console: Said::default(), pid: 0 };
         let mut client = Self { stream, decoder: Decoder::default(), output: VecDeque::new(), welcome };
         let label = label.chars().take(Identity::LABEL_MAX).collect();
@@ -230,7 +231,8 @@ impl Client {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(ClientError::Lost(io::ErrorKind::TimedOut.into()));
+                let text = "the server has not answered in time";
+                return Err(ClientError::Lost(io::Error::new(io::ErrorKind::TimedOut, text)));
             }
             self.stream.set_read_timeout(Some(left)).map_err(ClientError::Lost)?;
             self.fill()?;
@@ -299,7 +301,10 @@ impl Client {
         }
         loop {
             match self.decoder.receive(Self::BUFFER, |buffer| self.stream.read(buffer)) {
-                Ok(0) => return Err(ClientError::Lost(io::ErrorKind::UnexpectedEof.into())),
+                Ok(0) => {
+                    let text = "the server has closed it";
+                    return Err(ClientError::Lost(io::Error::new(io::ErrorKind::UnexpectedEof, text)));
+                }
                 Ok(_) => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),

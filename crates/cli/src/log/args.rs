@@ -18,8 +18,8 @@ use crate::tty::outlet::Form;
 ///
 /// What is written depends on where it goes, because a guest's control sequences can make a terminal type into your shell. A file
 /// gets every byte (`vuart log vm0 > FILE`). A terminal gets what is safe to show. A pipe or a socket gets plain text, because what
-/// reads from it as a rule shows it on a terminal (`vuart log vm0 | tail`). --raw, --filter and --plain say it otherwise. Nothing is
-/// changed, only left out.
+/// reads from it as a rule shows it on a terminal (`vuart log vm0 | tail`). --raw, --filter and --plain choose another form. What is
+/// written is never changed: bytes are only left out.
 ///
 /// With --follow it goes on with what the guest writes, as a spectator, until a signal comes (exit status 130 after ^C, as of `tail -f`) or
 /// the guest's end.

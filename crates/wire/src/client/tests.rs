@@ -28,7 +28,7 @@ fn f12_an_introduction_without_end_is_waited_for_for_a_bounded_time() {
     let dripping = [&0x1_0000_u32.to_le_bytes()[..], &[0x81], &[b' '; 100]].concat();
     for bytes in [skipped, dripping] {
         let (_dir, path) = at_server(move |mut stream| while stream.write_all(&bytes[..100]).is_ok() {});
-        match Client::connect_within(&path, "", Duration::from_millis(100)) {
+        match Client::introduce(UnixStream::connect(&path).unwrap(), "", Duration::from_millis(100)) {
             // Either nothing but skipped frames, or a payload that is no introduction.
             Err(ClientError::Lost(error)) => assert_eq!(error.kind(), io::ErrorKind::TimedOut),
             other => assert!(matches!(other, Err(ClientError::NotUnderstood(_))), "{other:?}"),
