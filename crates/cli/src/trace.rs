@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Write as _, stderr, stdin};
 
 use clap::{Args, Subcommand};
+use vuart_endpoint::Printable;
 use vuart_trace::{Board, ParseError, Trace};
 
 use crate::error::Error;
@@ -56,7 +57,8 @@ pub(crate) fn run(args: &TraceArgs) -> Result<Exit, Error> {
     // The worst result: a file that is not a trace (2) is worse than a trace with other answers (1).
     let mut worst = Exit::DONE;
     for file in &args.files {
-        let name = file.to_string_lossy();
+        // A shell's `*` may name a file that somebody else has named.
+        let name = Printable(&file.to_string_lossy()).to_string();
         match read(file).and_then(|text| replay(&name, &text, args.fill)) {
             Ok((as_expected, text)) => {
                 printed = printed.and_then(|_| print(text));
