@@ -270,7 +270,7 @@ fn a_ring_on_a_disk_is_refused_and_its_file_removed() {
     let path = directory.path().join("ring");
     let runtime = Runtime::new();
     let done = run(&mut runtime.vuart(&["demo", "--no-attach", "--ring", path.to_str().unwrap()]));
-    assert_eq!(done.code, 6);
+    assert_eq!(done.code, 2);
     assert!(done.one_line().contains("on a disk") && !path.exists(), "{}", done.stderr);
 }
 

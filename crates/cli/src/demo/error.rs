@@ -14,7 +14,7 @@ use crate::signals::Signal;
 /// The reason why the demo failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DemoError {
-    #[error("{0}{more}", more = advice(matches!(.0, ClaimError::Lock { .. })))]
+    #[error("{0}{more}", more = advice(match .0 { ClaimError::Lock { source, .. } => Some(source), _ => None }))]
     Claim(#[from] ClaimError),
 
     #[error("can't make a private directory for the tour: {0}; set TMPDIR to a directory that you can write")]
@@ -29,7 +29,7 @@ pub(crate) enum DemoError {
     #[error(transparent)]
     Machine(vuart_vmm::Error),
 
-    #[error("{0}{more}", more = advice(matches!(.0, BootError::Serve(ServeError::Bind { .. }))))]
+    #[error("{0}{more}", more = advice(match .0 { BootError::Serve(ServeError::Bind { source, .. }) => Some(source), _ => None }))]
     Boot(#[from] BootError),
 
     #[error(transparent)]
@@ -50,12 +50,12 @@ pub(crate) enum DemoError {
     Interrupted(Signal),
 }
 
-/// What to do if no file can be made in the runtime directory.
-fn advice(no_file: bool) -> &'static str {
-    if no_file {
-        "; make room there, or set VUART_RUNTIME_DIR to another directory that you can write"
-    } else {
-        ""
+/// What to do if a file can't be made in the runtime directory.
+fn advice(error: Option<&io::Error>) -> &'static str {
+    match error.map(io::Error::kind) {
+        None => "",
+        Some(io::ErrorKind::AddrInUse) => "; something else has that name there: choose another with --name",
+        Some(_) => "; make room there, or set VUART_RUNTIME_DIR to another directory that you can write",
     }
 }
 
@@ -69,20 +69,22 @@ impl DemoError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Ring(RingError::Ring { source, .. }) => Exit::of_ring_file(source),
-            Self::Ring(RingError::Open { source, .. }) => Exit::of_open(source),
+            Self::Ring(RingError::Open { source, .. }) => Exit::of_io(source),
             Self::Audit(error) => match &**error {
                 AuditError::InUse { .. } => Exit::IN_USE,
                 AuditError::NotOurs { .. } => Exit::NOT_PERMITTED,
-                AuditError::Open { source, .. } => Exit::of_open(source),
+                AuditError::Open { source, .. } => Exit::of_io(source),
                 _ => Exit::FAILURE,
             },
             Self::Claim(ClaimError::Directory(error)) => Exit::of_runtime_dir(error),
             Self::NoFreeName { .. } | Self::Claim(ClaimError::Taken { .. }) => Exit::IN_USE,
-            Self::Ring(RingError::NotPrivate { .. })
-            | Self::Claim(ClaimError::Lock { .. })
-            | Self::Boot(BootError::Serve(ServeError::Bind { .. }))
-            | Self::TemporaryDirectory(_)
-            | Self::Kvm(vuart_vmm::Error::KvmPermission) => Exit::NOT_PERMITTED,
+            Self::Claim(ClaimError::Lock { source, .. })
+            | Self::Boot(BootError::Serve(ServeError::Bind { source, .. }))
+            | Self::TemporaryDirectory(source)
+            | Self::Trace { source, .. } => Exit::of_io(source),
+            Self::Ring(RingError::NotPrivate { .. }) | Self::Kvm(vuart_vmm::Error::KvmPermission) => {
+                Exit::NOT_PERMITTED
+            }
             Self::Interrupted(signal) => Exit::signal(*signal),
             _ => Exit::FAILURE,
         }
