@@ -194,7 +194,7 @@ fn not_a_file(found: FileType, path: &Path) -> Result<(), OpenError> {
         FileType::Fifo => "a pipe",
         FileType::Socket => "a socket",
         FileType::CharacterDevice | FileType::BlockDevice => "a device",
-        _ => "something else",
+        FileType::Unknown => "something else",
     };
     Err(OpenError::NotAFile { path: path.to_owned(), found })
 }
@@ -204,8 +204,13 @@ fn give_rights(dir: BorrowedFd<'_>, path: &Path) -> bool {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let Ok(file) = openat(dir, path, flags, Mode::empty()).map(File::from) else { return false };
     let ours = file.metadata().is_ok_and(|found| {
-        found.is_file() && found.uid() == geteuid().as_raw() && found.nlink() == 1 && found.mode() & 0o777 == 0
+        found.is_file() && found.uid() == geteuid().as_raw() && found.nlink() == 1 && has_none(found.mode())
     });
     // By way of the descriptor: the path may lead to another file by now.
     ours && chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), MODE).is_ok()
+}
+
+/// Whether a mode gives no rights at all.
+fn has_none(mode: u32) -> bool {
+    Mode::from_raw_mode(mode & 0o777).is_empty()
 }

@@ -1,6 +1,7 @@
 //! Names: who has one, and which files go with it.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 
 use vuart_server::{Claim, ClaimError, RuntimeDir, RuntimeDirError};
@@ -53,7 +54,7 @@ fn a_lock_file_that_is_a_link_is_refused() {
     let (temp, dir) = dir();
     fs::write(temp.path().join("target"), "").unwrap();
     std::os::unix::fs::symlink(temp.path().join("target"), dir.path().join("vm0.lock")).unwrap();
-    assert!(matches!(Claim::new(&dir, "vm0"), Err(ClaimError::Lock { .. })));
+    assert!(matches!(Claim::new(&dir, "vm0"), Err(ClaimError::File { .. })));
 }
 
 #[test]
@@ -85,4 +86,29 @@ fn a_path_that_is_too_long_for_a_socket_is_refused() {
     let temp = tempfile::tempdir().unwrap();
     let dir = RuntimeDir::create(temp.path().join("x".repeat(110))).unwrap();
     assert!(matches!(Claim::new(&dir, "vm0"), Err(ClaimError::Directory(RuntimeDirError::TooLong { .. }))));
+}
+
+/// A process that is killed between two steps, under a umask that takes all rights, leaves such a lock.
+#[test]
+fn f21_a_lock_without_permissions_does_not_shut_its_user_out() {
+    let (_temp, dir) = dir();
+    let lock = dir.path().join("vm0.lock");
+    for content in ["", "1234\n"] {
+        fs::write(&lock, content).unwrap();
+        fs::set_permissions(&lock, Permissions::from_mode(0o000)).unwrap();
+        let claim = Claim::new(&dir, "vm0").unwrap();
+        assert_eq!(fs::metadata(&lock).unwrap().permissions().mode() & 0o7777, 0o600);
+        drop(claim);
+        assert!(!lock.exists());
+    }
+}
+
+#[test]
+fn f21_what_is_no_lock_is_not_written() {
+    let (_temp, dir) = dir();
+    let lock = dir.path().join("vm0.lock");
+    fs::write(&lock, "precious").unwrap();
+    let refused = Claim::new(&dir, "vm0").unwrap_err();
+    assert!(refused.to_string().contains("vm0.lock is not the lock of a console"), "{refused}");
+    assert_eq!(fs::read(&lock).unwrap(), b"precious");
 }

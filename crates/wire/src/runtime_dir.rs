@@ -151,7 +151,7 @@ impl RuntimeDir {
                 let dir = Self { path };
                 let (open, found) = dir.look()?;
                 // Under a umask that takes its owner's rights, the new directory has no mode at all.
-                if found.st_mode & 0o777 == 0 {
+                if Mode::from_raw_mode(found.st_mode & 0o777).is_empty() {
                     // By way of the descriptor. If it fails, the use of the directory says so.
                     let _ = chmod(format!("/proc/self/fd/{}", open.as_raw_fd()), Mode::RWXU);
                 }

@@ -14,7 +14,7 @@ use crate::signals::Signal;
 /// The reason why the demo failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DemoError {
-    #[error("{0}{more}", more = advice(match .0 { ClaimError::Lock { source, .. } => Some(source), _ => None }))]
+    #[error("{0}{more}", more = advice(match .0 { ClaimError::Lock { source, .. } | ClaimError::File { source: OpenError::Open { source, .. }, .. } => Some(source), _ => None }))]
     Claim(#[from] ClaimError),
 
     #[error("can't make a private directory for the tour: {0}; set TMPDIR to a directory that you can write")]
