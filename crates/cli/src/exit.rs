@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use rustix::io::Errno;
 use vuart_endpoint::Cause;
+use vuart_file::OpenError;
 use vuart_scrollback::FileError;
 use vuart_wire::RuntimeDirError;
 
@@ -137,12 +138,26 @@ impl Exit {
         }
     }
 
+    /// The status for a file to write that is not opened.
+    pub(crate) fn of_opening(error: &OpenError) -> Self {
+        match error {
+            OpenError::NotAFile { .. } | OpenError::OtherKind { .. } => Self::USAGE,
+            OpenError::NotYours { .. } | OpenError::OtherNames { .. } | OpenError::Writable { .. } => {
+                Self::NOT_PERMITTED
+            }
+            OpenError::InUse { .. } => Self::IN_USE,
+            OpenError::Open { source, .. } => Self::of_io(source),
+            _ => Self::FAILURE,
+        }
+    }
+
     /// The status for a file that holds no usable ring.
     pub(crate) fn of_ring_file(error: &FileError) -> Self {
         match error {
             FileError::Layout(_) | FileError::OnDisk => Self::USAGE,
             FileError::InUse => Self::IN_USE,
             FileError::Io { source, .. } => Self::of_io(source),
+            FileError::Open(error) => Self::of_opening(error),
             _ => Self::FAILURE,
         }
     }

@@ -43,7 +43,11 @@ fn f28_what_is_no_socket_is_called_by_its_name() {
     // By its name, a console is no link. By a path, a link leads on.
     fails(&run(&mut runtime.vuart(&["who", "device"])), 2, "is a link, and is not a socket");
     let device = dir.join("device.ctl");
-    fails(&run(&mut runtime.vuart(&["who", device.to_str().unwrap()])), 2, "is a device, and is not a socket");
+    fails(
+        &run(&mut runtime.vuart(&["who", device.to_str().unwrap()])),
+        2,
+        "is a device, and is not a socket",
+    );
     fails(&run(&mut runtime.vuart(&["attach", "/etc/passwd"])), 2, "is a file, and is not a socket");
     fails(&run(&mut runtime.vuart(&["attach", "/"])), 2, "is a directory, and is not a socket");
     assert_eq!(fs::read(dir.join("file.ctl")).unwrap(), b"precious");
@@ -128,4 +132,102 @@ fn f22_nobody_is_advised_to_change_the_mode_of_a_foreign_directory() {
         assert!([2, 6].contains(&done.code), "{foreign}: {}", done.code);
         assert!(!done.stderr.contains("chmod") && !done.stderr.contains("remove"), "{}", done.stderr);
     }
+}
+
+/// Each file that the demo writes: its option, and how such a file begins.
+#[cfg(feature = "demo")]
+const WRITTEN: [(&str, &[u8]); 3] =
+    [("--trace", b"# vuart trace v1\n"), ("--audit", b"{\"v\":1,\"line\":0}\n"), ("--ring", b"vuartrng")];
+
+/// Runs the tour, as its user would, with a umask.
+#[cfg(feature = "demo")]
+fn tour(option: &str, path: &std::path::Path, umask: &str) -> Done {
+    let runtime = Runtime::new();
+    let vuart = runtime.vuart(&["demo", "--engine", "software", option, path.to_str().unwrap()]);
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .arg("-c")
+        .arg(format!("umask {umask}; exec \"$0\" \"$@\""))
+        .arg(vuart.get_program())
+        .args(vuart.get_args());
+    for (name, value) in vuart.get_envs() {
+        shell.env(name, value.unwrap());
+    }
+    run(&mut shell)
+}
+
+/// A directory in memory, or else any: what is refused is refused everywhere.
+#[cfg(feature = "demo")]
+fn memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+#[cfg(feature = "demo")]
+#[test]
+fn f21_what_is_written_is_private_whatever_the_umask() {
+    let dir = memory();
+    let in_memory = dir.path().starts_with("/dev/shm");
+    for (option, _) in WRITTEN {
+        for umask in ["000", "077", "777"] {
+            if option == "--ring" && !in_memory {
+                continue;
+            }
+            let path = dir.path().join(format!("{}{umask}", &option[2..]));
+            let done = tour(option, &path, umask);
+            assert_eq!(done.code, 0, "{option} {umask}: {}", done.stderr);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600, "{option} {umask}");
+            // The next one goes on with it or replaces it. What others could read is private from then on.
+            fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+            assert_eq!(tour(option, &path, umask).code, 0, "{option}");
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600, "{option}");
+        }
+    }
+}
+
+#[cfg(feature = "demo")]
+#[test]
+fn f21_what_is_not_its_own_kind_is_not_written_or_truncated() {
+    let dir = memory();
+    let path = |name: &str| dir.path().join(name);
+    fs::write(path("notes"), "precious").unwrap();
+    symlink(path("notes"), path("link")).unwrap();
+    symlink(path("nowhere"), path("dangling")).unwrap();
+    fs::create_dir(path("directory")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+    for (number, (_, content)) in WRITTEN.iter().enumerate() {
+        fs::write(path(&format!("kind{number}")), content).unwrap();
+    }
+    for (number, (option, content)) in WRITTEN.into_iter().enumerate() {
+        let refused = |name: &str, code, words| fails(&tour(option, &path(name), "022"), code, words);
+        refused("notes", 2, "choose another file");
+        refused("link", 2, "is a link, not a file");
+        refused("dangling", 2, "is a link, not a file");
+        refused("directory", 2, "is a directory, not a file");
+        refused("pipe", 2, "is a pipe, not a file");
+        for other in 0..WRITTEN.len() {
+            if other != number {
+                refused(&format!("kind{other}"), 2, "choose another file");
+            }
+        }
+        // Two names of one file, or others that may write it: somebody else may mean or have it.
+        fs::write(path("own"), content).unwrap();
+        fs::set_permissions(path("own"), Permissions::from_mode(0o622)).unwrap();
+        refused("own", 6, "`chmod 600` it");
+        fs::set_permissions(path("own"), Permissions::from_mode(0o600)).unwrap();
+        fs::hard_link(path("own"), path("second")).unwrap();
+        refused("own", 6, "2 names of one file");
+        fs::remove_file(path("second")).unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(path("own"), Some(64_123), None).unwrap();
+            refused("own", 6, "belongs to uid 64123");
+        }
+        fs::remove_file(path("own")).unwrap();
+        assert_eq!(fs::read(path("notes")).unwrap(), b"precious");
+        assert!(!path("nowhere").exists());
+    }
+    for (number, (_, content)) in WRITTEN.iter().enumerate() {
+        assert_eq!(fs::read(path(&format!("kind{number}"))).unwrap(), *content);
+    }
+    let done = tour("--trace", std::path::Path::new("/dev/null"), "022");
+    fails(&done, 2, "is a device, not a file");
 }

@@ -41,6 +41,7 @@ mod limits;
 mod memory;
 #[cfg(all(test, any(loom, miri)))]
 mod models;
+mod named;
 mod offsets;
 mod options;
 mod position;

@@ -78,7 +78,10 @@ impl Peer {
             pid,
             program: program.unwrap_or_default(),
             socket: listener.kind,
-            group_role: listener.group.filter(|(group, _)| is_us(uid) || belongs(stream, *group)).map(|(_, role)| role),
+            group_role: listener
+                .group
+                .filter(|(group, _)| is_us(uid) || belongs(stream, *group))
+                .map(|(_, role)| role),
         })
     }
 
@@ -97,11 +100,7 @@ impl Peer {
     /// The role that a peer has by default. This process's user and root are [`Admin`](Role::Admin). Others have the role of
     /// their socket's group, or none. [`ServerOptions::with_authoriser`](crate::ServerOptions::with_authoriser) overrides it.
     pub fn default_role(&self) -> Option<Role> {
-        if is_us(self.uid) {
-            Some(Role::Admin)
-        } else {
-            self.group_role
-        }
+        if is_us(self.uid) { Some(Role::Admin) } else { self.group_role }
     }
 
     pub(crate) fn identity(&self) -> Identity {

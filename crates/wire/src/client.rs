@@ -12,8 +12,8 @@ use crate::decoder::Decoder;
 use crate::error::{ErrorMessage, WireError};
 use crate::event::{Attached, Event, Status, Welcome};
 use crate::frame::{Frame as _, VERSION};
-use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
 use crate::request::{AttachRequest, Hello, KickRequest, LogRequest, Request};
+use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
 use vuart_endpoint::{Identity, Mode, Refused, SessionId};
 use vuart_scrollback::Position;
 

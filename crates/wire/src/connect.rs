@@ -101,8 +101,8 @@ fn connect(
         connected => connected.map_err(fail)?,
     }
     sockopt::set_socket_timeout(&stream, sockopt::Timeout::Send, None).map_err(fail)?;
-    let server = Credentials::of(&stream)
-        .map_err(|source| ClientError::Connect { path: path.to_owned(), source })?;
+    let server =
+        Credentials::of(&stream).map_err(|source| ClientError::Connect { path: path.to_owned(), source })?;
     if !trusted.contains(&server.uid) {
         return Err(ClientError::Imitation { path: path.to_owned(), uid: server.uid });
     }

@@ -94,7 +94,8 @@ fn f23_a_server_of_another_user_is_not_believed() {
     // The kernel notes who listens at that moment: a thread that is somebody else then.
     thread::scope(|scope| {
         scope.spawn(|| {
-            let listener = rustix::net::socket(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::STREAM, None);
+            let listener =
+                rustix::net::socket(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::STREAM, None);
             let listener = listener.unwrap();
             rustix::net::bind(&listener, &rustix::net::SocketAddrUnix::new(&path).unwrap()).unwrap();
             rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(STRANGER)).unwrap();

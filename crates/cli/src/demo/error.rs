@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use vuart::audit::AuditError;
 use vuart::server::{ClaimError, ServeError};
+use vuart_file::OpenError;
 use vuart_vmm::{BootError, RingError};
 
 use crate::exit::Exit;
@@ -34,6 +35,9 @@ pub(crate) enum DemoError {
 
     #[error(transparent)]
     Ring(#[from] RingError),
+
+    #[error("can't write the trace: {0}")]
+    TraceFile(#[source] OpenError),
 
     #[error("can't write the trace to {}: {source}", path.display())]
     Trace { path: PathBuf, source: io::Error },
@@ -68,11 +72,13 @@ impl DemoError {
     /// The exit status that tells scripts what went wrong.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Ring(RingError::Ring { source, .. }) => Exit::of_ring_file(source),
-            Self::Ring(RingError::Open { source, .. }) => Exit::of_io(source),
+            Self::Ring(RingError { source, .. }) => Exit::of_ring_file(source),
+            Self::TraceFile(error) | Self::Claim(ClaimError::File { source: error, .. }) => {
+                Exit::of_opening(error)
+            }
             Self::Audit(error) => match &**error {
                 AuditError::InUse { .. } => Exit::IN_USE,
-                AuditError::NotOurs { .. } => Exit::NOT_PERMITTED,
+                AuditError::File(error) => Exit::of_opening(error),
                 AuditError::Open { source, .. } => Exit::of_io(source),
                 _ => Exit::FAILURE,
             },
@@ -82,9 +88,7 @@ impl DemoError {
             | Self::Boot(BootError::Serve(ServeError::Bind { source, .. }))
             | Self::TemporaryDirectory(source)
             | Self::Trace { source, .. } => Exit::of_io(source),
-            Self::Ring(RingError::NotPrivate { .. }) | Self::Kvm(vuart_vmm::Error::KvmPermission) => {
-                Exit::NOT_PERMITTED
-            }
+            Self::Kvm(vuart_vmm::Error::KvmPermission) => Exit::NOT_PERMITTED,
             Self::Interrupted(signal) => Exit::signal(*signal),
             _ => Exit::FAILURE,
         }
