@@ -47,6 +47,7 @@ mod options;
 mod position;
 pub mod protocol;
 mod reader;
+mod ring_file;
 mod scrollback;
 mod sync;
 mod touch;
@@ -58,6 +59,7 @@ pub use follower::{FinishError, Follow, Follower, FollowerError, Step};
 pub use options::RingOptions;
 pub use position::Position;
 pub use reader::Reader;
+pub use ring_file::RingFile;
 pub use scrollback::{Read, Scrollback};
 pub use writer::Writer;
 
