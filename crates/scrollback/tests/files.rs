@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use tempfile::{NamedTempFile, tempfile};
 use vuart_scrollback::{
     FileError, LayoutError, OptionsError, Position, Read, RingFile, RingOptions, Scrollback, Writer,
@@ -710,4 +711,43 @@ fn f26_f10_a_ring_file_may_change_in_every_way_while_it_is_read() {
         assert!(matches!(ring.read_at(9_000, &mut buf), Err(FileError::Layout(_))), "{len}");
         assert!(matches!(RingFile::new(path.reopen().unwrap()), Err(FileError::Layout(_))), "{len}");
     }
+}
+
+/// A memfd that was made without seals, by another program or from a received ring.
+fn unsealed(allow: bool) -> File {
+    let flags = if allow { MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING } else { MemfdFlags::CLOEXEC };
+    File::from(memfd_create("received", flags).unwrap())
+}
+
+#[test]
+fn f10_a_memfd_can_not_be_made_shorter_whoever_made_it() {
+    let (mut writer, scrollback) = RingOptions::new(CAPACITY).create_memfd("ours").unwrap();
+    fill(&mut writer, 100);
+    let content = {
+        let mut bytes = vec![0; usize::try_from(dup(&scrollback).metadata().unwrap().len()).unwrap()];
+        dup(&scrollback).read_exact_at(&mut bytes, 0).unwrap();
+        bytes
+    };
+    drop(writer);
+    let adopted = || {
+        let file = unsealed(true);
+        file.write_all_at(&content, 0).unwrap();
+        RingOptions::default().adopt(file).unwrap()
+    };
+    let made = || RingOptions::new(CAPACITY).create_in(unsealed(true)).unwrap();
+    for (mut writer, scrollback) in [adopted(), made()] {
+        assert!(!scrollback.can_shrink());
+        let other = dup(&scrollback);
+        for len in [0, 4096] {
+            assert_eq!(other.set_len(len).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        }
+        fill(&mut writer, 10_000);
+        check(&scrollback, 0);
+    }
+    // Without the right to seal it, and in a file: it is said.
+    let file = unsealed(false);
+    file.write_all_at(&content, 0).unwrap();
+    assert!(RingOptions::default().adopt(file).unwrap().1.can_shrink());
+    assert!(options().create_in(tempfile().unwrap()).unwrap().1.can_shrink());
+    assert!(!Scrollback::new(CAPACITY).unwrap().1.can_shrink());
 }

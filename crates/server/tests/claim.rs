@@ -1,10 +1,12 @@
 //! Names: who has one, and which files go with it.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use vuart_server::{Claim, ClaimError, RuntimeDir, RuntimeDirError};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use vuart_server::{Claim, ClaimError, RuntimeDir, RuntimeDirError, Sockets};
 
 fn dir() -> (tempfile::TempDir, RuntimeDir) {
     let temp = tempfile::tempdir().unwrap();
@@ -111,4 +113,39 @@ fn f21_what_is_no_lock_is_not_written() {
     let refused = Claim::new(&dir, "vm0").unwrap_err();
     assert!(refused.to_string().contains("vm0.lock is not the lock of a console"), "{refused}");
     assert_eq!(fs::read(&lock).unwrap(), b"precious");
+}
+
+/// Others may write the parent of the runtime directory, and exchange it for a directory of theirs between two steps of the server.
+#[test]
+fn f23_a_server_works_in_the_directory_that_it_has_checked() {
+    let (temp, dir) = dir();
+    let theirs = temp.path().join("theirs");
+    fs::create_dir(&theirs).unwrap();
+    // Not to be trusted, because of its mode: the test's user may be the only one that there is.
+    fs::set_permissions(&theirs, Permissions::from_mode(0o755)).unwrap();
+    for file in ["vm0.sock", "vm0.ctl"] {
+        drop(UnixListener::bind(theirs.join(file)).unwrap());
+    }
+    let stop = AtomicBool::new(false);
+    let mut served = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Relaxed) {
+                renameat_with(CWD, dir.path(), CWD, &theirs, RenameFlags::EXCHANGE).unwrap();
+            }
+        });
+        for _ in 0..300 {
+            // Either it works or it is refused.
+            let sockets = Claim::new(&dir, "vm0").map(Sockets::bind);
+            served += usize::from(matches!(sockets, Ok(Ok(_))));
+        }
+        stop.store(true, Relaxed);
+    });
+    println!("served {served} times");
+    let theirs =
+        [dir.path(), &theirs].into_iter().find(|dir| fs::metadata(dir).unwrap().mode() & 0o777 == 0o755);
+    let mut files: Vec<_> =
+        fs::read_dir(theirs.unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["vm0.ctl", "vm0.sock"], "nothing was made or removed there");
 }

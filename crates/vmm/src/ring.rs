@@ -30,6 +30,9 @@ fn named(path: &Path, reason: &FileError) -> String {
 /// The file is created if it is missing. If it holds the ring of an earlier VMM, the new output continues at its offsets. The
 /// new boot is [marked](Writer::mark) when the guest starts, so that a failed start loses none of the earlier output.
 ///
+/// Who makes the file shorter while it is used ends this process with SIGBUS ([`RingOptions::open`]). A VMM in production has a
+/// supervisor that keeps a `memfd` ([`RingOptions::create_memfd`]), which nobody can make shorter.
+///
 /// ```
 /// use vuart::scrollback::Scrollback;
 /// use vuart_vmm::open_ring;
