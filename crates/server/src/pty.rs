@@ -31,6 +31,7 @@ use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, OptionalActions, QueueSelector, tcflush, tcgetattr, tcsetattr};
 
 use crate::place::Place;
+use crate::timer_fd::is_exhaustion;
 
 /// Why a pseudo-terminal can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -158,8 +159,10 @@ impl Pty {
         self.look();
         let device = Device::open(&self.watch)?;
         if let Some(link) = &self.link {
-            link.point(&device.path)
-                .map_err(|source| PtyError::Link { path: link.path().to_owned(), source })?;
+            link.point(&device.path).map_err(|source| match Errno::from_io_error(&source) {
+                Some(error) if is_exhaustion(error) => PtyError::Exhausted(source),
+                _ => PtyError::Link { path: link.path().to_owned(), source },
+            })?;
         }
         self.device = Some(device);
         Ok(())
