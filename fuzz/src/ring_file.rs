@@ -156,6 +156,10 @@ pub fn check(input: &RingFile) {
         let most = loaded.capacity() + loaded.boot_head();
         assert!(read_on(loaded, 0, usize::MAX).len() <= most);
     }
+    let opened = vuart::scrollback::RingFile::new(file.try_clone().expect("a file descriptor"));
+    if let Ok(opened) = &opened {
+        look_into(opened, input);
+    }
     let mapped = Scrollback::map(&file);
     if let Ok(mapped) = &mapped {
         look(mapped, input);
@@ -165,13 +169,31 @@ pub fn check(input: &RingFile) {
     if let Ok((writer, scrollback)) =
         RingOptions::default().adopt(file.try_clone().expect("a file descriptor"))
     {
-        assert!(loaded.is_ok() && mapped.is_ok(), "a file that can be adopted can also be loaded and mapped");
+        let read = loaded.is_ok() && mapped.is_ok() && opened.is_ok();
+        assert!(read, "a file that can be adopted can also be loaded, mapped and read");
         let twice = RingOptions::default().adopt(file.try_clone().expect("a file descriptor"));
         assert!(matches!(twice, Err(FileError::InUse)));
         go_on(writer, &scrollback, input);
         look(&scrollback, input);
         let end = Scrollback::load(&file).expect("a ring that was adopted").end();
         assert_eq!(end, scrollback.end());
+    }
+}
+
+/// Reads from the file at the offsets and positions of the input. Nothing changes it meanwhile, so nothing fails.
+fn look_into(ring: &vuart::scrollback::RingFile, input: &RingFile) {
+    let mut buf = vec![0; usize::from(u16::MAX)];
+    let end = ring.end().expect("a sound header");
+    for (offset, len) in input.reads.iter().take(STEPS_MAX) {
+        for from in [*offset, end.wrapping_sub(*offset)] {
+            let read = ring.read_at(from, &mut buf[..usize::from(*len)]).expect("a sound header");
+            assert_eq!(read.start - from, read.missed);
+            assert!(read.len() <= usize::from(*len));
+        }
+    }
+    for place in input.positions.iter().take(STEPS_MAX) {
+        let offset = ring.offset((*place).into()).expect("a sound header");
+        assert!(matches!(place, Place::Offset(_)) || offset <= end);
     }
 }
 

@@ -3,26 +3,24 @@
 use std::io;
 use std::path::PathBuf;
 
+use vuart_file::OpenError;
 use vuart_scrollback::SleeperError;
 
 /// A trail is not saved, or not all of it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuditError {
-    /// The file can't be opened or made.
-    #[error("can't open the audit trail {}: {source}", path.display())]
+    /// The file can't be read.
+    #[error("can't read the audit trail {}: {source}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
         /// The underlying error.
         source: io::Error,
     },
-    /// The name is that of something else than a file, or another user could write the file.
-    #[error("{} is not a file, belongs to another user or can be written by others: choose another file for the audit trail", path.display())]
-    NotOurs {
-        /// The file.
-        path: PathBuf,
-    },
+    /// The file is not this user's alone, or holds no trail.
+    #[error("can't save the audit trail: {0}")]
+    File(#[source] OpenError),
     /// Another trail, of this process or another, is being saved there.
     #[error("another audit trail is being saved in {}: choose another file", path.display())]
     InUse {

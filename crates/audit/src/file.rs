@@ -1,13 +1,12 @@
 //! The file of a trail and the older files beside it, which together never take more than their limit (E8).
 
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-use rustix::process::geteuid;
+use vuart_file::{Kind, OpenError, Options};
 
 use crate::error::AuditError;
 use crate::line::AuditLine;
@@ -19,8 +18,10 @@ const OLDER: u64 = 3;
 /// The file in which a trail is saved, and how much of it is kept.
 ///
 /// Lines are appended. When the file has a quarter of the limit, it is renamed to `FILE.1`, the former `FILE.1` to `FILE.2`, up to
-/// `FILE.3`, and a new file is begun. The former `FILE.3` is removed. Files are made with mode 0600, and no link is followed. The file is
-/// locked (`flock(2)`) while a trail is saved in it.
+/// `FILE.3`, and a new file is begun. The former `FILE.3` is removed. The file is locked (`flock(2)`) while a trail is saved in it.
+///
+/// Each file has mode 0600, whatever the umask. Only a file of this user's that holds a trail, or is empty, is appended to, renamed or
+/// removed. No link is followed.
 ///
 /// When the limit is lowered, the oldest files beyond it are removed at the next [save](crate::Audit::save).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +54,8 @@ impl AuditFile {
         }
         let Self { path, limit } = self;
         let share = limit / (OLDER + 1);
-        let file = open(&path, options().create(true))?;
+        check_older(&path)?;
+        let file = open(&path)?;
         let fail = |source| AuditError::Open { path: path.clone(), source };
         let len = file.metadata().map_err(fail)?.len();
         let mut last = [b'\n'];
@@ -94,14 +96,15 @@ impl Capped {
             return Ok(tail);
         }
         // If it can't be read, more is saved than need be.
-        let older = options().open(numbered(&self.path, 1)).and_then(|file| end_of(&file));
-        Ok(older.unwrap_or(tail))
+        let older = Options::new(TRAIL).existing().open(&numbered(&self.path, 1));
+        Ok(older.ok().and_then(|older| end_of(&older.file).ok()).unwrap_or(tail))
     }
 
     /// Begins a new file.
     fn rotate(&mut self) -> Result<(), AuditError> {
         let fail = |source| AuditError::Rotate { path: self.path.clone(), source };
         if !self.moved {
+            check_older(&self.path)?;
             // Later this file is not open any more.
             self.file.sync_data().map_err(AuditError::Sync)?;
             for number in (1..OLDER).rev() {
@@ -111,7 +114,7 @@ impl Capped {
             // Rename once, however often the rest fails: otherwise each attempt would push a file out.
             self.moved = true;
         }
-        self.file = open(&self.path, options().create(true))?;
+        self.file = open(&self.path)?;
         self.len = self.file.metadata().map_err(fail)?.len();
         (self.torn, self.moved) = (false, false);
         sync_directory(&self.path);
@@ -173,26 +176,37 @@ impl Sink for Capped {
     }
 }
 
-/// Options that append, follow no link, and do not wait for the other end of a pipe.
-fn options() -> fs::OpenOptions {
-    let mut options = File::options();
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    options.read(true).append(true).mode(0o600).custom_flags(flags.bits().cast_signed());
-    options
+/// A file with lines of a trail.
+const TRAIL: Kind = Kind { name: "an audit trail", begins: begins_trail };
+
+/// Whether a file begins as a trail does: with a line of one, or with what is left of a line whose writer was killed, and which has its end
+/// from the next.
+fn begins_trail(bytes: &[u8]) -> bool {
+    let begins_line = |line: &[u8]| line.starts_with(&START[..line.len().min(START.len())]);
+    let mut lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.next().is_none_or(begins_line)
 }
 
-fn open(path: &Path, options: &fs::OpenOptions) -> Result<File, AuditError> {
-    let fail = |source| AuditError::Open { path: path.to_owned(), source };
-    let file = options.open(path).map_err(fail)?;
-    let found = file.metadata().map_err(fail)?;
-    if !found.is_file() || found.uid() != geteuid().as_raw() || found.mode() & 0o022 != 0 {
-        return Err(AuditError::NotOurs { path: path.to_owned() });
+/// How each line begins, of every version.
+const START: &[u8] = b"{\"v\":";
+
+fn open(path: &Path) -> Result<File, AuditError> {
+    match Options::new(TRAIL).append().lock().open(path) {
+        Ok(opened) => Ok(opened.file),
+        Err(OpenError::InUse { path }) => Err(AuditError::InUse { path }),
+        Err(error) => Err(AuditError::File(error)),
     }
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(AuditError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(fail(error)),
+}
+
+/// Checks that what has the name of an older file is one: it will be renamed or removed.
+fn check_older(path: &Path) -> Result<(), AuditError> {
+    for number in 1..=OLDER {
+        match Options::new(TRAIL).existing().open(&numbered(path, number)) {
+            Err(OpenError::Open { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            opened => drop(opened.map_err(AuditError::File)?),
+        }
     }
+    Ok(())
 }
 
 fn end_of(file: &File) -> io::Result<Vec<u8>> {

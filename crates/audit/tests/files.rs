@@ -10,6 +10,7 @@ use std::process::Command;
 use support::{HANG, attach, console, count, files, much_happens, parsed, saved};
 use vuart_audit::{Audit, AuditError, AuditFile, AuditLine};
 use vuart_endpoint::Mode;
+use vuart_file::OpenError;
 
 #[test]
 fn e8_the_files_of_a_trail_keep_to_one_limit() {
@@ -78,22 +79,22 @@ fn a_file_of_another_kind_owner_or_mode_is_not_written() {
 
     symlink(path("elsewhere"), path("link")).unwrap();
     let error = save("link").unwrap_err();
-    assert!(matches!(error, AuditError::Open { .. }), "{error}");
+    assert!(matches!(error, AuditError::File(OpenError::NotAFile { found: "a link", .. })), "{error}");
     assert!(!path("elsewhere").exists());
 
     File::options().write(true).create_new(true).mode(0o666).open(path("open")).unwrap();
     fs::set_permissions(path("open"), fs::Permissions::from_mode(0o666)).unwrap();
     let error = save("open").unwrap_err();
-    assert!(matches!(error, AuditError::NotOurs { .. }), "{error}");
+    assert!(matches!(error, AuditError::File(OpenError::Writable { mode: 0o666, .. })), "{error}");
 
     fs::create_dir(path("directory")).unwrap();
     let error = save("directory").unwrap_err();
-    assert!(matches!(error, AuditError::Open { .. }), "{error}");
+    assert!(matches!(error, AuditError::File(OpenError::NotAFile { found: "a directory", .. })), "{error}");
 
     let made = Command::new("mkfifo").arg(path("pipe")).status();
     if made.is_ok_and(|status| status.success()) {
         let error = save("pipe").unwrap_err();
-        assert!(matches!(error, AuditError::NotOurs { .. }), "{error}");
+        assert!(matches!(error, AuditError::File(OpenError::NotAFile { found: "a pipe", .. })), "{error}");
     }
 
     let log = save("file").unwrap();
@@ -119,4 +120,49 @@ fn two_processes_one_after_the_other_share_a_file() {
     let numbers: Vec<_> =
         parsed(&fs::read_to_string(&path).unwrap()).into_iter().map(|line| line.line).collect();
     assert_eq!(numbers, [0, 1, 2, 0, 1, 2].map(Some), "each has a trail of its own");
+}
+
+#[test]
+fn f21_what_is_no_trail_is_not_appended_to_renamed_or_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let audit = Audit::new(1 << 16).unwrap();
+    for (name, other) in [("notes", "notes"), ("json", "{\"version\":1}\n"), ("ring", "vuartrng\0\0")] {
+        fs::write(path(name), other).unwrap();
+        let error = audit.save(AuditFile::new(path(name))).unwrap_err();
+        assert!(matches!(error, AuditError::File(OpenError::OtherKind { .. })), "{error}");
+        assert!(error.to_string().contains("is not an audit trail"), "{error}");
+        // As one of the older files, it would go some day.
+        for number in 1..=3 {
+            let older = path(&format!("fresh.{number}"));
+            fs::rename(path(name), &older).unwrap();
+            let error = audit.save(AuditFile::new(path("fresh"))).unwrap_err();
+            assert!(matches!(error, AuditError::File(OpenError::OtherKind { .. })), "{error}");
+            assert_eq!(fs::read(&older).unwrap(), other.as_bytes());
+            fs::rename(&older, path(name)).unwrap();
+        }
+        assert_eq!(fs::read(path(name)).unwrap(), other.as_bytes());
+    }
+    assert!(!path("fresh").exists());
+    // What is left of a line whose writer was killed, also of the first one.
+    for torn in ["{", "{\"v\":1,\"line\":0", "\n{\"v\":"] {
+        fs::write(path("torn"), torn).unwrap();
+        audit.save(AuditFile::new(path("torn"))).unwrap().finish(HANG).unwrap();
+        fs::remove_file(path("torn")).unwrap();
+    }
+}
+
+#[test]
+fn f21_a_trail_that_others_could_read_is_made_private() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit");
+    audit_once(&path);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    audit_once(&path);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+}
+
+fn audit_once(path: &std::path::Path) {
+    let log = Audit::new(1 << 16).unwrap().save(AuditFile::new(path)).unwrap();
+    log.finish(HANG).unwrap();
 }

@@ -88,6 +88,7 @@ impl From<ClientError> for Error {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::NotFound { path } => Self::NoConsoleAt { path },
+            ClientError::Directory(error) => Self::Directory(error),
             error => Self::Client(error),
         }
     }
@@ -113,7 +114,7 @@ impl Error {
         match self {
             Self::OneFile | Self::NoRing { .. } => Exit::USAGE,
             Self::Ring { source, .. } => Exit::of_ring_file(source),
-            Self::Open { source, .. } => Exit::of_open(source),
+            Self::Open { source, .. } => Exit::of_io(source),
             Self::NoSuchConsole { .. }
             | Self::NoConsoleAt { .. }
             | Self::NotServed { .. }
@@ -155,10 +156,15 @@ impl Error {
 fn of_client(error: &ClientError) -> Exit {
     match error {
         ClientError::NotFound { .. } | ClientError::NotServed { .. } => Exit::NO_CONSOLE,
-        ClientError::Forbidden { .. } | ClientError::Refused(Refused::Forbidden) => Exit::NOT_PERMITTED,
+        ClientError::NotASocket { .. } | ClientError::BadPath { .. } => Exit::USAGE,
+        ClientError::Imitation { .. }
+        | ClientError::Forbidden { .. }
+        | ClientError::Refused(Refused::Forbidden) => Exit::NOT_PERMITTED,
+        ClientError::Directory(error) => Exit::of_runtime_dir(error),
+        ClientError::Connect { source, .. } => Exit::of_io(source),
         ClientError::Server(error) if error.code == ErrorCode::Forbidden => Exit::NOT_PERMITTED,
         ClientError::Server(error) if error.code == ErrorCode::NoSession => Exit::NO_CONSOLE,
-        ClientError::Lost(_) => Exit::LOST,
+        ClientError::Lost(_) | ClientError::Busy { .. } => Exit::LOST,
         _ => Exit::FAILURE,
     }
 }

@@ -3,7 +3,9 @@
 use std::io;
 use std::process::ExitCode;
 
+use rustix::io::Errno;
 use vuart_endpoint::Cause;
+use vuart_file::OpenError;
 use vuart_scrollback::FileError;
 use vuart_wire::RuntimeDirError;
 
@@ -24,14 +26,14 @@ Exit status:
   1      failure: input or output, ",
             $failure,
             "a trace with other answers
-  2      wrong usage, or a file that can't be read as a trace or as a console's ring
+  2      wrong usage: also a path that leads to no console, or to a file of another kind
   3      no such console or session, nobody serves it, or its guest had ended already
   4      in use: the console is held by somebody",
             $in_use,
             "
   5      evicted: somebody took the console over
   6      no permission: the server's, or for a directory, device or file
-  7      the connection to the console was lost
+  7      the connection to the console was lost, or its server lets nobody in
   8      lagged: output was lost, and the session was to lose nothing (--on-lag disconnect)
   9      kicked: somebody ended the session
   10     idle: the owner typed nothing for longer than the console allows
@@ -111,15 +113,40 @@ impl Exit {
     /// The status for a runtime directory that can't be used.
     pub(crate) fn of_runtime_dir(error: &RuntimeDirError) -> Self {
         match error {
-            RuntimeDirError::BadName { .. } => Self::USAGE,
-            _ => Self::NOT_PERMITTED,
+            RuntimeDirError::BadName { .. }
+            | RuntimeDirError::TooLong { .. }
+            | RuntimeDirError::NotADirectory { .. }
+            | RuntimeDirError::OtherFiles { .. } => Self::USAGE,
+            RuntimeDirError::NotYours { .. } | RuntimeDirError::NotPrivate { .. } => Self::NOT_PERMITTED,
+            RuntimeDirError::Create { source, .. }
+            | RuntimeDirError::Read { source, .. }
+            | RuntimeDirError::Share { source, .. } => Self::of_io(source),
+            _ => Self::FAILURE,
         }
     }
 
-    /// The status for a file that can't be opened.
-    pub(crate) fn of_open(error: &io::Error) -> Self {
+    /// The status for an operation on a file that the operating system refuses.
+    pub(crate) fn of_io(error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::PermissionDenied => Self::NOT_PERMITTED,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::NOT_PERMITTED,
+            io::ErrorKind::AddrInUse | io::ErrorKind::ResourceBusy => Self::IN_USE,
+            io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::InvalidFilename => {
+                Self::USAGE
+            }
+            _ if Errno::from_io_error(error) == Some(Errno::LOOP) => Self::USAGE,
+            _ => Self::FAILURE,
+        }
+    }
+
+    /// The status for a file to write that is not opened.
+    pub(crate) fn of_opening(error: &OpenError) -> Self {
+        match error {
+            OpenError::NotAFile { .. } | OpenError::OtherKind { .. } => Self::USAGE,
+            OpenError::NotYours { .. } | OpenError::OtherNames { .. } | OpenError::Writable { .. } => {
+                Self::NOT_PERMITTED
+            }
+            OpenError::InUse { .. } => Self::IN_USE,
+            OpenError::Open { source, .. } => Self::of_io(source),
             _ => Self::FAILURE,
         }
     }
@@ -127,9 +154,10 @@ impl Exit {
     /// The status for a file that holds no usable ring.
     pub(crate) fn of_ring_file(error: &FileError) -> Self {
         match error {
-            FileError::Layout(_) => Self::USAGE,
+            FileError::Layout(_) | FileError::OnDisk => Self::USAGE,
             FileError::InUse => Self::IN_USE,
-            FileError::OnDisk => Self::NOT_PERMITTED,
+            FileError::Io { source, .. } => Self::of_io(source),
+            FileError::Open(error) => Self::of_opening(error),
             _ => Self::FAILURE,
         }
     }

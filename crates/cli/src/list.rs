@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 use vuart_endpoint::Printable;
-use vuart_wire::{Client, ClientError, RuntimeDir, RuntimeDirError, Status};
+use vuart_wire::{ClientError, RuntimeDir, RuntimeDirError, Status};
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -42,9 +42,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
     };
     let mut consoles = Vec::new();
     if let Some(dir) = dir {
-        for name in dir.names()? {
-            consoles.push((dir.control_socket(&name)?, name));
-        }
+        consoles.extend(dir.names()?.into_iter().map(|name| (dir.clone(), name)));
     }
     let rows = ask(consoles);
     let text = if args.json {
@@ -189,10 +187,10 @@ fn in_json(path: &Path) -> String {
 }
 
 /// Asks all servers, many at the same time and each for a bounded time, so that a hanging server does not hide the others.
-fn ask(consoles: Vec<(PathBuf, String)>) -> Vec<Row> {
+fn ask(consoles: Vec<(RuntimeDir, String)>) -> Vec<Row> {
     let mut rows: Vec<Option<Row>> = consoles
         .iter()
-        .map(|(path, name)| Some(Row::silent(name.clone(), path, State::Unresponsive)))
+        .map(|(dir, name)| Some(Row::silent(name.clone(), &path(dir, name), State::Unresponsive)))
         .collect();
     let label = user::name();
     let (answer, answers) = mpsc::channel();
@@ -203,8 +201,9 @@ fn ask(consoles: Vec<(PathBuf, String)>) -> Vec<Row> {
         let asker = move || {
             loop {
                 let next = unasked.lock().unwrap_or_else(PoisonError::into_inner).next();
-                let Some((index, (path, name))) = next else { return };
-                let status = Client::connect(&path, &label).and_then(|mut client| client.status());
+                let Some((index, (dir, name))) = next else { return };
+                let path = path(&dir, &name);
+                let status = dir.connect(&name, &label).and_then(|mut client| client.status());
                 let row = match status {
                     Ok(status) => Some(Row::new(name, &path, &status)),
                     // The server has exited in the last moment, and has removed the socket.
@@ -228,6 +227,11 @@ fn ask(consoles: Vec<(PathBuf, String)>) -> Vec<Row> {
         deadline = Instant::now() + PATIENCE;
     }
     rows.into_iter().flatten().collect()
+}
+
+/// The path of a console's control socket.
+fn path(dir: &RuntimeDir, name: &str) -> PathBuf {
+    dir.path().join(format!("{name}.ctl"))
 }
 
 /// The state of a console whose server does not answer.

@@ -55,7 +55,7 @@ impl Target {
                     }
                     dir => dir?,
                 };
-                match Client::connect(&dir.control_socket(name)?, label) {
+                match dir.connect(name, label) {
                     Err(ClientError::NotFound { .. }) => Err(missing()),
                     Err(ClientError::NotServed { .. }) => Err(Error::NotServed { name: name.clone() }),
                     client => Ok(client?),

@@ -4,11 +4,11 @@ mod support;
 
 use std::fs::{self, File, Permissions};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use support::{Done, Runtime, run};
+use support::{Done, Process, Runtime, run};
 use tempfile::TempDir;
 use vuart_scrollback::{Position, RingOptions, Scrollback, Writer};
 
@@ -238,4 +238,61 @@ fn a_ring_can_be_read_while_it_is_written() {
         }
         stop.store(true, Relaxed);
     });
+}
+
+/// The largest ring with the largest boot head is a sparse file of 2 GiB with some bytes at its end.
+#[test]
+fn f26_the_end_of_a_large_ring_is_printed_without_reading_all_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ring");
+    let (capacity, head, tail) = (1_u64 << 30, 1_u64 << 30, 3_u64 << 30);
+    let file = File::create_new(&path).unwrap();
+    file.set_len(4096 + capacity + head + 8).unwrap();
+    let word = |at: u64, value: u64| file.write_all_at(&value.to_ne_bytes(), at).unwrap();
+    word(0, u64::from_le_bytes(*b"vuartrng"));
+    for (at, value) in
+        [(8, 1), (16, capacity), (24, head), (32, 0), (128, tail), (136, tail), (144, 0), (152, head)]
+    {
+        word(at, value);
+    }
+    let text = b"one\ntwo\nlogin: ";
+    file.write_all_at(text, 4096 + capacity - text.len() as u64).unwrap();
+    for (more, expected) in [
+        (&["--last", "7"][..], "login: "),
+        (&["--lines", "2"], "two\nlogin: "),
+        (&["--from", &(tail - 11).to_string(), "--max", "3"], "two"),
+    ] {
+        let process = Process::without_input(
+            &mut Runtime::new().vuart(&[&["log", path.to_str().unwrap()], more].concat()),
+        );
+        // What it has read is known as long as nobody has waited for it.
+        let ended = process.wait_unreaped();
+        let io = fs::read_to_string(format!("/proc/{ended}/io")).unwrap_or_default();
+        let read = io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse::<u64>().ok());
+        let done = process.finish();
+        assert_eq!((done.code, done.text().as_str()), (0, expected), "{more:?} {}", done.stderr);
+        match read {
+            Some(read) => assert!(read < 8 << 20, "{more:?}: {read} bytes were read"),
+            None => println!("not shown: this system does not count what a process reads"),
+        }
+    }
+}
+
+/// `copytruncate` of logrotate, and worse: the reader says that the ring is damaged, and no signal ends it.
+#[test]
+fn f10_a_reader_survives_a_file_that_is_made_shorter() {
+    let mut ring = Ring::new(RingOptions::new(1 << 16));
+    ring.writer.extend(b"login: ");
+    let path = ring.path();
+    let mut follows =
+        Process::without_input(&mut Runtime::new().vuart(&["log", path.to_str().unwrap(), "--follow"]));
+    follows.expect_stdout(b"login: ");
+    // The writer maps the file, and must not touch it any more.
+    let Ring { directory, writer, scrollback } = ring;
+    drop((writer, scrollback));
+    File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+    let done = follows.finish();
+    assert_eq!(done.code, 2, "{}", done.stderr);
+    assert!(done.one_line().contains("not a vuart ring"), "{}", done.stderr);
+    drop(directory);
 }

@@ -51,6 +51,16 @@ fn help_names_the_commands_and_the_exit_codes() {
     }
 }
 
+/// No file system protects the ring of a VMM in a named file, so the option says what to leave alone.
+#[cfg(feature = "demo")]
+#[test]
+fn f10_the_help_of_ring_warns_of_truncation() {
+    let done = run(&mut Runtime::new().vuart(&["demo", "--help"]));
+    for word in ["copytruncate", "SIGBUS"] {
+        assert!(done.text().contains(word), "{word}");
+    }
+}
+
 #[cfg(not(feature = "demo"))]
 #[test]
 fn without_the_feature_there_is_no_demo() {
@@ -200,11 +210,11 @@ fn a_directory_that_is_open_to_others_is_not_trusted() {
 fn a_directory_that_can_not_be_made() {
     let runtime = Runtime::new();
     let done = run(runtime.vuart(&["demo", "--no-attach"]).env("VUART_RUNTIME_DIR", "/proc/nowhere"));
-    assert_eq!(done.code, 6);
+    assert_eq!(done.code, 1);
     assert!(done.one_line().contains("set VUART_RUNTIME_DIR"), "{}", done.stderr);
     // Without a runtime directory, the tour makes a temporary one.
     let done = run(runtime.vuart(&["demo"]).env_remove("VUART_RUNTIME_DIR").env("TMPDIR", "/proc/nowhere"));
-    assert_eq!(done.code, 6);
+    assert_eq!(done.code, 1);
     assert!(done.one_line().contains("set TMPDIR"), "{}", done.stderr);
 }
 

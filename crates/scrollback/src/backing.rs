@@ -66,6 +66,16 @@ pub(crate) fn seal(file: Option<&File>) -> Result<(), FileError> {
     add_seals(file, SealFlags::FUTURE_WRITE | SealFlags::SEAL)
 }
 
+/// Seals a `memfd` against shrinking and growing, if it is one and its maker has allowed that. Other files have no seals.
+pub(crate) fn guard(file: &File) {
+    let _ = fcntl_add_seals(file, SealFlags::SHRINK | SealFlags::GROW);
+}
+
+/// Whether a process that may write the file can make it shorter.
+pub(crate) fn can_shrink(file: &File) -> bool {
+    !fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SealFlags::SHRINK))
+}
+
 fn add_seals(file: &File, seals: SealFlags) -> Result<(), FileError> {
     fcntl_add_seals(file, seals).map_err(io::Error::from).map_err(FileError::io("seal"))
 }
@@ -85,7 +95,7 @@ pub(crate) fn reserve(file: &File, len: u64) -> Result<(), FileError> {
 
 /// Fills the holes of a file that is a ring: a copied file may have some. A `memfd` needs it not, because its file system is never full.
 pub(crate) fn fill_holes(file: &File, len: u64) -> Result<(), FileError> {
-    if fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SealFlags::SHRINK)) {
+    if !can_shrink(file) {
         return Ok(());
     }
     match fallocate(file, FallocateFlags::empty(), 0, len).map_err(io::Error::from) {

@@ -4,6 +4,7 @@ use std::io;
 
 use rustix::io::Errno;
 use thiserror::Error;
+use vuart_file::OpenError;
 
 use crate::limits::{MAX_CAPACITY, MAX_START, MIN_CAPACITY};
 
@@ -102,8 +103,11 @@ pub enum FileError {
     /// The file holds no ring, or a damaged one.
     #[error(transparent)]
     Layout(#[from] LayoutError),
+    /// The file is not this user's alone, holds something else than a ring, or can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// The file is not empty.
-    #[error("the file is not empty: adopt it if it holds a ring, or remove it first")]
+    #[error("the file is not empty: adopt it if it holds a ring, or choose another")]
     NotEmpty,
     /// A writer of this process or of another has the ring.
     #[error("another writer has the ring: drop that writer or end its process first")]

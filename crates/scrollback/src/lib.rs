@@ -41,11 +41,13 @@ mod limits;
 mod memory;
 #[cfg(all(test, any(loom, miri)))]
 mod models;
+mod named;
 mod offsets;
 mod options;
 mod position;
 pub mod protocol;
 mod reader;
+mod ring_file;
 mod scrollback;
 mod sync;
 mod touch;
@@ -57,6 +59,7 @@ pub use follower::{FinishError, Follow, Follower, FollowerError, Step};
 pub use options::RingOptions;
 pub use position::Position;
 pub use reader::Reader;
+pub use ring_file::RingFile;
 pub use scrollback::{Read, Scrollback};
 pub use writer::Writer;
 

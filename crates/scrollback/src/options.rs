@@ -118,8 +118,11 @@ impl RingOptions {
     /// function counts as empty. The file's name outlives a VMM that is killed: [`Scrollback::load`] reads what the guest wrote, and
     /// the next VMM can [adopt](Self::adopt) the ring.
     ///
-    /// The file's memory is reserved at once, so that a file system that is full later does not stop the guest. Keep the file private
-    /// (mode 0600): a process that may truncate it can end this process.
+    /// The file's memory is reserved at once, so that a file system that is full later does not stop the guest.
+    ///
+    /// **A process that makes the file shorter ends this process with SIGBUS**, and no file system can prevent that: keep the file private
+    /// (mode 0600), and `copytruncate` away from it. [`create_memfd`](Self::create_memfd) has not that weakness. [`open`](Self::open) opens
+    /// a file by its name, and makes it private.
     ///
     /// # Errors
     ///
@@ -136,7 +139,9 @@ impl RingOptions {
         let empty = file.try_clone().map_err(FileError::io("open"))?;
         let created = backing::reserve(&file, geometry.file_len())
             .and_then(|()| self.create_mapped(file, geometry, lock));
-        if created.is_err() {
+        if created.is_ok() {
+            backing::guard(&empty);
+        } else {
             // Leaves the file as it was. A failure of that changes nothing for the caller.
             let _ = empty.set_len(0);
         }
@@ -145,6 +150,9 @@ impl RingOptions {
 
     /// Goes on with a ring that another writer has left in a `memfd` or a file that is open for reading and writing. That writer may have
     /// been dropped, or its process killed. The new writer continues the offsets after the last byte that was readable.
+    ///
+    /// A `memfd` is sealed against shrinking and growing, if its maker has allowed seals. Another file can be made shorter, which ends this
+    /// process: see [`create_in`](Self::create_in). [`Scrollback::can_shrink`] says which it is.
     ///
     /// Capacity, boot head and first offset are those of the file. Of these options only [prefault](Self::with_prefault) and
     /// [disk](Self::with_disk) count. If a new boot begins, call [`Writer::mark`] next.
@@ -165,6 +173,8 @@ impl RingOptions {
         if !offsets.are_possible(&geometry) {
             return Err(LayoutError::Offsets.into());
         }
+        // Before its length is checked for the last time, below.
+        backing::guard(&file);
         backing::fill_holes(&file, geometry.file_len())?;
         let memory = backing::memory(&file, &geometry)?;
         Ok(self.hand_out(memory, geometry, offsets, Some(file), Some(lock)))
@@ -270,12 +280,26 @@ impl Scrollback {
     /// bytes that are readable by the header are copied.
     ///
     /// The file is not mapped, so changes of the file during the copy are harmless. At worst bytes are missing, and reported as missed.
+    /// [`RingFile`](crate::RingFile) reads a part of the file, and copies nothing else.
     ///
     /// # Errors
     ///
     /// When the file holds no ring, the ring's header is damaged, or the operating system refuses.
     pub fn load(file: &File) -> Result<Self, FileError> {
         backing::load(file)
+    }
+
+    /// Whether another process can make the ring's memory shorter, which ends this process with SIGBUS. It can if the ring is in a file, or in
+    /// a `memfd` whose maker has not allowed seals.
+    ///
+    /// ```
+    /// # use vuart_scrollback::RingOptions;
+    /// let (_writer, scrollback) = RingOptions::default().create_memfd("com1")?;
+    /// assert!(!scrollback.can_shrink());
+    /// # Ok::<(), vuart_scrollback::FileError>(())
+    /// ```
+    pub fn can_shrink(&self) -> bool {
+        self.file().is_some_and(backing::can_shrink)
     }
 
     /// Seals the ring's `memfd`, so that only the present writer can write into it. Call it before you hand the file descriptor to a process

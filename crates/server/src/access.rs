@@ -5,9 +5,8 @@ use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-
 use vuart_endpoint::Identity;
+use vuart_peer::{Credentials, is_member};
 
 /// What a peer may do. Each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +38,8 @@ pub enum SocketKind {
 pub(crate) struct Listener {
     pub(crate) socket: UnixListener,
     pub(crate) kind: SocketKind,
-    pub(crate) group_role: Option<Role>,
+    /// The group that it was opened to, and the role of its members.
+    pub(crate) group: Option<(u32, Role)>,
 }
 
 /// A process that has connected, as the kernel describes it.
@@ -56,8 +56,8 @@ pub struct Peer {
     pub program: String,
     /// The kind of socket.
     pub socket: SocketKind,
-    /// The role of the socket's group, if the socket was [opened to one](crate::Sockets::with_group). The kernel has let the
-    /// peer connect, so it is in the group (perhaps by a supplementary group), or it is this user or root.
+    /// The role of the socket's group, if the socket was [opened to one](crate::Sockets::with_group) and the peer is in it (perhaps by
+    /// a supplementary group), or is this user or root. The kernel says so; the mode of the socket proves nothing.
     pub group_role: Option<Role>,
 }
 
@@ -67,20 +67,21 @@ pub(crate) type Authorise = Arc<dyn Fn(&Peer) -> Option<Role> + Send + Sync>;
 impl Peer {
     /// The peer that has connected to a listener. `programs` says whether its program's name is read.
     pub(crate) fn of(stream: &UnixStream, listener: &Listener, programs: bool) -> io::Result<Self> {
-        let credentials = getsockopt(stream, PeerCredentials)?;
-        // 0 stands for a process of another namespace.
-        let pid = u32::try_from(credentials.pid()).ok().filter(|pid| *pid != 0);
+        let Credentials { uid, gid, pid } = Credentials::of(stream)?;
         let program = pid
             .filter(|_| programs)
             .and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok())
             .map(|program| program.trim().to_owned());
         Ok(Self {
-            uid: credentials.uid(),
-            gid: credentials.gid(),
+            uid,
+            gid,
             pid,
             program: program.unwrap_or_default(),
             socket: listener.kind,
-            group_role: listener.group_role,
+            group_role: listener
+                .group
+                .filter(|(group, _)| is_us(uid) || belongs(stream, *group))
+                .map(|(_, role)| role),
         })
     }
 
@@ -99,16 +100,25 @@ impl Peer {
     /// The role that a peer has by default. This process's user and root are [`Admin`](Role::Admin). Others have the role of
     /// their socket's group, or none. [`ServerOptions::with_authoriser`](crate::ServerOptions::with_authoriser) overrides it.
     pub fn default_role(&self) -> Option<Role> {
-        if self.uid == rustix::process::geteuid().as_raw() || self.uid == 0 {
-            Some(Role::Admin)
-        } else {
-            self.group_role
-        }
+        if is_us(self.uid) { Some(Role::Admin) } else { self.group_role }
     }
 
     pub(crate) fn identity(&self) -> Identity {
         Identity::new(&self.program, self.uid, self.pid).with_gid(self.gid)
     }
+}
+
+/// Whether the user may do everything at the console: this process's user, and root.
+fn is_us(uid: u32) -> bool {
+    uid == 0 || uid == rustix::process::geteuid().as_raw()
+}
+
+/// Whether a peer is in a group. If the kernel does not tell, it is not.
+fn belongs(stream: &UnixStream, group: u32) -> bool {
+    is_member(stream, group).unwrap_or_else(|error| {
+        log::warn!("can't ask for a client's groups, so it has no role by group {group}: {error}");
+        false
+    })
 }
 
 impl fmt::Display for Role {

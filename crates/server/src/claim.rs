@@ -1,12 +1,16 @@
 //! The right to serve a console's name.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::FileType;
+use vuart_file::{Kind, OpenError, Options};
 use vuart_wire::{RuntimeDir, RuntimeDirError};
+
+use crate::access::SocketKind;
+use crate::place::Place;
 
 /// Why a console's name can't be claimed.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +27,15 @@ pub enum ClaimError {
         /// The process that serves it, by its own account.
         pid: String,
     },
-    /// The lock file can't be created or locked.
+    /// The lock file can't be opened, or what has its name is not one.
+    #[error("can't lock the console's name in {}: {source}", dir.display())]
+    File {
+        /// The directory.
+        dir: PathBuf,
+        /// The reason.
+        source: OpenError,
+    },
+    /// The lock file can't be locked.
     #[error("can't lock {}: {source}", path.display())]
     Lock {
         /// The lock file.
@@ -37,14 +49,20 @@ pub enum ClaimError {
 #[derive(Debug)]
 pub struct Claim {
     name: String,
-    raw: PathBuf,
-    read_only: PathBuf,
-    control: PathBuf,
-    pty: PathBuf,
-    path: PathBuf,
+    raw: Place,
+    read_only: Place,
+    control: Place,
+    pty: Place,
+    place: Place,
     /// The open lock file, which holds the lock.
     lock: File,
 }
+
+/// A lock file: the number of its last holder.
+const LOCK: Kind = Kind {
+    name: "the lock of a console",
+    begins: |bytes| bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'\n'),
+};
 
 impl Claim {
     /// Claims a name for a console that this process will serve. Removes the files that a dead server has left.
@@ -53,23 +71,18 @@ impl Claim {
     ///
     /// When the name can't be a console's, another process serves it, or the lock file can't be created.
     pub fn new(dir: &RuntimeDir, name: &str) -> Result<Self, ClaimError> {
-        let raw = dir.raw_socket(name)?;
-        let read_only = dir.read_only_socket(name)?;
-        let control = dir.control_socket(name)?;
-        let pty = dir.path().join(format!("{name}.pty"));
-        let path = dir.path().join(format!("{name}.lock"));
-        let fail = |source| ClaimError::Lock { path: path.clone(), source };
+        // Checks the name, and that other programs can reach the sockets.
+        dir.raw_socket(name)?;
+        dir.read_only_socket(name)?;
+        dir.control_socket(name)?;
+        let at = |ending| Place::new(dir, format!("{name}.{ending}"));
+        let place = at("lock");
+        let fail = |source| ClaimError::Lock { path: place.path().to_owned(), source };
         for _ in 0..CLAIM_TRIES {
-            let mut lock = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                // A link would lock, and write to, a file that another user has chosen.
-                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-                .open(&path)
-                .map_err(fail)?;
+            let mut lock = Options::new(LOCK)
+                .open_at(dir.enter()?, place.file())
+                .map_err(|source| ClaimError::File { dir: dir.path().to_owned(), source })?
+                .file;
             match lock.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
@@ -84,13 +97,14 @@ impl Claim {
             }
             // The last holder removes the file before it unlocks it. If that happened between opening and locking, this lock is
             // on a file that no other process will open.
-            if !is_at(&lock, &path).map_err(fail)? {
+            if !is_at(&lock, &place).map_err(fail)? {
                 continue;
             }
             // For people: the next process that wants the name shows it. A full disk may still have room for sockets, and the
             // console is worth more than this number.
             let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-            let claim = Self { name: name.to_owned(), raw, read_only, control, pty, path, lock };
+            let (raw, read_only, control, pty) = (at("sock"), at("ro.sock"), at("ctl"), at("pty"));
+            let claim = Self { name: name.to_owned(), raw, read_only, control, pty, place, lock };
             claim.remove_files();
             return Ok(claim);
         }
@@ -104,34 +118,38 @@ impl Claim {
 
     /// The path of the raw socket.
     pub fn raw_socket(&self) -> &Path {
-        &self.raw
+        self.raw.path()
     }
 
     /// The path of the read-only socket.
     pub fn read_only_socket(&self) -> &Path {
-        &self.read_only
+        self.read_only.path()
     }
 
     /// The path of the control socket, which speaks the [framed protocol](vuart_wire).
     pub fn control_socket(&self) -> &Path {
-        &self.control
+        self.control.path()
     }
 
     /// The path of the link to the pseudo-terminal. The link is there if a pseudo-terminal is.
     pub fn pty_link(&self) -> &Path {
-        &self.pty
+        self.pty.path()
+    }
+
+    /// Where a socket of this kind belongs.
+    pub(crate) fn place(&self, kind: SocketKind) -> &Place {
+        match kind {
+            SocketKind::Raw => &self.raw,
+            SocketKind::ReadOnly => &self.read_only,
+            SocketKind::Control => &self.control,
+            SocketKind::Pty => &self.pty,
+        }
     }
 
     fn remove_files(&self) {
-        if fs::symlink_metadata(&self.pty).is_ok_and(|there| there.file_type().is_symlink()) {
-            // If the link can't be removed, creating the new one reports that.
-            let _ = fs::remove_file(&self.pty);
-        }
+        self.pty.remove(FileType::Symlink);
         for socket in [&self.raw, &self.read_only, &self.control] {
-            if fs::symlink_metadata(socket).is_ok_and(|there| there.file_type().is_socket()) {
-                // If the socket can't be removed, binding the new one reports that.
-                let _ = fs::remove_file(socket);
-            }
+            socket.remove(FileType::Socket);
         }
     }
 }
@@ -139,9 +157,9 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         // If the lock file was removed meanwhile, another server may have claimed the name, and the sockets may be its own.
-        if is_at(&self.lock, &self.path).unwrap_or(false) {
+        if is_at(&self.lock, &self.place).unwrap_or(false) {
             self.remove_files();
-            let _ = fs::remove_file(&self.path);
+            self.place.remove(FileType::RegularFile);
         }
     }
 }
@@ -149,12 +167,8 @@ impl Drop for Claim {
 /// The most attempts to claim a name while other servers of the same name come and go.
 const CLAIM_TRIES: usize = 100;
 
-/// Whether an open file is the one at a path.
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+/// Whether an open file is the one at a place.
+fn is_at(file: &File, place: &Place) -> io::Result<bool> {
     let open = file.metadata()?;
-    match fs::symlink_metadata(path) {
-        Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
+    Ok(place.look()?.is_some_and(|there| (there.st_dev, there.st_ino) == (open.dev(), open.ino())))
 }

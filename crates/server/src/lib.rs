@@ -23,6 +23,7 @@ mod error;
 mod options;
 mod pace;
 mod pass;
+mod place;
 mod pty;
 mod ready;
 mod server;

@@ -30,6 +30,9 @@ use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, OptionalActions, QueueSelector, tcflush, tcgetattr, tcsetattr};
 
+use crate::place::Place;
+use crate::timer_fd::is_exhaustion;
+
 /// Why a pseudo-terminal can't be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -77,7 +80,7 @@ impl PtyError {
 /// The pseudo-terminal of a console: a stable link to one device after another.
 #[derive(Debug)]
 pub(crate) struct Pty {
-    link: Option<PathBuf>,
+    link: Option<Place>,
     watch: OwnedFd,
     device: Option<Device>,
 }
@@ -116,7 +119,7 @@ impl Pty {
     pub(crate) const LEAVING_TIME: Duration = Duration::from_secs(2);
 
     /// Opens a pseudo-terminal, and makes the link point to it.
-    pub(crate) fn open(link: Option<PathBuf>) -> Result<Self, PtyError> {
+    pub(crate) fn open(link: Option<Place>) -> Result<Self, PtyError> {
         let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
             .map_err(|error| PtyError::Watch(error.into()))?;
         let mut pty = Self { link, watch, device: None };
@@ -156,7 +159,10 @@ impl Pty {
         self.look();
         let device = Device::open(&self.watch)?;
         if let Some(link) = &self.link {
-            point(link, &device.path).map_err(|source| PtyError::Link { path: link.clone(), source })?;
+            link.point(&device.path).map_err(|source| match Errno::from_io_error(&source) {
+                Some(error) if is_exhaustion(error) => PtyError::Exhausted(source),
+                _ => PtyError::Link { path: link.path().to_owned(), source },
+            })?;
         }
         self.device = Some(device);
         Ok(())
@@ -216,10 +222,8 @@ impl Pty {
 
 impl Drop for Pty {
     fn drop(&mut self) {
-        if let (Some(link), Some(device)) = (&self.link, &self.device)
-            && fs::read_link(link).is_ok_and(|path| path == device.path)
-        {
-            let _ = fs::remove_file(link);
+        if let (Some(link), Some(device)) = (&self.link, &self.device) {
+            link.remove_link_to(&device.path);
         }
     }
 }
@@ -299,14 +303,4 @@ fn ready(fd: &OwnedFd, events: PollFlags) -> PollFlags {
         Ok(1..) => fds[0].revents(),
         _ => PollFlags::empty(),
     }
-}
-
-/// Makes a link point to a device, in one step: the link is never missing.
-fn point(link: &Path, device: &Path) -> io::Result<()> {
-    // A console's name has no tilde in it.
-    let mut new = link.as_os_str().to_owned();
-    new.push("~");
-    let _ = fs::remove_file(&new);
-    std::os::unix::fs::symlink(device, &new)?;
-    fs::rename(&new, link)
 }

@@ -1,17 +1,14 @@
 //! The sockets and the pseudo-terminal that a console is served on.
 
-use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 
-use rustix::fs::Gid;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use crate::access::{Listener, Role, SocketKind};
 use crate::claim::Claim;
 use crate::error::ServeError;
+use crate::place::Place;
 use crate::pty::{Pty, PtyError};
 
 /// The sockets and the pseudo-terminal that a console is served on. The sockets are created here, or handed in by another
@@ -106,8 +103,10 @@ impl Sockets {
     /// # }
     /// ```
     ///
-    /// The kernel checks the group when a peer connects, so supplementary groups count. The members must be able to enter the
-    /// directory as well: see [`RuntimeDir::create_shared`](crate::RuntimeDir::create_shared).
+    /// The server asks the kernel whether a peer is in the group, whatever the socket's mode has become meanwhile. Supplementary groups
+    /// count. Where the kernel does not tell (before Linux 4.13, or if a filter refuses `getsockopt(2)`), those who are members by a
+    /// supplementary group have no role. The members must be able to enter the directory as well: see
+    /// [`RuntimeDir::create_shared`](crate::RuntimeDir::create_shared).
     #[must_use]
     pub fn with_group(self, gid: u32, role: Role) -> Self {
         Self { group: Some((gid, role)), ..self }
@@ -119,7 +118,7 @@ impl Sockets {
     ///
     /// When the socket can't be created, or no name is claimed.
     pub fn bind_raw(self) -> Result<Self, ServeError> {
-        self.bind_at(SocketKind::Raw, Claim::raw_socket)
+        self.bind_at(SocketKind::Raw)
     }
 
     /// Creates the read-only socket `NAME.ro.sock`.
@@ -128,7 +127,7 @@ impl Sockets {
     ///
     /// When the socket can't be created, or no name is claimed.
     pub fn bind_read_only(self) -> Result<Self, ServeError> {
-        self.bind_at(SocketKind::ReadOnly, Claim::read_only_socket)
+        self.bind_at(SocketKind::ReadOnly)
     }
 
     /// Creates the control socket `NAME.ctl`.
@@ -137,14 +136,14 @@ impl Sockets {
     ///
     /// When the socket can't be created, or no name is claimed.
     pub fn bind_control(self) -> Result<Self, ServeError> {
-        self.bind_at(SocketKind::Control, Claim::control_socket)
+        self.bind_at(SocketKind::Control)
     }
 
-    fn bind_at(mut self, kind: SocketKind, path: fn(&Claim) -> &Path) -> Result<Self, ServeError> {
-        let path = path(self.claim.as_ref().ok_or(ServeError::NoName)?);
-        let fail = |source| ServeError::Bind { path: path.to_owned(), source };
-        let socket = bind(path, self.group.map(|(gid, _)| gid)).map_err(fail)?;
-        self.add(kind, socket, self.group.map(|(_, role)| role));
+    fn bind_at(mut self, kind: SocketKind) -> Result<Self, ServeError> {
+        let place = self.claim.as_ref().ok_or(ServeError::NoName)?.place(kind);
+        let fail = |source| ServeError::Bind { path: place.path().to_owned(), source };
+        let socket = bind(place, self.group.map(|(gid, _)| gid)).map_err(fail)?;
+        self.add(kind, socket, self.group);
         Ok(self)
     }
 
@@ -155,7 +154,7 @@ impl Sockets {
     ///
     /// When the system has no pseudo-terminals, or none is left. The sockets are still there, so a VMM can serve without it.
     pub fn open_pty(&mut self) -> Result<(), PtyError> {
-        let link = self.claim.as_ref().map(|claim| claim.pty_link().to_owned());
+        let link = self.claim.as_ref().map(|claim| claim.place(SocketKind::Pty).clone());
         self.pty = Some(Pty::open(link)?);
         Ok(())
     }
@@ -182,25 +181,19 @@ impl Sockets {
     }
 
     /// Adds a listener, in place of an earlier one of the same kind.
-    fn add(&mut self, kind: SocketKind, socket: UnixListener, group_role: Option<Role>) {
+    fn add(&mut self, kind: SocketKind, socket: UnixListener, group: Option<(u32, Role)>) {
         self.listeners.retain(|listener| listener.kind != kind);
-        self.listeners.push(Listener { socket, kind, group_role });
+        self.listeners.push(Listener { socket, kind, group });
     }
 }
 
 /// The longest queue of clients that have not been accepted. The system has a limit of its own.
 const BACKLOG: i32 = 4096;
 
-fn bind(path: &Path, group: Option<u32>) -> io::Result<UnixListener> {
+fn bind(place: &Place, group: Option<u32>) -> io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
-    // A client can't connect before the socket listens. So the umask never decides who may connect.
-    fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    if let Some(gid) = group {
-        rustix::fs::chown(path, None, Some(Gid::from_raw(gid)))?;
-        fs::set_permissions(path, Permissions::from_mode(0o660))?;
-    }
+    place.bind(&socket, group)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(socket.into())
 }

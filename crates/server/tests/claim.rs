@@ -1,9 +1,12 @@
 //! Names: who has one, and which files go with it.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use vuart_server::{Claim, ClaimError, RuntimeDir, RuntimeDirError};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use vuart_server::{Claim, ClaimError, RuntimeDir, RuntimeDirError, Sockets};
 
 fn dir() -> (tempfile::TempDir, RuntimeDir) {
     let temp = tempfile::tempdir().unwrap();
@@ -53,7 +56,7 @@ fn a_lock_file_that_is_a_link_is_refused() {
     let (temp, dir) = dir();
     fs::write(temp.path().join("target"), "").unwrap();
     std::os::unix::fs::symlink(temp.path().join("target"), dir.path().join("vm0.lock")).unwrap();
-    assert!(matches!(Claim::new(&dir, "vm0"), Err(ClaimError::Lock { .. })));
+    assert!(matches!(Claim::new(&dir, "vm0"), Err(ClaimError::File { .. })));
 }
 
 #[test]
@@ -85,4 +88,64 @@ fn a_path_that_is_too_long_for_a_socket_is_refused() {
     let temp = tempfile::tempdir().unwrap();
     let dir = RuntimeDir::create(temp.path().join("x".repeat(110))).unwrap();
     assert!(matches!(Claim::new(&dir, "vm0"), Err(ClaimError::Directory(RuntimeDirError::TooLong { .. }))));
+}
+
+/// A process that is killed between two steps, under a umask that takes all rights, leaves such a lock.
+#[test]
+fn f21_a_lock_without_permissions_does_not_shut_its_user_out() {
+    let (_temp, dir) = dir();
+    let lock = dir.path().join("vm0.lock");
+    for content in ["", "1234\n"] {
+        fs::write(&lock, content).unwrap();
+        fs::set_permissions(&lock, Permissions::from_mode(0o000)).unwrap();
+        let claim = Claim::new(&dir, "vm0").unwrap();
+        assert_eq!(fs::metadata(&lock).unwrap().permissions().mode() & 0o7777, 0o600);
+        drop(claim);
+        assert!(!lock.exists());
+    }
+}
+
+#[test]
+fn f21_what_is_no_lock_is_not_written() {
+    let (_temp, dir) = dir();
+    let lock = dir.path().join("vm0.lock");
+    fs::write(&lock, "precious").unwrap();
+    let refused = Claim::new(&dir, "vm0").unwrap_err();
+    assert!(refused.to_string().contains("vm0.lock is not the lock of a console"), "{refused}");
+    assert_eq!(fs::read(&lock).unwrap(), b"precious");
+}
+
+/// Others may write the parent of the runtime directory, and exchange it for a directory of theirs between two steps of the server.
+#[test]
+fn f23_a_server_works_in_the_directory_that_it_has_checked() {
+    let (temp, dir) = dir();
+    let theirs = temp.path().join("theirs");
+    fs::create_dir(&theirs).unwrap();
+    // Not to be trusted, because of its mode: the test's user may be the only one that there is.
+    fs::set_permissions(&theirs, Permissions::from_mode(0o755)).unwrap();
+    for file in ["vm0.sock", "vm0.ctl"] {
+        drop(UnixListener::bind(theirs.join(file)).unwrap());
+    }
+    let stop = AtomicBool::new(false);
+    let mut served = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Relaxed) {
+                renameat_with(CWD, dir.path(), CWD, &theirs, RenameFlags::EXCHANGE).unwrap();
+            }
+        });
+        for _ in 0..300 {
+            // Either it works or it is refused.
+            let sockets = Claim::new(&dir, "vm0").map(Sockets::bind);
+            served += usize::from(matches!(sockets, Ok(Ok(_))));
+        }
+        stop.store(true, Relaxed);
+    });
+    println!("served {served} times");
+    let theirs =
+        [dir.path(), &theirs].into_iter().find(|dir| fs::metadata(dir).unwrap().mode() & 0o777 == 0o755);
+    let mut files: Vec<_> =
+        fs::read_dir(theirs.unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["vm0.ctl", "vm0.sock"], "nothing was made or removed there");
 }

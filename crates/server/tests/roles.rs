@@ -229,6 +229,37 @@ fn members_of_a_group_have_its_role_and_others_have_none() {
     }
 }
 
+/// The server asks the kernel for the peer's groups. The modes of the socket and of its directory prove nothing.
+#[test]
+fn f24_a_role_by_group_needs_membership_whatever_the_modes_are() {
+    if !is_root() {
+        return;
+    }
+    let (dir, program) = grounds();
+    let run = dir.path().join("run");
+    RuntimeDir::create_shared(&run, GROUP).unwrap();
+    let vm = Vm::within(dir, 1 << 14, ServerOptions::default(), |claim| {
+        Sockets::of(claim).with_group(GROUP, Role::Owner).bind_control().unwrap()
+    });
+    let ctl = vm.file("ctl");
+    std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&ctl, std::fs::Permissions::from_mode(0o666)).unwrap();
+    assert_eq!(send(&program, &ctl, STRANGER, STRANGER, &[]), "Forbidden");
+    assert_eq!(send(&program, &ctl, STRANGER, GROUP, &[]), "owns");
+    if Command::new("setpriv").arg("--version").output().is_ok() {
+        assert_eq!(send(&program, &ctl, STRANGER, STRANGER, &[OTHER_GROUP, GROUP]), "owns", "supplementary");
+        assert_eq!(send(&program, &ctl, STRANGER, STRANGER, &[OTHER_GROUP]), "Forbidden");
+        // More groups than are asked for at first.
+        let many: Vec<u32> = (1..=200).map(|number| OTHER_GROUP + number).chain([GROUP]).collect();
+        assert_eq!(send(&program, &ctl, STRANGER, STRANGER, &many), "owns");
+        assert_eq!(send(&program, &ctl, STRANGER, STRANGER, &many[..200]), "Forbidden");
+    } else {
+        println!("not shown here: setpriv, for supplementary groups, is not installed");
+    }
+    // So that the server can remove its files.
+    std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o750)).unwrap();
+}
+
 #[test]
 fn members_of_a_group_that_may_watch_may_not_own() {
     if !is_root() {

@@ -39,6 +39,7 @@
 mod board;
 mod device;
 mod error;
+mod file;
 mod line;
 mod operation;
 mod parse;
@@ -50,6 +51,7 @@ mod tracer;
 pub use board::Board;
 pub use device::{Device, Unsupported};
 pub use error::{ParseError, Reason};
+pub use file::create_file;
 pub use operation::{Mode, Operation, Settings};
 pub use parse::Trace;
 pub use recorder::RecordError;

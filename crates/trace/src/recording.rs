@@ -66,6 +66,8 @@ impl Recording {
 
     /// Writes all of the trace to `file`, on a thread of its own, until the port is dropped or [`Saving::finish`] is called.
     ///
+    /// Open the file with [`create_file`](crate::create_file): a trace holds what was typed.
+    ///
     /// There is no limit to the file's size: a guest that accesses its port all the time fills a disk, at some seven bytes an access. Use
     /// it to look at a guest, not in production (S7).
     ///

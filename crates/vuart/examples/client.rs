@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use vuart::endpoint::{End, Mode};
 use vuart::scrollback::Position;
-use vuart::wire::{Client, Event, RuntimeDir};
+use vuart::wire::{Event, RuntimeDir};
 
 /// Writes the console's output into `out` until the session ends, and returns how it has ended.
 ///
@@ -22,7 +22,7 @@ pub(crate) fn follow(
     mode: Mode,
     out: &mut impl Write,
 ) -> Result<End, Box<dyn Error>> {
-    let mut client = Client::connect(&dir.control_socket(name)?, "example")?;
+    let mut client = dir.connect(name, "example")?;
     let attached = client.attach(mode, Position::Oldest)?;
     eprintln!("[attached to {name} as {}]", if attached.owner { "its owner" } else { "a spectator" });
     loop {

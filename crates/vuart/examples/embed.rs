@@ -9,7 +9,7 @@ use vuart::endpoint::{Cause, Mode};
 use vuart::scrollback::Position;
 use vuart::server::{Claim, Server, ServerThread};
 use vuart::uart::spec::{Lsr, offset};
-use vuart::wire::{Client, Event, RuntimeDir};
+use vuart::wire::{Event, RuntimeDir};
 use vuart::{IrqFd, SerialPort};
 
 /// A guest without a driver: it polls LSR before each character.
@@ -40,7 +40,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     print(&mut port, "Linux version 6.1\nlogin: ");
 
     // A client replays what was before, and goes on with what comes.
-    let mut client = Client::connect(&dir.control_socket("vm0")?, "alice")?;
+    let mut client = dir.connect("vm0", "alice")?;
     client.attach(Mode::Exclusive, Position::Oldest)?;
     print(&mut port, "goodbye\n");
     port.console().end(&Cause::VmEnded);

@@ -86,6 +86,7 @@ pub use vuart_16550 as uart;
 #[cfg(feature = "audit")]
 pub use vuart_audit as audit;
 pub use vuart_endpoint as endpoint;
+pub use vuart_file as file;
 pub use vuart_scrollback as scrollback;
 #[cfg(feature = "server")]
 pub use vuart_server as server;

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+use crate::connect::{at_path, in_directory};
 use crate::decoder::Decoder;
 use crate::error::{ErrorMessage, WireError};
 use crate::event::{Attached, Event, Status, Welcome};
 use crate::frame::{Frame as _, VERSION};
 use crate::request::{AttachRequest, Hello, KickRequest, LogRequest, Request};
+use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
 use crate::said::Said;
 use vuart_endpoint::{Identity, Mode, Refused, SessionId};
 use vuart_scrollback::Position;
@@ -34,6 +36,36 @@ pub enum ClientError {
     NotServed {
         /// The socket.
         path: PathBuf,
+    },
+    /// The directory or the name can't be used.
+    #[error(transparent)]
+    Directory(#[from] RuntimeDirError),
+    /// The path is that of something else.
+    #[error("{} is {found}, and is not a socket of a console", path.display())]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+        /// What is there: "a file", "a directory" and so on.
+        found: &'static str,
+    },
+    /// No socket can have that path: it is too long, leads through a file, or leads in a circle.
+    #[error("{} can't be the path of a console: {source}", path.display())]
+    BadPath {
+        /// The path.
+        path: PathBuf,
+        /// The underlying error.
+        source: io::Error,
+    },
+    /// The process that serves the socket is of a user who is not to be trusted there. It may be an imitation of the console.
+    #[error(
+        "{} is served by uid {uid}, who is neither you nor root, and does not own its directory: it may be an imitation of a console",
+        path.display()
+    )]
+    Imitation {
+        /// The socket.
+        path: PathBuf,
+        /// The user.
+        uid: u32,
     },
     /// The user may not connect to the socket.
     #[error("no permission for {}: it belongs to another user", path.display())]
@@ -108,21 +140,19 @@ impl Client {
     /// Connects to the control socket at `path`, and introduces the client as `label`. Waits at most 5 s for a place in the
     /// socket's queue, and at most 5 s for the server's introduction, whatever it sends meanwhile.
     ///
+    /// The path is trusted to lead to the console. The server must be a process of this user, of root, or of the owner of the directory;
+    /// or of the socket's owner, if not everybody may write the directory. [`RuntimeDir::connect`] trusts no path.
+    ///
     /// # Errors
     ///
     /// See [`ClientError`].
     pub fn connect(path: &Path, label: &str) -> Result<Self, ClientError> {
-        let stream = connect(path, Self::HANDSHAKE).map_err(|source| {
-            let path = path.to_owned();
-            match source.kind() {
-                io::ErrorKind::NotFound => ClientError::NotFound { path },
-                io::ErrorKind::ConnectionRefused => ClientError::NotServed { path },
-                io::ErrorKind::PermissionDenied => ClientError::Forbidden { path },
-                io::ErrorKind::WouldBlock => ClientError::Busy { path },
-                _ => ClientError::Connect { path, source },
-            }
-        })?;
-        Self::introduce(stream, label, Self::HANDSHAKE)
+        Self::introduce(at_path(path, Self::HANDSHAKE)?, label, Self::HANDSHAKE)
+    }
+
+    /// Connects to the socket `file` of a directory.
+    pub(crate) fn connect_in(dir: &RuntimeDir, file: &str, label: &str) -> Result<Self, ClientError> {
+        Self::introduce(in_directory(dir, file, Self::HANDSHAKE)?, label, Self::HANDSHAKE)
     }
 
     /// Introduces the client on a new connection, and waits at most `patience` for the server's introduction.
@@ -352,18 +382,6 @@ impl Client {
         }
         Ok(())
     }
-}
-
-/// Connects, and waits at most `patience` for a place in the socket's queue. Without a limit, a stopped server would block
-/// every client for ever.
-fn connect(path: &Path, patience: Duration) -> io::Result<UnixStream> {
-    let socket =
-        rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // The send timeout limits connect(2) too: socket(7) says so, unix(7) does not.
-    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(patience))?;
-    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
-    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, None)?;
-    Ok(socket.into())
 }
 
 impl AsFd for Client {

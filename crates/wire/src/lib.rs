@@ -11,6 +11,7 @@
 //! | the errors on the wire, and of received bytes | [`ErrorMessage`], [`WireError`] (`error.rs`) |
 //! | how what a peer says is made harmless | [`Said`] (`said.rs`) |
 //! | how to connect, blocking or with an event loop | [`Client`] (`client.rs`) |
+//! | how a socket is found and its server checked | `connect.rs` |
 //! | where the sockets are | [`RuntimeDir`] (`runtime_dir.rs`) |
 //!
 //! `docs/protocol.md` describes the protocol for implementations in other languages. `vuart-server` is the other side.
@@ -19,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod connect;
 mod decoder;
 mod error;
 mod event;

@@ -17,12 +17,16 @@
 //! server for that.
 
 use std::env;
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Gid;
+use rustix::fs::{AtFlags, CWD, Dir, Gid, Mode, OFlags, Stat, chmod, chmodat, chownat, fstat, openat};
+use rustix::io::Errno;
+
+use crate::client::{Client, ClientError};
 
 /// What is wrong with the directory or with a name in it. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +59,7 @@ pub enum RuntimeDirError {
         source: io::Error,
     },
     /// The path is a link or a file, not a directory.
-    #[error("{} is not a directory; remove it or set VUART_RUNTIME_DIR", path.display())]
+    #[error("{} is a file or a link, not a directory; set VUART_RUNTIME_DIR to a directory of your own", path.display())]
     NotADirectory {
         /// The path.
         path: PathBuf,
@@ -68,13 +72,20 @@ pub enum RuntimeDirError {
         /// The directory's owner.
         uid: u32,
     },
-    /// Others may enter the directory, or its group may put files into it.
-    #[error("{0} is open to others (mode {mode:04o}); run: chmod 700 {0}", path.display())]
+    /// Others may enter the directory, or its group may put files into it. It has been made for consoles: it holds nothing else.
+    #[error("{} is open to others (mode {mode:04o}); `chmod 700` it, or set VUART_RUNTIME_DIR to a directory of your own", path.display())]
     NotPrivate {
         /// The directory.
         path: PathBuf,
         /// The directory's permissions.
         mode: u32,
+    },
+    /// The directory is open to others, or was to be shared with a group, and holds other files than a console's. So it was not made for
+    /// consoles, and its mode is not to be changed.
+    #[error("{} holds other files than those of consoles; set VUART_RUNTIME_DIR to a directory for consoles alone", path.display())]
+    OtherFiles {
+        /// The directory.
+        path: PathBuf,
     },
     /// The name can't be a console's.
     #[error(
@@ -96,10 +107,17 @@ pub enum RuntimeDirError {
 const SOCKET_PATH_MAX: usize = 107;
 
 /// The directory of a user's consoles: mode 0700, or 0750 if it is [shared with a group](RuntimeDir::create_shared).
+///
+/// This is a path, and not an open directory: a process that gives up its rights keeps no way back. Each use opens the directory, checks
+/// what was opened, and reaches the files in it by way of that descriptor ([`enter`](Self::enter)). So it is never another directory that
+/// is used, also if others may write the directory's parent.
 #[derive(Debug, Clone)]
 pub struct RuntimeDir {
     path: PathBuf,
 }
+
+/// The endings of the files of a console. The one with the tilde is there for a moment, while the link is replaced.
+const ENDINGS: [&str; 6] = [".ctl", ".ro.sock", ".sock", ".pty", ".pty~", ".lock"];
 
 impl RuntimeDir {
     /// The default directory of this user: `$VUART_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/vuart`, else `/run/vuart` for root
@@ -129,7 +147,16 @@ impl RuntimeDir {
             Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
                 Err(RuntimeDirError::Create { path, source })
             }
-            _ => Self::open(path),
+            _ => {
+                let dir = Self { path };
+                let (open, found) = dir.look()?;
+                // Under a umask that takes its owner's rights, the new directory has no mode at all.
+                if Mode::from_raw_mode(found.st_mode & 0o777).is_empty() {
+                    // By way of the descriptor. If it fails, the use of the directory says so.
+                    let _ = chmod(format!("/proc/self/fd/{}", open.as_raw_fd()), Mode::RWXU);
+                }
+                Ok(dir)
+            }
         }
     }
 
@@ -138,12 +165,17 @@ impl RuntimeDir {
     ///
     /// # Errors
     ///
-    /// When the directory can't be created or given to the group, or another user could write to it.
+    /// When the directory can't be created or given to the group, another user could write to it, or it holds
+    /// [other files](RuntimeDirError::OtherFiles) than those of consoles.
     pub fn create_shared(path: impl Into<PathBuf>, gid: u32) -> Result<Self, RuntimeDirError> {
         let dir = Self::create(path)?;
-        let fail = |source| RuntimeDirError::Share { path: dir.path.clone(), gid, source };
-        rustix::fs::chown(&dir.path, None, Some(Gid::from_raw(gid))).map_err(|error| fail(error.into()))?;
-        fs::set_permissions(&dir.path, Permissions::from_mode(0o750)).map_err(fail)?;
+        let open = dir.enter()?;
+        if !holds_consoles_only(&open) {
+            return Err(RuntimeDirError::OtherFiles { path: dir.path });
+        }
+        chownat(&open, ".", None, Some(Gid::from_raw(gid)), AtFlags::empty())
+            .and_then(|()| chmodat(&open, ".", Mode::RWXU | Mode::RGRP | Mode::XGRP, AtFlags::empty()))
+            .map_err(|errno| RuntimeDirError::Share { path: dir.path.clone(), gid, source: errno.into() })?;
         Ok(dir)
     }
 
@@ -154,25 +186,57 @@ impl RuntimeDir {
     /// When the directory is missing, or is not a private directory of this user: its sockets could then be another
     /// user's imitation of a console.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, RuntimeDirError> {
-        let path = path.into();
-        // Links are not followed: a user who can place one in /tmp must not choose the directory.
-        let metadata = match fs::symlink_metadata(&path) {
-            Ok(metadata) => metadata,
-            Err(source) => return Err(RuntimeDirError::Read { path, source }),
+        let dir = Self { path: path.into() };
+        dir.look()?;
+        Ok(dir)
+    }
+
+    /// Opens the directory for one use, and checks that what was opened is a private directory of this user. Reach the files in it by
+    /// the `*at` functions with this descriptor, which can do nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn enter(&self) -> Result<OwnedFd, RuntimeDirError> {
+        Ok(self.look()?.0)
+    }
+
+    fn look(&self) -> Result<(OwnedFd, Stat), RuntimeDirError> {
+        let path = || self.path.clone();
+        let read = |errno: Errno| RuntimeDirError::Read { path: path(), source: errno.into() };
+        // Links are not followed: a user who can place one in /tmp must not choose the directory. A slash at the end would follow it.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = match openat(CWD, self.path.components().as_path(), flags, Mode::empty()) {
+            Err(Errno::NOTDIR | Errno::LOOP) => return Err(RuntimeDirError::NotADirectory { path: path() }),
+            open => open.map_err(read)?,
         };
-        if !metadata.is_dir() {
-            return Err(RuntimeDirError::NotADirectory { path });
+        let found = fstat(&open).map_err(read)?;
+        if found.st_uid != rustix::process::geteuid().as_raw() {
+            return Err(RuntimeDirError::NotYours { path: path(), uid: found.st_uid });
         }
-        if metadata.uid() != rustix::process::geteuid().as_raw() {
-            return Err(RuntimeDirError::NotYours { path, uid: metadata.uid() });
-        }
-        let mode = metadata.mode() & 0o7777;
+        let mode = found.st_mode & 0o7777;
         // A group may enter if the server has let it in. A group or another user that may write could put an imitation in
         // a console's place.
-        if mode & 0o027 != 0 {
-            return Err(RuntimeDirError::NotPrivate { path, mode });
+        if mode & 0o027 == 0 {
+            return Ok((open, found));
         }
-        Ok(Self { path })
+        // Nobody should be advised to change the mode of /etc.
+        if holds_consoles_only(&open) {
+            Err(RuntimeDirError::NotPrivate { path: path(), mode })
+        } else {
+            Err(RuntimeDirError::OtherFiles { path: path() })
+        }
+    }
+
+    /// Connects to the control socket of the console `name`, and introduces the client as `label`. The server must be a process of this
+    /// user or of root.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClientError`].
+    pub fn connect(&self, name: &str, label: &str) -> Result<Client, ClientError> {
+        check_name(name)?;
+        Client::connect_in(self, &format!("{name}.ctl"), label)
     }
 
     /// The path of the directory.
@@ -188,9 +252,10 @@ impl RuntimeDir {
     pub fn names(&self) -> Result<Vec<String>, RuntimeDirError> {
         let fail = |source| RuntimeDirError::Read { path: self.path.clone(), source };
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(fail)? {
-            let file = entry.map_err(fail)?.file_name();
-            let name = file.to_str().and_then(|file| file.strip_suffix(".ctl"));
+        let open = self.enter()?;
+        for entry in entries(&open).map_err(|errno| fail(errno.into()))? {
+            let entry = entry.map_err(|errno| fail(errno.into()))?;
+            let name = entry.file_name().to_str().ok().and_then(|file| file.strip_suffix(".ctl"));
             names.extend(name.filter(|name| check_name(name).is_ok()).map(str::to_owned));
         }
         names.sort();
@@ -232,6 +297,27 @@ impl RuntimeDir {
         }
         Ok(path)
     }
+}
+
+/// The directory's entries. The descriptor that it was entered by can't list them.
+fn entries(open: &OwnedFd) -> rustix::io::Result<Dir> {
+    Dir::new(openat(open, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Whether there is nothing in the directory but what consoles put there.
+fn holds_consoles_only(open: &OwnedFd) -> bool {
+    let is_console = |file: &str| {
+        let name = ENDINGS.iter().find_map(|ending| file.strip_suffix(ending));
+        name.is_some_and(|name| check_name(name).is_ok())
+    };
+    entries(open).is_ok_and(|mut entries| {
+        entries.all(|entry| {
+            entry.is_ok_and(|entry| match entry.file_name().to_bytes() {
+                b"." | b".." => true,
+                file => std::str::from_utf8(file).is_ok_and(is_console),
+            })
+        })
+    })
 }
 
 fn check_name(name: &str) -> Result<(), RuntimeDirError> {

@@ -39,3 +39,25 @@ fn a_link_is_not_followed() {
     std::os::unix::fs::symlink(dir.path(), &link).unwrap();
     assert!(matches!(RuntimeDir::create(link), Err(RuntimeDirError::NotADirectory { .. })));
 }
+
+#[test]
+fn f22_a_directory_with_other_files_is_not_shared_and_its_mode_is_left_alone() {
+    let (_temp, dir) = dir();
+    fs::write(dir.path().join("notes"), "").unwrap();
+    let gid = rustix::process::getegid().as_raw();
+    let refused = RuntimeDir::create_shared(dir.path(), gid);
+    assert!(matches!(refused, Err(RuntimeDirError::OtherFiles { .. })), "{refused:?}");
+    assert_eq!(fs::metadata(dir.path()).unwrap().mode() & 0o7777, 0o700);
+    // Consoles may be served there all the same: it is private.
+    assert!(RuntimeDir::create(dir.path()).is_ok());
+}
+
+/// So a umask of 0777 leaves it if the process is killed between two steps.
+#[test]
+fn f21_a_directory_without_permissions_does_not_shut_its_user_out() {
+    let (_temp, dir) = dir();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o000)).unwrap();
+    let dir = RuntimeDir::create(dir.path()).unwrap();
+    assert_eq!(fs::metadata(dir.path()).unwrap().mode() & 0o7777, 0o700);
+    assert!(dir.names().unwrap().is_empty());
+}

@@ -25,11 +25,13 @@ pub(crate) struct DemoArgs {
     pub(super) engine: EngineArg,
 
     /// Keep the console's output in this file, which must be in memory (such as in /dev/shm): it is made if it isn't there,
-    /// and outlives this process in whatever way that ends. `vuart log FILE` reads it, another demo goes on with it
+    /// and outlives this process in whatever way that ends. `vuart log FILE` reads it, another demo goes on with it. Let nothing make it
+    /// shorter meanwhile, such as logrotate's copytruncate: that kills the demo (SIGBUS)
     #[arg(long, value_name = "FILE")]
     pub(super) ring: Option<PathBuf>,
 
-    /// Record what the guest does to its UART, for `vuart trace replay`; the file grows as long as the guest runs
+    /// Record what the guest does to its UART, for `vuart trace replay`, in place of an earlier trace in this file. It holds what is typed,
+    /// and grows as long as the guest runs
     #[arg(long, value_name = "FILE")]
     pub(super) trace: Option<PathBuf>,
 

@@ -1,20 +1,16 @@
 //! The demo's guest: its name and its ring, how it is booted with its recorders, and how it is stopped.
 
-use std::fs::File;
 use std::io::{self, BufWriter};
 use std::iter::once;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::event::PollFlags;
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use vuart::audit::{Audit, AuditFile, AuditLog};
 use vuart::scrollback::{FileError, RingOptions};
 use vuart::server::{Claim, ClaimError};
-use vuart::trace::Saving;
+use vuart::trace::{Saving, create_file};
 use vuart::wire::RuntimeDir;
 use vuart_vmm::{BootError, Choice, Device, RingError, ServedMachine, open_ring};
 
@@ -77,7 +73,7 @@ impl<'a> Demo<'a> {
         let claim = self.claim(dir)?;
         let output = match &self.args.ring {
             Some(path) => open_ring(path).map_err(|error| match (&error, holder::of(path)) {
-                (RingError::Ring { source: FileError::InUse, .. }, Some(pid)) => {
+                (RingError { source: FileError::InUse, .. }, Some(pid)) => {
                     DemoError::RingInUse { path: path.clone(), pid }
                 }
                 _ => error.into(),
@@ -91,7 +87,7 @@ impl<'a> Demo<'a> {
         let observer = self.audit.observer(claim.name());
         let args = self.args;
         let failed = |source| DemoError::Trace { path: args.trace.clone().unwrap_or_default(), source };
-        let trace = args.trace.as_deref().map(create).transpose().map_err(failed)?;
+        let trace = args.trace.as_deref().map(create_file).transpose().map_err(DemoError::TraceFile)?;
         let mut recording = None;
         let guest = ServedMachine::boot_with(self.choice.engine, claim, output, |mut port| {
             port.console().observe(observer);
@@ -157,17 +153,6 @@ impl<'a> Demo<'a> {
             }),
         )
     }
-}
-
-/// Creates the file of a trace.
-fn create(path: &Path) -> io::Result<File> {
-    // Signals are caught already, so opening must not block: a pipe without a reader is an error.
-    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-    let file =
-        File::options().write(true).create(true).truncate(true).custom_flags(nonblocking).open(path)?;
-    // Writing may block: a slow reader delays only the thread that writes.
-    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
-    Ok(file)
 }
 
 /// Stops the guest if it still runs, lets clients read its last output, and removes the sockets.

@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use rustix::io::Errno;
 use vuart::endpoint::{Cause, End, Mode, Refused};
 use vuart::scrollback::Position;
-use vuart::wire::{Client, ClientError, RuntimeDir};
+use vuart::wire::{ClientError, RuntimeDir};
 use vuart_vmm::ServedMachine;
 
 use super::guest::{Demo, Woken, finish, wait_for};
@@ -31,7 +31,7 @@ pub(super) fn run(demo: &mut Demo<'_>, mut signals: Signals) -> Result<Exit, Err
     let _ = stderr().write_all(demo.directions(&guest).as_bytes());
     let (mut mode, mut replay) = (Mode::Exclusive, Position::Boot);
     let (signal, note) = loop {
-        let (visit, next) = attend(&guest, mode, replay, &mut signals)?;
+        let (visit, next) = attend(&dir, &guest, mode, replay, &mut signals)?;
         match visit {
             Visit::Over => break (None, None),
             Visit::Signal(signal) => break (Some(signal), None),
@@ -65,12 +65,13 @@ enum Visit {
 
 /// Attaches the terminal once. The second result is the offset at which its output stopped.
 fn attend(
+    dir: &RuntimeDir,
     guest: &ServedMachine,
     mode: Mode,
     replay: Position,
     signals: &mut Signals,
 ) -> Result<(Visit, Option<u64>), Error> {
-    let mut client = Client::connect(guest.control_socket(), &user::name())?;
+    let mut client = dir.connect(guest.name(), &user::name())?;
     let attached = match client.attach(mode, replay) {
         Ok(attached) => attached,
         // Another client attached first, or took the console in the moment since.

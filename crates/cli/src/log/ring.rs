@@ -1,12 +1,12 @@
 //! The output in the file that holds a console's ring. It needs no server.
 
 use std::fs::File;
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
-use vuart_scrollback::{Position, Scrollback};
+use vuart_scrollback::{FileError, Position, RingFile};
 use vuart_wire::Hole;
 
 use super::args::LogArgs;
@@ -21,22 +21,19 @@ const CHUNK: usize = 64 << 10;
 /// How often the file is checked for more output. Nothing notifies a reader of a file.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// The position in the file of the end of the output, as `vuart_scrollback::layout` says. It only decides when to load the
-/// ring again, so another value there would do no harm.
-const TAIL: u64 = 128;
-
-/// Prints the requested part as it is at this moment, and with `--follow` what comes after it.
+/// Prints the requested part as it is at this moment, and with `--follow` what comes after it. Only that part of the file is read.
 pub(super) fn print(path: &Path, args: &LogArgs, printout: &mut dyn Printout) -> Result<(), Error> {
     let file = open(path)?;
-    let load = || Scrollback::load(&file).map_err(|source| Error::Ring { path: path.to_owned(), source });
-    let mut ring = load()?;
-    let mut reader = ring.reader(args.begin());
+    let spoilt = |source: FileError| Error::Ring { path: path.to_owned(), source };
+    let ring = RingFile::new(file).map_err(spoilt)?;
+    let mut end = ring.end().map_err(spoilt)?;
+    let mut cursor = ring.offset(args.begin()).map_err(spoilt)?;
     if let Position::Offset(from) = args.begin()
-        && ring.end() < from
+        && end < from
     {
-        printout.note(&too_far(ring.end(), from));
+        printout.note(&too_far(end, from));
         if !args.follow {
-            return printout.end(ring.end(), None);
+            return printout.end(end, None);
         }
     }
     let mut left = args.max.unwrap_or(u64::MAX);
@@ -44,42 +41,32 @@ pub(super) fn print(path: &Path, args: &LogArgs, printout: &mut dyn Printout) ->
     let mut quiet = Quiet::default();
     loop {
         // A hole before the first byte is reported even if no byte is requested. Other holes are reported with the byte after.
-        while reader.cursor() < ring.end() {
-            let from = reader.cursor();
-            let most = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
-            let read = reader.read(&mut buf[..most]);
+        while cursor < end {
+            let from = cursor;
+            let most = usize::try_from(left.min(end - from)).unwrap_or(usize::MAX).min(buf.len());
+            let read = ring.read_at(from, &mut buf[..most]).map_err(spoilt)?;
+            cursor = read.next;
             if read.missed > 0 {
                 printout.hole(Hole { from, to: read.start })?;
             }
             printout.output(read.start, &buf[..read.len()])?;
             quiet.ended();
             left -= read.len() as u64;
-            if left == 0 {
+            if left == 0 || cursor == from {
                 break;
             }
         }
         if !args.follow || left == 0 {
-            return printout.end(reader.cursor(), None);
+            return printout.end(cursor, None);
         }
         if wait_unless_unread(None, INTERVAL)?.is_none() {
             return Ok(());
         }
-        if end(&file).is_none_or(|end| end != ring.end()) {
-            // A copy, because another process may make the file shorter while it is mapped.
-            ring = load()?;
-            reader = ring.reader_at(reader.cursor());
-        }
+        end = ring.end().map_err(spoilt)?;
         if quiet.lasts() {
             printout.pause()?;
         }
     }
-}
-
-/// The end of the output in the file at this moment.
-fn end(file: &File) -> Option<u64> {
-    let mut word = [0; 8];
-    file.read_exact_at(&mut word, TAIL).ok()?;
-    Some(u64::from_ne_bytes(word))
 }
 
 fn open(path: &Path) -> Result<File, Error> {

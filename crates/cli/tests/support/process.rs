@@ -104,10 +104,16 @@ impl Process {
         assert!(status.is_some_and(|status| status.stopped()));
     }
 
-    /// Waits for the end, and returns the exit status as a shell reports it.
-    pub(crate) fn code(&mut self) -> i32 {
+    /// Waits for the end, and leaves the process a zombie. Returns its number: `/proc` still knows it.
+    pub(crate) fn wait_unreaped(&self) -> u32 {
         let end = pidfd_open(self.pid(), PidfdFlags::empty()).unwrap();
         wait_for(end.as_fd(), PollFlags::IN, "the end of a process");
+        self.child.id()
+    }
+
+    /// Waits for the end, and returns the exit status as a shell reports it.
+    pub(crate) fn code(&mut self) -> i32 {
+        self.wait_unreaped();
         let status = self.child.wait().unwrap();
         status.code().unwrap_or_else(|| 128 + status.signal().unwrap())
     }
