@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -54,32 +54,50 @@ fn f23_a_directory_that_is_exchanged_leads_to_no_imitation() {
     if is_root() {
         chown(&theirs, Some(STRANGER), Some(STRANGER)).unwrap();
     }
+    let exchange = || renameat_with(CWD, &run, CWD, &theirs, RenameFlags::EXCHANGE).unwrap();
+    let is_refused = |error: &ClientError| {
+        let ClientError::Directory(error) = error else { return false };
+        matches!(error, RuntimeDirError::NotYours { .. } | RuntimeDirError::NotPrivate { .. })
+    };
+
+    // Between two steps of a program: what was checked before does not count.
+    let dir = RuntimeDir::open(&run).unwrap();
+    exchange();
+    assert!(dir.connect("vm0", "me").is_err_and(|error| is_refused(&error)));
+    exchange();
+    assert_eq!(dir.connect("vm0", "me").unwrap().welcome().console, "ours");
+
+    // At any moment within a step.
     let stop = AtomicBool::new(false);
-    let (mut reached, mut refused) = (0, 0);
+    let (reached, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Relaxed) {
-                renameat_with(CWD, &run, CWD, &theirs, RenameFlags::EXCHANGE).unwrap();
+                exchange();
             }
         });
-        for _ in 0..2000 {
-            match RuntimeDir::open(&run).map_err(ClientError::from).and_then(|dir| dir.connect("vm0", "me")) {
-                Ok(client) => {
-                    assert_eq!(client.welcome().console, "ours");
-                    reached += 1;
-                }
-                Err(ClientError::Directory(
-                    RuntimeDirError::NotYours { .. } | RuntimeDirError::NotPrivate { .. },
-                )) => refused += 1,
-                Err(other) => {
-                    stop.store(true, Relaxed);
-                    panic!("{other}");
-                }
-            }
-        }
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..1000 {
+                        match dir.connect("vm0", "me") {
+                            Ok(client) if client.welcome().console == "ours" => reached.fetch_add(1, Relaxed),
+                            Err(error) if is_refused(&error) => refused.fetch_add(1, Relaxed),
+                            other => {
+                                return Err(format!("{:?}", other.map(|client| client.welcome().clone())));
+                            }
+                        };
+                        thread::yield_now();
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        let clients: Vec<_> = clients.into_iter().map(|client| client.join().unwrap()).collect();
         stop.store(true, Relaxed);
+        assert_eq!(clients, [const { Ok(()) }; 4]);
     });
-    println!("{reached} reached, {refused} refused");
+    println!("{reached:?} reached, {refused:?} refused");
 }
 
 /// The process that listens counts, and not the file.
