@@ -91,6 +91,11 @@ impl Exit {
         Self(128 | signal.number())
     }
 
+    /// The signal that has ended the command, if one has.
+    pub(crate) fn by_signal(self) -> Option<u8> {
+        (self.0 > 128).then_some(self.0 & 127)
+    }
+
     /// The status for the cause that ended a session.
     pub(crate) fn of_cause(cause: &Cause) -> Self {
         match cause {

@@ -21,6 +21,7 @@ mod kick;
 mod list;
 mod log;
 mod man;
+mod pace;
 mod print;
 mod send;
 mod session;
@@ -61,5 +62,8 @@ fn main() -> ExitCode {
         let _ = writeln!(stderr(), "vuart: {}", error.line());
         error.exit()
     });
+    if let Some(signal) = exit.by_signal() {
+        signals::end_by(signal.into());
+    }
     exit.into()
 }

@@ -121,14 +121,24 @@ impl Connection {
         self.typed.clear();
     }
 
-    /// Ends a session that waits until the guest has taken its input, if it has.
-    pub(super) fn end_if_drained(&mut self) {
-        if self.state == State::Draining
-            && self.session.as_mut().is_none_or(|session| session.input_left() == 0)
-        {
-            self.state = State::Open;
-            self.detach();
+    /// Ends a session that waits until the guest has taken its input, if it has. Returns whether it ends now.
+    ///
+    /// The client gets the output up to that moment first, because it can't ask for it later. A session that has ended otherwise
+    /// is told of that by `send_output`, behind all of its output.
+    pub(super) fn end_if_drained(&mut self, context: &Context) -> bool {
+        let State::Draining { until } = &mut self.state else { return false };
+        if let Some(session) = &mut self.session {
+            if session.end().is_some() || session.input_left() > 0 {
+                return false;
+            }
+            let until = *until.get_or_insert_with(|| context.console.scrollback().end());
+            if session.output().cursor() < until {
+                return false;
+            }
         }
+        self.state = State::Open;
+        self.detach();
+        true
     }
 
     /// The client has hung up. Serves what it had sent before, as far as there is room, and counts the rest.
