@@ -175,7 +175,10 @@ impl Delivery {
 
     /// Sends the paced input, each piece when its time has come. With `all`, an echo must come for the last piece too.
     fn send_paced(&mut self, all: bool) -> Result<(), Error> {
-        while let Some(pacer) = &mut self.pacer {
+        loop {
+            // Also what came together with the last answer.
+            while self.next_event()?.is_some() {}
+            let Some(pacer) = &mut self.pacer else { break };
             let now = Instant::now();
             let piece = pacer.next(now);
             if all && pacer.len() == 0 {
@@ -193,7 +196,6 @@ impl Delivery {
             } else {
                 let until = pacer.deadline().unwrap_or(now);
                 self.wait(until)?;
-                while self.next_event()?.is_some() {}
             }
         }
         Ok(())

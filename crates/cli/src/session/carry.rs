@@ -175,9 +175,9 @@ impl<'a> Session<'a> {
     /// Sends what can be sent, waits for something to do, and does what is to be done on the user's side. The second result are
     /// the events of the connection.
     fn turn(&mut self) -> Result<(Option<Outcome>, PollFlags), Error> {
-        self.send_paced();
-        self.client.flush()?;
         let now = Instant::now();
+        self.send_paced(now);
+        self.client.flush()?;
         if self.leaving.is_some_and(|deadline| deadline <= now) {
             return Ok((Some(Outcome::Detached { unanswered: true }), PollFlags::empty()));
         }
@@ -231,6 +231,9 @@ impl<'a> Session<'a> {
                 if let Some(pacer) = &mut self.pacer {
                     pacer.output(&bytes);
                 }
+                if let Input::Ending(ending) = &mut self.input {
+                    ending.written(Instant::now());
+                }
                 // A person who has typed the escape wants the shell back, not the rest of a flood. A script wants it all.
                 if self.leaving.is_none() {
                     self.local.printer.push(Piece::Output(bytes));
@@ -275,7 +278,10 @@ impl<'a> Session<'a> {
                 }
                 Err(refused) => return Err(ClientError::Refused(refused).into()),
             },
-            Event::Status(status) => self.note(who::in_words(&status).trim_end()),
+            Event::Status(status) => match &mut self.input {
+                Input::Ending(ending) => ending.input_waits(status.input_waiting, Instant::now()),
+                _ => self.note(who::in_words(&status).trim_end()),
+            },
             Event::LogEnd(_) => return Ok(self.over.take().map(Outcome::Ended)),
             // An older server does not know every request, and a request that comes too late has no effect.
             Event::Error(error) if matches!(error.code, ErrorCode::UnknownFrame | ErrorCode::OutOfOrder) => {}

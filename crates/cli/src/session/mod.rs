@@ -3,6 +3,7 @@
 //!
 //! * [`carry`] is the session itself: it waits for input, output and signals, and handles each.
 //! * [`typing`] is its input. [`typist`] tells a person's escapes from text, and [`held`] decides about what can't be sent.
+//! * [`ending`] is what follows the end of a script's input.
 //! * [`role`] decides what follows from a change between owner, spectator and queue.
 //! * [`local`] is the user's side: the terminal, notes, signals, suspension, the end.
 //! * [`progress`] is how far the output has come, to continue it elsewhere.
@@ -14,6 +15,7 @@
 
 mod attempt;
 mod carry;
+mod ending;
 mod held;
 mod local;
 mod options;

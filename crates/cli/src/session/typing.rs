@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use vuart_wire::{DetachRequest, Request};
 
 use super::carry::{BACKLOG, Session};
+use super::ending::{Due, Ending};
 use super::local::has_typed;
 use super::options::Outcome;
 use super::typist::Typist;
@@ -32,8 +33,8 @@ pub(super) enum Input {
     /// A pipe or a file, whose bytes are all for the guest. Nothing is read from it until the session owns the console, nor
     /// while much of it waits.
     Verbatim,
-    /// The pipe or file has ended, and not all of it is sent.
-    Ending,
+    /// The pipe or file has ended.
+    Ending(Ending),
     /// Nothing is read: the input has ended, or has no meaning.
     Closed,
 }
@@ -59,7 +60,7 @@ impl Session<'_> {
         match self.input {
             Input::Terminal(_) => true,
             Input::Verbatim => self.role.is_owner() && self.waiting() <= BACKLOG,
-            Input::Ending | Input::Closed => false,
+            Input::Ending(_) | Input::Closed => false,
         }
     }
 
@@ -74,11 +75,12 @@ impl Session<'_> {
 
     /// When something is to be done about what was typed, if nothing is typed before.
     pub(super) fn input_deadline(&self) -> Option<Instant> {
-        let escape = match &self.input {
+        let input = match &self.input {
             Input::Terminal(typist) => typist.deadline(),
-            _ => None,
+            Input::Ending(ending) => ending.deadline(),
+            Input::Verbatim | Input::Closed => None,
         };
-        [escape, self.held.deadline()].into_iter().flatten().min()
+        [input, self.held.deadline()].into_iter().flatten().min()
     }
 
     /// Does what is to be done when nothing is typed.
@@ -115,7 +117,10 @@ impl Session<'_> {
         let typed = &buffer[..length];
         let now = Instant::now();
         match &mut self.input {
-            Input::Verbatim if typed.is_empty() => self.input = Input::Ending,
+            Input::Verbatim if typed.is_empty() => {
+                self.input = Input::Ending(Ending::default());
+                self.detaching = true;
+            }
             _ if typed.is_empty() => self.detach(),
             Input::Terminal(typist) => {
                 let text = typist.text(typed, now);
@@ -128,13 +133,12 @@ impl Session<'_> {
                 let typed = typed.to_vec();
                 self.queue(vec![Request::Input(typed)]);
             }
-            Input::Ending | Input::Closed => {}
+            Input::Ending(_) | Input::Closed => {}
         }
         Ok(None)
     }
 
-    /// Asks the server to end the session, after all the input. A script waits until the guest has taken it; a person does
-    /// not.
+    /// Asks the server to end the session, after all the input. For a script, the guest must have taken it; not for a person.
     fn detach(&mut self) {
         if let Some(refused) = self.held.refused_so_far() {
             self.note_refused(refused);
@@ -215,12 +219,11 @@ impl Session<'_> {
         }
     }
 
-    /// Queues what may be sent now of the input that is sent slowly, and detaches behind the end of a pipe's or a file's.
-    pub(super) fn send_paced(&mut self) {
+    /// Queues what may be sent now of the input that is sent slowly, and what follows the end of a script's input.
+    pub(super) fn send_paced(&mut self, now: Instant) {
         if let Some(pacer) = &mut self.pacer
             && self.role.is_owner()
         {
-            let now = Instant::now();
             if pacer.is_overdue(now) {
                 pacer.go_on();
                 if !std::mem::replace(&mut self.unechoed, true) {
@@ -232,8 +235,14 @@ impl Session<'_> {
                 self.client.queue(&Request::Input(bytes));
             }
         }
-        if matches!(self.input, Input::Ending) && self.pacer.as_ref().is_none_or(|pacer| pacer.len() == 0) {
-            self.detach();
+        if let Input::Ending(ending) = &mut self.input
+            && self.pacer.as_ref().is_none_or(|pacer| pacer.len() == 0)
+        {
+            match ending.due(now) {
+                Some(Due::Ask) => self.client.queue(&Request::Status),
+                Some(Due::Detach) => self.detach(),
+                None => {}
+            }
         }
     }
 

@@ -6,11 +6,12 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, OptionalActions, Termios, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 
 use super::{Process, Runtime, wait_for};
 
@@ -35,6 +36,11 @@ impl Pty {
             .open(OsStr::from_bytes(path.as_bytes()))
             .unwrap();
         Self { master, slave: slave.into(), screen: Vec::new() }
+    }
+
+    /// The path of the terminal.
+    pub(crate) fn path(&self) -> String {
+        ptsname(&self.master, Vec::new()).unwrap().into_string().unwrap()
     }
 
     /// Starts a command on the terminal.
@@ -97,6 +103,15 @@ impl Pty {
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&self.master, size).unwrap();
+    }
+
+    /// Whether there is something that a program could read, a part of a line included.
+    pub(crate) fn has_input(&self) -> bool {
+        let mut raw = tcgetattr(&self.slave).unwrap();
+        raw.make_raw();
+        tcsetattr(&self.slave, OptionalActions::Now, &raw).unwrap();
+        let now = Timespec::try_from(Duration::ZERO).unwrap();
+        poll(&mut [PollFd::new(&self.slave, PollFlags::IN)], Some(&now)).unwrap() > 0
     }
 
     /// The terminal's settings, to be compared.

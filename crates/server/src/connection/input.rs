@@ -173,3 +173,76 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixStream;
+
+    use vuart_endpoint::{Cause, Identity};
+    use vuart_test_support::{Guest, take};
+    use vuart_wire::{AttachRequest, Decoder, DetachRequest, Event, Frame as _, Hello, VERSION};
+
+    use super::*;
+    use crate::access::Role;
+    use crate::transport::Transport;
+
+    /// A script that has sent some keys and drains, and the guest that has not read them.
+    fn draining() -> (Connection, Context, Guest, UnixStream) {
+        let guest = Guest::new(4096);
+        let context = Context { console: guest.console.clone(), name: "test".into() };
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let who = Identity::new("test", 1000, None);
+        let mut connection = Connection::framed(Transport::Socket(ours), who, Role::Owner);
+        let mut requests = Vec::new();
+        Request::Hello(Hello { version: VERSION, label: "script".to_owned() }).encode(&mut requests);
+        Request::Attach(AttachRequest::default()).encode(&mut requests);
+        Request::Input(b"abq".to_vec()).encode(&mut requests);
+        Request::Detach(DetachRequest { drained: true }).encode(&mut requests);
+        theirs.write_all(&requests).unwrap();
+        connection.drive(Ready::BOTH, &context, &mut Pass::begin(1)).unwrap();
+        assert!(connection.is_draining());
+        (connection, context, guest, theirs)
+    }
+
+    /// What the script has received of its session.
+    fn received(connection: Connection, theirs: &mut UnixStream) -> (Vec<u8>, Cause) {
+        drop(connection);
+        let mut bytes = Vec::new();
+        theirs.read_to_end(&mut bytes).unwrap();
+        let mut decoder = Decoder::default();
+        decoder.extend(&bytes);
+        let mut output = Vec::new();
+        loop {
+            match decoder.next_frame().unwrap().unwrap() {
+                Event::Output { bytes, .. } => output.extend(bytes),
+                Event::Ended(end) => return (output, end.cause),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn f14_a_session_that_drains_gets_the_output_up_to_then() {
+        let (mut connection, context, mut guest, mut theirs) = draining();
+        assert_eq!(take(&mut guest.input), b"abq");
+        guest.writes(b"bye");
+        connection.drive(Ready::NEITHER, &context, &mut Pass::begin(1)).unwrap();
+        assert!(connection.session.is_none());
+        assert_eq!(received(connection, &mut theirs), (b"bye".to_vec(), Cause::Detached));
+    }
+
+    #[test]
+    fn f14_a_session_whose_guest_ends_while_it_drains_gets_its_last_output() {
+        for taken in [true, false] {
+            let (mut connection, context, mut guest, mut theirs) = draining();
+            if taken {
+                assert_eq!(take(&mut guest.input), b"abq");
+            }
+            guest.writes(b"bye");
+            guest.console.end(&Cause::VmEnded);
+            connection.drive(Ready::NEITHER, &context, &mut Pass::begin(1)).unwrap();
+            assert_eq!(received(connection, &mut theirs), (b"bye".to_vec(), Cause::VmEnded));
+        }
+    }
+}
