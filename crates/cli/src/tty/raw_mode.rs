@@ -17,7 +17,7 @@ use super::screen;
 
 /// How long no input must have come before the terminal is given back: what a terminal or a network still has of a paste
 /// comes sooner.
-const QUIET: Duration = Duration::from_millis(50);
+const QUIET: Duration = Duration::from_millis(100);
 
 /// How long input is discarded at most, however much comes.
 const DISCARDING: Duration = Duration::from_secs(2);

@@ -56,12 +56,12 @@ impl Pty {
 
     /// Types.
     pub(crate) fn type_in(&self, text: &[u8]) {
-        let mut text = text;
-        while !text.is_empty() {
-            wait_for(self.master.as_fd(), PollFlags::OUT, "the terminal takes what is typed");
-            let typed = rustix::io::write(&self.master, text).unwrap();
-            text = &text[typed..];
-        }
+        type_in(&self.master, text);
+    }
+
+    /// A hand that types while somebody else reads what is shown.
+    pub(crate) fn hand(&self) -> Hand {
+        Hand(self.master.try_clone().unwrap())
     }
 
     /// Waits until `text` is shown, and returns everything up to its end.
@@ -114,6 +114,16 @@ impl Pty {
         poll(&mut [PollFd::new(&self.slave, PollFlags::IN)], Some(&now)).unwrap() > 0
     }
 
+    /// Reads what a program could read, as long as there may be more.
+    pub(crate) fn read_all_until(&self, is_over: impl Fn() -> bool) {
+        while self.has_input() || !is_over() {
+            if self.has_input() {
+                rustix::io::read(&self.slave, &mut [0; 4096]).unwrap();
+            }
+            std::thread::yield_now();
+        }
+    }
+
     /// The terminal's settings, to be compared.
     pub(crate) fn settings(&self) -> String {
         // Termios can't be compared, but its debug text contains every mode and character.
@@ -125,6 +135,24 @@ impl Pty {
         let settings: Termios = tcgetattr(&self.slave).unwrap();
         // Some programs change the modes one by one.
         !settings.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO)
+    }
+}
+
+/// A hand on the keyboard of a terminal.
+pub(crate) struct Hand(OwnedFd);
+
+impl Hand {
+    /// Types.
+    pub(crate) fn type_in(&self, text: &[u8]) {
+        type_in(&self.0, text);
+    }
+}
+
+fn type_in(master: &OwnedFd, mut text: &[u8]) {
+    while !text.is_empty() {
+        wait_for(master.as_fd(), PollFlags::OUT, "the terminal takes what is typed");
+        let typed = rustix::io::write(master, text).unwrap();
+        text = &text[typed..];
     }
 }
 
