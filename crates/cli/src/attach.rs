@@ -25,8 +25,8 @@ use crate::user;
 /// One client owns a console and types; while somebody does, attaching is refused, and says who it is. On a terminal,
 /// at the start of a line, `~.` detaches, `~B` sends a break, `~S` a break and the key that follows, `~R` takes the console over,
 /// `~W` says who is here, `~^Z` suspends, `~?` lists these; `^]` detaches anywhere. What is pasted is text, whatever it contains.
-/// From a pipe every byte goes to the guest as it is, and the end of the input detaches when the guest has taken all of it;
-/// what the guest writes after that is in `vuart log`.
+/// From a pipe every byte goes to the guest as it is, and the end of the input detaches when the guest has taken all of it and then
+/// has written nothing for 0.2 s, or after 2 s; what the guest writes after that is in `vuart log`.
 ///
 /// A terminal is shown what the guest writes but for sequences that would make it answer, or change more than its screen;
 /// what is no terminal gets every byte.

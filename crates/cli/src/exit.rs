@@ -38,7 +38,7 @@ Exit status:
   11     the console is switched off
   12     the guest has hung up
   13     the guest has moved to another host
-  14     the guest has not taken what was sent in the time allowed
+  14     the guest has not taken (with --pace echo: not echoed) what was sent in the time allowed
   128+N  ended by signal N
 
 Consoles are found by name in $VUART_RUNTIME_DIR, or else in $XDG_RUNTIME_DIR/vuart, or else in
