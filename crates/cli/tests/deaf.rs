@@ -29,7 +29,7 @@ fn f14_what_a_deaf_guest_can_not_be_sent_is_refused_and_escapes_work() {
         let mut refused = 0;
         // Everything is either held or refused, and the user is told how much was refused.
         while refused < TOO_MUCH - (2 << 20) {
-            pty.expect("[vuart: the guest does not read: ");
+            pty.expect("[vuart: the guest has not read what was typed before: ");
             let line = pty.expect(" bytes were not sent]\r\n");
             refused += line.split(' ').next().unwrap().parse::<usize>().unwrap();
         }

@@ -34,14 +34,6 @@ fn f11_a_marked_paste_reaches_the_guest_unchanged_whatever_it_contains() {
         assert_eq!(served.typed_exactly(paste.len()), paste);
         leave(pty, client);
     }
-    // Also if each byte comes by itself, and the guest has it before the next one comes.
-    let (pty, client) = attached(&runtime, &[]);
-    let paste = [BEGINS, b"\r~.\r~Sb\x1d\r", ENDS].concat();
-    for byte in &paste {
-        pty.type_in(&[*byte]);
-        assert_eq!(served.typed_exactly(1), [*byte]);
-    }
-    leave(pty, client);
 }
 
 #[test]

@@ -259,8 +259,10 @@ impl Session<'_> {
     }
 
     fn note_refused(&self, refused: u64) {
-        let why =
-            if self.pacer.is_some() { "too much waits for its time" } else { "the guest does not read" };
+        let why = match self.pacer {
+            None => "the guest has not read what was typed before",
+            Some(_) => "too much waits for its time",
+        };
         self.note(&format!("{why}: {refused} bytes were not sent"));
     }
 }
