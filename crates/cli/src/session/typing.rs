@@ -131,7 +131,7 @@ impl Session<'_> {
             }
             Input::Verbatim => {
                 let typed = typed.to_vec();
-                self.queue(vec![Request::Input(typed)]);
+                self.queue(&[Request::Input(typed)]);
             }
             Input::Ending(_) | Input::Closed => {}
         }
@@ -204,7 +204,7 @@ impl Session<'_> {
         if let Some(early) = &mut self.early {
             early.push(requests);
         } else if self.role.is_owner() {
-            self.queue(requests);
+            self.queue(&requests);
         } else {
             let effect = self.role.typed_in_vain();
             self.apply(effect);
@@ -212,8 +212,8 @@ impl Session<'_> {
     }
 
     /// Queues input of an owner.
-    fn queue(&mut self, requests: Vec<Request>) {
-        match (&mut self.pacer, requests.as_slice()) {
+    fn queue(&mut self, requests: &[Request]) {
+        match (&mut self.pacer, requests) {
             (Some(pacer), [Request::Input(bytes)]) => pacer.push(bytes),
             _ => requests.iter().for_each(|request| self.client.queue(request)),
         }

@@ -190,12 +190,13 @@ pub(crate) fn help(keys: Keys, detach: &str) -> String {
     }
     escapes.push(("?", "show this".to_owned()));
     let width = key.len() + 2;
-    let mut help = "at the start of a line".to_owned();
-    for (behind, what) in escapes {
-        help += &format!("\n  {:width$}  {what}", format!("{key}{behind}"));
-    }
+    let mut lines = vec!["at the start of a line".to_owned()];
+    lines.extend(
+        escapes.iter().map(|(behind, what)| format!("  {:width$}  {what}", format!("{key}{behind}"))),
+    );
     if keys.anywhere().is_some() {
-        help += &format!("\nand anywhere\n  {:width$}  {detach}", "^]");
+        lines.push("and anywhere".to_owned());
+        lines.push(format!("  {:width$}  {detach}", "^]"));
     }
-    help
+    lines.join("\n")
 }
