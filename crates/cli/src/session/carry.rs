@@ -185,7 +185,7 @@ impl<'a> Session<'a> {
         events.set(PollFlags::IN, self.local.printer.backlog() <= BACKLOG);
         events.set(PollFlags::OUT, self.client.queued() > 0);
         let reads_input = self.reads_input();
-        let until = [self.leaving, self.pacer.as_ref().and_then(Pacer::deadline), self.input_deadline()];
+        let until = [self.leaving, self.pacer_deadline(), self.input_deadline()];
         let patience = until.into_iter().flatten().min().map(|until| until.saturating_duration_since(now));
         // Without events the socket is left out, because its end would be reported again and again.
         let server = (!events.is_empty()).then_some((self.client.as_fd(), events));

@@ -48,7 +48,7 @@ impl Ending {
 
     /// When something is to be done, if time alone decides.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let Some(taken) = self.taken else { return self.ask };
+        let Some(taken) = self.taken else { return self.ask.filter(|_| !self.asked) };
         let quiet = self.written.map_or(taken, |written| written.max(taken)) + QUIET;
         Some(quiet.min(taken + MOST))
     }
@@ -82,7 +82,7 @@ mod tests {
         ending.written(at(5));
         ending.input_waits(3, at(10));
         assert_eq!((ending.due(at(10)), ending.deadline()), (None, Some(at(30))));
-        assert_eq!(ending.due(at(30)), Some(Due::Ask));
+        assert_eq!((ending.due(at(30)), ending.deadline()), (Some(Due::Ask), None));
         ending.input_waits(0, at(40));
         assert_eq!(ending.deadline(), Some(at(240)));
         ending.written(at(230));

@@ -73,6 +73,11 @@ impl Session<'_> {
         self.client.queued() + self.pacer.as_ref().map_or(0, Pacer::len) + early.sum::<usize>()
     }
 
+    /// When some of the input that is sent slowly is to be sent.
+    pub(super) fn pacer_deadline(&self) -> Option<Instant> {
+        self.pacer.as_ref().filter(|_| self.role.is_owner()).and_then(Pacer::deadline)
+    }
+
     /// When something is to be done about what was typed, if nothing is typed before.
     pub(super) fn input_deadline(&self) -> Option<Instant> {
         let input = match &self.input {
