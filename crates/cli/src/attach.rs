@@ -83,9 +83,17 @@ pub(crate) struct AttachArgs {
 /// The keys that begin an escape.
 #[derive(Debug, Args)]
 pub(crate) struct EscapeArgs {
-    /// The key that begins an escape at the start of a line in place of `~`: a character, or a control character spelled as in ^A.
-    /// Then `^]` is for the guest. With `^]` that alone is an escape, and detaches anywhere; with none, no key is
-    #[arg(long, value_name = "CHAR|none", env = "VUART_ESCAPE", default_value = "~", value_parser = Keys::parse)]
+    /// The key that begins an escape at the start of a line, in place of `~`: a character, or a control character spelled as in
+    /// ^A. It is then the only one: `^]` goes to the guest. The choice ^] leaves only `^]`, which detaches anywhere; none leaves
+    /// no escape
+    #[arg(
+        long,
+        value_name = "CHAR|none",
+        env = "VUART_ESCAPE",
+        hide_env_values = true,
+        default_value = "~",
+        value_parser = Keys::parse
+    )]
     pub(crate) escape: Keys,
 }
 
