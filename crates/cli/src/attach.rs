@@ -1,7 +1,7 @@
 //! `vuart attach`: attaches this terminal, or pipes, to a console.
 
 use std::ffi::OsString;
-use std::io::{Write as _, stderr};
+use std::io::{IsTerminal as _, Write as _, stderr, stdin};
 use std::thread::sleep;
 
 use clap::{Args, ValueEnum};
@@ -15,18 +15,21 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::invocation::{command, quoted};
 use crate::number::counted;
+use crate::pace::Pace;
 use crate::session::{Destination, Options, Outcome, Pauses, Session, Wording, may_pass, place};
 use crate::signals::Signals;
 use crate::target::{Target, candidates};
+use crate::terminal::keys::Keys;
+use crate::tty::raw_mode;
 use crate::user;
 
 /// Attach this terminal, or pipes, to a console.
 ///
 /// One client owns a console and types; while somebody does, attaching is refused, and says who it is. On a terminal,
 /// at the start of a line, `~.` detaches, `~B` sends a break, `~S` a break and the key that follows, `~R` takes the console over,
-/// `~W` says who is here, `~^Z` suspends, `~?` lists these; `^]` detaches anywhere.
-/// From a pipe every byte goes to the guest as it is, and the end of the input detaches when the guest has taken all of it;
-/// what the guest writes after that is in `vuart log`.
+/// `~W` says who is here, `~^Z` suspends, `~?` lists these; `^]` detaches anywhere. What is pasted is text, whatever it contains.
+/// From a pipe every byte goes to the guest as it is, and the end of the input detaches when the guest has taken all of it and then
+/// has written nothing for 0.2 s, or after 2 s; what the guest writes after that is in `vuart log`.
 ///
 /// On standard output, a terminal is shown what the guest writes but for sequences that would make it answer, or change more than its
 /// screen. A file gets every byte. A pipe or a socket gets plain text, because what reads from it as a rule shows it on a terminal.
@@ -65,6 +68,31 @@ pub(crate) struct AttachArgs {
     /// the guest or your shell, or what changes more than its screen
     #[arg(long)]
     raw: bool,
+
+    #[command(flatten)]
+    escape: EscapeArgs,
+
+    /// Send what is typed, pasted or piped slowly, for a guest whose software loses what comes fast: so many characters a second,
+    /// or each line when the echo of the line before has come, or has not come for 2 s
+    #[arg(long, value_name = "CPS|echo", value_parser = Pace::parse)]
+    pace: Option<Pace>,
+}
+
+/// The keys that begin an escape.
+#[derive(Debug, Args)]
+pub(crate) struct EscapeArgs {
+    /// The key that begins an escape at the start of a line, in place of `~`: a character, or a control character spelled as in
+    /// ^A. It is then the only one: `^]` goes to the guest. The choice ^] leaves only `^]`, which detaches anywhere; none leaves
+    /// no escape
+    #[arg(
+        long,
+        value_name = "CHAR|none",
+        env = "VUART_ESCAPE",
+        hide_env_values = true,
+        default_value = "~",
+        value_parser = Keys::parse
+    )]
+    pub(crate) escape: Keys,
 }
 
 /// The flags for the attach mode. Without one, the session owns a console that is free.
@@ -128,8 +156,12 @@ const WORDING: Wording = Wording { detach: "detach", stopped: "detached" };
 /// Attaches, until the user detaches, another client takes over, or the guest ends.
 pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
     let target = Target::parse(&args.target)?;
+    // A job in the background stops here. So it neither holds the console nor a connection while it is stopped.
+    if stdin().is_terminal() {
+        raw_mode::wait_for_foreground().map_err(Error::Terminal)?;
+    }
     let label = args.label.clone().unwrap_or_else(user::name);
-    let mut client = match target.connect(&label) {
+    let client = match target.connect(&label) {
         Err(error) if args.reconnect && may_pass(&error) => wait_for_console(&target, &label, &error)?,
         client => client?,
     };
@@ -138,6 +170,8 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
         on_lag: args.on_lag.into(),
         returning: args.returning,
         verbatim: args.raw,
+        keys: args.escape.escape,
+        pace: args.pace,
         ..Options::new(WORDING)
     };
     let request = AttachRequest {
@@ -146,32 +180,26 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
         on_lag: options.on_lag,
         returning: options.returning,
     };
-    let attached = match client.attach_with(request) {
-        Err(ClientError::Refused(refused)) => return Err(Error::refused(refused, console)),
-        attached => attached?,
-    };
     // Signals are caught only now: until here nothing needs to be restored, and a signal ends a wait for a hanging server.
     let mut signals =
         Signals::catch().map_err(|source| Error::Host { operation: "catch signals", source })?;
-    let mut session = Session::begin(client, &attached, &mut signals, options)?;
-    session.note(&greeting(&attached, &console, session.is_interactive()));
+    let mut session = Session::begin(client, &mut signals, options)?;
     let argument = quoted(&target.argument().to_string_lossy());
-    if session.is_interactive() && args.begin() == Position::End && attached.offset > 0 {
-        let history = counted(attached.offset, "byte of history is", "bytes of history are");
-        // Whoever owns the console can have the guest draw it again.
-        let parts = if attached.owner {
-            ""
-        } else {
-            ", so a full-screen program appears in parts until it draws anew"
-        };
-        session.note(&format!(
-            "{history} not shown{parts}: {} log {argument}, or attach with --replay all",
-            command(),
-        ));
-    }
-    let destination = args.reconnect.then(|| Destination { target: target.clone(), label });
+    let outcome = match session.attach(request) {
+        Ok(Ok(attached)) => {
+            session.note(&greeting(&attached, &console, session.is_interactive(), options.keys));
+            if session.is_interactive() && args.begin() == Position::End && attached.offset > 0 {
+                session.note(&not_shown(&attached, &argument));
+            }
+            let destination = args.reconnect.then(|| Destination { target: target.clone(), label });
+            carry(&mut session, destination.as_ref())
+        }
+        Ok(Err(outcome)) => Ok(outcome),
+        Err(Error::Client(ClientError::Refused(refused))) => return Err(Error::refused(refused, console)),
+        Err(error) => return Err(error),
+    };
     let mut signal = None;
-    let (notes, exit) = match carry(&mut session, destination.as_ref()) {
+    let (notes, exit) = match outcome {
         Err(error) => (vec![], Err(error)),
         Ok(Outcome::Signal(caught)) => {
             signal = Some(caught);
@@ -196,6 +224,15 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
         },
     };
     session.close(&notes, signal)?.map_or(exit, |signal| Ok(Exit::signal(signal)))
+}
+
+/// The note about the history that a session begins after.
+fn not_shown(attached: &Attached, argument: &str) -> String {
+    let history = counted(attached.offset, "byte of history is", "bytes of history are");
+    // Whoever owns the console can have the guest draw it again.
+    let parts =
+        if attached.owner { "" } else { ", so a full-screen program appears in parts until it draws anew" };
+    format!("{history} not shown{parts}: {} log {argument}, or attach with --replay all", command())
 }
 
 /// Waits for a console that is not there yet, as long as the reason may pass. A signal ends the wait as it ends any program: nothing
@@ -233,7 +270,7 @@ fn carry(session: &mut Session<'_>, destination: Option<&Destination>) -> Result
 }
 
 /// The first note of a session: its role, and how to leave.
-fn greeting(attached: &Attached, console: &str, interactive: bool) -> String {
+fn greeting(attached: &Attached, console: &str, interactive: bool, keys: Keys) -> String {
     let place = match (&attached.evicted, &attached.held_by) {
         (Some(evicted), _) => format!("attached to {console} as owner, taken over from {evicted}"),
         _ if attached.owner => format!("attached to {console} as owner"),
@@ -245,9 +282,9 @@ fn greeting(attached: &Attached, console: &str, interactive: bool) -> String {
         (None, None) => format!("watching {console}, which nobody holds"),
     };
     let leave = match (interactive, attached.owner || attached.ahead.is_some()) {
-        (true, _) => "~. detaches, ~? helps",
-        (false, true) => "the end of the input detaches",
-        (false, false) => "a signal detaches",
+        (true, _) => keys.how_to_leave("detaches"),
+        (false, true) => "the end of the input detaches".to_owned(),
+        (false, false) => "a signal detaches".to_owned(),
     };
     format!("{place}; {leave}")
 }

@@ -43,6 +43,9 @@ pub(crate) enum Error {
     #[error("{console}: the guest has taken nothing for {seconds} s")]
     NotTaken { console: String, seconds: u64 },
 
+    #[error("{console}: the guest has not echoed a line for {seconds} s; what follows it was not sent")]
+    NotEchoed { console: String, seconds: u64 },
+
     #[error("the server of {console} has shut down; `vuart list` shows whether another has taken its place")]
     ShutDown { console: String },
 
@@ -122,7 +125,7 @@ impl Error {
             Self::Held { .. } => Exit::IN_USE,
             Self::ShutDown { .. } => Exit::LOST,
             Self::Disabled { .. } => Exit::DISABLED,
-            Self::NotTaken { .. } => Exit::NOT_TAKEN,
+            Self::NotTaken { .. } | Self::NotEchoed { .. } => Exit::NOT_TAKEN,
             Self::Cut { end, .. } | Self::Ended { end, .. } => Exit::of_cause(&end.cause),
             Self::Client(error) => of_client(error),
             Self::Directory(error) => Exit::of_runtime_dir(error),

@@ -40,7 +40,7 @@ Exit status:
   11     the console is switched off
   12     the guest has hung up
   13     the guest has moved to another host
-  14     the guest has not taken what was sent in the time allowed
+  14     the guest has not taken (with --pace echo: not echoed) what was sent in the time allowed
   128+N  ended by signal N
 
 Consoles are found by name in $VUART_RUNTIME_DIR, or else in $XDG_RUNTIME_DIR/vuart, or else in
@@ -91,6 +91,11 @@ impl Exit {
     /// A signal has ended the command.
     pub(crate) fn signal(signal: Signal) -> Self {
         Self(128 | signal.number())
+    }
+
+    /// The signal that has ended the command, if one has.
+    pub(crate) fn by_signal(self) -> Option<u8> {
+        (self.0 > 128).then_some(self.0 & 127)
     }
 
     /// The status for the cause that ended a session.

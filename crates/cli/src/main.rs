@@ -4,7 +4,7 @@
 //!
 //! * `args` lists the commands, `error` and `exit` are the messages and exit statuses.
 //! * `target` finds a console and connects to its server.
-//! * `session` carries bytes between a console and standard input and output.
+//! * `session` carries bytes between a console and standard input and output. `pace` is for input that is sent slowly.
 //! * `terminal` decides what passes between a person's terminal and a guest; `tty` operates the terminal.
 
 #![forbid(unsafe_code)]
@@ -23,6 +23,7 @@ mod list;
 mod log;
 mod man;
 mod number;
+mod pace;
 mod print;
 mod send;
 mod session;
@@ -64,5 +65,8 @@ fn main() -> ExitCode {
         let _ = writeln!(stderr(), "vuart: {}", error.line());
         error.exit()
     });
+    if let Some(signal) = exit.by_signal() {
+        signals::end_by(signal.into());
+    }
     exit.into()
 }

@@ -15,6 +15,7 @@ use vuart_wire::{AttachRequest, Client, ClientError, DetachRequest, Event, Reque
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::number::seconds;
+use crate::pace::{Pace, Pacer};
 use crate::target::{Target, candidates};
 use crate::user;
 use crate::wait::wait;
@@ -46,6 +47,11 @@ pub(crate) struct SendArgs {
     #[arg(long, global = true, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     #[arg(allow_negative_numbers = true)]
     timeout: u64,
+
+    /// Send slowly, for a guest whose software loses what comes fast: so many characters a second, or each line when the echo of the
+    /// line before has come. When none comes within the timeout, the rest is not sent (exit status 14)
+    #[arg(long, global = true, value_name = "CPS|echo", value_parser = Pace::parse)]
+    pace: Option<Pace>,
 }
 
 /// What to send.
@@ -87,7 +93,8 @@ pub(crate) fn run(args: &SendArgs) -> Result<Exit, Error> {
     let label = args.label.clone().unwrap_or_else(user::name);
     let client = Target::parse(&args.target)?.connect(&label)?;
     let mode = if args.force { Mode::TakeOver } else { Mode::Exclusive };
-    let mut delivery = Delivery::begin(client, mode, Duration::from_secs(args.timeout))?;
+    let timeout = Duration::from_secs(args.timeout);
+    let mut delivery = Delivery::begin(client, mode, timeout, args.pace)?;
     match &args.what {
         What::Break => delivery.send(&[Request::Break])?,
         // In one call, so that nothing comes between the break and its key.
@@ -100,6 +107,7 @@ pub(crate) fn run(args: &SendArgs) -> Result<Exit, Error> {
             if *enter {
                 delivery.text(b"\r")?;
             }
+            delivery.end_line()?;
         }
     }
     delivery.finish()?;
@@ -118,14 +126,17 @@ struct Delivery {
     console: String,
     /// How long the guest may take nothing.
     timeout: Duration,
+    /// The input that is sent slowly, if it is.
+    pacer: Option<Pacer>,
 }
 
 impl Delivery {
     /// Attaches.
-    fn begin(mut client: Client, mode: Mode, timeout: Duration) -> Result<Self, Error> {
+    fn begin(mut client: Client, mode: Mode, timeout: Duration, pace: Option<Pace>) -> Result<Self, Error> {
         client.set_nonblocking(true)?;
         let console = client.welcome().console.to_string();
-        let mut delivery = Self { client, console, timeout };
+        let pacer = pace.map(|pace| Pacer::new(pace, timeout));
+        let mut delivery = Self { client, console, timeout, pacer };
         delivery.client.queue(&Request::Attach(AttachRequest { mode, ..AttachRequest::default() }));
         loop {
             match delivery.event()? {
@@ -153,7 +164,46 @@ impl Delivery {
     }
 
     fn text(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        bytes.chunks(PIECE).try_for_each(|piece| self.send(&[Request::Input(piece.to_vec())]))
+        match &mut self.pacer {
+            None => bytes.chunks(PIECE).try_for_each(|piece| self.send(&[Request::Input(piece.to_vec())])),
+            Some(pacer) => {
+                pacer.push(bytes);
+                self.send_paced(false)
+            }
+        }
+    }
+
+    /// All text is there. With a pace, what is left is sent, and the last echo is waited for.
+    fn end_line(&mut self) -> Result<(), Error> {
+        if self.pacer.is_some() { self.send_paced(true) } else { Ok(()) }
+    }
+
+    /// Sends the paced input, each piece when its time has come. With `all`, an echo must come for the last piece too.
+    fn send_paced(&mut self, all: bool) -> Result<(), Error> {
+        loop {
+            // Also what came together with the last answer.
+            while self.next_event()?.is_some() {}
+            let Some(pacer) = &mut self.pacer else { break };
+            let now = Instant::now();
+            let piece = pacer.next(now);
+            if all && pacer.len() == 0 {
+                pacer.end_line(now);
+            }
+            if !piece.is_empty() {
+                self.send(&[Request::Input(piece)])?;
+            } else if pacer.is_done() || (!all && pacer.len() == 0) {
+                break;
+            } else if pacer.is_overdue(now) {
+                return Err(Error::NotEchoed {
+                    console: self.console.clone(),
+                    seconds: self.timeout.as_secs(),
+                });
+            } else {
+                let until = pacer.deadline().unwrap_or(now);
+                self.wait(until)?;
+            }
+        }
+        Ok(())
     }
 
     /// Sends requests, and waits until the console has taken them.
@@ -185,35 +235,54 @@ impl Delivery {
     fn event(&mut self) -> Result<Event, Error> {
         let deadline = Instant::now() + self.timeout;
         loop {
-            while let Some(event) = self.client.next_event()? {
-                match event {
-                    // Output may go on for ever, and does not mean that the guest takes input.
-                    Event::Output { .. } | Event::Hole(_) => {}
-                    // Input that was not taken is dropped, even if the session itself goes on.
-                    Event::Standing(Change { evicted: Some(Eviction { by, at, .. }), .. }) => {
-                        return Err(self.cut(End { cause: Cause::Evicted { by }, at }));
-                    }
-                    Event::Ended(end) if end.cause != Cause::Detached => return Err(self.cut(end)),
-                    Event::Error(error) => return Err(ClientError::Server(error).into()),
-                    event => return Ok(event),
-                }
+            if let Some(event) = self.next_event()? {
+                return Ok(event);
             }
-            self.client.flush()?;
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= deadline {
                 return Err(Error::NotTaken {
                     console: self.console.clone(),
                     seconds: self.timeout.as_secs(),
                 });
             }
-            let mut events = PollFlags::IN;
-            events.set(PollFlags::OUT, self.client.queued() > 0);
-            let server = [Some((self.client.as_fd(), events))];
-            let [ready] = wait("wait for the console", server, Some(left))?;
-            if ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
-                self.client.fill()?;
+            self.wait(deadline)?;
+        }
+    }
+
+    /// The next event that is not output, if it has arrived.
+    fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        while let Some(event) = self.client.next_event()? {
+            match event {
+                // Output may go on for ever, and does not mean that the guest takes input.
+                Event::Output { bytes, .. } => {
+                    if let Some(pacer) = &mut self.pacer {
+                        pacer.output(&bytes);
+                    }
+                }
+                Event::Hole(_) => {}
+                // Input that was not taken is dropped, even if the session itself goes on.
+                Event::Standing(Change { evicted: Some(Eviction { by, at, .. }), .. }) => {
+                    return Err(self.cut(End { cause: Cause::Evicted { by }, at }));
+                }
+                Event::Ended(end) if end.cause != Cause::Detached => return Err(self.cut(end)),
+                Event::Error(error) => return Err(ClientError::Server(error).into()),
+                event => return Ok(Some(event)),
             }
         }
+        Ok(None)
+    }
+
+    /// Sends what the socket takes, and receives once, if something comes until then.
+    fn wait(&mut self, until: Instant) -> Result<(), Error> {
+        self.client.flush()?;
+        let mut events = PollFlags::IN;
+        events.set(PollFlags::OUT, self.client.queued() > 0);
+        let server = [Some((self.client.as_fd(), events))];
+        let left = until.saturating_duration_since(Instant::now());
+        let [ready] = wait("wait for the console", server, Some(left))?;
+        if ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+            self.client.fill()?;
+        }
+        Ok(())
     }
 
     fn cut(&self, end: End) -> Error {

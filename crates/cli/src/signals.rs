@@ -4,13 +4,43 @@ use std::ffi::c_int;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
+use signal_hook::consts::{
+    SIGABRT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM,
+    SIGWINCH, SIGXCPU, SIGXFSZ,
+};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
-use signal_hook::low_level::signal_name;
+use signal_hook::low_level::{emulate_default_handler, signal_name};
+
+/// The signals that end a process by default, that another process may send, and that the command need not heed when it was
+/// started with them ignored, as by `nohup`.
+///
+/// Not among them are those of a fault of this process itself, behind which nothing can go on (SEGV, BUS, ILL, FPE, TRAP, SYS),
+/// and PIPE, which Rust ignores.
+const ENDING: &[c_int] = &[
+    SIGHUP,
+    SIGUSR1,
+    SIGUSR2,
+    SIGALRM,
+    SIGABRT,
+    SIGIO,
+    SIGPROF,
+    SIGVTALRM,
+    SIGXCPU,
+    SIGXFSZ,
+    rustix::process::Signal::POWER.as_raw(),
+    // These machines have no such signal.
+    #[cfg(not(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64")))]
+    rustix::process::Signal::STKFLT.as_raw(),
+];
+
+/// The realtime signals. The C library keeps those below for itself. (The demo's VMM takes the first of them when it boots a guest,
+/// to interrupt a vCPU.)
+const REALTIME: RangeInclusive<c_int> = if cfg!(target_env = "gnu") { 34..=64 } else { 35..=64 };
 
 /// A signal that asks the process to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,13 +106,21 @@ impl Signals {
     }
 }
 
-/// The signals that ask the process to leave: INT, QUIT, TERM, and HUP unless it is ignored.
+/// The signals that ask the process to leave: INT, QUIT, TERM, and each other that would end it, unless it is ignored.
 pub(crate) fn leaving() -> Vec<c_int> {
-    let mut signals = vec![SIGINT, SIGQUIT, SIGTERM];
-    if !hangup_is_ignored() {
-        signals.push(SIGHUP);
-    }
-    signals
+    let ignored = ignored();
+    let is_heeded = |signal: &c_int| ignored & (1 << (signal - 1)) == 0;
+    let others = ENDING.iter().copied().chain(REALTIME).filter(is_heeded);
+    [SIGINT, SIGQUIT, SIGTERM].into_iter().chain(others).collect()
+}
+
+/// Ends this process by the signal that it was asked to leave by, so that the parent process sees which it was. Everything must
+/// be cleaned up.
+///
+/// It returns if there is no way to do that. The [exit status](crate::exit::Exit::signal) is the one that shells show for it.
+pub(crate) fn end_by(signal: c_int) {
+    // It fails for signals that signal-hook does not know, such as the realtime signals.
+    let _ = emulate_default_handler(signal);
 }
 
 fn leave(signal: c_int) -> Pending {
@@ -95,12 +133,11 @@ impl AsFd for Signals {
     }
 }
 
-/// Whether the process was started with SIGHUP ignored, as by `nohup`, which must keep its meaning.
-fn hangup_is_ignored() -> bool {
+/// The signals that the process was started with as ignored, a bit for each.
+fn ignored() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask & (1 << (SIGHUP - 1)) != 0)
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

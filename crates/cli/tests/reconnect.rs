@@ -200,7 +200,7 @@ fn while_reconnecting_the_user_can_leave_and_typing_is_ignored() {
         pty.expect("[vuart: the connection was lost: waiting for the console to come back; ");
         pty.type_in(b"rm -rf /\r");
         match way {
-            None => pty.type_in(b"~R~W~."),
+            None => pty.type_in(b"~."),
             Some(signal) => client.signal(signal),
         }
         assert_eq!(pty.finish(client).0, expected);
@@ -211,7 +211,11 @@ fn while_reconnecting_the_user_can_leave_and_typing_is_ignored() {
     let (mut pty, client) = attached(&runtime, &[]);
     served.stop();
     pty.expect("the connection was lost");
-    pty.type_in(b"rm -rf /\r~R~W~?");
+    for escape in [&b"rm -rf /\r~R"[..], b"~W", b"~?"] {
+        pty.type_in(escape);
+        pty.type_in(b"\r");
+    }
+    pty.type_in(b"~?");
     pty.expect("suspend vuart");
     let mut served = Served::new(&runtime, 4096);
     pty.expect("[vuart: the console is yours again]\r\n");

@@ -31,7 +31,9 @@ fn help_names_the_commands_and_the_exit_codes() {
         assert!(done.text().contains(word), "{word}");
     }
     let done = run(&mut Runtime::new().vuart(&["attach", "--help"]));
-    for word in ["~.", "^]", "--force", "--spy", "--wait", "--reconnect", "--replay", "--raw"] {
+    for word in
+        ["~.", "^]", "--force", "--spy", "--wait", "--reconnect", "--replay", "--raw", "--escape", "--pace"]
+    {
         assert!(done.text().contains(word), "{word}");
     }
     let done = run(&mut Runtime::new().vuart(&["log", "--help"]));

@@ -61,8 +61,11 @@ pub(crate) struct Connection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
-    /// The session ends when the guest has taken all its input.
-    Draining,
+    /// The session ends when the guest has taken all its input, and the client has the output up to that moment.
+    Draining {
+        /// The offset of the output at that moment, when it has come.
+        until: Option<u64>,
+    },
     /// The connection is closed when the client has taken what is in the outbox.
     Closing,
 }
@@ -201,7 +204,11 @@ impl Connection {
     }
 
     fn input_waits(&self) -> bool {
-        !self.typed.is_empty() || self.state == State::Draining
+        !self.typed.is_empty() || self.is_draining()
+    }
+
+    fn is_draining(&self) -> bool {
+        matches!(self.state, State::Draining { .. })
     }
 
     fn begin(&mut self, session: Session) {
@@ -220,9 +227,13 @@ impl Connection {
         loop {
             self.notice_change();
             self.offer_input(context);
-            self.end_if_drained();
+            self.end_if_drained(context);
             self.serve(&mut budget, context);
             self.send(&mut budget, context, pass)?;
+            // What was just sent may have been the last that it waited for.
+            if self.end_if_drained(context) {
+                self.send(&mut budget, context, pass)?;
+            }
             // The end of a history, or input that was taken, makes room for the next request. When the budget is spent, the
             // writable socket begins the next pass.
             if self.blocked || self.is_busy() || !self.protocol.has_request() {
@@ -263,7 +274,7 @@ impl Connection {
     /// Ends the session and tells the client how. A raw connection is closed then.
     fn end(&mut self, end: End) {
         self.session = None;
-        if self.state == State::Draining {
+        if self.is_draining() {
             self.state = State::Open;
         }
         match self.protocol {

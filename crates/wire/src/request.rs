@@ -59,8 +59,8 @@ pub struct AttachRequest {
 /// The payload of [`Request::Detach`]. The default has no payload at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DetachRequest {
-    /// Whether the session waits until the guest has taken all its input. Otherwise the next owner can have the rest
-    /// discarded.
+    /// Whether the session waits until the guest has taken all its input, and the client has been sent the output up to then.
+    /// Otherwise the next owner can have the rest of the input discarded.
     #[serde(default, skip_serializing_if = "is_default")]
     pub drained: bool,
 }

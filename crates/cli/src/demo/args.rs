@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use vuart_vmm::Engine;
 
+use crate::attach::EscapeArgs;
+
 /// Boot a guest and attach to its console; without a terminal, show what a console can do.
 ///
 /// The guest is a small monitor; type `help` at its prompt. `~.` detaches and stops it. Without a terminal, a tour shows,
@@ -38,6 +40,9 @@ pub(crate) struct DemoArgs {
     /// Append to this file who did what at the console, in JSON lines. It takes at most 16 MiB, with the older FILE.1 to FILE.3
     #[arg(long, value_name = "FILE")]
     pub(super) audit: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) escape: EscapeArgs,
 }
 
 /// What runs the guest of the demo.

@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use rustix::io::Errno;
 use vuart::endpoint::{Cause, End, Mode, Refused};
 use vuart::scrollback::Position;
-use vuart::wire::{ClientError, RuntimeDir};
+use vuart::wire::{AttachRequest, ClientError, RuntimeDir};
 use vuart_vmm::ServedMachine;
 
 use super::guest::{Demo, Woken, finish, wait_for};
@@ -14,7 +14,9 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::session::{self, Outcome, Session, Wording};
 use crate::signals::{Signal, Signals};
+use crate::terminal::keys::Keys;
 use crate::time::with_age;
+use crate::tty::raw_mode;
 use crate::user;
 
 /// The words for a session whose end stops the guest.
@@ -24,14 +26,16 @@ const WORDING: Wording = Wording { detach: "detach, and stop the guest", stopped
 const TAKE: &str = "take";
 
 /// Boots the guest and attaches the terminal, until the guest halts, the user detaches, or a signal arrives.
-pub(super) fn run(demo: &mut Demo<'_>, mut signals: Signals) -> Result<Exit, Error> {
+pub(super) fn run(demo: &mut Demo<'_>, keys: Keys, mut signals: Signals) -> Result<Exit, Error> {
+    // A job in the background stops before it boots a guest, rather than to stop it.
+    raw_mode::wait_for_foreground().map_err(Error::Terminal)?;
     let dir = RuntimeDir::create(RuntimeDir::default_path())?;
     let guest = demo.boot(&dir, |port| port)?;
     // A failure of standard error can't be reported anywhere.
     let _ = stderr().write_all(demo.directions(&guest).as_bytes());
     let (mut mode, mut replay) = (Mode::Exclusive, Position::Boot);
     let (signal, note) = loop {
-        let (visit, next) = attend(&dir, &guest, mode, replay, &mut signals)?;
+        let (visit, next) = attend(&dir, &guest, mode, replay, keys, &mut signals)?;
         match visit {
             Visit::Over => break (None, None),
             Visit::Signal(signal) => break (Some(signal), None),
@@ -69,27 +73,32 @@ fn attend(
     guest: &ServedMachine,
     mode: Mode,
     replay: Position,
+    keys: Keys,
     signals: &mut Signals,
 ) -> Result<(Visit, Option<u64>), Error> {
-    let mut client = dir.connect(guest.name(), &user::name())?;
-    let attached = match client.attach(mode, replay) {
-        Ok(attached) => attached,
+    let client = dir.connect(guest.name(), &user::name())?;
+    let options = session::Options { keys, ..session::Options::new(WORDING) };
+    let mut session = Session::begin(client, signals, options)?;
+    let outcome = match session.attach(AttachRequest { mode, replay, ..AttachRequest::default() }) {
+        Ok(Ok(attached)) => {
+            let from =
+                attached.evicted.as_ref().map_or(String::new(), |by| format!(", taken over from {by}"));
+            let leave = keys.how_to_leave("detaches and stops the guest");
+            session.note(&format!("attached to {} as owner{from}; {leave}", guest.name()));
+            session.run()
+        }
+        Ok(Err(outcome)) => Ok(outcome),
         // Another client attached first, or took the console in the moment since.
-        Err(ClientError::Refused(Refused::Held { holder, since })) => {
+        Err(Error::Client(ClientError::Refused(Refused::Held { holder, since }))) => {
+            // The terminal is restored first.
+            drop(session);
             let _ = writeln!(stderr(), "[vuart: {holder} holds the console since {}]", with_age(since));
             let _ = writeln!(stderr(), "[vuart: {}]", stand_by_hint());
             return Ok((Visit::HeldByAnother, None));
         }
-        Err(ClientError::Refused(Refused::Ended { .. })) => return Ok((Visit::Over, None)),
-        Err(error) => return Err(error.into()),
+        Err(Error::Client(ClientError::Refused(Refused::Ended { .. }))) => return Ok((Visit::Over, None)),
+        Err(error) => return Err(error),
     };
-    let mut session = Session::begin(client, &attached, signals, session::Options::new(WORDING))?;
-    let from = attached.evicted.as_ref().map_or(String::new(), |by| format!(", taken over from {by}"));
-    session.note(&format!(
-        "attached to {} as owner{from}; ~. detaches and stops the guest, ~? helps",
-        guest.name()
-    ));
-    let outcome = session.run();
     let next = session.next_offset();
     let mut signal = None;
     let (notes, visit) = match outcome {

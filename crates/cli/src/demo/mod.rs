@@ -40,7 +40,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Exit, Error> {
     let exit = if args.no_attach {
         serve(&mut demo, signals)
     } else if stdin().is_terminal() && stdout().is_terminal() {
-        interactive::run(&mut demo, signals)
+        interactive::run(&mut demo, args.escape.escape, signals)
     } else {
         tour::run(&mut demo, signals)
     };

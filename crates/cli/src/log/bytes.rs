@@ -1,7 +1,7 @@
 //! Output as bytes on standard output, in the form that is safe there. Notes go to standard error.
 
 use std::io::{self, IsTerminal as _, Write as _, stderr};
-use std::thread;
+use std::{process, thread};
 
 use signal_hook::low_level::emulate_default_handler;
 use vuart_endpoint::{End, Printable};
@@ -85,8 +85,8 @@ fn give_back_on_signals() -> io::Result<()> {
     thread::Builder::new().name("vuart-signals".to_owned()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
             screen::give_back();
-            // The signal's default action. It fails only for invalid signals.
-            let _ = emulate_default_handler(signal);
+            signals::end_by(signal);
+            process::exit(128 | signal);
         }
     })?;
     Ok(())

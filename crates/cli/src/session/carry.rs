@@ -10,50 +10,43 @@ use vuart_wire::{
     AcceptRequest, AttachRequest, Attached, Client, ClientError, DetachRequest, ErrorCode, Event, Request,
 };
 
-use super::local::{Local, Woken, has_typed};
+use super::held::Held;
+use super::local::{Local, Woken};
 use super::options::{Options, Outcome};
 use super::progress::Progress;
 use super::role::{Effect, Role};
+use super::typing::Input;
 use crate::error::Error;
 use crate::number::counted;
+use crate::pace::Pacer;
 use crate::signals::{Signal, Signals};
-use crate::terminal::escape::{self, Action, EscapeScanner};
 use crate::tty::printer::Piece;
 use crate::who;
 
-/// How many bytes may wait in each direction before the session takes no more.
-const BACKLOG: usize = 64 << 10;
+/// How many bytes may wait in each direction before the session takes no more. (Of a person's input it takes
+/// [more](super::held).)
+pub(super) const BACKLOG: usize = 64 << 10;
 
-/// How many bytes are read from standard input at once.
-const READ: usize = 16 << 10;
-
-/// How often input is read at most to discard it. That is more than a terminal holds; the bound is for endless input.
-const DISCARDING_READS: usize = 8;
-
-/// How long a person who detaches waits for the server's confirmation. The server confirms at once, unless the guest does
-/// not take the input before.
-const DETACHING: Duration = Duration::from_secs(1);
-
-/// Where input comes from.
-#[derive(Debug)]
-enum Input {
-    /// A terminal. A person types, and may type an escape.
-    Terminal(EscapeScanner),
-    /// A pipe or a file, whose bytes are all for the guest. Nothing is read from it until the session owns the console.
-    Verbatim,
-    /// Nothing is read: the input has ended, or has no meaning.
-    Closed,
-}
+/// How long the echo of a line is waited for before the next line goes without it.
+const ECHO: Duration = Duration::from_secs(2);
 
 /// A session.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
     pub(super) client: Client,
     pub(super) local: Local<'a>,
-    input: Input,
+    pub(super) input: Input,
     pub(super) role: Role,
     pub(super) options: Options,
     pub(super) progress: Progress,
+    /// What a person has typed before the session has begun.
+    pub(super) early: Option<Vec<Vec<Request>>>,
+    /// What a person has typed, and can't be sent.
+    pub(super) held: Held,
+    /// The input that is sent slowly, if it is.
+    pub(super) pacer: Option<Pacer>,
+    /// Whether the user was told that no echo comes.
+    pub(super) unechoed: bool,
     /// The size of the terminal that the server knows.
     pub(super) window: Option<Window>,
     /// The console's end, while the rest of its output is read.
@@ -61,42 +54,80 @@ pub(crate) struct Session<'a> {
     /// Whether the input has ended. The session ends when the guest has taken all of it.
     pub(super) detaching: bool,
     /// How long a person who has detached still waits.
-    leaving: Option<Instant>,
+    pub(super) leaving: Option<Instant>,
+    /// Whether input of a person who has detached was not even sent.
+    pub(super) unsent: bool,
 }
 
 impl<'a> Session<'a> {
-    /// Begins a session of an attached client.
+    /// Makes the terminal ready for a session of a client that has not attached. A job in the background is stopped here, before
+    /// it owns the console.
     pub(crate) fn begin(
         mut client: Client,
-        attached: &Attached,
         signals: &'a mut Signals,
         options: Options,
     ) -> Result<Self, Error> {
         client.set_nonblocking(true)?;
         let local = Local::begin(signals, options)?;
-        let role = Role::new(attached);
-        let input = if local.is_interactive() {
-            Input::Terminal(EscapeScanner::new())
-        } else if role.may_type() {
-            Input::Verbatim
-        } else {
-            // A spectator without a terminal can't even type an escape.
-            Input::Closed
-        };
-        let mut session = Self {
+        let input = Input::new(local.is_interactive(), options.keys);
+        Ok(Self {
             client,
             local,
             input,
-            role,
+            role: Role::spectator(options.keys),
             options,
-            progress: Progress::at(attached.offset),
+            progress: Progress::at(0),
+            early: None,
+            held: Held::default(),
+            pacer: options.pace.map(|pace| Pacer::new(pace, ECHO)),
+            unechoed: false,
             window: None,
             over: None,
             detaching: false,
             leaving: None,
-        };
-        session.tell_window();
-        Ok(session)
+            unsent: false,
+        })
+    }
+
+    /// Attaches. The inner error is the outcome, if the user leaves before the server has answered.
+    pub(crate) fn attach(&mut self, request: AttachRequest) -> Result<Result<Attached, Outcome>, Error> {
+        self.client.queue(&Request::Attach(request));
+        self.early = Some(Vec::new());
+        loop {
+            match self.client.next_event()? {
+                Some(Event::Attached(attached)) => {
+                    self.attached(&attached);
+                    return Ok(Ok(attached));
+                }
+                Some(Event::Refused(refused)) => return Err(ClientError::Refused(refused).into()),
+                Some(Event::Error(error)) => return Err(ClientError::Server(error).into()),
+                // The answer to an escape.
+                Some(_) => continue,
+                None => {}
+            }
+            let (outcome, peer) = self.turn()?;
+            if let Some(outcome) = outcome {
+                return Ok(Err(outcome));
+            }
+            // There is no session that could be ended, and nobody to wait for.
+            if self.detaching {
+                return Ok(Err(Outcome::Detached { unanswered: false }));
+            }
+            if is_readable(peer) {
+                self.client.fill()?;
+            }
+        }
+    }
+
+    /// The session has begun.
+    fn attached(&mut self, attached: &Attached) {
+        self.role = Role::new(attached, self.options.keys);
+        self.progress = Progress::at(attached.offset);
+        self.input.begin(self.role.may_type());
+        self.tell_window();
+        for requests in self.early.take().unwrap_or_default() {
+            self.send(requests);
+        }
     }
 
     /// Whether a person types, rather than a script.
@@ -135,33 +166,33 @@ impl<'a> Session<'a> {
 
     /// Waits for something to do, and does it.
     fn step(&mut self) -> Result<Option<Outcome>, Error> {
-        self.client.flush()?;
-        let left = self.leaving.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
-            return Ok(Some(Outcome::Detached { unanswered: true }));
-        }
-        let mut events = PollFlags::empty();
-        events.set(PollFlags::IN, self.local.printer.backlog() <= BACKLOG);
-        events.set(PollFlags::OUT, self.client.queued() > 0);
-        let reads_input = self.client.queued() <= BACKLOG && self.reads_input();
-        // Without events the socket is left out, because its end would be reported again and again.
-        let server = (!events.is_empty()).then_some((self.client.as_fd(), events));
-        let woken = self.local.wait(reads_input, server, left)?;
-        let peer = woken.peer;
-        let outcome = self.handle_local(woken)?;
-        if outcome.is_none() && peer.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+        let (outcome, peer) = self.turn()?;
+        if outcome.is_none() && is_readable(peer) {
             return self.receive();
         }
         Ok(outcome)
     }
 
-    /// Whether input is read at present.
-    pub(super) fn reads_input(&self) -> bool {
-        match self.input {
-            Input::Terminal(_) => true,
-            Input::Verbatim => self.role.is_owner(),
-            Input::Closed => false,
+    /// Sends what can be sent, waits for something to do, and does what is to be done on the user's side. The second result are
+    /// the events of the connection.
+    fn turn(&mut self) -> Result<(Option<Outcome>, PollFlags), Error> {
+        let now = Instant::now();
+        self.send_paced(now);
+        self.client.flush()?;
+        if self.leaving.is_some_and(|deadline| deadline <= now) {
+            return Ok((Some(Outcome::Detached { unanswered: true }), PollFlags::empty()));
         }
+        let mut events = PollFlags::empty();
+        events.set(PollFlags::IN, self.local.printer.backlog() <= BACKLOG);
+        events.set(PollFlags::OUT, self.client.queued() > 0);
+        let reads_input = self.reads_input();
+        let until = [self.leaving, self.pacer_deadline(), self.input_deadline()];
+        let patience = until.into_iter().flatten().min().map(|until| until.saturating_duration_since(now));
+        // Without events the socket is left out, because its end would be reported again and again.
+        let server = (!events.is_empty()).then_some((self.client.as_fd(), events));
+        let woken = self.local.wait(reads_input, server, patience)?;
+        let peer = woken.peer;
+        Ok((self.handle_local(woken)?, peer))
     }
 
     /// Handles what a wait has found on the user's side.
@@ -171,6 +202,7 @@ impl<'a> Session<'a> {
         }
         match woken.outcome {
             None if woken.typed => self.read_input(),
+            None => self.handle_pause(),
             outcome => Ok(outcome),
         }
     }
@@ -179,9 +211,7 @@ impl<'a> Session<'a> {
         match self.client.fill() {
             Ok(_) => self.handle_events(),
             // The server is gone, and this session wanted to leave anyway.
-            Err(ClientError::Lost(_)) if self.leaving.is_some() => {
-                Ok(Some(Outcome::Detached { unanswered: false }))
-            }
+            Err(ClientError::Lost(_)) if self.leaving.is_some() => Ok(Some(self.detached())),
             Err(error) => Err(error.into()),
         }
     }
@@ -199,6 +229,12 @@ impl<'a> Session<'a> {
         match event {
             Event::Output { offset, bytes } => {
                 self.progress.advance(offset, &bytes);
+                if let Some(pacer) = &mut self.pacer {
+                    pacer.output(&bytes);
+                }
+                if let Input::Ending(ending) = &mut self.input {
+                    ending.written(Instant::now());
+                }
                 // A person who has typed the escape wants the shell back, not the rest of a flood. A script wants it all.
                 if self.leaving.is_none() {
                     self.local.printer.push(Piece::Output(bytes));
@@ -219,15 +255,16 @@ impl<'a> Session<'a> {
                     return Ok(Some(outcome));
                 }
                 let effect = self.role.changed(change, self.is_interactive());
+                if !self.role.is_owner() {
+                    self.drop_paced();
+                }
                 return Ok(self.apply(effect));
             }
             Event::Ended(End { cause: Cause::Detached, .. }) if self.role.is_switching() => {
                 let effect = self.role.detached();
                 return Ok(self.apply(effect));
             }
-            Event::Ended(End { cause: Cause::Detached, .. }) => {
-                return Ok(Some(Outcome::Detached { unanswered: false }));
-            }
+            Event::Ended(End { cause: Cause::Detached, .. }) => return Ok(Some(self.detached())),
             Event::Ended(end) => return Ok(Some(Outcome::Ended(end))),
             Event::Attached(attached) => {
                 let effect = self.role.attached(&attached);
@@ -242,11 +279,14 @@ impl<'a> Session<'a> {
                 }
                 Err(refused) => return Err(ClientError::Refused(refused).into()),
             },
-            Event::Status(status) => {
-                // The table begins on a line of its own, so that its columns stand below each other.
-                let table = who::in_words(&status, self.role.session());
-                self.note(&format!("at {}:\n{}", status.console, table.trim_end()));
-            }
+            Event::Status(status) => match &mut self.input {
+                Input::Ending(ending) => ending.input_waits(status.input_waiting, Instant::now()),
+                _ => {
+                    // The table begins on a line of its own, so that its columns stand below each other.
+                    let table = who::in_words(&status, self.role.session());
+                    self.note(&format!("at {}:\n{}", status.console, table.trim_end()));
+                }
+            },
             Event::LogEnd(_) => return Ok(self.over.take().map(Outcome::Ended)),
             // An older server does not know every request, and a request that comes too late has no effect.
             Event::Error(error) if matches!(error.code, ErrorCode::UnknownFrame | ErrorCode::OutOfOrder) => {}
@@ -258,15 +298,15 @@ impl<'a> Session<'a> {
     }
 
     /// Carries out what follows from a change of the role.
-    fn apply(&mut self, effect: Effect) -> Option<Outcome> {
+    pub(super) fn apply(&mut self, effect: Effect) -> Option<Outcome> {
         match effect {
             Effect::Nothing => {}
             Effect::Note(text) => self.note(&text),
             Effect::Own { epoch, note } => {
                 self.client.queue(&Request::Accept(AcceptRequest { epoch }));
                 // The input starts a text line: the guest has not echoed any of it yet.
-                if let Input::Terminal(scanner) = &mut self.input {
-                    *scanner = EscapeScanner::new();
+                if let Input::Terminal(typist) = &mut self.input {
+                    typist.start_line();
                 }
                 self.note(note);
             }
@@ -284,101 +324,21 @@ impl<'a> Session<'a> {
         None
     }
 
-    /// Reads and discards what was typed before the user could know that they own the console. It is not for the guest.
-    fn discard_typed(&mut self) -> Result<Option<Outcome>, Error> {
-        for _ in 0..DISCARDING_READS {
-            if !matches!(self.input, Input::Terminal(_)) || !has_typed()? {
-                break;
-            }
-            if let Some(outcome) = self.read_input()? {
-                return Ok(Some(outcome));
-            }
-        }
-        Ok(None)
-    }
-
-    fn read_input(&mut self) -> Result<Option<Outcome>, Error> {
-        let mut buffer = [0; READ];
-        let Some(length) = self.local.read(&mut buffer)? else { return Ok(None) };
-        let typed = &buffer[..length];
-        match &self.input {
-            _ if typed.is_empty() => self.detach(),
-            Input::Terminal(_) => return self.type_in(typed),
-            Input::Verbatim => self.client.queue(&Request::Input(typed.to_vec())),
-            Input::Closed => {}
-        }
-        Ok(None)
-    }
-
-    /// Asks the server to end the session, after all the input. A script waits until the guest has taken it; a person does
-    /// not.
-    fn detach(&mut self) {
-        self.client.queue(&Request::Detach(DetachRequest { drained: !self.is_interactive() }));
-        self.input = Input::Closed;
-        self.detaching = true;
-        if self.is_interactive() {
-            self.leaving = Some(Instant::now() + DETACHING);
-        }
-    }
-
-    fn type_in(&mut self, mut typed: &[u8]) -> Result<Option<Outcome>, Error> {
-        while let Input::Terminal(scanner) = &mut self.input {
-            match scanner.next(&mut typed) {
-                None => break,
-                Some(Action::Send(bytes)) => self.send(&[Request::Input(bytes.to_vec())]),
-                Some(Action::Break) => self.send_noted(&[Request::Break], "a break"),
-                Some(Action::SysRq(key)) => {
-                    let requests = [Request::Break, Request::Input(vec![key])];
-                    self.send_noted(&requests, &format!("a break and {}", key.escape_ascii()));
-                }
-                Some(Action::TakeOver) => {
-                    let effect = self.role.take_over();
-                    self.apply(effect);
-                }
-                Some(Action::Who) => self.client.queue(&Request::Status),
-                Some(Action::Help) => self.note(&escape::help(self.options.wording.detach)),
-                Some(Action::Suspend) => {
-                    if let Some(signal) = self.local.suspend()? {
-                        return Ok(Some(Outcome::Signal(signal)));
-                    }
-                    self.tell_window();
-                }
-                Some(Action::Detach) => self.detach(),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Sends input for the guest.
-    fn send(&mut self, requests: &[Request]) {
-        if self.role.is_owner() {
-            for request in requests {
-                self.client.queue(request);
-            }
-        } else {
-            let effect = self.role.typed_in_vain();
-            self.apply(effect);
-        }
-    }
-
-    /// Sends what an escape asks for. Its effect may be invisible, so each time a note says whether it was sent.
-    fn send_noted(&mut self, requests: &[Request], what: &str) {
-        if self.role.is_owner() {
-            self.send(requests);
-            self.note(&format!("{what}: sent"));
-        } else {
-            self.note(&format!("{what}: not sent, because {}", self.role.why_not()));
-        }
-    }
-
     /// Tells the server the size of the terminal, if it does not know it.
     pub(super) fn tell_window(&mut self) {
         let window = self.local.window();
+        // A server that takes nothing is told later.
         if let Some(size) = window
             && self.window != window
+            && self.client.queued() <= BACKLOG
         {
             self.window = window;
             self.client.queue(&Request::Window(size));
         }
     }
+}
+
+/// Whether there is something to receive, or the connection has ended.
+fn is_readable(events: PollFlags) -> bool {
+    events.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR)
 }

@@ -2,6 +2,8 @@
 //! pipes or files.
 //!
 //! * [`carry`] is the session itself: it waits for input, output and signals, and handles each.
+//! * [`typing`] is its input. [`typist`] tells a person's escapes from text, and [`held`] decides about what can't be sent.
+//! * [`ending`] is what follows the end of a script's input.
 //! * [`role`] decides what follows from a change between owner, spectator and queue.
 //! * [`local`] is the user's side: the terminal, notes, signals, suspension, the end.
 //! * [`progress`] is how far the output has come, to continue it elsewhere.
@@ -13,11 +15,15 @@
 
 mod attempt;
 mod carry;
+mod ending;
+mod held;
 mod local;
 mod options;
 mod progress;
 mod reconnect;
 mod role;
+mod typing;
+mod typist;
 
 pub(crate) use attempt::{Destination, may_pass};
 pub(crate) use carry::Session;

@@ -2,7 +2,9 @@
 
 use vuart_endpoint::{End, OnLag};
 
+use crate::pace::Pace;
 use crate::signals::Signal;
+use crate::terminal::keys::Keys;
 
 /// The options of a session. They also hold after a reconnect.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +15,10 @@ pub(crate) struct Options {
     pub(crate) returning: bool,
     /// Whether every byte of the output is written, wherever it goes.
     pub(crate) verbatim: bool,
+    /// The keys that begin an escape.
+    pub(crate) keys: Keys,
+    /// How fast input is sent, if not as fast as the guest takes it.
+    pub(crate) pace: Option<Pace>,
     /// The words that depend on the command.
     pub(crate) wording: Wording,
 }
@@ -20,7 +26,14 @@ pub(crate) struct Options {
 impl Options {
     /// The default options, with these words.
     pub(crate) fn new(wording: Wording) -> Self {
-        Self { on_lag: OnLag::default(), returning: false, verbatim: false, wording }
+        Self {
+            on_lag: OnLag::default(),
+            returning: false,
+            verbatim: false,
+            keys: Keys::default(),
+            pace: None,
+            wording,
+        }
     }
 }
 

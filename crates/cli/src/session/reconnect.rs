@@ -57,6 +57,9 @@ impl Session<'_> {
     pub(crate) fn reconnect(&mut self, destination: &Destination) -> Result<Option<Outcome>, Error> {
         let typed = if self.role.is_owner() { "; what was typed last may be lost" } else { "" };
         self.note(&format!("the connection was lost: waiting for the console to come back{typed}"));
+        if self.is_interactive() {
+            self.drop_paced();
+        }
         let resumption = Resumption {
             mode: self.role.disconnected(),
             options: self.options,
@@ -95,7 +98,7 @@ impl Session<'_> {
         self.window = None;
         match found {
             Found::Over(end) if end.cause == Cause::VmEnded => {
-                self.role = Role::spectator();
+                self.role = Role::spectator(self.options.keys);
                 // The guest's last output.
                 let from = Position::Offset(self.progress.next());
                 self.client.queue(&Request::Log(LogRequest { from, max: None }));
@@ -103,7 +106,7 @@ impl Session<'_> {
             }
             Found::Over(end) => return Ok(Some(Outcome::Ended(end))),
             Found::Session { attached, held, anew } => {
-                self.role = Role::new(&attached);
+                self.role = Role::new(&attached, self.options.keys);
                 self.tell_window();
                 if anew {
                     self.progress = Progress::at(attached.offset);
@@ -133,6 +136,7 @@ impl Session<'_> {
         attempt: Option<BorrowedFd<'_>>,
         until: Option<Instant>,
     ) -> Result<Option<Outcome>, Error> {
+        let until = [until, self.input_deadline()].into_iter().flatten().min();
         let patience = until.map(|until| until.saturating_duration_since(Instant::now()));
         let attempt = attempt.map(|attempt| (attempt, PollFlags::IN));
         let woken = self.local.wait(self.reads_input(), attempt, patience)?;

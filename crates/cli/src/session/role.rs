@@ -6,6 +6,8 @@
 use vuart_endpoint::{Cause, Change, End, Epoch, Mode, Refused, SessionId, Standing};
 use vuart_wire::Attached;
 
+use crate::terminal::keys::Keys;
+
 /// What the session has to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -46,17 +48,19 @@ pub(super) struct Role {
     switch: Option<Switch>,
     /// Whether the user has been told that typing goes nowhere.
     told: bool,
+    /// The keys that begin an escape, for notes.
+    keys: Keys,
 }
 
 impl Role {
     /// The role of a session that has just attached.
-    pub(super) fn new(attached: &Attached) -> Self {
-        Self { session: Some(attached.session), standing: standing(attached), switch: None, told: false }
+    pub(super) fn new(attached: &Attached, keys: Keys) -> Self {
+        Self { session: Some(attached.session), standing: standing(attached), ..Self::spectator(keys) }
     }
 
-    /// The role of a session that only reads the rest of the output.
-    pub(super) fn spectator() -> Self {
-        Self { session: None, standing: Standing::Spectator, switch: None, told: false }
+    /// The role of a session that has not begun, or that only reads the rest of the output.
+    pub(super) fn spectator(keys: Keys) -> Self {
+        Self { session: None, standing: Standing::Spectator, switch: None, told: false, keys }
     }
 
     /// The session's number, while there is a session.
@@ -97,9 +101,14 @@ impl Role {
                 Effect::End(End { cause: Cause::Evicted { by: by.by }, at: by.at })
             }
             (Standing::Owner { .. }, now, Some(by)) => {
-                let back = match now {
-                    Standing::Waiting { .. } => "it is yours again when they leave, or at once with ~R",
-                    _ => "you watch on; ~R takes it back",
+                let key = self.keys.take_over();
+                let back = match (now, key) {
+                    (Standing::Waiting { .. }, Some(key)) => {
+                        format!("it is yours again when they leave, or at once with {key}")
+                    }
+                    (Standing::Waiting { .. }, None) => "it is yours again when they leave".to_owned(),
+                    (_, Some(key)) => format!("you watch on; {key} takes it back"),
+                    (_, None) => "you watch on".to_owned(),
                 };
                 self.told = false;
                 Effect::Note(format!("{} took the console over at {}; {back}", by.by, by.at))
@@ -116,7 +125,8 @@ impl Role {
         if std::mem::replace(&mut self.told, true) {
             Effect::Nothing
         } else {
-            Effect::Note("you are watching: what you type goes nowhere; ~. detaches".to_owned())
+            let leave = self.keys.detach().map_or(String::new(), |keys| format!("; {keys} detaches"));
+            Effect::Note(format!("you are watching: what you type goes nowhere{leave}"))
         }
     }
 
@@ -191,7 +201,7 @@ impl Role {
             Standing::Waiting { .. } => Mode::Wait,
             _ => Mode::Spectate,
         };
-        *self = Self { told: true, ..Self::spectator() };
+        *self = Self { told: true, ..Self::spectator(self.keys) };
         mode
     }
 }
@@ -221,7 +231,7 @@ mod tests {
     use super::*;
 
     fn role(standing: Standing) -> Role {
-        Role { standing, ..Role::spectator() }
+        Role { standing, ..Role::spectator(Keys::default()) }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What passes between a person's terminal and a guest: escapes in the one direction, control sequences in the other.
 //!
-//! * [`escape`]: the escapes that a person types (`~.`, `~B`, `^]` …), recognised in the input.
+//! * [`escape`]: the escapes that a person types (`~.`, `~B`, `^]` …), recognised in the input, and told from what is pasted.
+//! * [`keys`]: which keys begin an escape.
 //! * [`sequence`]: a parser that cuts a guest's output into text and control sequences.
 //! * [`filter`]: the list of what is safe to show a terminal. Everything else is dropped.
 //! * [`plain`]: the output as text, without any sequence.
@@ -10,6 +11,7 @@
 
 pub(crate) mod escape;
 pub(crate) mod filter;
+pub(crate) mod keys;
 pub(crate) mod modes;
 pub(crate) mod plain;
 mod rendition;

@@ -37,7 +37,11 @@ impl Runtime {
     /// The command, with this runtime directory and a login name.
     pub(crate) fn vuart(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vuart"));
-        command.args(arguments).env("VUART_RUNTIME_DIR", self.path()).env("LOGNAME", "tester");
+        command
+            .args(arguments)
+            .env("VUART_RUNTIME_DIR", self.path())
+            .env("LOGNAME", "tester")
+            .env_remove("VUART_ESCAPE");
         command
     }
 

@@ -6,11 +6,12 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, OptionalActions, Termios, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 
 use super::{Process, Runtime, wait_for};
 
@@ -37,6 +38,11 @@ impl Pty {
         Self { master, slave: slave.into(), screen: Vec::new() }
     }
 
+    /// The path of the terminal.
+    pub(crate) fn path(&self) -> String {
+        ptsname(&self.master, Vec::new()).unwrap().into_string().unwrap()
+    }
+
     /// Starts a command on the terminal.
     pub(crate) fn spawn(&self, command: &mut Command) -> Process {
         let end = || Stdio::from(self.slave.try_clone().unwrap());
@@ -50,12 +56,12 @@ impl Pty {
 
     /// Types.
     pub(crate) fn type_in(&self, text: &[u8]) {
-        let mut text = text;
-        while !text.is_empty() {
-            wait_for(self.master.as_fd(), PollFlags::OUT, "the terminal takes what is typed");
-            let typed = rustix::io::write(&self.master, text).unwrap();
-            text = &text[typed..];
-        }
+        type_in(&self.master, text);
+    }
+
+    /// A hand that types while somebody else reads what is shown.
+    pub(crate) fn hand(&self) -> Hand {
+        Hand(self.master.try_clone().unwrap())
     }
 
     /// Waits until `text` is shown, and returns everything up to its end.
@@ -99,6 +105,25 @@ impl Pty {
         tcsetwinsize(&self.master, size).unwrap();
     }
 
+    /// Whether there is something that a program could read, a part of a line included.
+    pub(crate) fn has_input(&self) -> bool {
+        let mut raw = tcgetattr(&self.slave).unwrap();
+        raw.make_raw();
+        tcsetattr(&self.slave, OptionalActions::Now, &raw).unwrap();
+        let now = Timespec::try_from(Duration::ZERO).unwrap();
+        poll(&mut [PollFd::new(&self.slave, PollFlags::IN)], Some(&now)).unwrap() > 0
+    }
+
+    /// Reads what a program could read, as long as there may be more.
+    pub(crate) fn read_all_until(&self, is_over: impl Fn() -> bool) {
+        while self.has_input() || !is_over() {
+            if self.has_input() {
+                rustix::io::read(&self.slave, &mut [0; 4096]).unwrap();
+            }
+            std::thread::yield_now();
+        }
+    }
+
     /// The terminal's settings, to be compared.
     pub(crate) fn settings(&self) -> String {
         // Termios can't be compared, but its debug text contains every mode and character.
@@ -110,6 +135,24 @@ impl Pty {
         let settings: Termios = tcgetattr(&self.slave).unwrap();
         // Some programs change the modes one by one.
         !settings.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO)
+    }
+}
+
+/// A hand on the keyboard of a terminal.
+pub(crate) struct Hand(OwnedFd);
+
+impl Hand {
+    /// Types.
+    pub(crate) fn type_in(&self, text: &[u8]) {
+        type_in(&self.0, text);
+    }
+}
+
+fn type_in(master: &OwnedFd, mut text: &[u8]) {
+    while !text.is_empty() {
+        wait_for(master.as_fd(), PollFlags::OUT, "the terminal takes what is typed");
+        let typed = rustix::io::write(master, text).unwrap();
+        text = &text[typed..];
     }
 }
 

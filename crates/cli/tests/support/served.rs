@@ -86,6 +86,15 @@ impl Served {
         self.guest.reads(count)
     }
 
+    /// Lets the guest read byte by byte until `enough` says so of what it has read.
+    pub(crate) fn typed_until(&mut self, enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        let mut typed = Vec::new();
+        while !enough(&typed) {
+            typed.extend(self.typed_exactly(1));
+        }
+        typed
+    }
+
     /// Ends the console, and waits until the clients have received everything.
     pub(crate) fn end(self, cause: &Cause) {
         assert!(self.end_within(cause, GUARD));

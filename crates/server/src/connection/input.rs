@@ -121,14 +121,24 @@ impl Connection {
         self.typed.clear();
     }
 
-    /// Ends a session that waits until the guest has taken its input, if it has.
-    pub(super) fn end_if_drained(&mut self) {
-        if self.state == State::Draining
-            && self.session.as_mut().is_none_or(|session| session.input_left() == 0)
-        {
-            self.state = State::Open;
-            self.detach();
+    /// Ends a session that waits until the guest has taken its input, if it has. Returns whether it ends now.
+    ///
+    /// The client gets the output up to that moment first, because it can't ask for it later. A session that has ended otherwise
+    /// is told of that by `send_output`, behind all of its output.
+    pub(super) fn end_if_drained(&mut self, context: &Context) -> bool {
+        let State::Draining { until } = &mut self.state else { return false };
+        if let Some(session) = &mut self.session {
+            if session.end().is_some() || session.input_left() > 0 {
+                return false;
+            }
+            let until = *until.get_or_insert_with(|| context.console.scrollback().end());
+            if session.output().cursor() < until {
+                return false;
+            }
         }
+        self.state = State::Open;
+        self.detach();
+        true
     }
 
     /// The client has hung up. Serves what it had sent before, as far as there is room, and counts the rest.
@@ -160,6 +170,79 @@ impl Connection {
         }
         if self.owns() {
             context.console.abandon(abandoned as u64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixStream;
+
+    use vuart_endpoint::{Cause, Identity};
+    use vuart_test_support::{Guest, take};
+    use vuart_wire::{AttachRequest, Decoder, DetachRequest, Event, Frame as _, Hello, VERSION};
+
+    use super::*;
+    use crate::access::Role;
+    use crate::transport::Transport;
+
+    /// A script that has sent some keys and drains, and the guest that has not read them.
+    fn draining() -> (Connection, Context, Guest, UnixStream) {
+        let guest = Guest::new(4096);
+        let context = Context { console: guest.console.clone(), name: "test".into() };
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let who = Identity::new("test", 1000, None);
+        let mut connection = Connection::framed(Transport::Socket(ours), who, Role::Owner);
+        let mut requests = Vec::new();
+        Request::Hello(Hello { version: VERSION, label: "script".to_owned() }).encode(&mut requests);
+        Request::Attach(AttachRequest::default()).encode(&mut requests);
+        Request::Input(b"abq".to_vec()).encode(&mut requests);
+        Request::Detach(DetachRequest { drained: true }).encode(&mut requests);
+        theirs.write_all(&requests).unwrap();
+        connection.drive(Ready::BOTH, &context, &mut Pass::begin(1)).unwrap();
+        assert!(connection.is_draining());
+        (connection, context, guest, theirs)
+    }
+
+    /// What the script has received of its session.
+    fn received(connection: Connection, theirs: &mut UnixStream) -> (Vec<u8>, Cause) {
+        drop(connection);
+        let mut bytes = Vec::new();
+        theirs.read_to_end(&mut bytes).unwrap();
+        let mut decoder = Decoder::default();
+        decoder.extend(&bytes);
+        let mut output = Vec::new();
+        loop {
+            match decoder.next_frame().unwrap().unwrap() {
+                Event::Output { bytes, .. } => output.extend(bytes),
+                Event::Ended(end) => return (output, end.cause),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn f14_a_session_that_drains_gets_the_output_up_to_then() {
+        let (mut connection, context, mut guest, mut theirs) = draining();
+        assert_eq!(take(&mut guest.input), b"abq");
+        guest.writes(b"bye");
+        connection.drive(Ready::NEITHER, &context, &mut Pass::begin(1)).unwrap();
+        assert!(connection.session.is_none());
+        assert_eq!(received(connection, &mut theirs), (b"bye".to_vec(), Cause::Detached));
+    }
+
+    #[test]
+    fn f14_a_session_whose_guest_ends_while_it_drains_gets_its_last_output() {
+        for taken in [true, false] {
+            let (mut connection, context, mut guest, mut theirs) = draining();
+            if taken {
+                assert_eq!(take(&mut guest.input), b"abq");
+            }
+            guest.writes(b"bye");
+            guest.console.end(&Cause::VmEnded);
+            connection.drive(Ready::NEITHER, &context, &mut Pass::begin(1)).unwrap();
+            assert_eq!(received(connection, &mut theirs), (b"bye".to_vec(), Cause::VmEnded));
         }
     }
 }

@@ -68,8 +68,8 @@ impl Connection {
                 self.error(ErrorCode::OutOfOrder, "there is no session to detach");
             }
             Request::Detach(DetachRequest { drained: true }) => {
-                self.state = State::Draining;
-                self.end_if_drained();
+                self.state = State::Draining { until: None };
+                self.end_if_drained(context);
             }
             Request::Detach(_) => self.detach(),
             Request::Window(window) => match &mut self.session {
@@ -143,13 +143,10 @@ impl Connection {
 
     /// Ends the session as the client has asked, and tells it so.
     pub(super) fn detach(&mut self) {
-        let Some(session) = self.session.take() else { return };
-        let end = session
-            .end()
-            .cloned()
-            .unwrap_or_else(|| End { cause: Cause::Detached, at: SystemTime::now().into() });
-        drop(session);
-        self.tell(&Event::Ended(end));
+        // One that has ended already is told how by `send_output`, behind all of its output.
+        if self.session.take_if(|session| session.end().is_none()).is_some() {
+            self.tell(&Event::Ended(End { cause: Cause::Detached, at: SystemTime::now().into() }));
+        }
     }
 }
 
