@@ -149,6 +149,7 @@ fn of_client(error: &ClientError) -> Exit {
         ClientError::Forbidden { .. } | ClientError::Refused(Refused::Forbidden) => Exit::NOT_PERMITTED,
         ClientError::Server(error) if error.code == ErrorCode::Forbidden => Exit::NOT_PERMITTED,
         ClientError::Server(error) if error.code == ErrorCode::NoSession => Exit::NO_CONSOLE,
+        ClientError::Server(error) if error.code == ErrorCode::TooMany => Exit::TOO_MANY,
         ClientError::Lost(_) => Exit::LOST,
         _ => Exit::FAILURE,
     }

@@ -7,13 +7,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use vuart_endpoint::Warning;
 use vuart_wire::{Client, ClientError, RuntimeDir, RuntimeDirError, Status};
 
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::print::{aligned, print};
 use crate::user;
+use crate::who::{Alert, in_words_of};
 
 /// List the consoles of this user: who holds them, since when, how many wait and watch, how much their guests have written.
 #[derive(Debug, Args)]
@@ -133,6 +135,13 @@ struct Row {
     /// The process ID of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
+    /// What does not work around the console.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_alerts")]
+    warnings: Vec<Warning>,
+}
+
+fn as_alerts<S: Serializer>(warnings: &[Warning], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(warnings.iter().map(Alert::new))
 }
 
 impl Row {
@@ -173,6 +182,7 @@ impl Row {
             bytes: Some(status.end),
             oldest: Some(status.oldest),
             pid: Some(status.pid),
+            warnings: status.warnings.clone(),
         }
     }
 }
@@ -244,5 +254,6 @@ fn table(rows: &[Row]) -> String {
             number(row.bytes),
         ]
     });
-    aligned(header, lines)
+    let warnings = rows.iter().flat_map(|row| row.warnings.iter().map(|it| in_words_of(&row.name, it)));
+    aligned(header, lines) + &warnings.collect::<String>()
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::sys::socket::{UnixCredentials, getsockopt, sockopt::PeerCredentials};
 
 use vuart_endpoint::Identity;
 
@@ -64,24 +64,28 @@ pub struct Peer {
 /// Returns the role of a peer; `None` refuses it.
 pub(crate) type Authorise = Arc<dyn Fn(&Peer) -> Option<Role> + Send + Sync>;
 
+/// What the kernel says about the process at the other end of a socket. To ask costs little, so it comes before all else.
+pub(crate) fn credentials(stream: &UnixStream) -> io::Result<UnixCredentials> {
+    Ok(getsockopt(stream, PeerCredentials)?)
+}
+
 impl Peer {
     /// The peer that has connected to a listener. `programs` says whether its program's name is read.
-    pub(crate) fn of(stream: &UnixStream, listener: &Listener, programs: bool) -> io::Result<Self> {
-        let credentials = getsockopt(stream, PeerCredentials)?;
+    pub(crate) fn of(credentials: &UnixCredentials, listener: &Listener, programs: bool) -> Self {
         // 0 stands for a process of another namespace.
         let pid = u32::try_from(credentials.pid()).ok().filter(|pid| *pid != 0);
         let program = pid
             .filter(|_| programs)
             .and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok())
             .map(|program| program.trim().to_owned());
-        Ok(Self {
+        Self {
             uid: credentials.uid(),
             gid: credentials.gid(),
             pid,
             program: program.unwrap_or_default(),
             socket: listener.kind,
             group_role: listener.group_role,
-        })
+        }
     }
 
     /// The programs that have opened the pseudo-terminal.

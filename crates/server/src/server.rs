@@ -35,7 +35,10 @@ mod acceptor;
 mod admission;
 mod clients;
 mod deadlines;
+mod places;
 mod terminal;
+mod users;
+mod waiting;
 
 use std::path::Path;
 use std::time::Instant;
@@ -56,7 +59,9 @@ use crate::timer_fd::TimerFd;
 use acceptor::Acceptor;
 use clients::Clients;
 use deadlines::{Deadlines, Timer};
+use users::Users;
 use vuart_endpoint::Console;
+use waiting::Waiting;
 
 /// How much of the ring is touched ahead of the guest, in bytes: enough for a boot's first burst. An idle console uses this
 /// much memory.
@@ -77,6 +82,10 @@ pub struct Server {
     pty_due: bool,
     acceptor: Acceptor,
     clients: Clients,
+    /// What the clients of each user have asked of the server.
+    users: Users,
+    /// The clients that have come too soon after others of their users.
+    waiting: Waiting,
     /// Waits for the console's doorbell.
     sleeper: Sleeper,
     /// The guest wakes the server for its next byte, or when it next takes input.
@@ -154,6 +163,8 @@ impl Server {
         let sleeper = console.doorbell().sleeper()?;
         Ok(Self {
             context: Context { console, name: name.to_owned() },
+            users: Users::new(options.clients),
+            waiting: Waiting::default(),
             options,
             pty_due: pty.is_some(),
             pty,
@@ -214,9 +225,13 @@ impl Server {
         let now = Instant::now();
         while let Some(timer) = self.deadlines.take_expired(now) {
             match timer {
-                Timer::Client => self.dismiss_late(now, pass, ops),
+                Timer::Client => {
+                    self.dismiss_late(now, pass, ops);
+                    self.serve_rested(now, pass, ops);
+                }
                 Timer::Pty => self.replace_pty(ops),
                 Timer::Accept => self.resume(ops),
+                Timer::Admit => self.admit_waiting(now, pass, ops),
                 Timer::Look => self.drive_all(pass, ops),
                 // Every pass does this.
                 Timer::Service => {}
@@ -249,6 +264,9 @@ impl Server {
     /// Sets the timer to the next deadline.
     fn schedule(&mut self, ops: &mut EventOps<'_>) {
         self.deadlines.set(Timer::Client, self.clients.next_deadline());
+        if !self.waiting.is_empty() {
+            self.deadlines.set(Timer::Admit, self.next_admission(Instant::now()));
+        }
         let next = self.deadlines.next();
         let set = if next.is_none() && self.clients.len() == 0 {
             self.timer.close(ops);

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use vuart_endpoint::{Attach, Cause, Identity, Policy};
 use vuart_server::{Claim, Server, ServerOptions, Sockets};
 use vuart_test_support::{Guest, HANG, open_files};
-use vuart_wire::{Decoder, Event, Frame as _, Hello, Request, RuntimeDir, VERSION};
+use vuart_wire::{Decoder, ErrorCode, Event, Frame as _, Hello, Request, RuntimeDir, VERSION};
 
 /// The limit on open files: soon reached.
 const FILES: u64 = 256;
@@ -116,14 +116,21 @@ fn all_of_them() -> Vec<File> {
     all
 }
 
-/// Whether the other end has closed the connection, without a word.
+/// Whether the other end has closed the connection. It may have said why before.
 fn is_sent_away(client: &mut UnixStream) -> bool {
-    match client.read(&mut [0]) {
+    let mut buffer = [0; 1024];
+    match client.read(&mut buffer) {
         Ok(0) => true,
         Err(error) if error.kind() == ErrorKind::WouldBlock => false,
         // What it had sent was not read.
         Err(error) => error.kind() == ErrorKind::ConnectionReset,
-        Ok(_) => panic!("it is answered"),
+        Ok(count) => {
+            let mut decoder = Decoder::default();
+            decoder.extend(&buffer[..count]);
+            let Some(Ok(Event::Error(error))) = decoder.next_frame() else { panic!("it is welcome") };
+            assert_eq!(error.code, ErrorCode::TooMany);
+            false
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The demo's guest: its name and its ring, how it is booted with its recorders, and how it is stopped.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write as _, stderr};
 use std::iter::once;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use vuart::audit::{Audit, AuditFile, AuditLog};
+use vuart::endpoint::Console;
 use vuart::scrollback::RingOptions;
 use vuart::server::{Claim, ClaimError};
 use vuart::trace::Saving;
@@ -82,6 +83,7 @@ impl<'a> Demo<'a> {
             let log = self.audit.save(AuditFile::new(path));
             self.log = Some(log.map_err(|error| DemoError::Audit(error.into()))?);
         }
+        let log = self.log.as_ref();
         let observer = self.audit.observer(claim.name());
         let args = self.args;
         let failed = |source| DemoError::Trace { path: args.trace.clone().unwrap_or_default(), source };
@@ -89,6 +91,9 @@ impl<'a> Demo<'a> {
         let mut recording = None;
         let guest = ServedMachine::boot_with(self.choice.engine, claim, output, |mut port| {
             port.console().observe(observer);
+            if let Some(log) = log {
+                show_failures(log, port.console().clone());
+            }
             recording = trace.is_some().then(|| port.record(TRACE_RING));
             between(Arc::new(Mutex::new(port)))
         })?;
@@ -151,6 +156,24 @@ impl<'a> Demo<'a> {
             }),
         )
     }
+}
+
+/// Says at once when the audit trail is not saved, here and to whoever looks at the console; and when it is saved again.
+fn show_failures(log: &AuditLog, console: Console) {
+    log.observe(move |status| {
+        let note = match &status.error {
+            Some(error) => {
+                console.warn("audit", &error.to_string());
+                error.to_string()
+            }
+            None => {
+                console.withdraw_warning("audit");
+                format!("the audit trail is saved again; {} lines of it are lost", status.lost)
+            }
+        };
+        // In a text line of its own, also on a terminal that is raw. A failure of standard error can't be reported anywhere.
+        let _ = write!(stderr(), "\r\n[vuart: {note}]\r\n");
+    });
 }
 
 /// Creates the file of a trace.
