@@ -80,12 +80,16 @@ pub struct Server {
     claim: Option<Claim>,
     /// A program may have opened the pseudo-terminal unseen.
     pty_due: bool,
+    /// When a program at the pseudo-terminal may have its session that has come too soon after others.
+    pty_at: Option<Instant>,
     acceptor: Acceptor,
     clients: Clients,
     /// What the clients of each user have asked of the server.
     users: Users,
     /// The clients that have come too soon after others of their users.
     waiting: Waiting,
+    /// The number of clients that were held back since the last pause.
+    held_back: usize,
     /// Waits for the console's doorbell.
     sleeper: Sleeper,
     /// The guest wakes the server for its next byte, or when it next takes input.
@@ -165,8 +169,10 @@ impl Server {
             context: Context { console, name: name.to_owned() },
             users: Users::new(options.clients),
             waiting: Waiting::default(),
+            held_back: 0,
             options,
             pty_due: pty.is_some(),
+            pty_at: None,
             pty,
             claim,
             acceptor: Acceptor::new(listeners),
@@ -184,7 +190,8 @@ impl Server {
         self.claim.as_ref()
     }
 
-    /// The device of the pseudo-terminal at this moment. After programs have been sent away from it, it is another device.
+    /// The device of the pseudo-terminal at this moment. Each session has another device: give programs the link instead. Without
+    /// a link the next device has the same number, as a rule.
     pub fn pty(&self) -> Option<&Path> {
         self.pty.as_ref().and_then(Pty::path)
     }
@@ -231,7 +238,10 @@ impl Server {
                 }
                 Timer::Pty => self.replace_pty(ops),
                 Timer::Accept => self.resume(ops),
-                Timer::Admit => self.admit_waiting(now, pass, ops),
+                Timer::Admit => {
+                    self.pty_due |= self.pty_at.take().is_some();
+                    self.admit_waiting(now, pass, ops);
+                }
                 Timer::Look => self.drive_all(pass, ops),
                 // Every pass does this.
                 Timer::Service => {}
@@ -264,9 +274,8 @@ impl Server {
     /// Sets the timer to the next deadline.
     fn schedule(&mut self, ops: &mut EventOps<'_>) {
         self.deadlines.set(Timer::Client, self.clients.next_deadline());
-        if !self.waiting.is_empty() {
-            self.deadlines.set(Timer::Admit, self.next_admission(Instant::now()));
-        }
+        let next = if self.waiting.is_empty() { None } else { self.next_admission(Instant::now()) };
+        self.deadlines.set(Timer::Admit, [next, self.pty_at].into_iter().flatten().min());
         let next = self.deadlines.next();
         let set = if next.is_none() && self.clients.len() == 0 {
             self.timer.close(ops);

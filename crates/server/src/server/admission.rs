@@ -24,18 +24,21 @@ use vuart_wire::ErrorCode;
 /// The most clients that are admitted before the connected ones are served.
 const ADMITTED_AT_ONCE: usize = 16;
 
-/// The most clients that are accepted before the connected ones are served, and not admitted yet.
-const HELD_BACK_AT_ONCE: usize = 256;
+/// The most clients that are accepted and held back before the connected ones are served.
+const HELD_BACK_AT_ONCE: usize = 16;
 
-/// How long no client is accepted after some had to be held back: a flood wakes the server a hundred times a second at the most,
-/// and others come at most this much later.
-const PAUSE: Duration = Duration::from_millis(10);
+/// The most clients that are held back before no client is accepted for a while.
+const HELD_BACK: usize = 64;
+
+/// For how long no client is accepted after some were held back. So a flood wakes the server fifty times a second at the
+/// most, takes a part of its time only, and has to wait itself when the queue of the socket is full. Others come a little later.
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Server {
     /// Accepts clients of a listener.
     pub(super) fn accept(&mut self, index: usize, pass: &mut Pass, ops: &mut EventOps<'_>) {
         let now = Instant::now();
-        let (mut admitted, mut held_back) = (0, 0);
+        let (mut admitted, mut held_back, mut drained) = (0, 0, false);
         // An event may be from before a pause.
         while !self.acceptor.is_paused() && admitted < ADMITTED_AT_ONCE && held_back < HELD_BACK_AT_ONCE {
             // Without a file descriptor for the timer, nothing would happen in time for the client.
@@ -47,7 +50,10 @@ impl Server {
             let (stream, listener, last) = match accepted {
                 Accepted::Client(stream, listener) => (stream, listener, None),
                 Accepted::Last(stream, listener, borrowed) => (stream, listener, Some(borrowed)),
-                Accepted::Nobody => break,
+                Accepted::Nobody => {
+                    drained = true;
+                    break;
+                }
                 Accepted::Exhausted => {
                     log::warn!(
                         "console {}: no file descriptor is left, new clients have to wait",
@@ -78,7 +84,9 @@ impl Server {
                 }
             }
         }
-        if held_back > 0 && !self.acceptor.is_paused() {
+        self.held_back += held_back;
+        if self.held_back >= HELD_BACK || (drained && self.held_back > 0) {
+            self.held_back = 0;
             self.pause(now.checked_add(PAUSE).unwrap_or(now), ops);
         }
     }

@@ -112,10 +112,16 @@ impl Vm {
     }
 }
 
-/// Raises and lowers the interrupt line. The 8259 keeps the edge.
+/// Makes an edge of the interrupt line: lowers it and raises it. It stays high, which means nothing to an input that triggers on
+/// edges.
+///
+/// The device raises the line on the vCPU's thread and on others, and no lock orders them. So the order matters. If another
+/// thread's edge falls into this one, between low and high, the input sees one edge of the two. It comes after both have lowered
+/// the line, and so after both causes are in the device's registers: the handler finds both. The other order (high, low) could
+/// lose an edge: the guest's handler may run while the line is still high, and the edge for the next cause would then be none.
 fn pulse(vm: &VmFd) -> io::Result<()> {
-    vm.set_irq_line(COM1_IRQ, true)?;
-    Ok(vm.set_irq_line(COM1_IRQ, false)?)
+    vm.set_irq_line(COM1_IRQ, false)?;
+    Ok(vm.set_irq_line(COM1_IRQ, true)?)
 }
 
 /// Handles a signal that has got the vCPU out of the guest: a tick, or the request to stop.
