@@ -1,11 +1,11 @@
 //! The clients that wait to be admitted, because clients of their user have come [too often](super::users).
 
 use std::collections::VecDeque;
-use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 
 use nix::sys::socket::UnixCredentials;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
 /// The most clients of one user that wait.
 const EACH: usize = 8;
@@ -23,11 +23,11 @@ pub(super) struct Newcomer {
 }
 
 impl Newcomer {
-    /// Whether the client has closed its connection.
+    /// Whether the client has closed its connection: then it fails to send nothing. (`poll(2)` would be another system call, which
+    /// a filter may not know.)
     fn is_gone(&self) -> bool {
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), PollFlags::empty())];
-        poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        sendmsg(&self.stream, &[], &mut SendAncillaryBuffer::default(), flags) == Err(Errno::PIPE)
     }
 }
 
@@ -72,5 +72,62 @@ impl Waiting {
         self.0.retain(|waiting| !waiting.is_gone());
         let index = self.0.iter().position(|waiting| may(waiting.credentials.uid()))?;
         self.0.remove(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::access::credentials;
+
+    fn newcomer() -> (Newcomer, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let credentials = credentials(&ours).unwrap();
+        (Newcomer { stream: ours, credentials, listener: 0 }, theirs)
+    }
+
+    #[test]
+    fn f27_a_client_that_is_gone_takes_no_place_and_one_that_waits_keeps_its_own() {
+        let mut waiting = Waiting::default();
+        let (first, honest) = newcomer();
+        waiting.enter(first).unwrap();
+        // Most leave before they are seen, and some a moment later.
+        for n in 0..1000 {
+            let (newcomer, mut theirs) = newcomer();
+            theirs.write_all(b"something unread").unwrap();
+            if n % 10 > 0 {
+                drop(theirs);
+                waiting.enter(newcomer).unwrap();
+            } else {
+                waiting.enter(newcomer).unwrap();
+                drop(theirs);
+            }
+            assert!(waiting.0.len() <= EACH, "{n}");
+        }
+        assert_eq!(waiting.users().count(), waiting.0.len());
+        let mut asked = 0;
+        let admitted = waiting.next(|_| {
+            asked += 1;
+            true
+        });
+        assert_eq!(asked, 1);
+        drop(honest);
+        assert!(admitted.unwrap().is_gone(), "the first one that waited, and nobody who had gone");
+        assert!(waiting.next(|_| true).is_none() && waiting.is_empty());
+    }
+
+    #[test]
+    fn f27_so_many_of_a_user_wait_and_no_more() {
+        let mut waiting = Waiting::default();
+        let mut theirs = Vec::new();
+        for n in 0..2 * EACH {
+            let (newcomer, their) = newcomer();
+            theirs.push(their);
+            assert_eq!(waiting.enter(newcomer).is_ok(), n < EACH, "{n}");
+        }
+        assert!(waiting.next(|_| false).is_none(), "the budget is spent");
+        assert_eq!(waiting.users().count(), EACH);
     }
 }
