@@ -1,6 +1,7 @@
 //! The server: one console on sockets and a pseudo-terminal, in an event loop of rust-vmm's `event-manager`.
 //!
-//! It never blocks. A client that stops reading, dies, sends garbage or connects ten thousand times costs only itself.
+//! It never blocks. A client that stops reading, dies, sends garbage or connects ten thousand times costs only itself: what the
+//! clients of a [user](users) cost has a bound.
 //!
 //! # One pass
 //!
@@ -149,7 +150,7 @@ impl Server {
     }
 
     /// Serves on sockets that are open already. The server opens no file, now or later, except for the
-    /// [names of programs](ServerOptions::with_program_names) and a new pseudo-terminal after one has been hung up.
+    /// [names of programs](ServerOptions::with_program_names) and a new pseudo-terminal for each session at one.
     ///
     /// # Errors
     ///

@@ -152,7 +152,7 @@ mod tests {
         let image = Image { code: &[0xfa, 0xf4], arguments: [0, 0] };
         if let Err(error) = probe() {
             // Not with a macro of std, whose output the test harness captures.
-            return drop(writeln!(std::io::stderr(), "NOT TESTED with KVM: {error}"));
+            return drop(writeln!(io::stderr(), "NOT TESTED with KVM: {error}"));
         }
         let irq = Irq::new().unwrap();
         let port = SerialPort::new(irq.clone()).unwrap();
