@@ -56,9 +56,5 @@ impl Served {
 ///
 /// When a client did not receive in ten seconds what it was owed.
 pub(crate) fn finish(server: ServerThread) -> Result<(), Box<dyn Error>> {
-    if server.finish(Duration::from_secs(10)) {
-        Ok(())
-    } else {
-        Err("a client did not receive in time what it was owed".into())
-    }
+    Ok(server.finish(Duration::from_secs(10))?)
 }

@@ -73,7 +73,7 @@ fn what_happens_at_a_served_console_is_in_its_trail_in_order() {
     bob.attach(Mode::Exclusive, Position::End).unwrap_err();
     console.enable();
     console.end(&Cause::VmEnded);
-    assert!(server.finish(HANG));
+    server.finish(HANG).unwrap();
 
     let lines = lines(&audit);
     assert!(matches!(lines[0].entry, AuditEntry::Began { pid, .. } if pid == std::process::id()));

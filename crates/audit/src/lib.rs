@@ -16,13 +16,14 @@ mod lines;
 mod log;
 mod saver;
 mod source;
+mod status;
 mod trail;
 
 pub use crate::error::AuditError;
 pub use crate::file::AuditFile;
 pub use crate::line::{AuditEntry, AuditLine, AuditLineError, LostBecause};
 pub use crate::log::AuditLog;
-pub use crate::saver::AuditStatus;
+pub use crate::status::AuditStatus;
 pub use crate::trail::Audit;
 
 /// The README's example, so that it compiles.

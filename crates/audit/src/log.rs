@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use vuart_scrollback::{FinishError, Follower, FollowerError};
 
 use crate::error::AuditError;
 use crate::file::AuditFile;
-use crate::saver::{AuditStatus, Plain, Saver, Sink, locked};
+use crate::saver::{Plain, Saver, Sink};
+use crate::status::{AuditStatus, Shared};
 use crate::trail::Audit;
 
 /// A thread that saves a [trail](Audit). Dropping it lets the thread save what there is, and waits for nothing.
@@ -20,7 +21,7 @@ use crate::trail::Audit;
 /// [declared](crate::AuditEntry::Lost) in their place.
 #[must_use = "when it is dropped, the saving ends"]
 pub struct AuditLog {
-    status: Arc<Mutex<AuditStatus>>,
+    shared: Arc<Shared>,
     /// `None` once [`finish`](Self::finish) has taken it.
     follower: Option<Follower<Arc<AuditError>>>,
 }
@@ -54,20 +55,46 @@ impl Audit {
 
 impl AuditLog {
     fn start(audit: &Audit, sink: impl Sink + Send + 'static, saved: &[u8]) -> Result<Self, AuditError> {
-        let status = Arc::default();
-        let work = Saver::new(audit.scrollback(), Arc::clone(&status), sink, saved);
+        let shared = Arc::default();
+        let work = Saver::new(audit.scrollback(), Arc::clone(&shared), sink, saved);
         let follower =
             Follower::start("vuart-audit", audit.doorbell(), work).map_err(|error| match error {
                 FollowerError::Sleeper(error) => AuditError::Sleeper(error),
                 FollowerError::Thread(error) => AuditError::Thread(error),
                 error => AuditError::Thread(std::io::Error::other(error)),
             })?;
-        Ok(Self { status, follower: Some(follower) })
+        Ok(Self { shared, follower: Some(follower) })
     }
 
     /// The progress at this moment.
     pub fn status(&self) -> AuditStatus {
-        locked(&self.status).clone()
+        self.shared.now()
+    }
+
+    /// Tells `observer` when the saving begins to fail, fails for another reason, or works again; and at once, if it fails at this
+    /// moment. The thread that saves calls it, so lines wait in the ring until it returns. It must not call this method.
+    ///
+    /// A person looks at the end of a trail when it is too late: show a failure where somebody sees it, such as at the console that
+    /// the trail is about.
+    ///
+    /// ```
+    /// use vuart_audit::Audit;
+    /// # let (_writer, scrollback) = vuart_scrollback::Scrollback::new(4096)?;
+    /// # let (console, _input) = vuart_endpoint::Console::new(scrollback, || ());
+    /// # let sink = std::io::sink();
+    /// let audit = Audit::new(1 << 20)?;
+    /// console.observe(audit.observer("vm0"));
+    /// let log = audit.save_to(sink)?;
+    ///
+    /// let shown = console.clone();
+    /// log.observe(move |status| match &status.error {
+    ///     Some(error) => shown.warn("audit", &error.to_string()),
+    ///     None => shown.withdraw_warning("audit"),
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn observe(&self, observer: impl FnMut(&AuditStatus) + Send + 'static) {
+        self.shared.observe(Box::new(observer));
     }
 
     /// Waits for at most `patience` until everything is saved that has happened before, and ends the log. What happens later stays in the

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use vuart_scrollback::{Follow, Scrollback, Step};
@@ -10,21 +11,10 @@ use vuart_scrollback::{Follow, Scrollback, Step};
 use crate::error::AuditError;
 use crate::line::{AuditEntry, AuditLine, LostBecause};
 use crate::lines::{Lines, number_of};
+use crate::status::Shared;
 
 /// The pause before a disk that has failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// The progress of an [`AuditLog`](crate::AuditLog).
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct AuditStatus {
-    /// The number of lines of the trail that it has saved.
-    pub saved: u64,
-    /// The number of lines that were gone from the ring before it could save them.
-    pub lost: u64,
-    /// The error because of which it saves nothing at this moment. It tries again each second, and nothing waits for it meanwhile.
-    pub error: Option<Arc<AuditError>>,
-}
 
 /// A destination of lines.
 pub(crate) trait Sink {
@@ -58,7 +48,7 @@ impl<W: Write> Sink for Plain<W> {
 
 /// Takes lines from a trail's ring and puts them into a sink.
 pub(crate) struct Saver<S> {
-    status: Arc<Mutex<AuditStatus>>,
+    shared: Arc<Shared>,
     sink: S,
     lines: Lines,
     /// The number of the next line, if none is missing.
@@ -88,12 +78,7 @@ struct Pending {
 
 impl<S: Sink> Saver<S> {
     /// A saver that goes on behind the last line of what is `saved`.
-    pub(crate) fn new(
-        scrollback: &Scrollback,
-        status: Arc<Mutex<AuditStatus>>,
-        sink: S,
-        saved: &[u8],
-    ) -> Self {
+    pub(crate) fn new(scrollback: &Scrollback, shared: Arc<Shared>, sink: S, saved: &[u8]) -> Self {
         let last = saved
             .split_inclusive(|byte| *byte == b'\n')
             .rev()
@@ -110,15 +95,18 @@ impl<S: Sink> Saver<S> {
             }
         }
         let lines = Lines::new(scrollback.reader_at(from));
-        Self { status, sink, lines, next, pending: VecDeque::new(), written: 0, unsynced: false }
+        Self { shared, sink, lines, next, pending: VecDeque::new(), written: 0, unsynced: false }
     }
 
     /// Saves all that there is, and notes whether that has failed.
     fn save(&mut self) -> Result<(), Arc<AuditError>> {
         let saved = self.try_save().map_err(Arc::new);
-        let before = std::mem::replace(&mut locked(&self.status).error, saved.as_ref().err().cloned());
-        if let (Err(error), None) = (&saved, before) {
-            log::error!("{error}; trying again each second");
+        if self.shared.note(saved.as_ref().err().cloned()) {
+            if let Err(error) = &saved {
+                log::error!("{error}; trying again each second");
+            } else {
+                log::warn!("the audit trail is saved again; {} lines of it are lost", self.shared.now().lost);
+            }
         }
         saved
     }
@@ -143,9 +131,7 @@ impl<S: Sink> Saver<S> {
                 let (saved, lost) = (pending.saved, pending.lost);
                 self.pending.pop_front();
                 self.written = 0;
-                let mut status = locked(&self.status);
-                status.saved += saved;
-                status.lost += lost;
+                self.shared.count(saved, lost);
             }
         }
         if self.unsynced {
@@ -192,9 +178,12 @@ impl<S: Sink + Send + 'static> Follow for Saver<S> {
     }
 }
 
-/// The status, which the saving thread changes and the handle reads.
-pub(crate) fn locked(status: &Mutex<AuditStatus>) -> MutexGuard<'_, AuditStatus> {
-    status.lock().unwrap_or_else(PoisonError::into_inner)
+impl<S> Drop for Saver<S> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.shared.note(Some(Arc::new(AuditError::Panicked)));
+        }
+    }
 }
 
 /// The line that declares others lost.

@@ -36,8 +36,9 @@ fn by_bob() -> Who {
 }
 
 fn ended(who: Who, cause: Cause) -> EventKind {
-    let (since, owner, bytes_in, bytes_out, missed) = (at(20), true, 120, 48_213, 0);
-    EventKind::Ended { who, cause, owner, since, bytes_in, bytes_out, missed }
+    let (since, owner, bytes_in, bytes_out, missed, lost_before, unread) =
+        (at(20), true, 120, 48_117, 0, 0, 16);
+    EventKind::Ended { who, cause, owner, since, bytes_in, bytes_out, missed, lost_before, unread }
 }
 
 fn refused(reason: Refused) -> EventKind {
@@ -214,6 +215,8 @@ fn no_line_is_longer_than_the_longest() {
                 bytes_in: u64::MAX,
                 bytes_out: u64::MAX,
                 missed: u64::MAX,
+                lost_before: u64::MAX,
+                unread: u64::MAX,
             },
             EventKind::Demoted { who: who.clone(), by: who.clone() },
             EventKind::Refused {

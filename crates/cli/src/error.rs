@@ -167,6 +167,7 @@ fn of_client(error: &ClientError) -> Exit {
         ClientError::Connect { source, .. } => Exit::of_io(source),
         ClientError::Server(error) if error.code == ErrorCode::Forbidden => Exit::NOT_PERMITTED,
         ClientError::Server(error) if error.code == ErrorCode::NoSession => Exit::NO_CONSOLE,
+        ClientError::Server(error) if error.code == ErrorCode::TooMany => Exit::TOO_MANY,
         ClientError::Lost(_) | ClientError::Busy { .. } => Exit::LOST,
         _ => Exit::FAILURE,
     }

@@ -41,6 +41,7 @@ Exit status:
   12     the guest has hung up
   13     the guest has moved to another host
   14     the guest has not taken (with --pace echo: not echoed) what was sent in the time allowed
+  15     too many clients: all places at the console are taken, or yours was needed
   128+N  ended by signal N
 
 Consoles are found by name in $VUART_RUNTIME_DIR, or else in $XDG_RUNTIME_DIR/vuart, or else in
@@ -87,6 +88,8 @@ impl Exit {
     pub(crate) const MIGRATING: Self = Self(13);
     /// The guest has not taken the input in time.
     pub(crate) const NOT_TAKEN: Self = Self(14);
+    /// All places at the console are taken.
+    pub(crate) const TOO_MANY: Self = Self(15);
 
     /// A signal has ended the command.
     pub(crate) fn signal(signal: Signal) -> Self {
@@ -180,7 +183,7 @@ mod tests {
 
     #[test]
     fn every_number_is_documented() {
-        for number in 0..=Exit::NOT_TAKEN.0 {
+        for number in 0..=Exit::TOO_MANY.0 {
             assert!(TABLE.contains(&format!("\n  {number:<7}")), "{number}");
         }
     }

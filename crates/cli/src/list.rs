@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde::Serialize;
-use vuart_endpoint::Printable;
+use serde::{Serialize, Serializer};
+use vuart_endpoint::{Printable, Warning};
 use vuart_wire::{ClientError, RuntimeDir, RuntimeDirError, Status};
 
 use crate::error::Error;
@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::print::{aligned, json, print};
 use crate::time::with_age;
 use crate::user;
+use crate::who::{Alert, in_words_of};
 
 /// List the consoles of this user: who holds them, since when, how many wait and watch, how much their guests have written.
 #[derive(Debug, Args)]
@@ -135,6 +136,13 @@ struct Row {
     /// The process ID of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
+    /// What does not work around the console.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_alerts")]
+    warnings: Vec<Warning>,
+}
+
+fn as_alerts<S: Serializer>(warnings: &[Warning], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(warnings.iter().map(Alert::new))
 }
 
 impl Row {
@@ -177,6 +185,7 @@ impl Row {
             bytes: Some(status.end),
             oldest: Some(status.oldest),
             pid: Some(status.pid),
+            warnings: status.warnings.clone(),
         }
     }
 }
@@ -259,5 +268,6 @@ fn table(rows: &[Row]) -> String {
             number(row.bytes),
         ]
     });
-    aligned(header, lines)
+    let warnings = rows.iter().flat_map(|row| row.warnings.iter().map(|it| in_words_of(&row.name, it)));
+    aligned(header, lines) + &warnings.collect::<String>()
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use clap_complete::ArgValueCompleter;
 use serde::Serialize;
 use serde_json::Value;
-use vuart_endpoint::{Cause, Counters, End, SessionId, SessionInfo};
+use vuart_endpoint::{Cause, Counters, End, SessionId, SessionInfo, Warning};
 use vuart_wire::Status;
 
 use crate::error::Error;
@@ -78,7 +78,15 @@ pub(crate) fn in_words(status: &Status, own: Option<SessionId>) -> String {
     if let Some(end) = &status.ended {
         let _ = writeln!(text, "{}: {end}", status.console);
     }
+    for warning in &status.warnings {
+        text += &in_words_of(&status.console, warning);
+    }
     text
+}
+
+/// A warning about a console, as a text line.
+pub(crate) fn in_words_of(console: &str, Warning { topic, since, text, .. }: &Warning) -> String {
+    format!("warning: {console}: {topic}: {text} (since {since})\n")
 }
 
 /// The standing in the table, with the place in the queue.
@@ -131,6 +139,23 @@ struct Answer<'a> {
     disabled: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<Ended>,
+    /// What does not work around the console.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Alert<'a>>,
+}
+
+/// A warning about a console, as a member of an object.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Alert<'a> {
+    topic: &'a str,
+    since: String,
+    text: &'a str,
+}
+
+impl<'a> Alert<'a> {
+    pub(crate) fn new(warning: &'a Warning) -> Self {
+        Self { topic: &warning.topic, since: warning.since.to_string(), text: &warning.text }
+    }
 }
 
 #[derive(Serialize)]
@@ -172,6 +197,7 @@ impl<'a> Answer<'a> {
             counters: status.counters,
             disabled: status.disabled.map(|since| since.to_string()),
             ended: status.ended.clone().map(|End { cause, at }| Ended { cause, at: at.to_string() }),
+            warnings: status.warnings.iter().map(Alert::new).collect(),
         }
     }
 }

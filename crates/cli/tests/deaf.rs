@@ -91,7 +91,7 @@ fn f14_a_server_that_freezes_before_a_session_has_begun_can_be_left() {
         // It says hello, and then nothing more.
         let (mut server, _) = listener.accept().unwrap();
         let mut hello = Vec::new();
-        let welcome = Welcome { version: VERSION, console: "vm0".to_owned(), pid: 1 };
+        let welcome = Welcome { version: VERSION, console: "vm0".to_owned().into(), pid: 1 };
         Event::Welcome(welcome).encode(&mut hello);
         server.write_all(&hello).unwrap();
         until("the terminal is raw", || pty.is_raw());

@@ -6,6 +6,9 @@ use support::pty::Pty;
 use support::served::{Served, identity};
 use support::{Runtime, run};
 use vuart_endpoint::{Attach, Mode, Window};
+use vuart_scrollback::Position;
+use vuart_server::ServerOptions;
+use vuart_wire::{Client, RuntimeDir};
 
 #[test]
 fn who_lists_each_session_with_its_standing_and_terminal() {
@@ -69,4 +72,52 @@ fn a_console_that_is_switched_off_says_so() {
     let (code, shown) = pty.finish(client);
     assert_eq!(code, 11);
     assert!(shown.contains("[vuart: the console was switched off at 20"), "{shown}");
+}
+
+#[test]
+fn f20_too_many_clients_has_an_exit_status_of_its_own() {
+    let runtime = Runtime::new();
+    let _served = Served::new(&runtime, 4096);
+    let socket = RuntimeDir::open(runtime.path()).unwrap().control_socket("vm0").unwrap();
+    let _spectators: Vec<Client> = (0..ServerOptions::CLIENTS)
+        .map(|n| {
+            let mut client = Client::connect(&socket, &n.to_string()).unwrap();
+            client.attach(Mode::Spectate, Position::End).unwrap();
+            client
+        })
+        .collect();
+    let done = run(&mut runtime.vuart(&["attach", "--spy", "vm0"]));
+    assert_eq!(done.code, 15, "{}", done.stderr);
+    assert!(done.one_line().contains("all places are taken"), "{}", done.stderr);
+    // These always get in.
+    let who = run(&mut runtime.vuart(&["who", "vm0"]));
+    let session = who.text().lines().nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    assert_eq!(run(&mut runtime.vuart(&["kick", "vm0", &session])).code, 0);
+}
+
+#[test]
+fn f25_a_warning_is_shown_by_who_and_list_until_it_is_withdrawn() {
+    let runtime = Runtime::new();
+    let served = Served::new(&runtime, 4096);
+    served.console.warn("audit", "can't write the audit trail: No space left on device");
+    let line = "\nwarning: vm0: audit: can't write the audit trail: No space left on device (since 20";
+    for command in [&["who", "vm0"][..], &["list"]] {
+        let text = run(&mut runtime.vuart(command)).text();
+        assert!(text.contains(line), "{text}");
+    }
+    for (command, pointer) in
+        [(&["who", "vm0", "--json"][..], "/warnings/0"), (&["list", "--json"], "/0/warnings/0")]
+    {
+        let json = run(&mut runtime.vuart(command)).stdout;
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let warning = json.pointer(pointer).unwrap();
+        assert_eq!(warning["topic"], "audit");
+        assert_eq!(warning["text"], "can't write the audit trail: No space left on device");
+        assert!(warning["since"].as_str().unwrap().starts_with("20"), "{warning}");
+    }
+    served.console.withdraw_warning("audit");
+    for command in [&["who", "vm0"][..], &["list"], &["who", "vm0", "--json"], &["list", "--json"]] {
+        let text = run(&mut runtime.vuart(command)).text();
+        assert!(!text.contains("warning"), "{text}");
+    }
 }

@@ -9,6 +9,7 @@ use crate::input::InputProducer;
 use crate::observer::{Observer, Observers};
 use crate::state::State;
 use crate::sync::{Mutex, MutexGuard};
+use crate::warnings::Warnings;
 
 /// What all handles of one console share: those of the console, and those of its sessions.
 ///
@@ -23,6 +24,7 @@ pub(crate) struct ConsoleCore {
     state: Mutex<State>,
     /// Held by the thread that delivers events. No other thread waits for it.
     observers: Mutex<Observers>,
+    warnings: Warnings,
 }
 
 impl ConsoleCore {
@@ -34,7 +36,7 @@ impl ConsoleCore {
     ) -> Self {
         let state = State::new(scrollback.clone(), input, carrier.clone());
         let (state, observers) = (Mutex::new(state), Mutex::new(Observers::default()));
-        Self { scrollback, carrier, doorbell, state, observers }
+        Self { scrollback, carrier, doorbell, state, observers, warnings: Warnings::default() }
     }
 
     pub(crate) fn scrollback(&self) -> &Scrollback {
@@ -47,6 +49,10 @@ impl ConsoleCore {
 
     pub(crate) fn doorbell(&self) -> &Doorbell {
         &self.doorbell
+    }
+
+    pub(crate) fn warnings(&self) -> &Warnings {
+        &self.warnings
     }
 
     /// Looks at the state under the lock.

@@ -105,10 +105,17 @@ pub enum EventKind {
         since: Timestamp,
         /// The symbols of input that the console took from it.
         bytes_in: u64,
-        /// The bytes of output that it read.
+        /// The bytes of output that it had read by then.
         bytes_out: u64,
         /// The bytes of output that it missed because the ring lapped it.
         missed: u64,
+        /// The bytes of output that it asked for and that were lost before it began.
+        #[cfg_attr(feature = "serde", serde(default))]
+        lost_before: u64,
+        /// The bytes of output that it had not read by then. It may still be given them, unless it was evicted or kicked, or has
+        /// lagged. `from` (of [`Attached`](Self::Attached)) and the four numbers of bytes are together the offset of this event.
+        #[cfg_attr(feature = "serde", serde(default))]
+        unread: u64,
     },
     /// The owner sent a break.
     Break {

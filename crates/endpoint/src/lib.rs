@@ -53,6 +53,7 @@ mod sync;
 #[cfg(test)]
 mod testing;
 mod timestamp;
+mod warnings;
 
 pub use attach::{Attach, Mode, OnLag};
 pub use builder::{ConsoleBuilder, ConsoleParts};
@@ -71,3 +72,4 @@ pub use session::Session;
 pub use standing::{Change, Epoch, Eviction, Standing};
 pub use symbol::Symbol;
 pub use timestamp::Timestamp;
+pub use warnings::Warning;

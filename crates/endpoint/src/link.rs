@@ -17,6 +17,17 @@ pub(crate) struct Link {
     read: AtomicU64,
     /// Bytes of output that the session has missed. Only the handle stores to it.
     missed: AtomicU64,
+    /// Bytes of output that it has skipped, because they were lost before it began. Only the handle stores to it.
+    lost_before: AtomicU64,
+}
+
+/// How far a session has come in the output, in bytes: what it has read, what it was too slow for, and what was lost before it
+/// began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) read: u64,
+    pub(crate) missed: u64,
+    pub(crate) lost_before: u64,
 }
 
 impl Link {
@@ -52,10 +63,18 @@ impl Link {
         add(&self.missed, bytes);
     }
 
-    /// The bytes of output that the session has read, and those that it has missed.
-    pub(crate) fn progress(&self) -> (u64, u64) {
+    pub(crate) fn add_lost_before(&self, bytes: u64) {
+        add(&self.lost_before, bytes);
+    }
+
+    /// How far the session has come.
+    pub(crate) fn progress(&self) -> Progress {
         // Relaxed: counts, which order nothing else.
-        (self.read.load(Relaxed), self.missed.load(Relaxed))
+        Progress {
+            read: self.read.load(Relaxed),
+            missed: self.missed.load(Relaxed),
+            lost_before: self.lost_before.load(Relaxed),
+        }
     }
 }
 

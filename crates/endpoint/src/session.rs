@@ -132,7 +132,11 @@ impl Session {
     /// Reads output into `buf` without moving the cursor past it: see [`Reader::peek`]. Otherwise as [`read`](Self::read).
     pub fn peek(&mut self, buf: &mut [u8]) -> Read {
         let read = self.reader.peek(buf);
-        let from = (read.start - read.missed).max(self.lost_before);
+        let at = read.start - read.missed;
+        let from = at.max(self.lost_before);
+        if read.missed > 0 && at < from {
+            self.link.add_lost_before(from.min(read.start) - at);
+        }
         if read.missed > 0 && from < read.start && self.end().is_none() {
             self.link.add_missed(read.start - from);
             self.core.change(|state| state.lagged(self.info.id, self.on_lag, from, read.start));

@@ -18,7 +18,7 @@ use crate::event::{EventKind, HangUpReason, Who};
 use crate::identity::Identity;
 use crate::info::{SessionId, SessionInfo};
 use crate::input::InputProducer;
-use crate::link::Link;
+use crate::link::{Link, Progress};
 use crate::observer::Events;
 use crate::policy::{Evicted, Policy};
 use crate::refused::Refused;
@@ -125,6 +125,7 @@ impl State {
             window: None,
             returning: request.returning,
             evicted: None,
+            from,
             bytes_in: 0,
             link: Arc::clone(&link),
         });
@@ -240,7 +241,13 @@ impl State {
         self.ring_doorbell |= cause != Cause::Detached;
         self.counters.ended += 1;
         self.counters.kicked += u64::from(matches!(cause, Cause::Kicked { .. }));
-        let (bytes_out, missed) = row.link.progress();
+        let Progress { read, missed, lost_before } = row.link.progress();
+        // The session may read on while this is counted. What is from behind the event's offset is not part of it.
+        let left = self.clock.offset().saturating_sub(row.from);
+        let lost_before = lost_before.min(left);
+        let missed = missed.min(left - lost_before);
+        let bytes_out = read.min(left - lost_before - missed);
+        let unread = left - lost_before - missed - bytes_out;
         self.event(EventKind::Ended {
             who: row.who(id),
             cause: cause.clone(),
@@ -249,6 +256,8 @@ impl State {
             bytes_in: row.bytes_in,
             bytes_out,
             missed,
+            lost_before,
+            unread,
         });
         // `close` is called once for a session: it is no longer in the table.
         row.link.close(End { cause, at: self.clock.at() }, self.clock.offset());

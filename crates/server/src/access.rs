@@ -1,7 +1,6 @@
 //! Peers and roles: who may connect, and what each may do.
 
 use std::fmt;
-use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 
@@ -66,13 +65,18 @@ pub(crate) type Authorise = Arc<dyn Fn(&Peer) -> Option<Role> + Send + Sync>;
 
 impl Peer {
     /// The peer that has connected to a listener. `programs` says whether its program's name is read.
-    pub(crate) fn of(stream: &UnixStream, listener: &Listener, programs: bool) -> io::Result<Self> {
-        let Credentials { uid, gid, pid } = Credentials::of(stream)?;
+    pub(crate) fn of(
+        stream: &UnixStream,
+        credentials: Credentials,
+        listener: &Listener,
+        programs: bool,
+    ) -> Self {
+        let Credentials { uid, gid, pid } = credentials;
         let program = pid
             .filter(|_| programs)
             .and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok())
             .map(|program| program.trim().to_owned());
-        Ok(Self {
+        Self {
             uid,
             gid,
             pid,
@@ -82,7 +86,7 @@ impl Peer {
                 .group
                 .filter(|(group, _)| is_us(uid) || belongs(stream, *group))
                 .map(|(_, role)| role),
-        })
+        }
     }
 
     /// The programs that have opened the pseudo-terminal.

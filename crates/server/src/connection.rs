@@ -18,7 +18,9 @@ mod output;
 mod protocol;
 mod requests;
 
-use vuart_endpoint::{Attach, Cause, Change, Console, End, Epoch, Identity, Mode, Session, Standing};
+use vuart_endpoint::{
+    Attach, Cause, Change, Console, End, Epoch, Identity, Mode, Session, SessionId, Standing,
+};
 use vuart_wire::{ErrorCode, ErrorMessage, Event};
 
 use crate::access::Role;
@@ -55,6 +57,30 @@ pub(crate) struct Connection {
     blocked: bool,
     /// The client sends nothing more.
     read_closed: bool,
+    /// The client has caused too much [idle work](Self::take_idle_work), and is not served for a while.
+    resting: bool,
+    place: Place,
+    /// See [`take_idle_work`](Self::take_idle_work).
+    idle_work: usize,
+}
+
+/// The idle work of a request that is answered, refused or dropped, in the measure of bytes that are received and dropped.
+mod work {
+    /// Input or a break that is dropped, besides its bytes.
+    pub(super) const DROPPED: usize = 64;
+    /// A question, or the size of a window.
+    pub(super) const SMALL: usize = 256;
+    /// An error or a refusal.
+    pub(super) const REFUSED: usize = 1024;
+}
+
+/// The kind of place that a client has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Any session can be there.
+    Open,
+    /// All others are taken, and this one is kept for admins: no session can watch or wait there.
+    Reserved,
 }
 
 /// How a connection goes on.
@@ -84,6 +110,9 @@ impl Connection {
             outbox: Outbox::default(),
             blocked: false,
             read_closed: false,
+            resting: false,
+            place: Place::Open,
+            idle_work: 0,
         }
     }
 
@@ -142,6 +171,31 @@ impl Connection {
         self.role
     }
 
+    pub(crate) fn uid(&self) -> u32 {
+        self.peer.uid()
+    }
+
+    /// The client's session.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        self.session.as_ref().map(|session| session.info().id)
+    }
+
+    /// Sets the kind of place that the client has at the moment.
+    pub(crate) fn set_place(&mut self, place: Place) {
+        self.place = place;
+    }
+
+    /// Sets whether the client rests: nothing that it sends is received or served.
+    pub(crate) fn set_resting(&mut self, resting: bool) {
+        self.resting = resting;
+    }
+
+    /// Takes the measure of what the client has asked for since the last call and what has come to nothing: input of somebody
+    /// who does not own the console, errors, questions. What an owner types, output and sessions do not count.
+    pub(crate) fn take_idle_work(&mut self) -> usize {
+        std::mem::take(&mut self.idle_work)
+    }
+
     /// Whether the client has been told why it is sent away, and the connection is closed when it has taken that.
     pub(crate) fn is_closing(&self) -> bool {
         self.state == State::Closing
@@ -180,7 +234,7 @@ impl Connection {
 
     /// Whether there is room for more: everything that was received has been served.
     fn may_receive(&self) -> bool {
-        !self.read_closed && !self.is_busy() && !self.protocol.has_request()
+        !self.read_closed && !self.resting && !self.is_busy() && !self.protocol.has_request()
     }
 
     /// Whether a request is under way that the next one must wait for.
@@ -236,7 +290,7 @@ impl Connection {
             }
             // The end of a history, or input that was taken, makes room for the next request. When the budget is spent, the
             // writable socket begins the next pass.
-            if self.blocked || self.is_busy() || !self.protocol.has_request() {
+            if self.blocked || self.resting || self.is_busy() || !self.protocol.has_request() {
                 break;
             }
         }
@@ -288,6 +342,7 @@ impl Connection {
     }
 
     fn error(&mut self, code: ErrorCode, message: &str) {
+        self.idle_work += work::REFUSED;
         self.tell(&Event::Error(ErrorMessage { code, message: message.into() }));
     }
 

@@ -9,6 +9,8 @@
 //! | who may connect, and what each may do | [`Role`], [`Peer`], [`ServerOptions::with_authoriser`] |
 //! | what happens for one event of the event loop, and when | `server.rs`: one pass, the deadlines |
 //! | how clients are accepted, refused and closed | `server/admission.rs`, `server/acceptor.rs`, `server/clients.rs` |
+//! | who gets a place, and who gives way | `server/places.rs` |
+//! | what is done about clients that flood | `server/users.rs`, `server/waiting.rs` |
 //! | how one client's bytes are received, served and sent | `connection.rs` |
 //! | how a request is served | `connection/requests.rs` |
 //! | how a session at the pseudo-terminal begins and ends | `pty.rs`, `server/terminal.rs` |
@@ -17,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod allowance;
 mod claim;
 mod connection;
 mod error;
@@ -38,7 +41,7 @@ pub use error::ServeError;
 pub use options::{RawPolicy, ServerOptions};
 pub use pty::PtyError;
 pub use server::Server;
-pub use server_thread::ServerThread;
+pub use server_thread::{FinishError, ServerThread};
 pub use sockets::Sockets;
 pub use vuart_wire::{RuntimeDir, RuntimeDirError};
 

@@ -47,9 +47,17 @@ impl ServerOptions {
     /// The default of [`with_handshake`](Self::with_handshake).
     pub const HANDSHAKE: Duration = Duration::from_secs(10);
 
-    /// Sets the most clients at once (default: [`CLIENTS`](Self::CLIENTS)). When there are as many and another connects, an
-    /// idle client gives way: one without a session and without a request under way, the one that has been silent longest. If
-    /// there is none, a client of a lower role that does not own the console gives way. Otherwise the new client is sent away.
+    /// Sets the most clients at once (default: [`CLIENTS`](Self::CLIENTS)). When there are as many and another connects, a client
+    /// of the user who holds most places gives way, if that user has more of them than the newcomer's user would. Otherwise a
+    /// client of a lower role gives way, or one without a session and without a request under way. Of several, the one goes that
+    /// has the least to lose and has been silent longest. The owner of the console never gives way. If nobody does, the new client
+    /// is sent away.
+    ///
+    /// Eight further places are kept for [admins](Role::Admin). A session that only watches or waits can't begin there, so admins can
+    /// always see who is there, end a session, and take the console over.
+    ///
+    /// The number also says how often the clients of one user may come: four times as many and 64 more at once, and 64 in each
+    /// second. Those who come sooner wait.
     #[must_use]
     pub fn with_clients(self, clients: usize) -> Self {
         Self { clients, ..self }

@@ -6,12 +6,22 @@
 //! ```text
 //!            IN_OPEN                refused, evicted, ended: a message is written
 //!   Vacant ──────────▶ Occupied ──────────────────────────▶ Leaving
-//!     ▲                   │ hang-up: flushed                  │ the message has been read, or its time is up:
-//!     └───────────────────┴───────────────────────────────────┘ the master is closed, which hangs up on all programs,
-//!                                                               and another pseudo-terminal takes its place
+//!     ▲                   │ no program has                    │ the message has been read, or its time is up:
+//!     │                   │ it open any more                  │ the master is closed, which hangs up on all programs
+//!     └───────────────────┴───────────────────────────────────┘
+//!                    another pseudo-terminal takes its place
 //! ```
 //!
 //! Closing the master discards what the programs have not read. So the server waits until they have read the message.
+//!
+//! # A fresh one for each session
+//!
+//! A program can leave more behind than settings: with `TIOCEXCL` the device refuses every later user but root, after `tcflow(3)`
+//! nothing comes out of it any more, and its window has a size. The master can't undo all of that. So each session has a device
+//! that no program has had before. Two cases remain in which a device is used again, after as much of it was set back as can be:
+//!
+//! * a program has opened it already, before the server has noticed that the last one has closed it;
+//! * there can't be another device, because the process is in a jail or the system has none left.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -28,7 +38,10 @@ use rustix::fs::OFlags;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, OptionalActions, QueueSelector, tcflush, tcgetattr, tcsetattr};
+use rustix::termios::{
+    Action, LocalModes, OptionalActions, QueueSelector, Winsize, ioctl_tiocnxcl, tcflow, tcflush, tcgetattr,
+    tcsetattr, tcsetwinsize,
+};
 
 use crate::place::Place;
 use crate::timer_fd::is_exhaustion;
@@ -152,17 +165,15 @@ impl Pty {
         self.device.as_ref().map(|device| &device.master)
     }
 
-    /// Closes the device, which hangs up on all programs that have it open, and opens another in its place.
+    /// Closes the device, which hangs up on all programs that have it open, and opens another in its place. Use it also when there
+    /// is none.
     pub(crate) fn renew(&mut self) -> Result<(), PtyError> {
         // The old device goes first: the new one may have the same number, and must not get the old one's watch.
         self.device = None;
         self.look();
         let device = Device::open(&self.watch)?;
         if let Some(link) = &self.link {
-            link.point(&device.path).map_err(|source| match Errno::from_io_error(&source) {
-                Some(error) if is_exhaustion(error) => PtyError::Exhausted(source),
-                _ => PtyError::Link { path: link.path().to_owned(), source },
-            })?;
+            device.take_the_link(link)?;
         }
         self.device = Some(device);
         Ok(())
@@ -185,22 +196,58 @@ impl Pty {
         seen
     }
 
-    /// If a program has come, returns the master to begin a session with.
-    pub(crate) fn occupy(&mut self, seen: Seen) -> Option<Arc<OwnedFd>> {
+    /// Whether a program has come that has no session yet.
+    pub(crate) fn is_awaited(&self, seen: Seen) -> bool {
+        let device = self.device.as_ref().filter(|device| seen.opened && device.state == State::Vacant);
+        device.is_some_and(|device| !device.is_deserted())
+    }
+
+    /// Returns the master to begin a session with.
+    pub(crate) fn occupy(&mut self) -> Option<Arc<OwnedFd>> {
         let device = self.device.as_mut()?;
-        if !seen.opened || device.state != State::Vacant || device.is_deserted() {
-            return None;
-        }
         device.state = State::Occupied;
         Some(Arc::clone(&device.master))
     }
 
-    /// The session is over because no program has the device open. The next session finds nothing of it.
-    pub(crate) fn vacate(&mut self) {
-        if let Some(device) = &mut self.device {
-            device.flush();
-            device.state = State::Vacant;
+    /// The session is over because no program had the device open. The next session finds nothing of it: another device takes
+    /// the place of this one. Take the master out of the event loop before.
+    ///
+    /// # Errors
+    ///
+    /// There is no other device, and this one has been set back as far as it can be.
+    pub(crate) fn vacate(&mut self) -> Result<(), PtyError> {
+        let Some(device) = &mut self.device else { return Ok(()) };
+        device.state = State::Vacant;
+        let replaced = if device.is_deserted() { self.replace() } else { Ok(false) };
+        if !matches!(replaced, Ok(true))
+            && let Some(device) = &self.device
+        {
+            device.set_back();
         }
+        replaced.map(|_| ())
+    }
+
+    /// Puts another device in the place of the one that no program has open. Returns whether it did.
+    fn replace(&mut self) -> Result<bool, PtyError> {
+        let Some(link) = &self.link else {
+            // Those who know the device by its number find it again if the new one has the same. That is so if the old one is
+            // closed first, unless a lower number has become free. In a jail there would then be none.
+            if !Path::new("/dev/ptmx").exists() {
+                return Ok(false);
+            }
+            return self.renew().map(|()| true);
+        };
+        // The new device is there before the link is, and the old one until the link is, so that no program finds neither.
+        let device = Device::open(&self.watch)?;
+        let Some(old) = self.device.as_ref().filter(|old| old.is_deserted()) else { return Ok(false) };
+        device.take_the_link(link)?;
+        // A program may have found the old one in the last moment. It would be hung up.
+        if !old.is_deserted() {
+            old.take_the_link(link)?;
+            return Ok(false);
+        }
+        self.device = Some(device);
+        Ok(true)
     }
 
     /// The session is over, and its programs have been told why. They have [a while](Self::LEAVING_TIME) to read it.
@@ -232,6 +279,14 @@ impl Drop for Pty {
 const FLAGS: OpenptFlags = OpenptFlags::RDWR.union(OpenptFlags::NOCTTY).union(OpenptFlags::CLOEXEC);
 
 impl Device {
+    /// Makes the link point to this device.
+    fn take_the_link(&self, link: &Place) -> Result<(), PtyError> {
+        link.point(&self.path).map_err(|source| match Errno::from_io_error(&source) {
+            Some(error) if is_exhaustion(error) => PtyError::Exhausted(source),
+            _ => PtyError::Link { path: link.path().to_owned(), source },
+        })
+    }
+
     fn open(watch: &OwnedFd) -> Result<Self, PtyError> {
         let failed = |other: fn(io::Error) -> PtyError| {
             move |error| match error {
@@ -286,10 +341,16 @@ impl Device {
             .is_ok_and(|slave| !ready(&slave, PollFlags::IN).contains(PollFlags::IN))
     }
 
-    /// Drops unread output, and makes the device raw again: programs leave it in other modes.
-    fn flush(&self) {
-        // Output is dropped in both places: on its way, and where it has arrived. If this fails, the next program may see the
-        // end of another session's output.
+    /// Drops unread output, makes the device raw again, and undoes what else can be undone. If something fails, the next program
+    /// may find a trace of another session.
+    fn set_back(&self) {
+        let _ = tcsetwinsize(&self.master, Winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 });
+        // The program's side. Of a device that is exclusive, only root gets it.
+        if let Ok(slave) = ioctl_tiocgptpeer(&self.master, FLAGS) {
+            let _ = ioctl_tiocnxcl(&slave);
+            let _ = tcflow(&slave, Action::OOn);
+        }
+        // Output is dropped in both places: on its way, and where it has arrived.
         let _ = tcflush(&self.master, QueueSelector::OFlush);
         let _ = self.make_raw(OptionalActions::Flush);
     }

@@ -1,6 +1,7 @@
 //! The server: one console on sockets and a pseudo-terminal, in an event loop of rust-vmm's `event-manager`.
 //!
-//! It never blocks. A client that stops reading, dies, sends garbage or connects ten thousand times costs only itself.
+//! It never blocks. A client that stops reading, dies, sends garbage or connects ten thousand times costs only itself: what the
+//! clients of a [user](users) cost has a bound.
 //!
 //! # One pass
 //!
@@ -35,7 +36,10 @@ mod acceptor;
 mod admission;
 mod clients;
 mod deadlines;
+mod places;
 mod terminal;
+mod users;
+mod waiting;
 
 use std::path::Path;
 use std::time::Instant;
@@ -56,7 +60,9 @@ use crate::timer_fd::TimerFd;
 use acceptor::Acceptor;
 use clients::Clients;
 use deadlines::{Deadlines, Timer};
+use users::Users;
 use vuart_endpoint::Console;
+use waiting::Waiting;
 
 /// How much of the ring is touched ahead of the guest, in bytes: enough for a boot's first burst. An idle console uses this
 /// much memory.
@@ -75,8 +81,16 @@ pub struct Server {
     claim: Option<Claim>,
     /// A program may have opened the pseudo-terminal unseen.
     pty_due: bool,
+    /// When a program at the pseudo-terminal may have its session that has come too soon after others.
+    pty_at: Option<Instant>,
     acceptor: Acceptor,
     clients: Clients,
+    /// What the clients of each user have asked of the server.
+    users: Users,
+    /// The clients that have come too soon after others of their users.
+    waiting: Waiting,
+    /// The number of clients that were held back since the last pause.
+    held_back: usize,
     /// Waits for the console's doorbell.
     sleeper: Sleeper,
     /// The guest wakes the server for its next byte, or when it next takes input.
@@ -136,7 +150,7 @@ impl Server {
     }
 
     /// Serves on sockets that are open already. The server opens no file, now or later, except for the
-    /// [names of programs](ServerOptions::with_program_names) and a new pseudo-terminal after one has been hung up.
+    /// [names of programs](ServerOptions::with_program_names) and a new pseudo-terminal for each session at one.
     ///
     /// # Errors
     ///
@@ -154,8 +168,12 @@ impl Server {
         let sleeper = console.doorbell().sleeper()?;
         Ok(Self {
             context: Context { console, name: name.to_owned() },
+            users: Users::new(options.clients),
+            waiting: Waiting::default(),
+            held_back: 0,
             options,
             pty_due: pty.is_some(),
+            pty_at: None,
             pty,
             claim,
             acceptor: Acceptor::new(listeners),
@@ -173,7 +191,8 @@ impl Server {
         self.claim.as_ref()
     }
 
-    /// The device of the pseudo-terminal at this moment. After programs have been sent away from it, it is another device.
+    /// The device of the pseudo-terminal at this moment. Each session has another device: give programs the link instead. Without
+    /// a link the next device has the same number, as a rule.
     pub fn pty(&self) -> Option<&Path> {
         self.pty.as_ref().and_then(Pty::path)
     }
@@ -214,9 +233,16 @@ impl Server {
         let now = Instant::now();
         while let Some(timer) = self.deadlines.take_expired(now) {
             match timer {
-                Timer::Client => self.dismiss_late(now, pass, ops),
+                Timer::Client => {
+                    self.dismiss_late(now, pass, ops);
+                    self.serve_rested(now, pass, ops);
+                }
                 Timer::Pty => self.replace_pty(ops),
                 Timer::Accept => self.resume(ops),
+                Timer::Admit => {
+                    self.pty_due |= self.pty_at.take().is_some();
+                    self.admit_waiting(now, pass, ops);
+                }
                 Timer::Look => self.drive_all(pass, ops),
                 // Every pass does this.
                 Timer::Service => {}
@@ -249,6 +275,8 @@ impl Server {
     /// Sets the timer to the next deadline.
     fn schedule(&mut self, ops: &mut EventOps<'_>) {
         self.deadlines.set(Timer::Client, self.clients.next_deadline());
+        let next = if self.waiting.is_empty() { None } else { self.next_admission(Instant::now()) };
+        self.deadlines.set(Timer::Admit, [next, self.pty_at].into_iter().flatten().min());
         let next = self.deadlines.next();
         let set = if next.is_none() && self.clients.len() == 0 {
             self.timer.close(ops);

@@ -31,7 +31,9 @@ type Subscriber = Box<dyn MutEventSubscriber + Send>;
 ///
 /// // After the guest's end:
 /// console.end(&Cause::VmEnded);
-/// assert!(server.finish(Duration::from_secs(1)), "a client has not read the end of the output");
+/// if let Err(error) = server.finish(Duration::from_secs(1)) {
+///     eprintln!("vm0: {error}");
+/// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -39,8 +41,24 @@ type Subscriber = Box<dyn MutEventSubscriber + Send>;
 #[derive(Debug)]
 pub struct ServerThread {
     stop: Arc<Stop>,
-    /// The thread, until the service ends. It returns whether every client has received everything.
-    thread: Option<JoinHandle<bool>>,
+    /// The thread, until the service ends.
+    thread: Option<JoinHandle<Result<(), FinishError>>>,
+}
+
+/// Not every client has received everything.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FinishError {
+    /// A client has not read everything in time.
+    #[error("a client has not read the end of the output in time")]
+    Unread,
+    /// The event loop has failed, and the service has ended early.
+    #[error("the event loop of the console's server has failed: {0}")]
+    EventLoop(#[source] io::Error),
+    /// The thread has panicked, and the service has ended early. This is a bug of the server, of a subscriber that was given to
+    /// [`ServerThread::start_with`], or of an observer.
+    #[error("the thread of the console's server has panicked")]
+    Panicked,
 }
 
 /// The request to stop. It can't be withdrawn.
@@ -92,31 +110,40 @@ impl ServerThread {
     }
 
     /// Ends the service: lets clients read what they are owed, for at most `patience`, then closes every connection and removes
-    /// the sockets. Returns whether every client has received everything.
+    /// the sockets.
     ///
     /// [End the console](vuart_endpoint::Console::end) first: a session that goes on is owed further output.
-    pub fn finish(mut self, patience: Duration) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// When not every client has received everything: why. The service has ended in any case.
+    pub fn finish(mut self, patience: Duration) -> Result<(), FinishError> {
         self.end(patience)
     }
 
-    fn end(&mut self, patience: Duration) -> bool {
-        let Some(thread) = self.thread.take() else { return true };
+    fn end(&mut self, patience: Duration) -> Result<(), FinishError> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
         // Only the code that takes the thread sets it, so it is not set yet.
         let _ = self.stop.deadline.set(Instant::now().checked_add(patience));
         // This fails only when the counter is full, and then the event is readable anyway.
         let _ = self.stop.event.write(1);
         // The panic hook has reported a panic of the thread, and unwinding has dropped the server.
-        thread.join().unwrap_or(false)
+        thread.join().unwrap_or(Err(FinishError::Panicked))
     }
 }
 
 impl Drop for ServerThread {
     fn drop(&mut self) {
-        self.end(Duration::ZERO);
+        // `finish` is the call that returns it.
+        let _ = self.end(Duration::ZERO);
     }
 }
 
-fn serve(mut events: EventManager<Subscriber>, server: &Mutex<Server>, stop: &Stop) -> bool {
+fn serve(
+    mut events: EventManager<Subscriber>,
+    server: &Mutex<Server>,
+    stop: &Stop,
+) -> Result<(), FinishError> {
     let mut last_look = false;
     loop {
         let timeout = match stop.deadline.get() {
@@ -125,11 +152,11 @@ fn serve(mut events: EventManager<Subscriber>, server: &Mutex<Server>, stop: &St
             Some(_) if !std::mem::replace(&mut last_look, true) => 0,
             Some(deadline) => {
                 if server.lock().unwrap_or_else(PoisonError::into_inner).is_settled() {
-                    return true;
+                    return Ok(());
                 }
                 let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
                 if left.is_some_and(|left| left.is_zero()) {
-                    return false;
+                    return Err(FinishError::Unread);
                 }
                 // Rounded up: the loop must not spin for less than a millisecond.
                 left.and_then(|left| i32::try_from(left.as_millis()).ok())
@@ -137,8 +164,9 @@ fn serve(mut events: EventManager<Subscriber>, server: &Mutex<Server>, stop: &St
             }
         };
         if let Err(error) = events.run_with_timeout(timeout) {
+            // At once: nobody may call `finish` for a long time.
             log::error!("the event loop of a console's server has failed: {error}");
-            return false;
+            return Err(FinishError::EventLoop(io::Error::other(error.to_string())));
         }
     }
 }

@@ -187,8 +187,9 @@ impl Sockets {
     }
 }
 
-/// The longest queue of clients that have not been accepted. The system has a limit of its own.
-const BACKLOG: i32 = 4096;
+/// The longest queue of clients that have not been accepted. Who comes when it is full waits to be queued, or is told to try again
+/// if that is asked for. So a flood can't put thousands of clients before the next one. The system has a limit of its own.
+const BACKLOG: i32 = 256;
 
 fn bind(place: &Place, group: Option<u32>) -> io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;

@@ -15,10 +15,10 @@ use rustix::fs::OFlags;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
-use vuart_endpoint::{Attach, Cause, Identity, Policy};
+use vuart_endpoint::{Attach, Cause, Identity, Mode, Policy};
 use vuart_server::{Claim, Server, ServerOptions, Sockets};
 use vuart_test_support::{Guest, HANG, open_files};
-use vuart_wire::{Decoder, Event, Frame as _, Hello, Request, RuntimeDir, VERSION};
+use vuart_wire::{AttachRequest, Decoder, ErrorCode, Event, Frame as _, Hello, Request, RuntimeDir, VERSION};
 
 /// The limit on open files: soon reached.
 const FILES: u64 = 256;
@@ -116,14 +116,21 @@ fn all_of_them() -> Vec<File> {
     all
 }
 
-/// Whether the other end has closed the connection, without a word.
+/// Whether the other end has closed the connection. It may have said why before.
 fn is_sent_away(client: &mut UnixStream) -> bool {
-    match client.read(&mut [0]) {
+    let mut buffer = [0; 1024];
+    match client.read(&mut buffer) {
         Ok(0) => true,
         Err(error) if error.kind() == ErrorKind::WouldBlock => false,
         // What it had sent was not read.
         Err(error) => error.kind() == ErrorKind::ConnectionReset,
-        Ok(_) => panic!("it is answered"),
+        Ok(count) => {
+            let mut decoder = Decoder::default();
+            decoder.extend(&buffer[..count]);
+            let Some(Ok(Event::Error(error))) = decoder.next_frame() else { panic!("it is welcome") };
+            assert_eq!(error.code, ErrorCode::TooMany);
+            false
+        }
     }
 }
 
@@ -230,6 +237,38 @@ fn two_servers_at_the_limit_send_clients_away_and_let_them_in_again() {
         let mut client = rig.hello(sockets.pop().unwrap());
         rig.welcome(&mut client);
     }
+}
+
+/// An admin gets the descriptor of somebody who only watches, and nobody that of the owner.
+#[test]
+fn f20_without_a_file_descriptor_an_admin_gets_that_of_a_spectator() {
+    let _alone = alone();
+    let mut rig = Rig::new();
+    rig.settle();
+    let mut sockets: Vec<_> = (0..4).map(|_| unconnected()).collect();
+    let mut attached = [Mode::Exclusive, Mode::Spectate].map(|mode| {
+        let mut client = rig.hello(sockets.pop().unwrap());
+        rig.welcome(&mut client);
+        let mut attach = Vec::new();
+        Request::Attach(AttachRequest { mode, ..AttachRequest::default() }).encode(&mut attach);
+        client.write_all(&attach).unwrap();
+        let mut answer = [0; 1024];
+        rig.until("the session", || client.read(&mut answer).is_ok());
+        client
+    });
+    let rest = all_of_them();
+    let mut admin = rig.hello(sockets.pop().unwrap());
+    rig.welcome(&mut admin);
+    let [owner, spectator] = &mut attached;
+    rig.until("the spectator is sent away", || is_sent_away(spectator));
+    assert!(!is_sent_away(owner));
+    // The admin has asked nothing yet, so it gives way to the next one.
+    let mut next = rig.hello(sockets.pop().unwrap());
+    rig.welcome(&mut next);
+    rig.until("the idle admin is sent away", || is_sent_away(&mut admin));
+    assert!(!is_sent_away(owner));
+    assert!(rig.guest.console.owner().is_some());
+    drop(rest);
 }
 
 /// Clients come while there is no descriptor, and another thread takes each one that becomes free. When there are some again, the

@@ -119,7 +119,7 @@ fn finish_waits_until_the_terminal_has_been_read() {
     writer.extend(b"halted.");
     console.end(&Cause::VmEnded);
     let reader = std::thread::spawn(move || last_words(&mut terminal));
-    assert!(server.finish(HANG));
+    server.finish(HANG).unwrap();
     let told = reader.join().unwrap();
     assert!(told.starts_with("halted.\r\n[vuart: the guest has ended at "), "{told:?}");
     assert!(!link.is_symlink());

@@ -4,10 +4,12 @@ use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
+use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vuart_scrollback::{Position, Scrollback, Writer};
 
 use vuart_endpoint::{Cause, Console, Mode};
-use vuart_server::{Claim, Server, ServerThread};
+use vuart_server::{Claim, FinishError, Server, ServerThread};
 use vuart_wire::{Client, RuntimeDir};
 
 /// A guard against hanging: longer than any of this takes.
@@ -49,7 +51,7 @@ fn clients_get_the_last_output_and_the_sockets_are_removed() {
     rig.console.end(&Cause::VmEnded);
     assert_eq!(rig.files(), 4);
     let dir = rig.dir;
-    assert!(rig.server.finish(LONG));
+    rig.server.finish(LONG).unwrap();
     assert_eq!(std::fs::read_dir(dir.path().join("r")).unwrap().count(), 0);
 
     let output = client.recv().unwrap();
@@ -69,14 +71,44 @@ fn finish_waits_no_longer_than_its_patience_for_a_client_that_does_not_read() {
     // More than a socket's buffer holds.
     rig.writer.extend(&vec![b'x'; 1 << 20]);
     rig.console.end(&Cause::VmEnded);
-    assert!(!rig.server.finish(Duration::from_millis(10)));
+    let finished = rig.server.finish(Duration::from_millis(10));
+    assert!(matches!(finished, Err(FinishError::Unread)), "{finished:?}");
 }
 
 #[test]
 fn finish_with_the_longest_patience_returns_when_clients_are_settled() {
     let rig = rig();
     rig.console.end(&Cause::ShutDown);
-    assert!(rig.server.finish(Duration::MAX));
+    rig.server.finish(Duration::MAX).unwrap();
+}
+
+/// A subscriber that panics on the server's thread.
+struct Panics(EventFd);
+
+impl MutEventSubscriber for Panics {
+    fn init(&mut self, ops: &mut EventOps<'_>) {
+        ops.add(Events::new(&self.0, EventSet::IN)).unwrap();
+    }
+
+    fn process(&mut self, _events: Events, _ops: &mut EventOps<'_>) {
+        panic!("this panic belongs to the test");
+    }
+}
+
+/// It is not the same as a client that is slow.
+#[test]
+fn f25_a_thread_that_has_panicked_says_so_when_it_is_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_writer, scrollback) = Scrollback::new(1 << 14).unwrap();
+    let (console, _input) = Console::new(scrollback, || ());
+    let claim = Claim::new(&RuntimeDir::create(dir.path().join("r")).unwrap(), "vm0").unwrap();
+    let server = Server::bind(claim, console.clone()).unwrap();
+    let event = EventFd::new(EFD_NONBLOCK).unwrap();
+    event.write(1).unwrap();
+    let server = ServerThread::start_with(server, vec![Box::new(Panics(event))]).unwrap();
+    console.end(&Cause::ShutDown);
+    let finished = server.finish(LONG);
+    assert!(matches!(finished, Err(FinishError::Panicked)), "{finished:?}");
 }
 
 #[test]

@@ -187,11 +187,11 @@ fn the_idle_client_that_has_been_silent_longest_gives_way() {
     for client in [&mut early, &mut late, &mut fifth] {
         client.attach(Mode::Spectate, Position::End).unwrap();
     }
-    match Client::connect(&ctl, "too many") {
+    match Client::connect(&ctl, "too many").unwrap().attach(Mode::Spectate, Position::End) {
         Err(ClientError::Server(error)) => assert_eq!(error.code, ErrorCode::TooMany),
         other => panic!("{other:?}"),
     }
-    assert!(read_to(&mut connect(vm.file("sock")), "]\r\n").contains("too many clients"));
+    assert!(read_to(&mut connect(vm.file("ro.sock")), "]\r\n").contains("too many clients"));
 }
 
 /// As with a jailer: the sockets were opened elsewhere, and the server has no path to them.
@@ -219,7 +219,7 @@ fn sockets_that_were_handed_in_are_served_without_their_directory() {
     assert_eq!(read_to(&mut queued, ": "), "login: ");
     console.end(&Cause::VmEnded);
     drop((client, queued));
-    assert!(server.finish(HANG));
+    server.finish(HANG).unwrap();
 }
 
 /// The process can open no file: its root is an empty directory.

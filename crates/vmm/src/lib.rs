@@ -8,22 +8,22 @@
 //! 2. `com1.rs`: [`Com1`] is what the machine requires of the device at COM1, and how a `vuart` port provides it.
 //! 3. `ring.rs`: [`open_ring`] keeps a console's output in a file that outlives the VMM.
 //! 4. `machine.rs`: [`Machine`] runs a guest on a thread, stops it, and reports how it ended.
-//! 5. `board.rs`: the port I/O bus and its devices (`i8042.rs` resets the machine, `post.rs` reports why the guest gave up).
-//! 6. `kvm/`: the machine with KVM. `vm.rs` handles the exits; `coalesced.rs` lets KVM collect output; `kick.rs` gets a
+//! 5. `irq.rs`: [`Irq`] is the interrupt line, from the device to the machine.
+//! 6. `board.rs`: the port I/O bus and its devices (`i8042.rs` resets the machine, `post.rs` reports why the guest gave up).
+//! 7. `kvm/`: the machine with KVM. `vm.rs` handles the exits; `coalesced.rs` lets KVM collect output; `kick.rs` gets a
 //!    vCPU out of the guest.
-//! 7. `software/`: a thread that runs the same monitor where KVM can't be used, over the same bus and with the same output.
-//! 8. `guest.S`, `print.S`: the guests' machine code. `guest.S` is written to be read as a good UART driver.
+//! 8. `software/`: a thread that runs the same monitor where KVM can't be used, over the same bus and with the same output.
+//! 9. `guest.S`, `print.S`: the guests' machine code. `guest.S` is written to be read as a good UART driver.
 //!
 //! A machine without a served console, with a port of its own:
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
-//! use vuart::{IrqFd, SerialPort, SharedPort};
-//! use vuart_vmm::{Device, Machine, choose};
+//! use vuart::{SerialPort, SharedPort};
+//! use vuart_vmm::{Device, Irq, Machine, choose};
 //!
-//! let irq = EventFd::new(EFD_NONBLOCK)?;
-//! let port = SerialPort::new(IrqFd(irq.try_clone()?))?;
+//! let irq = Irq::new()?;
+//! let port = SerialPort::new(irq.clone())?;
 //! let com1: Device = Arc::new(SharedPort::new(port));
 //!
 //! let choice = choose(None)?;
@@ -41,6 +41,7 @@ mod error;
 #[cfg(target_arch = "x86_64")]
 mod guest;
 mod i8042;
+mod irq;
 #[cfg(target_arch = "x86_64")]
 mod kvm;
 mod machine;
@@ -56,6 +57,7 @@ pub use com1::{Com1, Device, Plain};
 pub use counters::Counters;
 pub use engine::{Choice, Engine, choose};
 pub use error::{Error, UartTest};
+pub use irq::Irq;
 pub use machine::{Machine, MachineOptions};
 pub use printed::{PRINTED_LINE, printed_bytes, printed_line};
 pub use program::{Burst, Exit, Program};

@@ -8,7 +8,7 @@ use vmm_sys_util::eventfd::EventFd;
 use crate::board::Board;
 use crate::counters::{Counters, Counting};
 use crate::stop::{self, Stop};
-use crate::{Device, Engine, Error, Exit, Program, software};
+use crate::{Device, Engine, Error, Exit, Irq, Program, software};
 
 /// The options of a machine.
 #[derive(Debug, Clone)]
@@ -58,13 +58,13 @@ pub struct Machine {
 impl Machine {
     /// Boots the monitor.
     ///
-    /// `com1` is put on the bus at 0x3F8..=0x3FF. A write to `irq` is a pulse on input 4 of the 8259, which triggers on edges.
-    /// The device must write to it each time its interrupt line rises.
+    /// `com1` is put on the bus at 0x3F8..=0x3FF. An edge of `irq` is a pulse on input 4 of the 8259, which triggers on edges.
+    /// The device must raise it each time its interrupt line rises. `irq` is an [`Irq`], or an event that the device writes to.
     ///
     /// # Errors
     ///
     /// If the machine can't be made. [`join`](Self::join) returns later errors.
-    pub fn start(engine: Engine, com1: Device, irq: EventFd) -> Result<Self, Error> {
+    pub fn start(engine: Engine, com1: Device, irq: impl Into<Irq>) -> Result<Self, Error> {
         Self::start_with(engine, com1, irq, MachineOptions::default())
     }
 
@@ -76,7 +76,7 @@ impl Machine {
     pub fn start_with(
         engine: Engine,
         com1: Device,
-        irq: EventFd,
+        irq: impl Into<Irq>,
         options: MachineOptions,
     ) -> Result<Self, Error> {
         let stop = Arc::new(Stop::new()?);
@@ -87,7 +87,7 @@ impl Machine {
                 .map_err(|source| Error::Host { operation: "make an event for the machine", source })?,
         );
         let counting = Arc::new(Counting::default());
-        let run = boot(engine, Board::new(com1)?, irq, stop.clone(), counting.clone(), options)?;
+        let run = boot(engine, Board::new(com1)?, irq.into(), stop.clone(), counting.clone(), options)?;
         let thread = thread::Builder::new()
             .name("vuart-vcpu0".to_owned())
             .spawn(move || {
@@ -162,7 +162,7 @@ type Run = Box<dyn FnOnce() -> Result<Exit, Error> + Send>;
 fn boot(
     engine: Engine,
     board: Board,
-    irq: EventFd,
+    irq: Irq,
     stop: Arc<Stop>,
     counting: Arc<Counting>,
     options: MachineOptions,
@@ -177,6 +177,6 @@ fn boot(
         }
         #[cfg(not(target_arch = "x86_64"))]
         Engine::Kvm => Err(Error::NotX86),
-        Engine::Software => Ok(Box::new(move || software::run(&board, irq, &stop, &program))),
+        Engine::Software => Ok(Box::new(move || software::run(&board, &irq, &stop, &program))),
     }
 }

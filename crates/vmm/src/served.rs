@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
 use rustix::event::{EventfdFlags, eventfd};
-use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
+use vmm_sys_util::eventfd::EventFd;
 use vuart::endpoint::{Cause, Console};
 use vuart::scrollback::{OptionsError, RingOptions, Writer};
-use vuart::server::{Claim, ServeError, Server, ServerOptions, ServerThread, Sockets};
-use vuart::{IrqFd, PortBuilder, SerialPort, SharedPort};
+use vuart::server::{Claim, FinishError, ServeError, Server, ServerOptions, ServerThread, Sockets};
+use vuart::{PortBuilder, SerialPort, SharedPort};
 
-use crate::{Device, Engine, Error, Exit, Machine};
+use crate::{Device, Engine, Error, Exit, Irq, Machine};
 
 /// The reason why a machine with a served console could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -110,14 +110,13 @@ impl ServedMachine {
         engine: Engine,
         claim: Claim,
         output: Writer,
-        place: impl FnOnce(SerialPort<IrqFd>) -> Device,
+        place: impl FnOnce(SerialPort<Irq>) -> Device,
     ) -> Result<Self, BootError> {
-        // The interrupt: the port writes to this event, and the machine raises IRQ 4.
-        let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC).map_err(host("make the interrupt"))?;
-        let raise = irq.try_clone().map_err(host("make the interrupt"))?;
+        // The interrupt: the port raises it, and it is IRQ 4 of the machine.
+        let irq = Irq::new().map_err(host("make the interrupt"))?;
 
         // The port. Its console is the endpoint that the server serves.
-        let mut port = PortBuilder::new().with_writer(output).build(IrqFd(raise));
+        let mut port = PortBuilder::new().with_writer(output).build(irq.clone());
         let console = port.console().clone();
 
         // The sockets. They are bound before the guest runs, so that an error costs nothing of an earlier guest's output.
@@ -176,7 +175,11 @@ impl ServedMachine {
         self.machine.stop();
         let exit = self.machine.join();
         self.console.end(&Cause::VmEnded);
-        self.server.finish(patience);
+        match self.server.finish(patience) {
+            // A client that is too slow has lost the last words, and that is its own affair.
+            Ok(()) | Err(FinishError::Unread) => {}
+            Err(error) => log::error!("console {}: {error}", self.name),
+        }
         exit
     }
 }

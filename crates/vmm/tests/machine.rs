@@ -4,13 +4,20 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use common::{PROMPT, Rig, is_readable, on_each_engine, port};
 use vm_device::MutDevicePio;
 use vm_device::bus::{PioAddress, PioAddressOffset};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vmm_sys_util::signal::{SIGRTMIN, block_signal};
-use vuart_vmm::{Engine, Error, Exit, Machine, Plain, UartTest, choose};
+use vuart::endpoint::{Attach, Identity};
+use vuart::server::Claim;
+use vuart::wire::RuntimeDir;
+use vuart_vmm::{Engine, Error, Exit, Machine, Plain, ServedMachine, UartTest, choose};
+
+/// A guard against hanging.
+const HANG: Duration = Duration::from_secs(60);
 
 #[test]
 fn stop_wakes_a_guest_that_is_halted() {
@@ -205,4 +212,36 @@ fn the_choice_has_a_reason() {
         }
     }
     assert!(!choice.why.is_empty());
+}
+
+/// The input's edges come from this thread, the transmitter's from the vCPU's, and no lock orders them.
+#[test]
+fn f27_no_edge_is_lost_when_two_threads_raise_the_interrupt() {
+    on_each_engine(|engine| {
+        let dir = tempfile::tempdir().unwrap();
+        let claim = Claim::new(&RuntimeDir::create(dir.path().join("run")).unwrap(), "vm0").unwrap();
+        let machine = ServedMachine::boot(engine, claim).unwrap();
+        let mut session = machine.console().attach(Attach::new(Identity::new("test", 0, None))).unwrap();
+        let mut output = machine.console().scrollback().reader_at(0);
+        let mut wait_for = |end: &[u8]| {
+            let (mut seen, mut buffer) = (Vec::new(), [0; 1024]);
+            let deadline = Instant::now() + HANG;
+            while !seen.ends_with(end) {
+                let read = output.read(&mut buffer).len();
+                seen.extend(&buffer[..read]);
+                assert!(Instant::now() < deadline, "{:?}", String::from_utf8_lossy(&seen));
+                thread::yield_now();
+            }
+        };
+        wait_for(PROMPT);
+        for _ in 0..200 {
+            assert_eq!(session.write(b"a"), Ok(1));
+            wait_for(b"a");
+            // It is wiped out again by several characters, of which each has an interrupt.
+            assert_eq!(session.write(b"\x7f"), Ok(1));
+            wait_for(b"\x08 \x08");
+        }
+        drop(session);
+        machine.finish(Duration::from_secs(1)).unwrap();
+    });
 }

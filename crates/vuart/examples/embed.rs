@@ -56,7 +56,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
             other => return Err(format!("unexpected: {other:?}").into()),
         }
     }
-    server.finish(std::time::Duration::from_secs(10));
+    server.finish(std::time::Duration::from_secs(10))?;
     assert_eq!(output, b"Linux version 6.1\nlogin: goodbye\n");
     Ok(())
 }

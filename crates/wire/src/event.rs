@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use vuart_endpoint::{Change, Counters, End, Epoch, Identity, Refused, SessionId, SessionInfo, Timestamp};
+use vuart_endpoint::{
+    Change, Counters, End, Epoch, Identity, Refused, SessionId, SessionInfo, Timestamp, Warning,
+};
 
 use crate::error::ErrorMessage;
 use crate::said::Said;
@@ -112,6 +114,9 @@ pub struct Status {
     /// How the console has ended, if it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<End>,
+    /// What does not work around the console, if anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 impl Event {

@@ -1,6 +1,6 @@
 //! The demo's guest: its name and its ring, how it is booted with its recorders, and how it is stopped.
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write as _, stderr};
 use std::iter::once;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::{Arc, Mutex};
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::event::PollFlags;
 use vuart::audit::{Audit, AuditFile, AuditLog};
+use vuart::endpoint::Console;
 use vuart::scrollback::{FileError, RingOptions};
 use vuart::server::{Claim, ClaimError};
 use vuart::trace::{Saving, create_file};
@@ -84,6 +85,7 @@ impl<'a> Demo<'a> {
             let log = self.audit.save(AuditFile::new(path));
             self.log = Some(log.map_err(|error| DemoError::Audit(error.into()))?);
         }
+        let log = self.log.as_ref();
         let observer = self.audit.observer(claim.name());
         let args = self.args;
         let failed = |source| DemoError::Trace { path: args.trace.clone().unwrap_or_default(), source };
@@ -91,6 +93,9 @@ impl<'a> Demo<'a> {
         let mut recording = None;
         let guest = ServedMachine::boot_with(self.choice.engine, claim, output, |mut port| {
             port.console().observe(observer);
+            if let Some(log) = log {
+                show_failures(log, port.console().clone());
+            }
             recording = trace.is_some().then(|| port.record(TRACE_RING));
             between(Arc::new(Mutex::new(port)))
         })?;
@@ -153,6 +158,21 @@ impl<'a> Demo<'a> {
             }),
         )
     }
+}
+
+/// Says at once when the audit trail is not saved, here and to whoever looks at the console; and when it is saved again.
+fn show_failures(log: &AuditLog, console: Console) {
+    log.observe(move |status| {
+        let note = if let Some(error) = &status.error {
+            console.warn("audit", &error.to_string());
+            error.to_string()
+        } else {
+            console.withdraw_warning("audit");
+            format!("the audit trail is saved again; lines of it that are lost: {}", status.lost)
+        };
+        // In a text line of its own, also on a terminal that is raw. A failure of standard error can't be reported anywhere.
+        let _ = write!(stderr(), "\r\n[vuart: {note}]\r\n");
+    });
 }
 
 /// Stops the guest if it still runs, lets clients read its last output, and removes the sockets.

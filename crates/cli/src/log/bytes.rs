@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal as _, Write as _, stderr};
 use std::{process, thread};
 
-use signal_hook::low_level::emulate_default_handler;
 use vuart_endpoint::{End, Printable};
 use vuart_wire::Hole;
 

@@ -279,14 +279,15 @@ impl<'a> Session<'a> {
                 }
                 Err(refused) => return Err(ClientError::Refused(refused).into()),
             },
-            Event::Status(status) => match &mut self.input {
-                Input::Ending(ending) => ending.input_waits(status.input_waiting, Instant::now()),
-                _ => {
+            Event::Status(status) => {
+                if let Input::Ending(ending) = &mut self.input {
+                    ending.input_waits(status.input_waiting, Instant::now());
+                } else {
                     // The table begins on a line of its own, so that its columns stand below each other.
                     let table = who::in_words(&status, self.role.session());
                     self.note(&format!("at {}:\n{}", status.console, table.trim_end()));
                 }
-            },
+            }
             Event::LogEnd(_) => return Ok(self.over.take().map(Outcome::Ended)),
             // An older server does not know every request, and a request that comes too late has no effect.
             Event::Error(error) if matches!(error.code, ErrorCode::UnknownFrame | ErrorCode::OutOfOrder) => {}

@@ -170,8 +170,8 @@ impl Session<'_> {
             Action::Break | Action::SysRq(_) if !self.takes(2, Instant::now()) => {}
             Action::Break => self.send_noted(vec![Request::Break], "a break"),
             Action::SysRq(key) => {
-                let requests = vec![Request::Break, Request::Input(vec![key])];
-                self.send_noted(requests, &format!("a break and {}", key.escape_ascii()));
+                let what = format!("a break and {}", key.escape_ascii());
+                self.send_noted(vec![Request::Break, Request::Input(vec![key])], &what);
             }
             // There is no session yet, so there is nothing to take over with.
             Action::TakeOver if self.early.is_some() => {}
@@ -223,7 +223,6 @@ impl Session<'_> {
     fn send_noted(&mut self, requests: Vec<Request>, what: &str) {
         if self.early.is_some() {
             self.send(requests);
-            self.note(&format!("{what}: sent when the session has begun"));
         } else if self.role.is_owner() {
             self.send(requests);
             self.note(&format!("{what}: sent"));

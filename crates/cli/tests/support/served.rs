@@ -103,7 +103,7 @@ impl Served {
     /// Ends the console. Returns whether the clients have received everything within `patience`.
     pub(crate) fn end_within(self, cause: &Cause, patience: Duration) -> bool {
         self.console.end(cause);
-        self.server.finish(patience)
+        self.server.finish(patience).is_ok()
     }
 }
 

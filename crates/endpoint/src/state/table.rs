@@ -20,6 +20,8 @@ pub(crate) struct Row {
     pub(crate) returning: bool,
     /// Its eviction, if it has been a spectator since.
     pub(crate) evicted: Option<Eviction>,
+    /// The offset at which its output begins.
+    pub(crate) from: u64,
     /// Symbols of input that the console has taken from it.
     pub(crate) bytes_in: u64,
     pub(crate) link: Arc<Link>,

@@ -3,8 +3,8 @@
 use std::sync::mpsc;
 use std::thread;
 
-use vuart_endpoint::{Cause, EventKind, Identity, Mode, Window};
-use vuart_scrollback::Position;
+use vuart_endpoint::{Cause, Console, EventKind, Identity, Mode, Window};
+use vuart_scrollback::{Position, Scrollback};
 
 use crate::support::{console, take, told, who};
 
@@ -42,6 +42,49 @@ fn an_observer_is_told_of_everything_in_order() {
     assert_eq!((&events[6]["mode"], &events[6]["evicted"]["session"]), (&"take-over".into(), &0.into()));
     assert_eq!([&events[6]["epoch"], &events[6]["from"]], [2, 0]);
     assert_eq!(events[7]["cause"]["code"], "detached");
+}
+
+/// Whatever a session was given, missed, asked for too late, or had not read yet.
+#[test]
+fn f25_the_numbers_of_a_session_s_end_add_up_to_its_offset() {
+    let (mut writer, scrollback) = Scrollback::new(4096).unwrap();
+    let (console, _input) = Console::new(scrollback, || ());
+    let mut told = told(&console);
+    writer.extend(&[b'a'; 10_000]);
+    let mut buf = [0; 1000];
+    // It asks for what is lost, reads some, is lapped, reads some, and leaves some.
+    let mut all = console.attach(who("all").with_replay(Position::Offset(0))).unwrap();
+    assert!(all.read(&mut buf).missed > 0);
+    writer.extend(&[b'b'; 9000]);
+    assert!(all.read(&mut buf).missed > 0);
+    // It reads nothing.
+    let none =
+        console.attach(who("none").with_mode(Mode::TakeOver).with_replay(Position::Newest(7))).unwrap();
+    // It reads everything, after its end too.
+    let mut rest =
+        console.attach(who("rest").with_mode(Mode::Spectate).with_replay(Position::Newest(500))).unwrap();
+    assert_eq!(rest.read(&mut buf[..100]).len(), 100);
+    console.end(&Cause::VmEnded);
+    assert_eq!(rest.read(&mut buf).len(), 400);
+    drop((all, none, rest));
+
+    let events = told();
+    let number = |event: &serde_json::Value, member: &str| event[member].as_u64().unwrap();
+    let mut ends = 0;
+    for end in events.iter().filter(|event| event["event"] == "ended") {
+        let begin =
+            events.iter().find(|event| event["event"] == "attached" && event["session"] == end["session"]);
+        let read = ["bytes_out", "missed", "lost_before", "unread"].map(|member| number(end, member));
+        let sum = number(begin.unwrap(), "from") + read.iter().sum::<u64>();
+        assert_eq!(sum, number(end, "offset"), "{end}");
+        match end["identity"]["label"].as_str().unwrap() {
+            "all" => assert!(read.iter().all(|count| *count > 0), "{end}"),
+            "none" => assert_eq!(read, [0, 0, 0, 7]),
+            _ => assert_eq!(read, [100, 0, 0, 400]),
+        }
+        ends += 1;
+    }
+    assert_eq!(ends, 3);
 }
 
 #[test]

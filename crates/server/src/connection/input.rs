@@ -86,7 +86,12 @@ impl Connection {
             }
         };
         match &mut self.protocol {
-            Protocol::Raw => self.typed.copy(pass.filled(count)),
+            Protocol::Raw => {
+                self.typed.copy(pass.filled(count));
+                if !self.may_type() {
+                    self.idle_work += count;
+                }
+            }
             Protocol::Framed(framed) => framed.decoder.extend(pass.filled(count)),
         }
         Ok(true)
@@ -111,7 +116,7 @@ impl Connection {
 
     /// Whether the client types for the ownership that its session has. What it sent before it could know of that ownership
     /// is dropped.
-    fn may_type(&self) -> bool {
+    pub(super) fn may_type(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.is_owner() && session.epoch() == self.accepted)
     }
 
@@ -143,6 +148,8 @@ impl Connection {
 
     /// The client has hung up. Serves what it had sent before, as far as there is room, and counts the rest.
     pub(crate) fn drain(&mut self, context: &Context, pass: &mut Pass) {
+        // No more than what its socket holds.
+        self.resting = false;
         while !self.read_closed && !self.is_busy() {
             let waits = self.protocol.has_request();
             // This fails, and the session does not end here, at a pseudo-terminal that another program has opened meanwhile.

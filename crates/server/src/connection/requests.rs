@@ -9,19 +9,20 @@ use vuart_wire::{
 };
 
 use super::protocol::{History, Protocol};
-use super::{Connection, Context, State};
+use super::{Connection, Context, Place, State, work};
 use crate::access::Role;
 use crate::pass::{BUDGET, Budget};
 
 impl Connection {
     /// Serves the client's requests until one has to wait, or the budget is spent.
     pub(super) fn serve(&mut self, budget: &mut Budget, context: &Context) {
-        while !self.is_busy() && !budget.is_spent() {
+        while !self.is_busy() && !self.resting && !budget.is_spent() {
             let Protocol::Framed(framed) = &mut self.protocol else { return };
             match framed.decoder.next_frame::<Request>() {
                 None => return,
                 Some(Ok(request)) => {
                     budget.spend(cost(&request, context));
+                    self.idle_work += self.idle_work_of(&request);
                     self.request(request, context);
                 }
                 Some(Err(error)) => {
@@ -108,7 +109,22 @@ impl Connection {
         }
     }
 
+    /// What a request counts as [idle work](Self::take_idle_work). Errors and refusals count when they are told.
+    fn idle_work_of(&self, request: &Request) -> usize {
+        match request {
+            Request::Input(_) | Request::Break if self.may_type() => 0,
+            Request::Input(bytes) => work::DROPPED.saturating_add(bytes.len()),
+            Request::Break => work::DROPPED,
+            Request::Status | Request::Window(_) | Request::Log(_) => work::SMALL,
+            _ => 0,
+        }
+    }
+
     fn attach(&mut self, request: AttachRequest, context: &Context) {
+        if self.place == Place::Reserved && matches!(request.mode, Mode::Spectate | Mode::Wait) {
+            let message = "all places are taken, and this one is kept for an owner and for short requests; end a session first (vuart kick)";
+            return self.refuse(ErrorCode::TooMany, message);
+        }
         let attach = Attach::new(self.peer.clone())
             .with_mode(request.mode)
             .with_replay(request.replay)
@@ -128,7 +144,10 @@ impl Connection {
                 self.begin(session);
                 self.tell(&Event::Attached(attached));
             }
-            Err(refused) => self.tell(&Event::Refused(refused)),
+            Err(refused) => {
+                self.idle_work += work::REFUSED;
+                self.tell(&Event::Refused(refused));
+            }
         }
     }
 
@@ -183,5 +202,6 @@ fn status(context: &Context) -> Status {
         counters: console.counters(),
         disabled: console.disabled(),
         ended: console.ended(),
+        warnings: console.warnings(),
     }
 }

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use event_manager::EventOps;
 use rustix::event::{EventfdFlags, eventfd};
@@ -41,13 +42,14 @@ fn renew(spare: &mut Option<OwnedFd>) -> bool {
 /// The listening sockets of a server.
 ///
 /// When the process has no file descriptor left, a waiting client would wake the event loop for ever. Then the acceptor gives
-/// up the process's spare descriptor, accepts the client with it and closes the connection, which tells the client more than
-/// silence. If the spare can't be had again, it stops listening until [`resume`](Self::resume) finds a descriptor.
+/// up the process's spare descriptor and accepts the client with it. Another client may have to leave for it; otherwise its
+/// connection is closed, which tells the client more than silence. If the spare can't be had again, the acceptor stops listening
+/// until [`resume`](Self::resume) finds a descriptor.
 #[derive(Debug)]
 pub(super) struct Acceptor {
     listeners: Vec<Listener>,
-    /// There is no descriptor at all: no listener is waited on.
-    paused: bool,
+    /// No listener is waited on until then, and until there is a file descriptor.
+    paused_until: Option<Instant>,
 }
 
 /// The result of accepting once.
@@ -55,17 +57,30 @@ pub(super) struct Acceptor {
 pub(super) enum Accepted<'a> {
     /// A client has come through this socket.
     Client(UnixStream, &'a Listener),
+    /// The same, and the process has no file descriptor left.
+    Last(UnixStream, &'a Listener, Borrowed),
     /// No client waits, or the one that did is gone.
     Nobody,
     /// There is no file descriptor or memory: the acceptor must [pause](Acceptor::pause).
     Exhausted,
 }
 
+/// The place of the spare file descriptor while a client has it. No other server can find it missing meanwhile.
+#[derive(Debug)]
+pub(super) struct Borrowed(MutexGuard<'static, Option<OwnedFd>>);
+
+impl Borrowed {
+    /// Makes the spare file descriptor again. Returns whether that is possible. Call it when a descriptor was closed.
+    pub(super) fn replace(&mut self) -> bool {
+        renew(&mut self.0)
+    }
+}
+
 impl Acceptor {
     pub(super) fn new(listeners: Vec<Listener>) -> Self {
         // Made early, while there are descriptors.
         renew(&mut spare());
-        Self { listeners, paused: false }
+        Self { listeners, paused_until: None }
     }
 
     /// The sockets with their tokens.
@@ -78,43 +93,55 @@ impl Acceptor {
         let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
         match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
             Ok(stream) => Accepted::Client(stream.into(), listener),
-            Err(Errno::MFILE | Errno::NFILE) => self.turn_away(index),
+            Err(Errno::MFILE | Errno::NFILE) => self.accept_last(index),
             Err(Errno::NOMEM | Errno::NOBUFS) => Accepted::Exhausted,
             // EAGAIN: no other client waits. Any other error is that of one client, which is gone.
             Err(_) => Accepted::Nobody,
         }
     }
 
-    /// Closes the connection of one client of a listener, because there is no file descriptor to serve it with.
-    pub(super) fn turn_away(&self, index: usize) -> Accepted<'_> {
+    /// Accepts one client of a listener with the spare file descriptor.
+    pub(super) fn accept_last(&self, index: usize) -> Accepted<'_> {
         let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
-        // Locked until it is there again: meanwhile no other server can find it missing.
-        let mut spare = spare();
-        renew(&mut spare);
-        if spare.take().is_some() {
-            drop(accept_with(&listener.socket, SocketFlags::CLOEXEC));
-            // Another thread may have taken the descriptor meanwhile.
-            renew(&mut spare);
+        let mut spare = Borrowed(spare());
+        spare.replace();
+        if spare.0.take().is_none() {
+            return Accepted::Exhausted;
         }
-        if spare.is_some() { Accepted::Nobody } else { Accepted::Exhausted }
+        match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            Ok(stream) => Accepted::Last(stream.into(), listener, spare),
+            // Another thread may have taken the descriptor meanwhile.
+            Err(_) if spare.replace() => Accepted::Nobody,
+            Err(_) => Accepted::Exhausted,
+        }
     }
 
-    /// Stops waiting for clients.
-    pub(super) fn pause(&mut self, name: &str, ops: &mut EventOps<'_>) {
-        log::warn!("console {name}: no file descriptor is left, new clients have to wait");
-        self.paused = true;
+    /// Whether no client is accepted at the moment.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused_until.is_some()
+    }
+
+    /// The listener of that number.
+    pub(super) fn listener(&self, index: usize) -> Option<&Listener> {
+        self.listeners.get(index)
+    }
+
+    /// Stops waiting for clients until then.
+    pub(super) fn pause(&mut self, until: Instant, name: &str, ops: &mut EventOps<'_>) {
+        self.paused_until = Some(until);
         self.watch(Ready::NEITHER, name, ops);
     }
 
-    /// Waits for clients again, if it had stopped and a file descriptor is there. Returns whether clients are accepted.
-    pub(super) fn resume(&mut self, name: &str, ops: &mut EventOps<'_>) -> bool {
-        if self.paused {
-            self.paused = !renew(&mut spare());
-            if !self.paused {
-                self.watch(Ready::READ, name, ops);
-            }
+    /// Waits for clients again, if it had stopped, the time is over and a file descriptor is there. Returns when to try again,
+    /// if clients are not accepted: a time that may be over.
+    pub(super) fn resume(&mut self, now: Instant, name: &str, ops: &mut EventOps<'_>) -> Option<Instant> {
+        let until = self.paused_until?;
+        if now < until || !renew(&mut spare()) {
+            return Some(until);
         }
-        !self.paused
+        self.paused_until = None;
+        self.watch(Ready::READ, name, ops);
+        None
     }
 
     fn watch(&self, until: Ready, name: &str, ops: &mut EventOps<'_>) {

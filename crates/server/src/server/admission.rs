@@ -2,58 +2,139 @@
 
 use std::iter;
 use std::os::fd::AsFd as _;
-use std::time::Instant;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use event_manager::EventOps;
 
-use super::acceptor::Accepted;
+use super::acceptor::{Accepted, Borrowed};
 use super::clients::Client;
 use super::deadlines::Timer;
+use super::waiting::Newcomer;
 use super::{Server, token};
-use crate::access::{Peer, Role, SocketKind};
-use crate::connection::Connection;
+use crate::access::{Peer, SocketKind};
+use crate::connection::{Connection, Place};
 use crate::pass::Pass;
 use crate::ready::Ready;
 use crate::timer_fd::TimerFd;
 use crate::transport::Transport;
 use vuart_endpoint::Mode;
+use vuart_peer::Credentials;
 use vuart_wire::ErrorCode;
 
-/// The most clients that are accepted before the connected ones are served.
-const ACCEPTED_AT_ONCE: usize = 16;
+/// The most clients that are admitted before the connected ones are served.
+const ADMITTED_AT_ONCE: usize = 16;
+
+/// The most clients that are accepted and held back before the connected ones are served.
+const HELD_BACK_AT_ONCE: usize = 16;
+
+/// The most clients that are held back before no client is accepted for a while.
+const HELD_BACK: usize = 64;
+
+/// For how long no client is accepted after some were held back. So a flood wakes the server fifty times a second at the
+/// most, takes a part of its time only, and has to wait itself when the queue of the socket is full. Others come a little later.
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Server {
     /// Accepts clients of a listener.
     pub(super) fn accept(&mut self, index: usize, pass: &mut Pass, ops: &mut EventOps<'_>) {
-        for _ in 0..ACCEPTED_AT_ONCE {
+        let now = Instant::now();
+        let (mut admitted, mut held_back, mut drained) = (0, 0, false);
+        // An event may be from before a pause.
+        while !self.acceptor.is_paused() && admitted < ADMITTED_AT_ONCE && held_back < HELD_BACK_AT_ONCE {
             // Without a file descriptor for the timer, nothing would happen in time for the client.
             let accepted = if self.timer.open(token::TIMER, ops) || self.timer.is_refused() {
                 self.acceptor.accept(index)
             } else {
-                self.acceptor.turn_away(index)
+                self.acceptor.accept_last(index)
             };
-            match accepted {
-                Accepted::Client(stream, listener) => {
-                    // A client whose credentials can't be had is gone.
-                    if let Ok(peer) = Peer::of(&stream, listener, self.options.programs) {
-                        self.admit(Transport::Socket(stream), &peer, pass, ops);
-                    }
+            let (stream, listener, last) = match accepted {
+                Accepted::Client(stream, listener) => (stream, listener, None),
+                Accepted::Last(stream, listener, borrowed) => (stream, listener, Some(borrowed)),
+                Accepted::Nobody => {
+                    drained = true;
+                    break;
                 }
-                Accepted::Nobody => return,
                 Accepted::Exhausted => {
-                    self.acceptor.pause(&self.context.name, ops);
-                    self.deadlines.set(Timer::Accept, Instant::now().checked_add(TimerFd::RETRY));
-                    return;
+                    log::warn!(
+                        "console {}: no file descriptor is left, new clients have to wait",
+                        self.context.name
+                    );
+                    self.pause(now, ops);
+                    break;
+                }
+            };
+            // A client whose credentials can't be had is gone.
+            let Ok(credentials) = Credentials::of(&stream) else { continue };
+            let in_time = self.users.arrives(credentials.uid, now).is_ok();
+            if in_time {
+                admitted += 1;
+            } else {
+                held_back += 1;
+            }
+            match last {
+                None if in_time => {
+                    let peer = Peer::of(&stream, credentials, listener, self.options.programs);
+                    self.admit(Transport::Socket(stream), &peer, pass, ops);
+                }
+                None => self.hold_back(Newcomer { stream, credentials, listener: index }, pass),
+                Some(borrowed) => {
+                    // Its program's name can't be read: that takes a file descriptor.
+                    let peer = Peer::of(&stream, credentials, listener, false);
+                    self.admit_last(in_time.then_some(stream), borrowed, &peer, pass, ops);
                 }
             }
         }
+        self.held_back += held_back;
+        if self.held_back >= HELD_BACK || (drained && self.held_back > 0) {
+            self.held_back = 0;
+            self.pause(now.checked_add(PAUSE).unwrap_or(now), ops);
+        }
+    }
+
+    /// Accepts no clients until then, and until there is a file descriptor for them.
+    fn pause(&mut self, until: Instant, ops: &mut EventOps<'_>) {
+        self.acceptor.pause(until, &self.context.name, ops);
+        self.look_again(Some(until));
     }
 
     /// Accepts clients again, if that was not possible and is now.
     pub(super) fn resume(&mut self, ops: &mut EventOps<'_>) {
-        let accepts = self.acceptor.resume(&self.context.name, ops);
-        let retry = if accepts { None } else { Instant::now().checked_add(TimerFd::RETRY) };
-        self.deadlines.set(Timer::Accept, retry);
+        if !self.acceptor.is_paused() {
+            return;
+        }
+        let until = self.acceptor.resume(Instant::now(), &self.context.name, ops);
+        self.look_again(until);
+    }
+
+    /// Sets when it is looked whether clients can be accepted again.
+    fn look_again(&mut self, until: Option<Instant>) {
+        let now = Instant::now();
+        let at = until.and_then(|at| if at > now { Some(at) } else { now.checked_add(TimerFd::RETRY) });
+        self.deadlines.set(Timer::Accept, at);
+    }
+
+    /// Lets a client wait that comes too soon after others of its user.
+    fn hold_back(&mut self, newcomer: Newcomer, pass: &mut Pass) {
+        let Err(Newcomer { stream, credentials, listener }) = self.waiting.enter(newcomer) else { return };
+        let Some(listener) = self.acceptor.listener(listener) else { return };
+        let peer = Peer::of(&stream, credentials, listener, false);
+        let message = "the clients of your user come too fast; try again in a second";
+        self.turn_away(Transport::Socket(stream), &peer, ErrorCode::TooMany, message, pass);
+    }
+
+    /// Admits the clients that have waited long enough.
+    pub(super) fn admit_waiting(&mut self, now: Instant, pass: &mut Pass, ops: &mut EventOps<'_>) {
+        while let Some(newcomer) = self.waiting.next(|uid| self.users.arrives(uid, now).is_ok()) {
+            let Some(listener) = self.acceptor.listener(newcomer.listener) else { continue };
+            let peer = Peer::of(&newcomer.stream, newcomer.credentials, listener, self.options.programs);
+            self.admit(Transport::Socket(newcomer.stream), &peer, pass, ops);
+        }
+    }
+
+    /// When the next client that waits may be admitted.
+    pub(super) fn next_admission(&self, now: Instant) -> Option<Instant> {
+        self.waiting.users().map(|uid| self.users.awaited_until(uid, now).unwrap_or(now)).min()
     }
 
     /// Gives a new client its role and its place, or refuses it and says why.
@@ -64,40 +145,89 @@ impl Server {
         pass: &mut Pass,
         ops: &mut EventOps<'_>,
     ) {
-        let role = (self.options.authorise)(peer);
-        if let Some(role) = role {
-            self.make_room(role, pass, ops);
+        let Some(role) = (self.options.authorise)(peer) else {
+            let message = "this console belongs to another user";
+            return self.refuse(transport, peer, ErrorCode::Forbidden, message, pass, ops);
+        };
+        if !self.make_room(peer, role, pass, ops) {
+            let message = self.full(peer.uid);
+            return self.refuse(transport, peer, ErrorCode::TooMany, &message, pass, ops);
         }
-        let full = self.clients.len() >= self.options.clients;
         let identity = peer.identity();
-        let framed = peer.socket == SocketKind::Control;
-        let (mut connection, welcome) = match role {
-            None => {
-                let message = "this console belongs to another user";
-                (Connection::refused(transport, identity, framed, ErrorCode::Forbidden, message), false)
-            }
-            Some(_) if full => {
-                let message = "too many clients; try again when one has left";
-                (Connection::refused(transport, identity, framed, ErrorCode::TooMany, message), false)
-            }
-            Some(role) if framed => (Connection::framed(transport, identity, role), true),
-            Some(role) => {
-                let mode = match peer.socket {
-                    SocketKind::ReadOnly => Mode::Spectate,
-                    _ => self.options.raw.mode(),
-                };
-                (Connection::raw(transport, identity, role, mode, &self.context), true)
-            }
+        let mut connection = if peer.socket == SocketKind::Control {
+            Connection::framed(transport, identity, role)
+        } else {
+            let mode = match peer.socket {
+                SocketKind::ReadOnly => Mode::Spectate,
+                _ => self.options.raw.mode(),
+            };
+            Connection::raw(transport, identity, role, mode, &self.context)
         };
         pass.share(self.clients.at_console() + 1);
-        let ready = if welcome { Ready::BOTH } else { Ready::WRITE };
-        // A client that is refused gets one attempt to be told so, and no place to wait in.
-        let goes_on = connection.drive(ready, &self.context, pass).is_ok() && welcome;
+        let reserved = self.clients.len() >= self.options.clients;
+        connection.set_place(if reserved { Place::Reserved } else { Place::Open });
+        let goes_on = connection.drive(Ready::BOTH, &self.context, pass).is_ok();
         if goes_on && self.watch(&connection, ops) {
-            self.clients.insert(connection, self.options.handshake);
+            self.clients.insert(connection, reserved, self.options.handshake);
         } else if connection.transport().is_pty() {
             self.pty_over(!connection.is_closing(), pass, ops);
         }
+    }
+
+    /// Admits a client that has the process's last file descriptor, if another can leave for it. `stream` is `None` if it comes
+    /// too soon.
+    fn admit_last(
+        &mut self,
+        stream: Option<UnixStream>,
+        mut borrowed: Borrowed,
+        peer: &Peer,
+        pass: &mut Pass,
+        ops: &mut EventOps<'_>,
+    ) {
+        let role = stream.as_ref().and_then(|_| (self.options.authorise)(peer));
+        let leaves = role.and_then(|role| self.gives_way_to(peer, role, true));
+        if let Some(token) = leaves {
+            self.give_way(token, pass, ops);
+        }
+        match stream {
+            Some(stream) if leaves.is_some() && borrowed.replace() => {
+                self.admit(Transport::Socket(stream), peer, pass, ops);
+            }
+            Some(stream) => {
+                let message = "the server has no file descriptor left; try again when a client has left";
+                self.turn_away(Transport::Socket(stream), peer, ErrorCode::TooMany, message, pass);
+            }
+            None => {}
+        }
+        let exhausted = !borrowed.replace();
+        drop(borrowed);
+        if exhausted {
+            self.pause(Instant::now(), ops);
+        }
+    }
+
+    /// Refuses a client, and says why.
+    fn refuse(
+        &mut self,
+        transport: Transport,
+        peer: &Peer,
+        code: ErrorCode,
+        message: &str,
+        pass: &mut Pass,
+        ops: &mut EventOps<'_>,
+    ) {
+        let pty = transport.is_pty();
+        self.turn_away(transport, peer, code, message, pass);
+        if pty {
+            self.pty_over(false, pass, ops);
+        }
+    }
+
+    /// Tells a client why it is not admitted. It gets one attempt to be told so, and no place to wait in.
+    fn turn_away(&self, transport: Transport, peer: &Peer, code: ErrorCode, message: &str, pass: &mut Pass) {
+        let framed = peer.socket == SocketKind::Control;
+        let mut connection = Connection::refused(transport, peer.identity(), framed, code, message);
+        let _ = connection.drive(Ready::WRITE, &self.context, pass);
     }
 
     /// Makes the event loop wait on the connection of the next client.
@@ -110,28 +240,25 @@ impl Server {
         watched.is_ok()
     }
 
-    /// If there are as many clients as allowed, sends one away that may have to give way to this role.
-    fn make_room(&mut self, role: Role, pass: &mut Pass, ops: &mut EventOps<'_>) {
-        if self.clients.len() >= self.options.clients
-            && let Some(token) = self.clients.gives_way_to(role)
-        {
-            self.dismiss(token, ErrorCode::TooMany, "somebody else needs the place", pass, ops);
-        }
-    }
-
     /// Drives a connection as far as it can go, and closes it if it is over.
     pub(super) fn drive(&mut self, token: u32, ready: Ready, pass: &mut Pass, ops: &mut EventOps<'_>) {
         if ready.read {
             self.clients.acted(token);
         }
+        let crowded = self.clients.len() > self.options.clients;
         let Some(client) = self.clients.get_mut(token) else { return };
         let connection = &mut client.connection;
         let before = connection.interest();
+        connection.set_place(if crowded && client.reserved { Place::Reserved } else { Place::Open });
         if connection.drive(ready, &self.context, pass).is_err() {
             let hung_up = !connection.is_closing();
             return self.close(token, hung_up, pass, ops);
         }
         client.update_deadline();
+        let work = client.connection.take_idle_work();
+        if work > 0 {
+            client.rest_until(self.users.works(client.connection.uid(), work, Instant::now()));
+        }
         let connection = &client.connection;
         let interest = connection.interest();
         if interest != before && ops.modify(interest.of(connection.transport().as_fd(), token)).is_err() {
@@ -153,6 +280,17 @@ impl Server {
         self.close(token, true, pass, ops);
     }
 
+    /// Serves the clients again that have rested long enough.
+    pub(super) fn serve_rested(&mut self, now: Instant, pass: &mut Pass, ops: &mut EventOps<'_>) {
+        for token in self.clients.rested(now) {
+            // The event loop does not wait for what it sends yet.
+            let Some(client) = self.clients.get_mut(token) else { continue };
+            client.rise();
+            let _ = ops.modify(client.connection.interest().of(client.connection.transport().as_fd(), token));
+            self.drive(token, Ready::READ, pass, ops);
+        }
+    }
+
     /// Sends clients away whose deadline has come.
     pub(super) fn dismiss_late(&mut self, now: Instant, pass: &mut Pass, ops: &mut EventOps<'_>) {
         for token in self.clients.late(now) {
@@ -166,7 +304,7 @@ impl Server {
     }
 
     /// Sends a client away, after one attempt to tell it why.
-    fn dismiss(
+    pub(super) fn dismiss(
         &mut self,
         token: u32,
         code: ErrorCode,

@@ -1,10 +1,9 @@
-//! The table of connected clients: who is silent, who is late, and who gives way when the table is full.
+//! The table of connected clients: who is silent, who is late, and who rests.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::token;
-use crate::access::Role;
 use crate::connection::Connection;
 
 /// How long a client may take to read why it must leave the pseudo-terminal. Other users wait for the terminal meanwhile.
@@ -16,8 +15,12 @@ pub(super) struct Client {
     pub(super) connection: Connection,
     /// When the client must have introduced itself, or must have read why it leaves the pseudo-terminal.
     deadline: Option<Instant>,
+    /// When the client is served again, while it [rests](Self::rest_until).
+    rested: Option<Instant>,
     /// The number of the client's last action: see [`Clients::acted`].
     acted: u64,
+    /// The client has a place that is reserved.
+    pub(super) reserved: bool,
 }
 
 impl Client {
@@ -28,6 +31,27 @@ impl Client {
         } else if !self.connection.is_mute() {
             self.deadline = None;
         }
+    }
+
+    /// Whether the client was to rest, and its rest is over.
+    fn has_rested(&self, now: Instant) -> bool {
+        self.rested.is_some_and(|until| until <= now)
+    }
+
+    /// Ends the client's rest.
+    pub(super) fn rise(&mut self) {
+        self.rest_until(None);
+    }
+
+    /// Serves the client no more until then. What it sends waits in its socket.
+    pub(super) fn rest_until(&mut self, until: Option<Instant>) {
+        self.rested = until;
+        self.connection.set_resting(until.is_some());
+    }
+
+    /// The number of the client's last action: see [`Clients::acted`].
+    pub(super) fn acted(&self) -> u64 {
+        self.acted
     }
 
     fn is_late(&self, now: Instant) -> bool {
@@ -57,6 +81,11 @@ impl Clients {
         self.table.get_mut(&token)
     }
 
+    /// The clients with their tokens.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Client)> {
+        self.table.iter().map(|(token, client)| (*token, client))
+    }
+
     pub(super) fn tokens(&self) -> Vec<u32> {
         self.table.keys().copied().collect()
     }
@@ -68,10 +97,10 @@ impl Clients {
 
     /// Adds a client under the [free token](Self::free_token). If the client does not introduce itself at once, it must within
     /// `handshake`.
-    pub(super) fn insert(&mut self, connection: Connection, handshake: Duration) {
+    pub(super) fn insert(&mut self, connection: Connection, reserved: bool, handshake: Duration) {
         self.actions += 1;
         let deadline = connection.is_mute().then(|| Instant::now().checked_add(handshake)).flatten();
-        let mut client = Client { connection, deadline, acted: self.actions };
+        let mut client = Client { connection, deadline, rested: None, acted: self.actions, reserved };
         client.update_deadline();
         self.table.insert(self.next_token, client);
         self.next_token = self.next_token.checked_add(1).unwrap_or(token::FIRST_CLIENT);
@@ -90,28 +119,19 @@ impl Clients {
         }
     }
 
-    /// The client that gives way to a new one of this role when the table is full. Idle clients go first, then those of a
-    /// lower role that do not own the console: spectators can't keep out an admin who may send them away. Of several, the
-    /// one goes that has been silent longest.
-    pub(super) fn gives_way_to(&self, role: Role) -> Option<u32> {
-        self.table
-            .iter()
-            .map(|(token, client)| (*token, client.acted, &client.connection))
-            .filter(|(_, _, connection)| {
-                connection.is_idle() || (connection.role() < role && !connection.owns())
-            })
-            .min_by_key(|(_, acted, connection)| (!connection.is_idle(), connection.role(), *acted))
-            .map(|(token, _, _)| token)
-    }
-
     /// The clients whose deadline has come.
     pub(super) fn late(&self, now: Instant) -> Vec<u32> {
         self.table.iter().filter(|(_, client)| client.is_late(now)).map(|(token, _)| *token).collect()
     }
 
-    /// The earliest deadline of a client.
+    /// The earliest deadline of a client, or the end of a rest.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.table.values().filter_map(|client| client.deadline).min()
+        self.table.values().flat_map(|client| [client.deadline, client.rested]).flatten().min()
+    }
+
+    /// The clients that have rested long enough.
+    pub(super) fn rested(&self, now: Instant) -> Vec<u32> {
+        self.table.iter().filter(|(_, client)| client.has_rested(now)).map(|(token, _)| *token).collect()
     }
 
     fn connections(&self) -> impl Iterator<Item = &Connection> {

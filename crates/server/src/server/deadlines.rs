@@ -5,12 +5,14 @@ use std::time::Instant;
 /// The reasons to act at a certain time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// A client has not introduced itself, or has not read why it must leave the pseudo-terminal.
+    /// A client has not introduced itself, or has not read why it must leave the pseudo-terminal, or has rested long enough.
     Client,
     /// The users of the pseudo-terminal have had time to read why they must leave.
     Pty,
-    /// There was no file descriptor for a new client, and there may be one now.
+    /// There was no file descriptor for a new client, and there may be one now; or clients came too fast.
     Accept,
+    /// A client that has come too soon after others of its user may be admitted.
+    Admit,
     /// Output flows: look for more of it.
     Look,
     /// The console has something to do: an idle owner, a grace time that is over.
@@ -18,7 +20,7 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 5] = [Self::Client, Self::Pty, Self::Accept, Self::Look, Self::Service];
+    const ALL: [Self; 6] = [Self::Client, Self::Pty, Self::Accept, Self::Admit, Self::Look, Self::Service];
 }
 
 /// A table with a deadline, or none, for each [`Timer`].
@@ -71,7 +73,7 @@ mod tests {
         assert_eq!((deadlines.next(), deadlines.take_expired(now)), (Some(later), None));
         deadlines.set(Timer::Accept, None);
         let expired: Vec<_> = std::iter::from_fn(|| deadlines.take_expired(later)).collect();
-        assert_eq!(expired, [Timer::Client, Timer::Pty, Timer::Service]);
+        assert_eq!(expired, [Timer::Client, Timer::Pty, Timer::Admit, Timer::Service]);
         assert_eq!(deadlines.next(), None);
     }
 }

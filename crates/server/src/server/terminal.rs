@@ -43,7 +43,12 @@ impl Server {
     /// No program has the pseudo-terminal open. One may have opened it since.
     fn vacate_pty(&mut self) {
         if let Some(pty) = &mut self.pty {
-            pty.vacate();
+            if let Err(error) = pty.vacate() {
+                log::warn!(
+                    "console {}: its pseudo-terminal is used again, as it can't be replaced: {error}",
+                    self.context.name
+                );
+            }
             self.deadlines.set(Timer::Pty, None);
             self.pty_due = true;
         }
@@ -59,8 +64,17 @@ impl Server {
         let Some(pty) = &mut self.pty else { return };
         if pty.has_told(seen) {
             self.replace_pty(ops);
-        } else if let Some(master) = pty.occupy(seen) {
-            self.admit(Transport::Pty(master), &Peer::at_pty(), pass, ops);
+            return;
+        }
+        if !pty.is_awaited(seen) {
+            return;
+        }
+        let peer = Peer::at_pty();
+        if let Err(until) = self.users.arrives(peer.uid, Instant::now()) {
+            // The program has it open, and waits for output as from a guest that is silent.
+            self.pty_at = Some(until);
+        } else if let Some(master) = pty.occupy() {
+            self.admit(Transport::Pty(master), &peer, pass, ops);
         }
     }
 

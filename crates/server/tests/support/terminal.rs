@@ -5,9 +5,11 @@ use std::io::Read as _;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use vuart_server::{ServerOptions, Sockets};
 use vuart_test_support::{HANG, Vm};
 
@@ -23,14 +25,20 @@ pub(crate) fn with(options: ServerOptions) -> Vm {
     Vm::with(options, |claim| with_pty(Sockets::bind(claim).unwrap()))
 }
 
-/// A program that opens the device and sets nothing.
+/// A program that opens the device and sets nothing. If the device is replaced in this moment, it opens the next one.
 pub(crate) fn open(path: impl AsRef<Path>) -> File {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(OFlags::NOCTTY.bits().cast_signed())
-        .open(path)
-        .unwrap()
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(OFlags::NOCTTY.bits().cast_signed());
+    let deadline = Instant::now() + HANG;
+    loop {
+        match options.open(&path) {
+            Ok(terminal) => return terminal,
+            Err(error) => {
+                let gone = [Errno::NOENT, Errno::IO].contains(&Errno::from_io_error(&error).unwrap());
+                assert!(gone && Instant::now() < deadline, "{error}");
+            }
+        }
+    }
 }
 
 pub(crate) fn occupied(vm: &Vm) {
@@ -39,6 +47,8 @@ pub(crate) fn occupied(vm: &Vm) {
 
 pub(crate) fn vacant(vm: &Vm) {
     vm.until("the session is over", |console| console.owner().is_none());
+    // The terminal is replaced a moment after the end of the session. A server that answers has done that.
+    vm.client("probe").status().unwrap();
 }
 
 /// Waits for events at a terminal. A hang-up is always one.

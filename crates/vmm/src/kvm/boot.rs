@@ -21,7 +21,7 @@ const SEGMENT: u16 = 0x1000;
 pub(super) struct Processor {
     // Fields are dropped in their order: the vCPU before its virtual machine.
     pub(super) vcpu: VcpuFd,
-    pub(super) vm: VmFd,
+    pub(super) vm: Arc<VmFd>,
     pub(super) board: Board,
     pub(super) counting: Arc<Counting>,
 }

@@ -1,11 +1,11 @@
 //! The virtual machine: runs the guest and handles its exits.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use kvm_ioctls::VcpuExit;
+use kvm_ioctls::{VcpuExit, VmFd};
 use vm_memory::GuestMemoryMmap;
-use vmm_sys_util::eventfd::EventFd;
 
 use super::boot::{Processor, enter_guest, load};
 use super::coalesced::Coalescer;
@@ -16,7 +16,7 @@ use crate::com1::COM1;
 use crate::counters::Counting;
 use crate::guest::Image;
 use crate::stop::Stop;
-use crate::{Error, Exit};
+use crate::{Error, Exit, Irq};
 
 /// The interrupt line of COM1 on a PC.
 const COM1_IRQ: u32 = 4;
@@ -34,19 +34,23 @@ pub(crate) struct Vm {
 }
 
 impl Vm {
-    /// Makes the virtual machine and loads the guest. KVM keeps its own reference to `irq`.
+    /// Makes the virtual machine and loads the guest.
     pub(crate) fn new(
         board: Board,
-        irq: &EventFd,
+        irq: &Irq,
         stop: Arc<Stop>,
         counting: Arc<Counting>,
         image: &Image<'_>,
         coalescing: bool,
     ) -> Result<Self, Error> {
         kick::install_handler()?;
-        let vm = create_vm(&open()?)?;
+        let vm = Arc::new(create_vm(&open()?)?);
         let memory = load(&vm, image.code)?;
-        vm.register_irqfd(irq, COM1_IRQ).map_err(refused("connect the interrupt"))?;
+        // For edges that have come already, and for devices that write to the event.
+        vm.register_irqfd(irq.event(), COM1_IRQ).map_err(refused("connect the interrupt"))?;
+        // Weak: the machine ends with its guest, and the device may live on.
+        let line = Arc::downgrade(&vm);
+        irq.connect(move || line.upgrade().map_or(Ok(()), |vm| pulse(&vm)));
         let vcpu = vm.create_vcpu(0).map_err(refused("make a processor"))?;
         enter_guest(&vcpu, image.arguments)?;
         let processor = Processor { vcpu, vm, board, counting };
@@ -108,6 +112,18 @@ impl Vm {
     }
 }
 
+/// Makes an edge of the interrupt line: lowers it and raises it. It stays high, which means nothing to an input that triggers on
+/// edges.
+///
+/// The device raises the line on the vCPU's thread and on others, and no lock orders them. So the order matters. If another
+/// thread's edge falls into this one, between low and high, the input sees one edge of the two. It comes after both have lowered
+/// the line, and so after both causes are in the device's registers: the handler finds both. The other order (high, low) could
+/// lose an edge: the guest's handler may run while the line is still high, and the edge for the next cause would then be none.
+fn pulse(vm: &VmFd) -> io::Result<()> {
+    vm.set_irq_line(COM1_IRQ, false)?;
+    Ok(vm.set_irq_line(COM1_IRQ, true)?)
+}
+
 /// Handles a signal that has got the vCPU out of the guest: a tick, or the request to stop.
 fn handle_signal(processor: &mut Processor, coalescer: &mut Coalescer) {
     // Cleared before the loop looks at the request to stop; kick.rs has the reason.
@@ -124,9 +140,8 @@ mod tests {
     use std::time::Duration;
 
     use vmm_sys_util::errno;
-    use vmm_sys_util::eventfd::EFD_NONBLOCK;
     use vmm_sys_util::signal::SIGRTMIN;
-    use vuart::{IrqFd, SerialPort};
+    use vuart::SerialPort;
 
     use super::*;
     use crate::kvm::probe;
@@ -137,10 +152,10 @@ mod tests {
         let image = Image { code: &[0xfa, 0xf4], arguments: [0, 0] };
         if let Err(error) = probe() {
             // Not with a macro of std, whose output the test harness captures.
-            return drop(writeln!(std::io::stderr(), "NOT TESTED with KVM: {error}"));
+            return drop(writeln!(io::stderr(), "NOT TESTED with KVM: {error}"));
         }
-        let irq = EventFd::new(EFD_NONBLOCK).unwrap();
-        let port = SerialPort::new(IrqFd(irq.try_clone().unwrap())).unwrap();
+        let irq = Irq::new().unwrap();
+        let port = SerialPort::new(irq.clone()).unwrap();
         let board = Board::new(Arc::new(Mutex::new(port))).unwrap();
         let stop = Arc::new(Stop::new().unwrap());
         let mut vm = Vm::new(board, &irq, stop, Arc::default(), &image, true).unwrap();

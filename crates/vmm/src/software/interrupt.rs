@@ -32,7 +32,7 @@ const STOP: u64 = 1;
 
 /// The interrupt input of COM1.
 pub(super) struct Interrupts<'a> {
-    irq: EventFd,
+    irq: &'a EventFd,
     /// The request to stop, for loops that do not wait.
     pub(super) stop: &'a Stop,
     epoll: Epoll,
@@ -40,9 +40,9 @@ pub(super) struct Interrupts<'a> {
 
 impl<'a> Interrupts<'a> {
     /// An interrupt input, whose waits `stop` ends.
-    pub(super) fn new(irq: EventFd, stop: &'a Stop) -> Result<Self, Error> {
+    pub(super) fn new(irq: &'a EventFd, stop: &'a Stop) -> Result<Self, Error> {
         let epoll = Epoll::new().map_err(failed)?;
-        for (event, name) in [(&irq, IRQ), (stop.event(), STOP)] {
+        for (event, name) in [(irq, IRQ), (stop.event(), STOP)] {
             epoll
                 .ctl(ControlOperation::Add, event.as_raw_fd(), EpollEvent::new(EventSet::IN, name))
                 .map_err(failed)?;

@@ -13,7 +13,6 @@ mod monitor;
 mod registers;
 mod texts;
 
-use vmm_sys_util::eventfd::EventFd;
 use vuart::uart::FIFO_SIZE;
 use vuart::uart::spec::{Lsr, offset};
 
@@ -21,16 +20,16 @@ use crate::board::Board;
 use crate::com1::COM1;
 use crate::program::Burst;
 use crate::stop::Stop;
-use crate::{Error, Exit, Program, i8042, post, printed_bytes};
+use crate::{Error, Exit, Irq, Program, i8042, post, printed_bytes};
 
 use driver::Driver;
 use interrupt::{Interrupts, Leave};
 use registers::{FCR_CLEAR, LCR_8N1, MCR_PRINT, Uart};
 
 /// Runs a program on the current thread until it ends.
-pub(crate) fn run(board: &Board, irq: EventFd, stop: &Stop, program: &Program) -> Result<Exit, Error> {
+pub(crate) fn run(board: &Board, irq: &Irq, stop: &Stop, program: &Program) -> Result<Exit, Error> {
     let ended = match program {
-        Program::Monitor => monitor(board, Interrupts::new(irq, stop)?),
+        Program::Monitor => monitor(board, Interrupts::new(irq.event(), stop)?),
         Program::Print { bytes, burst } => print(&Uart(board), stop, *bytes, *burst),
         Program::Code(_) => return Err(Error::NoProcessor),
     };
