@@ -161,15 +161,12 @@ impl<'a> Demo<'a> {
 /// Says at once when the audit trail is not saved, here and to whoever looks at the console; and when it is saved again.
 fn show_failures(log: &AuditLog, console: Console) {
     log.observe(move |status| {
-        let note = match &status.error {
-            Some(error) => {
-                console.warn("audit", &error.to_string());
-                error.to_string()
-            }
-            None => {
-                console.withdraw_warning("audit");
-                format!("the audit trail is saved again; {} lines of it are lost", status.lost)
-            }
+        let note = if let Some(error) = &status.error {
+            console.warn("audit", &error.to_string());
+            error.to_string()
+        } else {
+            console.withdraw_warning("audit");
+            format!("the audit trail is saved again; {} lines of it are lost", status.lost)
         };
         // In a text line of its own, also on a terminal that is raw. A failure of standard error can't be reported anywhere.
         let _ = write!(stderr(), "\r\n[vuart: {note}]\r\n");
