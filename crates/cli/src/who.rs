@@ -86,7 +86,7 @@ pub(crate) fn in_words(status: &Status, own: Option<SessionId>) -> String {
 
 /// A warning about a console, as a text line.
 pub(crate) fn in_words_of(console: &str, Warning { topic, since, text, .. }: &Warning) -> String {
-    format!("warning: {console}: {topic}: {text} (since {since})\n")
+    format!("warning: {console}: {topic}: {text} (since {})\n", with_age(*since))
 }
 
 /// The standing in the table, with the place in the queue.

@@ -56,7 +56,8 @@ fn status() -> Answer {
         0x87,
         json!({"console": hostile(), "pid": u32::MAX, "sessions": [session(0), session(1), session(2)],
         "more_sessions": u64::MAX, "oldest": u64::MAX, "end": 0, "capacity": u64::MAX, "input_waiting": u64::MAX,
-        "counters": {"bytes_out": u64::MAX}, "disabled": 0, "ended": end()}),
+        "counters": {"bytes_out": u64::MAX}, "disabled": 0, "ended": end(),
+        "warnings": [{"topic": hostile(), "since": u64::MAX, "text": hostile()}]}),
     )
 }
 

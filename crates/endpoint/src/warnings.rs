@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::SystemTime;
 
 use crate::console::Console;
+use crate::printable::Printable;
 use crate::sync::{Mutex, MutexGuard};
 use crate::timestamp::Timestamp;
 
@@ -14,10 +15,12 @@ use crate::timestamp::Timestamp;
 #[non_exhaustive]
 pub struct Warning {
     /// What it is about, as a word: there is one warning for each topic.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "topic"))]
     pub topic: String,
     /// Since when it does not work.
     pub since: Timestamp,
     /// What does not work, and why, for people.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "text"))]
     pub text: String,
 }
 
@@ -53,8 +56,8 @@ impl Console {
     /// [withdrawn](Self::withdraw_warning). Any thread but a vCPU's may call it. A warning of the same topic is replaced, and
     /// keeps the time of the first.
     ///
-    /// A console has at most [`Warning::MOST`] warnings; more are dropped. Topic and text are cut to their longest, and control
-    /// characters are left out.
+    /// A console has at most [`Warning::MOST`] warnings; more are dropped. Topic and text are cut to their longest. Characters that
+    /// are not [printable](crate::is_printable) are escaped, here and where a warning is deserialised: a server may be hostile.
     ///
     /// ```
     /// # use vuart_endpoint::Console;
@@ -89,5 +92,17 @@ impl Console {
 }
 
 fn cut(text: &str, most: usize) -> String {
-    text.chars().filter(|character| !character.is_control()).take(most).collect()
+    Printable(text).to_string().chars().take(most).collect()
+}
+
+#[cfg(feature = "serde")]
+fn topic<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let said: String = serde::Deserialize::deserialize(deserializer)?;
+    Ok(cut(&said, Warning::TOPIC_MAX))
+}
+
+#[cfg(feature = "serde")]
+fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let said: String = serde::Deserialize::deserialize(deserializer)?;
+    Ok(cut(&said, Warning::TEXT_MAX))
 }

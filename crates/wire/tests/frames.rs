@@ -63,7 +63,7 @@ fn f12_what_a_peer_says_is_cleaned_when_it_is_read() {
     let end = format!(r#"{{"code":"kicked","by":{who},"at":18446744073709551615}}"#);
     let session = format!(r#"{{"id":1,"identity":{who},"owner":true,"since":0}}"#);
     let status = format!(
-        r#"{{"console":{text},"pid":1,"sessions":[{session}],"oldest":0,"end":0,"capacity":0,"input_waiting":0,"counters":{{}},"ended":{end}}}"#
+        r#"{{"console":{text},"pid":1,"sessions":[{session}],"oldest":0,"end":0,"capacity":0,"input_waiting":0,"counters":{{}},"ended":{end},"warnings":[{{"topic":{text},"since":0,"text":{text}}}]}}"#
     );
     let frames = [
         (0x81, format!(r#"{{"version":1,"console":{text},"pid":1}}"#)),

@@ -168,7 +168,7 @@ fn show_failures(log: &AuditLog, console: Console) {
             error.to_string()
         } else {
             console.withdraw_warning("audit");
-            format!("the audit trail is saved again; lines of it that are lost: {}", status.lost)
+            format!("the audit trail is saved again; {} lines of it are lost", status.lost)
         };
         // In a text line of its own, also on a terminal that is raw. A failure of standard error can't be reported anywhere.
         let _ = write!(stderr(), "\r\n[vuart: {note}]\r\n");
