@@ -46,8 +46,9 @@ pub struct Policy {
     /// When the console hangs up on the guest.
     pub hang_up: HangUp,
     /// Whether the owner is detached when the guest drops DTR, as a modem would hang up. A Linux guest drops DTR when the last
-    /// program closes the port. A guest that drops DTR within ten seconds after a hang-up of the console answers that hang-up:
-    /// then the owner, who has just come, stays.
+    /// program closes the port. A guest that drops DTR within ten seconds after a hang-up of the console, or of the
+    /// [VMM](crate::Console::hang_up), answers that hang-up, and the owner stays. If the guest did not listen, the ten seconds begin
+    /// when it has seen the hang-up.
     pub detach_on_dtr: bool,
     /// The time after which an owner who has typed nothing is detached, if any. Spectators may watch for any time.
     pub idle: Option<Duration>,

@@ -27,7 +27,12 @@ impl State {
             self.counters.guest_breaks += breaks;
             self.event(EventKind::GuestBreak { count: breaks });
         }
-        if self.carrier.guest_hung_up() {
+        // In this order: see `Carrier::drop_was_seen`.
+        let hung_up = self.carrier.guest_hung_up();
+        if self.carrier.drop_was_seen() {
+            self.hang_ups.seen(self.clock.instant());
+        }
+        if hung_up {
             self.counters.guest_hang_ups += 1;
             self.event(EventKind::GuestHungUp);
             // Linux drops DTR when the last process has closed the port, also when a hang-up of the console made it do so. Then
