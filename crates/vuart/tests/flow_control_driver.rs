@@ -1,7 +1,5 @@
 //! Flow control (F1) with drivers that sleep until they are interrupted, while another thread types.
 
-
-
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;

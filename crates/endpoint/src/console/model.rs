@@ -11,9 +11,9 @@ use crate::input::Input;
 use crate::policy::Evicted;
 use crate::standing::Standing;
 use crate::symbol::Symbol;
-use crate::testing::latch_bell;
 use crate::sync::AtomicBool;
 use crate::sync::Ordering::SeqCst;
+use crate::testing::latch_bell;
 
 fn console() -> (Writer, Console, Input) {
     let (writer, scrollback) = Scrollback::new(4096).unwrap();
