@@ -18,6 +18,7 @@ use crate::chip::{self, Chip};
 use crate::edge::{Edge, InterruptLine};
 use crate::flow::Flow;
 use crate::modem::Modem;
+use crate::pause::Pause;
 use crate::receive::Receive;
 
 /// What has happened at a port since it was made.
@@ -81,8 +82,14 @@ pub struct SerialPort<T> {
 /// What a port begins with, besides its chip and its ring.
 #[derive(Debug)]
 pub(crate) struct Beginning<'a> {
-    /// The input that waits already.
+    /// The input that the receiver has taken and the guest has not read.
+    pub(crate) taken: &'a [Symbol],
+    /// The input that waits behind the receiver.
     pub(crate) waiting: &'a [Symbol],
+    /// A pause, the characters since the last one, and those in the receiver that came by loopback: see [`Receive`].
+    pub(crate) pause: Pause,
+    pub(crate) run: u16,
+    pub(crate) looped: u8,
     /// What the VMM drives.
     pub(crate) modem_inputs: Msr,
     /// A hang-up waits for the guest's next look.
@@ -99,13 +106,17 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
         let announce = move || announce.raise();
-        let Beginning { waiting, modem_inputs, drop_due, dropped, flow } = *beginning;
-        let builder = Console::builder(scrollback).with_waiting(waiting).with_hang_up_due(drop_due);
-        let ConsoleParts { console, input, guest_lines: lines, .. } = builder.build(announce);
+        let Beginning { modem_inputs, dropped, flow, .. } = *beginning;
+        let parts = Console::builder(scrollback)
+            .with_taken(beginning.taken)
+            .with_waiting(beginning.waiting)
+            .with_hang_up_due(beginning.drop_due)
+            .build(announce);
+        let ConsoleParts { console, input, guest_lines: lines, .. } = parts;
         Self {
             chip: chip::of(uart),
             output,
-            receive: Receive::new(input),
+            receive: Receive::new(input, beginning.pause, beginning.run, beginning.looped),
             flow,
             modem: Modem::new(lines, modem_inputs, dropped),
             line,
@@ -211,7 +222,8 @@ impl<T: Trigger> SerialPort<T> {
     /// Ends an access or an action of the host: interrupts the guest if the line has risen.
     #[inline]
     fn settle(&mut self) {
-        let rises = self.edge.settle(self.chip.interrupt());
+        let level = self.chip.interrupt() || self.receive.calls(&self.chip);
+        let rises = self.edge.settle(level);
         chip::settle(&mut self.chip);
         if rises {
             self.line.raise();
