@@ -92,6 +92,10 @@ impl ConsoleBuilder<'_> {
                     doorbell.ring_if_armed();
                 })
             },
+            dropped: {
+                let doorbell = doorbell.clone();
+                Box::new(move || doorbell.ring())
+            },
         };
         let (mut producer, input) = input::queue(Input::CAPACITY, changes, bells);
         producer.publish(self.waiting.iter().copied());

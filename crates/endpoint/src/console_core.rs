@@ -5,7 +5,8 @@ use std::sync::{PoisonError, TryLockError};
 use vuart_scrollback::{Doorbell, Scrollback};
 
 use crate::carrier::Carrier;
-use crate::input::InputProducer;
+use crate::end::Cause;
+use crate::input::{InputProducer, InputWatch};
 use crate::observer::{Observer, Observers};
 use crate::state::State;
 use crate::sync::{Mutex, MutexGuard};
@@ -14,11 +15,14 @@ use crate::sync::{Mutex, MutexGuard};
 ///
 /// Everything that changes the state goes through [`change`](Self::change). Doorbell and observers are rung and called after
 /// the lock is released.
+///
+/// The guest's port can't take the lock when it is dropped. So each change and each look first ends a console whose port was dropped.
 #[derive(Debug)]
 pub(crate) struct ConsoleCore {
     scrollback: Scrollback,
     carrier: Carrier,
     doorbell: Doorbell,
+    input: InputWatch,
     /// No vCPU thread ever takes this lock.
     state: Mutex<State>,
     /// Held by the thread that delivers events. No other thread waits for it.
@@ -32,9 +36,10 @@ impl ConsoleCore {
         carrier: Carrier,
         doorbell: Doorbell,
     ) -> Self {
+        let watch = input.watch();
         let state = State::new(scrollback.clone(), input, carrier.clone());
         let (state, observers) = (Mutex::new(state), Mutex::new(Observers::default()));
-        Self { scrollback, carrier, doorbell, state, observers }
+        Self { scrollback, carrier, doorbell, input: watch, state, observers }
     }
 
     pub(crate) fn scrollback(&self) -> &Scrollback {
@@ -51,13 +56,33 @@ impl ConsoleCore {
 
     /// Looks at the state under the lock.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        let state = self.lock();
+        if !self.outlives_port(&state) {
+            return look(&state);
+        }
+        drop(state);
+        self.hear_port();
         look(&self.lock())
+    }
+
+    /// Ends the console if the guest's port was dropped.
+    pub(crate) fn hear_port(&self) {
+        if self.input.is_abandoned() {
+            self.change(|_| ());
+        }
+    }
+
+    fn outlives_port(&self, state: &State) -> bool {
+        self.input.is_abandoned() && state.ended().is_none()
     }
 
     /// Changes the state under the lock, then rings for the sleepers that the change concerns, and tells the observers.
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         state.begin_change();
+        if self.outlives_port(&state) {
+            state.over(&Cause::PortDropped);
+        }
         let result = change(&mut state);
         let (rings, quiet) = (state.rings_doorbell(), state.events().is_empty());
         drop(state);

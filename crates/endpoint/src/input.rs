@@ -50,6 +50,8 @@ pub(crate) struct InputBells {
     pub(crate) announce: Bell,
     /// Rings when there is room again after a [`publish`](InputProducer::publish) that could not take everything.
     pub(crate) room: Bell,
+    /// Rings when the consumer is dropped.
+    pub(crate) dropped: Bell,
 }
 
 struct InputQueue {
@@ -60,6 +62,8 @@ struct InputQueue {
     tail: AtomicU64,
     wanted: AtomicBool,
     crowded: AtomicBool,
+    /// The consumer was dropped: nothing takes input any more.
+    dropped: AtomicBool,
     bells: InputBells,
 }
 
@@ -94,6 +98,7 @@ pub(crate) fn queue(capacity: usize, changes: Changes, bells: InputBells) -> (In
         tail: AtomicU64::new(0),
         wanted: AtomicBool::new(false),
         crowded: AtomicBool::new(false),
+        dropped: AtomicBool::new(false),
         bells,
     });
     (InputProducer(Arc::clone(&queue)), Input { queue, asked: false, changes })
@@ -169,13 +174,33 @@ impl InputProducer {
         self.0.tail.load(Acquire) - head
     }
 
+    /// A look at the queue for any thread.
+    pub(crate) fn watch(&self) -> InputWatch {
+        InputWatch(Arc::clone(&self.0))
+    }
+
     /// The number of symbols that have left the queue, taken or discarded.
     pub(crate) fn gone(&self) -> u64 {
         self.0.head.load(Relaxed)
     }
 }
 
+/// A look at the queue for any thread. It costs a load or two, and takes no lock.
+#[derive(Debug, Clone)]
+pub(crate) struct InputWatch(Arc<InputQueue>);
+
+impl InputWatch {
+    /// Whether the consumer was dropped.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        // Acquire: pairs with the store in `Drop for Input`, so what the guest's port did before is seen.
+        self.0.dropped.load(Acquire)
+    }
+}
+
 /// The guest's end of the input queue: a UART's receiver takes its characters here.
+///
+/// It stands for the guest's port: when it is dropped, nothing takes input any more, and the console ends with
+/// [`Cause::PortDropped`](crate::Cause::PortDropped) unless it has [ended](crate::Console::end) before.
 ///
 /// No method blocks. All are wait-free, except that [`take`](Self::take) and [`waiting`](Self::waiting) try again when a
 /// take-over discards what they are reading.
@@ -281,6 +306,16 @@ impl Input {
     pub fn announced(&mut self) -> bool {
         let asked = std::mem::take(&mut self.asked);
         asked && !self.queue.wanted.swap(false, AcqRel)
+    }
+}
+
+/// It neither locks nor waits: the thread that drops a port may be a vCPU's, may hold the console's lock, or may panic. The thread that
+/// uses the console next ends it.
+impl Drop for Input {
+    fn drop(&mut self) {
+        // Release: pairs with the load in `is_abandoned`.
+        self.queue.dropped.store(true, Release);
+        (self.queue.bells.dropped)();
     }
 }
 

@@ -15,11 +15,12 @@ use crate::{Device, Engine, Error, Exit, Program, software};
 pub struct MachineOptions {
     program: Program,
     coalescing: bool,
+    reboots: u32,
 }
 
 impl Default for MachineOptions {
     fn default() -> Self {
-        Self { program: Program::default(), coalescing: true }
+        Self { program: Program::default(), coalescing: true, reboots: 0 }
     }
 }
 
@@ -28,6 +29,16 @@ impl MachineOptions {
     #[must_use]
     pub fn with_program(self, program: Program) -> Self {
         Self { program, ..self }
+    }
+
+    /// Sets how often the guest may boot again after a reset (default: 0, so that a reset ends the machine).
+    ///
+    /// The guest resets the machine by the keyboard controller (0xFE to port 0x64), by ACPI's reset register (0x06 to port 0xCF9) or by
+    /// a triple fault. Processor, memory and devices are then as they were at first, and the program begins anew. The
+    /// [port](crate::Com1::reset) keeps its console. The limit bounds a guest that does nothing but boot.
+    #[must_use]
+    pub fn with_reboots(self, reboots: u32) -> Self {
+        Self { reboots, ..self }
     }
 
     /// Disables coalescing: each output byte causes an exit. By default KVM collects the output of a guest that polls, as far as
@@ -87,7 +98,7 @@ impl Machine {
                 .map_err(|source| Error::Host { operation: "make an event for the machine", source })?,
         );
         let counting = Arc::new(Counting::default());
-        let run = boot(engine, Board::new(com1)?, irq, stop.clone(), counting.clone(), options)?;
+        let run = boot(engine, Board::new(com1, options.reboots)?, irq, stop.clone(), counting.clone(), options)?;
         let thread = thread::Builder::new()
             .name("vuart-vcpu0".to_owned())
             .spawn(move || {
@@ -167,16 +178,16 @@ fn boot(
     counting: Arc<Counting>,
     options: MachineOptions,
 ) -> Result<Run, Error> {
-    let MachineOptions { program, coalescing } = options;
+    let MachineOptions { program, coalescing, .. } = options;
     match engine {
         #[cfg(target_arch = "x86_64")]
         Engine::Kvm => {
             let image = crate::guest::Image::from(&program);
-            let vm = crate::kvm::Vm::new(board, &irq, stop, counting, &image, coalescing)?;
+            let vm = crate::kvm::Vm::new(board, &irq, stop, counting, image, coalescing)?;
             Ok(Box::new(move || vm.run()))
         }
         #[cfg(not(target_arch = "x86_64"))]
         Engine::Kvm => Err(Error::NotX86),
-        Engine::Software => Ok(Box::new(move || software::run(&board, irq, &stop, &program))),
+        Engine::Software => Ok(Box::new(move || software::run(&board, irq, &stop, &counting, &program))),
     }
 }

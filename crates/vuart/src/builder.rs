@@ -118,8 +118,9 @@ pub enum ResumePortError {
 ///
 /// # Live update
 ///
-/// State and ring together replace a VMM under its guest. The old process pauses its vCPUs, takes the state, drops the port, and hands
-/// state and file descriptor to the new one, which [adopts](vuart_scrollback::RingOptions::adopt) the ring. Nothing of the history is
+/// State and ring together replace a VMM under its guest. The old process pauses its vCPUs, ends the console with
+/// [`Cause::Migrating`](vuart_endpoint::Cause::Migrating) (or `ShutDown` if a server comes back here), takes the state, drops the port,
+/// and hands state and file descriptor to the new one, which [adopts](vuart_scrollback::RingOptions::adopt) the ring. Nothing of the history is
 /// lost, and readers of the file ([`Scrollback::map`]) read on as if nothing had happened.
 ///
 /// ```
@@ -128,6 +129,7 @@ pub enum ResumePortError {
 /// let (output, scrollback) = scrollback::RingOptions::default().create_memfd("com1")?;
 /// let mut port = PortBuilder::new().with_writer(output).build(Irq);
 /// port.write(0, b"A");
+/// port.console().end(&vuart::endpoint::Cause::Migrating); // before the drop, which would say nothing
 /// let (state, file) = (port.state(), scrollback.file().expect("a ring in a memfd").try_clone()?);
 /// drop(port); // ... and in another process, by inheritance or over a Unix socket:
 ///

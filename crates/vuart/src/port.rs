@@ -55,6 +55,11 @@ pub(crate) enum Ring {
 /// * wake the console's server for output, or for room that it waits for: once for each time that it went to sleep;
 /// * tell the server that the guest hangs up or sends a break.
 ///
+/// # The end
+///
+/// [End](Console::end) the console before you drop the port, so that clients are told why. A port that is dropped without that ends its
+/// console with [`Cause::PortDropped`](vuart_endpoint::Cause::PortDropped). The drop takes no lock and calls no observer.
+///
 /// # Interrupts
 ///
 /// The interrupt is an edge, as rust-vmm's [`Trigger`] is: the port calls the trigger at each rise of the UART's interrupt line.

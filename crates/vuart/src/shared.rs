@@ -89,7 +89,8 @@ impl<D: Device> Shared<D> {
     /// Works with the device while no vCPU does: takes its state, drives a modem line.
     ///
     /// The vCPUs wait meanwhile. Use it for short work, or while they are paused. It may also put another port into the place of
-    /// this one, such as a restored one.
+    /// this one, such as a restored one. [End](vuart_endpoint::Console::end) this one's console before that. The other port has a console
+    /// of its own.
     ///
     /// # Panics
     ///

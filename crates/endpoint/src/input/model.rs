@@ -7,7 +7,7 @@ use crate::testing::{counting_bell, latch_bell, silent_bell};
 
 /// A queue that is full soon. It does not count changes, because the count would multiply the executions.
 fn small_queue(announce: Bell, room: Bell) -> (InputProducer, Input) {
-    queue(2, Changes::default(), InputBells { changed: silent_bell(), announce, room })
+    queue(2, Changes::default(), InputBells { changed: silent_bell(), announce, room, dropped: silent_bell() })
 }
 
 /// A queue whose bells do nothing.
@@ -51,7 +51,7 @@ fn a_guest_that_asked_is_told_of_what_comes_later() {
     explore_within(3, 1000, || {
         let (interrupt, announce) = latch_bell();
         let changes = Changes::default();
-        let bells = InputBells { changed: changes.bell(), announce, room: silent_bell() };
+        let bells = InputBells { changed: changes.bell(), announce, room: silent_bell(), dropped: silent_bell() };
         let (mut producer, mut input) = queue(2, changes, bells);
         let typist = thread::spawn(move || {
             assert_eq!(producer.publish(byte(1)), 1);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{Rings, counting_bell};
+use crate::testing::{Rings, counting_bell, silent_bell};
 
 fn bytes(bytes: &[u8]) -> impl ExactSizeIterator<Item = Symbol> {
     bytes.iter().copied().map(Symbol::Byte)
@@ -9,7 +9,7 @@ fn bytes(bytes: &[u8]) -> impl ExactSizeIterator<Item = Symbol> {
 fn full_size_queue() -> (InputProducer, Input, Rings, Rings) {
     let ((announce, announced), (room, roomy)) = (counting_bell(), counting_bell());
     let changes = Changes::default();
-    let bells = InputBells { changed: changes.bell(), announce, room };
+    let bells = InputBells { changed: changes.bell(), announce, room, dropped: silent_bell() };
     let (producer, input) = queue(Input::CAPACITY, changes, bells);
     (producer, input, announced, roomy)
 }

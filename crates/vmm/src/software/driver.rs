@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// The UART, with a ring for each direction.
 pub(super) struct Driver<'a> {
     uart: Uart<'a>,
-    interrupts: Interrupts<'a>,
+    interrupts: &'a Interrupts<'a>,
     /// Received characters.
     rx: VecDeque<u8>,
     /// Characters to send.
@@ -41,7 +41,7 @@ pub(super) struct Driver<'a> {
 
 impl<'a> Driver<'a> {
     /// Sets the UART up, after detection.
-    pub(super) fn set_up(uart: Uart<'a>, interrupts: Interrupts<'a>) -> Self {
+    pub(super) fn set_up(uart: Uart<'a>, interrupts: &'a Interrupts<'a>) -> Self {
         // The UART is still in loopback, where no input from outside arrives. So clearing the FIFO discards characters of the
         // test, and not input.
         uart.write(offset::IER, 0);
