@@ -46,6 +46,9 @@ struct Signals {
     drop: AtomicU8,
     guest_hung_up: AtomicBool,
     guest_breaks: AtomicU64,
+    /// The guest was reset while it held DTR.
+    reset_dropped_dtr: AtomicBool,
+    guest_resets: AtomicU64,
     bells: CarrierBells,
 }
 
@@ -65,6 +68,8 @@ pub(crate) fn pair(bells: CarrierBells) -> (Carrier, GuestLines) {
         drop: AtomicU8::new(0),
         guest_hung_up: AtomicBool::new(false),
         guest_breaks: AtomicU64::new(0),
+        reset_dropped_dtr: AtomicBool::new(false),
+        guest_resets: AtomicU64::new(0),
         bells,
     });
     (Carrier(Arc::clone(&signals)), GuestLines { signals, listens: false, dtr: false, breaks: false })
@@ -115,6 +120,25 @@ impl Carrier {
             _ => self.0.guest_breaks.swap(0, Acquire),
         }
     }
+
+    /// Returns what has come of resets since the last call.
+    pub(crate) fn guest_resets(&self) -> GuestResets {
+        if self.0.guest_resets.load(Relaxed) == 0 {
+            return GuestResets::default();
+        }
+        // Acquire, and first: the fall of DTR that belongs to a count is seen with it.
+        let count = self.0.guest_resets.swap(0, Acquire);
+        GuestResets { count, dropped_dtr: self.0.reset_dropped_dtr.swap(false, Relaxed) }
+    }
+}
+
+/// What the console is told of [resets](GuestLines::reset) of the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct GuestResets {
+    /// How often it was reset.
+    pub(crate) count: u64,
+    /// DTR fell by one of them.
+    pub(crate) dropped_dtr: bool,
 }
 
 /// A drop of the carrier that the port has taken and must carry out now.
@@ -170,6 +194,23 @@ impl GuestLines {
             self.signals.guest_hung_up.store(true, Release);
             (self.signals.bells.doorbell)();
         }
+    }
+
+    /// The guest was reset. DTR goes low and a break ends, as at power-on, and the guest does not listen. A drop of the carrier that is
+    /// due has become pointless: the login session that it was to end is gone.
+    ///
+    /// The console is told of the reset. The fall of DTR is no hang-up by the guest, unless the
+    /// [policy](crate::Policy::detach_on_reset) says so.
+    pub fn reset(&mut self) {
+        let _ = self.listen(false);
+        self.breaks = false;
+        if std::mem::take(&mut self.dtr) {
+            // Relaxed: the count below publishes it.
+            self.signals.reset_dropped_dtr.store(true, Relaxed);
+        }
+        // Release: a console that learns of it also sees what the guest has written before.
+        self.signals.guest_resets.fetch_add(1, Release);
+        (self.signals.bells.doorbell)();
     }
 
     /// Sets whether the guest holds its output at space (LCR.SB). The console is told when a break begins.
@@ -251,6 +292,30 @@ mod tests {
         }
         assert_eq!(woken.count(), 4);
         assert_eq!((carrier.guest_breaks(), carrier.guest_breaks()), (3, 0));
+    }
+
+    #[test]
+    fn f5_a_reset_is_no_hang_up_and_forgets_a_drop_that_is_due() {
+        let (carrier, mut lines, announced, woken) = lines();
+        lines.dtr(true);
+        lines.break_out(true);
+        let _ = (lines.listen(true), carrier.guest_breaks());
+        assert!(carrier.hang_up());
+        lines.reset();
+        assert!(!lines.is_due());
+        assert!(!carrier.hang_up(), "the new guest does not listen yet");
+        assert_eq!((announced.count(), woken.count()), (1, 2));
+        assert!(!carrier.guest_hung_up());
+        assert_eq!(carrier.guest_resets(), GuestResets { count: 1, dropped_dtr: true });
+        assert_eq!(carrier.guest_resets(), GuestResets::default(), "once");
+        // DTR and the break have ended: the next ones are new.
+        lines.dtr(false);
+        assert!(!carrier.guest_hung_up());
+        lines.break_out(true);
+        assert_eq!(carrier.guest_breaks(), 1);
+        lines.reset();
+        lines.reset();
+        assert_eq!(carrier.guest_resets(), GuestResets { count: 2, dropped_dtr: false });
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The embedding: a machine whose serial port is a `vuart` port, and whose console is served.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -84,7 +85,16 @@ pub struct ServedMachine {
     machine: Machine,
     server: ServerThread,
     /// A port that is dropped ends its console, without saying why. So it stays until the console has ended.
-    _com1: Device,
+    _com1: Kept,
+}
+
+/// A device that is only kept.
+struct Kept(#[expect(dead_code, reason = "it is only kept")] Device);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Kept").finish_non_exhaustive()
+    }
 }
 
 /// How often the guest may reboot. A person who reboots it does not get there. A guest that does nothing else is stopped.
@@ -152,7 +162,7 @@ impl ServedMachine {
             over: Arc::clone(&over),
         };
         let server = ServerThread::start_with(server, vec![Box::new(watch)])?;
-        Ok(Self { name, raw_socket, control_socket, over, console, machine, server, _com1: com1 })
+        Ok(Self { name, raw_socket, control_socket, over, console, machine, server, _com1: Kept(com1) })
     }
 
     /// The console's name.

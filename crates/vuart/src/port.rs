@@ -1,6 +1,7 @@
 //! The device: the register machine, the ring and the input queue, wired together.
 
 mod access;
+mod reset;
 mod snapshot;
 
 use std::sync::Arc;
@@ -129,8 +130,9 @@ impl<T: Trigger> SerialPort<T> {
 
     /// Marks the beginning of a boot: what the guest writes from now on is a new boot's output. Returns the offset at which it begins.
     ///
-    /// Call it when you reset the guest, while the vCPUs are stopped. Readers can begin there (`Position::Boot`), and the ring's boot head,
-    /// if it has one, keeps this boot's beginning from now on: see [`Writer::mark`]. The registers stay as they are.
+    /// Call it when the guest first boots. [`reset`](Self::reset) does it for each later boot. Readers can begin there
+    /// (`Position::Boot`), and the ring's boot head, if it has one, keeps this boot's beginning from now on: see [`Writer::mark`]. The
+    /// registers stay as they are.
     pub fn mark_boot(&mut self) -> u64 {
         self.output.mark()
     }

@@ -112,6 +112,12 @@ impl Receive {
         self.input.announced();
     }
 
+    /// The guest was reset. It waits for nothing.
+    pub(crate) fn reset(&mut self, chip: &mut Chip) {
+        let _ = chip;
+        self.expect_nothing();
+    }
+
     /// Moves up to `MOST` waiting characters into the receiver.
     fn refill<const MOST: usize>(&mut self, chip: &mut Chip) {
         let mut symbols = [Symbol::Byte(0); MOST];

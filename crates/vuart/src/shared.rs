@@ -253,6 +253,11 @@ impl<T: Trigger> Shared<SerialPort<T>> {
         self.write_with(|port| port.write_string_and_ring(offset, data, Ring::Caller));
     }
 
+    /// [`SerialPort::reset`].
+    pub fn reset(&self) -> u64 {
+        self.0.with(SerialPort::reset)
+    }
+
     /// [`SerialPort::read_register`].
     pub fn read_register(&self, register: u8) -> u8 {
         self.0.with(|port| port.read_register(register))
@@ -278,6 +283,11 @@ impl<T: Trigger> Shared<MmioPort<T>> {
     /// ```
     pub fn new(port: MmioPort<T>) -> Self {
         Self::of(port)
+    }
+
+    /// [`SerialPort::reset`].
+    pub fn reset(&self) -> u64 {
+        self.0.with(MmioPort::reset)
     }
 
     /// [`MmioPort::read`].

@@ -27,6 +27,16 @@ impl State {
             self.counters.guest_breaks += breaks;
             self.event(EventKind::GuestBreak { count: breaks });
         }
+        let resets = self.carrier.guest_resets();
+        if resets.count > 0 {
+            self.counters.guest_resets += resets.count;
+            self.event(EventKind::GuestReset { count: resets.count });
+        }
+        if let (true, true, Some(owner)) =
+            (resets.dropped_dtr, self.policy.detach_on_reset, self.ownership.owner())
+        {
+            self.end(owner, Cause::GuestHungUp);
+        }
         if self.carrier.guest_hung_up() {
             self.counters.guest_hang_ups += 1;
             self.event(EventKind::GuestHungUp);
