@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use vuart_scrollback::{Doorbell, Scrollback};
 
+use crate::announcement::Announcement;
 use crate::carrier::{self, CarrierBells, GuestLines};
 use crate::changes::Changes;
 use crate::console::Console;
@@ -26,6 +27,7 @@ use crate::symbol::Symbol;
 pub struct ConsoleBuilder<'a> {
     scrollback: Scrollback,
     waiting: &'a [Symbol],
+    hang_up_due: bool,
 }
 
 /// A new console, and what belongs to the guest's port.
@@ -51,7 +53,7 @@ impl Console {
 
     /// Begins to make a console on a ring of output.
     pub fn builder(scrollback: Scrollback) -> ConsoleBuilder<'static> {
-        ConsoleBuilder { scrollback, waiting: &[] }
+        ConsoleBuilder { scrollback, waiting: &[], hang_up_due: false }
     }
 }
 
@@ -59,32 +61,36 @@ impl ConsoleBuilder<'_> {
     /// Sets the input that waits for the guest already, as in a restored snapshot. Symbols beyond
     /// [`CAPACITY`](Input::CAPACITY) are left out. The input belongs to no session, and the first owner discards what is left of it.
     pub fn with_waiting(self, waiting: &[Symbol]) -> ConsoleBuilder<'_> {
-        ConsoleBuilder { scrollback: self.scrollback, waiting }
+        ConsoleBuilder { waiting, scrollback: self.scrollback, hang_up_due: self.hang_up_due }
+    }
+
+    /// Sets whether a [hang-up](Console::hang_up) waits for the guest's next look, as in a restored snapshot. It was counted where it
+    /// was made.
+    pub fn with_hang_up_due(self, due: bool) -> Self {
+        Self { hang_up_due: due, ..self }
     }
 
     /// Makes the console.
     ///
     /// `announce` raises the guest's interrupt. It is called when input arrives that the guest [waits for](Input::want), and when
-    /// the console [hangs up](crate::Carrier::hang_up) on a guest that listens. The calling thread may hold the console's lock,
-    /// so `announce` must not block, and must not use the console.
+    /// the console [hangs up](Console::hang_up) on a guest that listens. The calling thread does not hold the console's lock, so
+    /// `announce` may use the console. It should not block, because that thread may serve all clients.
     pub fn build(self, announce: impl Fn() + Send + Sync + 'static) -> ConsoleParts {
         let (doorbell, changes) = (Doorbell::new(), Changes::default());
-        let announce = Arc::new(announce);
-        let (carrier, guest_lines) = carrier::pair(CarrierBells {
+        let announcement = Announcement::new(Box::new(announce));
+        let bells = CarrierBells {
             changed: changes.bell(),
-            announce: {
-                let announce = Arc::clone(&announce);
-                Box::new(move || announce())
-            },
+            announce: announcement.note(),
             doorbell: {
                 let doorbell = doorbell.clone();
                 // In any case: it is rare, and for the thread that drives the console, also while it has no session.
                 Box::new(move || doorbell.ring())
             },
-        });
+        };
+        let (carrier, guest_lines) = carrier::pair(bells, self.hang_up_due);
         let bells = InputBells {
             changed: changes.bell(),
-            announce: Box::new(move || announce()),
+            announce: announcement.note(),
             room: {
                 let doorbell = doorbell.clone();
                 Box::new(move || {
@@ -99,7 +105,8 @@ impl ConsoleBuilder<'_> {
         };
         let (mut producer, input) = input::queue(Input::CAPACITY, changes, bells);
         producer.publish(self.waiting.iter().copied());
-        let console = Console(Arc::new(ConsoleCore::new(self.scrollback, producer, carrier, doorbell)));
+        let core = ConsoleCore::new(self.scrollback, producer, carrier, announcement, doorbell);
+        let console = Console(Arc::new(core));
         ConsoleParts { console, input, guest_lines }
     }
 }

@@ -1,10 +1,11 @@
 //! What passes between the console and the guest's port besides bytes: the carrier (DCD), DTR and breaks.
 //!
 //! The console hangs up: it requests a drop of DCD, and the port drops DCD when the guest next looks. The guest hangs up: it
-//! drops DTR, and the console is told. The console is also told of each break that the guest sends.
+//! drops DTR, and the console is told. The console is also told when the guest has seen a drop, of each break that the guest sends,
+//! and whether the guest has stopped input.
 //!
-//! Neither side waits for the other: there is no lock, no allocation and no retry. Any number of threads may use a
-//! [`Carrier`]. [`GuestLines`] belongs to the thread that accesses the port.
+//! Neither side waits for the other: there is no lock, no allocation and no retry. The console uses its end, the [`Carrier`], under its
+//! own lock, which no vCPU thread ever takes. [`GuestLines`] belongs to the thread that accesses the port.
 //!
 //! # Why no hang-up is lost
 //!
@@ -37,18 +38,22 @@ pub(crate) struct CarrierBells {
     pub(crate) changed: Bell,
     /// Interrupts the guest. Rings when a drop becomes due that the guest listens for.
     pub(crate) announce: Bell,
-    /// Wakes the console's side. Rings when the guest hangs up or sends a break.
+    /// Wakes the console's side. Rings when the guest has seen a drop, hangs up or sends a break.
     pub(crate) doorbell: Bell,
 }
 
 struct Signals {
     /// [`DUE`] and [`LISTENS`].
     drop: AtomicU8,
+    drop_seen: AtomicBool,
     guest_hung_up: AtomicBool,
     guest_breaks: AtomicU64,
     /// The guest was reset while it held DTR.
     reset_dropped_dtr: AtomicBool,
     guest_resets: AtomicU64,
+    input_stopped: AtomicBool,
+    /// The number of times that `input_stopped` was set. Only the port stores to it.
+    input_stops: AtomicU64,
     bells: CarrierBells,
 }
 
@@ -58,37 +63,38 @@ impl fmt::Debug for Signals {
             .field("drop", &self.drop)
             .field("guest_hung_up", &self.guest_hung_up)
             .field("guest_breaks", &self.guest_breaks)
+            .field("input_stopped", &self.input_stopped)
             .finish_non_exhaustive()
     }
 }
 
-/// Makes the two ends.
-pub(crate) fn pair(bells: CarrierBells) -> (Carrier, GuestLines) {
+/// Makes the two ends. `due` says that a drop is due already.
+pub(crate) fn pair(bells: CarrierBells, due: bool) -> (Carrier, GuestLines) {
     let signals = Arc::new(Signals {
-        drop: AtomicU8::new(0),
+        drop: AtomicU8::new(if due { DUE } else { 0 }),
+        drop_seen: AtomicBool::new(false),
         guest_hung_up: AtomicBool::new(false),
         guest_breaks: AtomicU64::new(0),
         reset_dropped_dtr: AtomicBool::new(false),
         guest_resets: AtomicU64::new(0),
+        input_stopped: AtomicBool::new(false),
+        input_stops: AtomicU64::new(0),
         bells,
     });
-    (Carrier(Arc::clone(&signals)), GuestLines { signals, listens: false, dtr: false, breaks: false })
+    let carrier = Carrier(Arc::clone(&signals));
+    (carrier, GuestLines { signals, listens: false, dtr: false, breaks: false, input_stopped: false })
 }
 
 /// The console's end of the modem lines: a handle, cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Carrier(Arc<Signals>);
+pub(crate) struct Carrier(Arc<Signals>);
 
 impl Carrier {
-    /// Hangs up on the guest: DCD goes low, and high again when the guest has seen that. CTS and DSR stay high. A guest that
-    /// acts on it (Linux without CLOCAL) ends the login session at its port. A hang-up that comes before the guest has seen the
-    /// last one is the same hang-up.
+    /// Requests a drop of DCD: see [`Console::hang_up`](crate::Console::hang_up). Only the console's state does so
+    /// (`State::hang_up`), which counts it and knows what an answer to it is.
     ///
-    /// Returns whether the guest is interrupted for it. If not, because the guest has not enabled that interrupt (IER.EDSSI), it
-    /// finds the drop when it next looks at the lines, and may not act on it.
-    // Not must_use: a caller that hangs up because a policy says so can do nothing about a guest that does not listen.
-    #[allow(clippy::must_use_candidate, reason = "see above")]
-    pub fn hang_up(&self) -> bool {
+    /// Returns whether the guest is interrupted for it.
+    pub(crate) fn hang_up(&self) -> bool {
         // AcqRel, though the order of changes to the word itself needs less: what the caller did before (a take-over) comes
         // before the guest's reaction.
         let before = self.0.drop.fetch_or(DUE, AcqRel);
@@ -100,13 +106,23 @@ impl Carrier {
         listens
     }
 
+    /// Returns whether the guest has seen DCD low for a hang-up since the last call.
+    ///
+    /// Ask after [`guest_hung_up`](Self::guest_hung_up): what the guest saw before it hung up is then seen here.
+    #[must_use]
+    pub(crate) fn drop_was_seen(&self) -> bool {
+        // As in `guest_hung_up`. The load may be relaxed there and here: a caller that has just learned that the guest hung up has
+        // acquired what the guest did before.
+        self.0.drop_seen.load(Relaxed) && self.0.drop_seen.swap(false, Acquire)
+    }
+
     /// Returns whether the guest has hung up (dropped DTR) since the last call. The console's
     /// [doorbell](crate::Console::doorbell) rings when it does.
     ///
     /// A guest that hangs up in answer to a [`hang_up`](Self::hang_up) looks like one that hangs up by itself: Linux with
     /// HUPCL drops DTR when the last process has closed the port.
     #[must_use]
-    pub fn guest_hung_up(&self) -> bool {
+    pub(crate) fn guest_hung_up(&self) -> bool {
         // The load comes first because it is cheap: the console asks each time that the doorbell rings.
         self.0.guest_hung_up.load(Relaxed) && self.0.guest_hung_up.swap(false, Acquire)
     }
@@ -114,7 +130,7 @@ impl Carrier {
     /// Returns how many breaks the guest has sent since the last call. The console's
     /// [doorbell](crate::Console::doorbell) rings for each.
     #[must_use]
-    pub fn guest_breaks(&self) -> u64 {
+    pub(crate) fn guest_breaks(&self) -> u64 {
         match self.0.guest_breaks.load(Relaxed) {
             0 => 0,
             _ => self.0.guest_breaks.swap(0, Acquire),
@@ -129,6 +145,17 @@ impl Carrier {
         // Acquire, and first: the fall of DTR that belongs to a count is seen with it.
         let count = self.0.guest_resets.swap(0, Acquire);
         GuestResets { count, dropped_dtr: self.0.reset_dropped_dtr.swap(false, Relaxed) }
+    }
+
+    /// Whether the guest has stopped input.
+    pub(crate) fn input_stopped(&self) -> bool {
+        // Relaxed, here and below: it is told to people, and orders nothing.
+        self.0.input_stopped.load(Relaxed)
+    }
+
+    /// How often the guest has stopped input.
+    pub(crate) fn input_stops(&self) -> u64 {
+        self.0.input_stops.load(Relaxed)
     }
 }
 
@@ -159,6 +186,7 @@ pub struct GuestLines {
     listens: bool,
     dtr: bool,
     breaks: bool,
+    input_stopped: bool,
 }
 
 impl GuestLines {
@@ -187,10 +215,23 @@ impl GuestLines {
         (before & DUE != 0).then_some(DropDue { announced: listened })
     }
 
+    /// The guest has seen DCD low for a hang-up. The console is told.
+    pub fn saw_drop(&mut self) {
+        // Release: as in `dtr`.
+        self.signals.drop_seen.store(true, Release);
+        (self.signals.bells.doorbell)();
+    }
+
+    /// Sets the levels that the guest drives already, as in a restored snapshot: DTR, and a break. The console is told nothing, because
+    /// it was told where the port began.
+    pub fn resume(&mut self, dtr: bool, breaks: bool) {
+        (self.dtr, self.breaks) = (dtr, breaks);
+    }
+
     /// Sets the level of DTR. The console is told when DTR goes low.
     pub fn dtr(&mut self, dtr: bool) {
         if std::mem::replace(&mut self.dtr, dtr) && !dtr {
-            // Release, here and below: a console that learns of it also sees what the guest has written before.
+            // Release, here and below: a console that learns of it also sees what the guest has written and seen before.
             self.signals.guest_hung_up.store(true, Release);
             (self.signals.bells.doorbell)();
         }
@@ -213,6 +254,21 @@ impl GuestLines {
         (self.signals.bells.doorbell)();
     }
 
+    /// Sets whether the guest has stopped input, by RTS or XOFF. The console can be [asked](crate::Console::input_stopped), and is not
+    /// woken: a guest may stop input as often as it likes.
+    pub fn stop_input(&mut self, stopped: bool) {
+        if std::mem::replace(&mut self.input_stopped, stopped) == stopped {
+            return;
+        }
+        // Relaxed: see `Carrier::input_stopped`.
+        self.signals.input_stopped.store(stopped, Relaxed);
+        if stopped {
+            // A load and a store are enough, because only this end stores.
+            let stops = &self.signals.input_stops;
+            stops.store(stops.load(Relaxed) + 1, Relaxed);
+        }
+    }
+
     /// Sets whether the guest holds its output at space (LCR.SB). The console is told when a break begins.
     pub fn break_out(&mut self, breaks: bool) {
         if !std::mem::replace(&mut self.breaks, breaks) && breaks {
@@ -233,7 +289,7 @@ mod tests {
     /// Both ends, the interrupts of the guest, and the wake-ups of the console.
     fn lines() -> (Carrier, GuestLines, Rings, Rings) {
         let ((announce, announced), (doorbell, woken)) = (counting_bell(), counting_bell());
-        let (carrier, lines) = pair(CarrierBells { changed: silent_bell(), announce, doorbell });
+        let (carrier, lines) = pair(CarrierBells { changed: silent_bell(), announce, doorbell }, false);
         (carrier, lines, announced, woken)
     }
 
@@ -266,7 +322,7 @@ mod tests {
     #[test]
     fn each_hang_up_is_a_change() {
         let ((changed, rings), announce) = (counting_bell(), silent_bell());
-        let (carrier, _lines) = pair(CarrierBells { changed, announce, doorbell: silent_bell() });
+        let (carrier, _lines) = pair(CarrierBells { changed, announce, doorbell: silent_bell() }, false);
         carrier.hang_up();
         carrier.hang_up();
         assert_eq!(rings.count(), 2, "also while the guest does not listen");
@@ -316,6 +372,48 @@ mod tests {
         lines.reset();
         lines.reset();
         assert_eq!(carrier.guest_resets(), GuestResets { count: 2, dropped_dtr: false });
+    }
+
+    #[test]
+    fn a_drop_that_is_due_from_the_start_is_taken_once() {
+        let bells = CarrierBells { changed: silent_bell(), announce: silent_bell(), doorbell: silent_bell() };
+        let (_carrier, mut lines) = pair(bells, true);
+        assert!(lines.is_due());
+        assert_eq!(lines.listen(true), Some(DropDue { announced: false }));
+        assert_eq!(lines.take(), None);
+    }
+
+    #[test]
+    fn the_console_is_told_that_a_drop_was_seen() {
+        let (carrier, mut lines, _, woken) = lines();
+        assert!(!carrier.drop_was_seen());
+        lines.saw_drop();
+        assert_eq!(woken.count(), 1);
+        assert_eq!([carrier.drop_was_seen(), carrier.drop_was_seen()], [true, false]);
+    }
+
+    #[test]
+    fn what_a_restored_guest_drives_is_not_told_again() {
+        let (carrier, mut lines, _, woken) = lines();
+        lines.resume(true, true);
+        lines.break_out(true);
+        assert_eq!((carrier.guest_breaks(), woken.count()), (0, 0));
+        lines.dtr(false);
+        assert!(carrier.guest_hung_up(), "a later fall is told");
+    }
+
+    #[test]
+    fn f1_the_console_can_ask_whether_input_is_stopped() {
+        let (carrier, mut lines, announced, woken) = lines();
+        for stops in 0..3 {
+            assert_eq!((carrier.input_stopped(), carrier.input_stops()), (false, stops));
+            for _ in 0..2 {
+                lines.stop_input(true);
+                assert_eq!((carrier.input_stopped(), carrier.input_stops()), (true, stops + 1));
+            }
+            lines.stop_input(false);
+        }
+        assert_eq!((announced.count(), woken.count()), (0, 0));
     }
 
     #[test]

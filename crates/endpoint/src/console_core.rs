@@ -4,6 +4,7 @@ use std::sync::{PoisonError, TryLockError};
 
 use vuart_scrollback::{Doorbell, Scrollback};
 
+use crate::announcement::Announcement;
 use crate::carrier::Carrier;
 use crate::end::Cause;
 use crate::input::{InputProducer, InputWatch};
@@ -13,14 +14,15 @@ use crate::sync::{Mutex, MutexGuard};
 
 /// What all handles of one console share: those of the console, and those of its sessions.
 ///
-/// Everything that changes the state goes through [`change`](Self::change). Doorbell and observers are rung and called after
-/// the lock is released.
+/// Everything that changes the state goes through [`change`](Self::change). The guest is interrupted, the doorbell is rung and the
+/// observers are called after the lock is released. So each of them may use the console.
 ///
 /// The guest's port can't take the lock when it is dropped. So each change and each look first ends a console whose port was dropped.
 #[derive(Debug)]
 pub(crate) struct ConsoleCore {
     scrollback: Scrollback,
     carrier: Carrier,
+    announcement: Announcement,
     doorbell: Doorbell,
     input: InputWatch,
     /// No vCPU thread ever takes this lock.
@@ -34,12 +36,13 @@ impl ConsoleCore {
         scrollback: Scrollback,
         input: InputProducer,
         carrier: Carrier,
+        announcement: Announcement,
         doorbell: Doorbell,
     ) -> Self {
         let watch = input.watch();
         let state = State::new(scrollback.clone(), input, carrier.clone());
         let (state, observers) = (Mutex::new(state), Mutex::new(Observers::default()));
-        Self { scrollback, carrier, doorbell, input: watch, state, observers }
+        Self { scrollback, carrier, announcement, doorbell, input: watch, state, observers }
     }
 
     pub(crate) fn scrollback(&self) -> &Scrollback {
@@ -76,7 +79,8 @@ impl ConsoleCore {
         self.input.is_abandoned() && state.ended().is_none()
     }
 
-    /// Changes the state under the lock, then rings for the sleepers that the change concerns, and tells the observers.
+    /// Changes the state under the lock. Then interrupts the guest if it is to be told, rings for the sleepers that the change
+    /// concerns, and tells the observers. The guest comes first, so that it never waits for an observer.
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         state.begin_change();
@@ -84,8 +88,12 @@ impl ConsoleCore {
             state.over(&Cause::PortDropped);
         }
         let result = change(&mut state);
+        let announces = self.announcement.take_note();
         let (rings, quiet) = (state.rings_doorbell(), state.events().is_empty());
         drop(state);
+        if announces {
+            self.announcement.make();
+        }
         if rings {
             self.doorbell.ring();
         }

@@ -148,8 +148,9 @@ pub enum EventKind {
     HangUp {
         /// The reason.
         because: HangUpReason,
-        /// The person whose login session at the guest is to end.
-        person: Identity,
+        /// The person whose login session at the guest is to end, if anybody has owned the console.
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+        person: Option<Identity>,
         /// Whether the guest listens to its modem lines (IER.EDSSI). If not, it has not noticed.
         heard: bool,
     },
@@ -231,4 +232,6 @@ pub enum HangUpReason {
     Left,
     /// Another person became the owner.
     OtherPerson,
+    /// The VMM asked for it: [`Console::hang_up`](crate::Console::hang_up).
+    Vmm,
 }

@@ -8,7 +8,7 @@
 //! builder ──▶ console ──▶ session        handles: what a VMM and a server hold
 //!                │           │
 //!                └─────┬─────┘
-//!                console_core            the lock, the doorbell and the observers
+//!                console_core            the lock, and what follows it: announcement, doorbell, observers
 //!                      │
 //!                    state               who owns, waits and watches; deadlines; counters; events
 //!                      │
@@ -26,6 +26,7 @@
 
 #![forbid(unsafe_code)]
 
+mod announcement;
 mod attach;
 mod bell;
 mod builder;
@@ -54,7 +55,7 @@ mod timestamp;
 
 pub use attach::{Attach, Mode, OnLag};
 pub use builder::{ConsoleBuilder, ConsoleParts};
-pub use carrier::{Carrier, DropDue, GuestLines};
+pub use carrier::{DropDue, GuestLines};
 pub use console::Console;
 pub use counters::Counters;
 pub use end::{Cause, End};

@@ -5,7 +5,8 @@ use vuart_16550::spec::Msr;
 use vuart_16550::{Config, Uart};
 use vuart_scrollback::{CapacityError, OptionsError, Scrollback, Writer};
 
-use crate::port::SerialPort;
+use crate::flow::{Flow, FlowControl};
+use crate::port::{Beginning, SerialPort};
 use crate::state::{PortState, StateError};
 
 /// A port can't be made.
@@ -148,6 +149,7 @@ pub enum ResumePortError {
 pub struct PortBuilder<C = Config, R = Capacity> {
     chip: C,
     ring: R,
+    flow: FlowControl,
 }
 
 /// The size of a ring in memory that [`PortBuilder::build`] makes.
@@ -163,7 +165,7 @@ impl Default for Capacity {
 impl PortBuilder {
     /// Begins with a 16550A after reset and 1 MiB of scrollback.
     pub fn new() -> Self {
-        Self { chip: Config::default(), ring: Capacity::default() }
+        Self { chip: Config::default(), ring: Capacity::default(), flow: FlowControl::default() }
     }
 }
 
@@ -176,7 +178,7 @@ impl Default for PortBuilder {
 impl<'a> PortBuilder<&'a PortState> {
     /// Begins with the chip and the board of a [snapshot](SerialPort::state), and 1 MiB of scrollback.
     pub fn restore(state: &'a PortState) -> Self {
-        Self { chip: state, ring: Capacity::default() }
+        Self { chip: state, ring: Capacity::default(), flow: FlowControl::default() }
     }
 }
 
@@ -195,7 +197,29 @@ impl<C> PortBuilder<C> {
 
     /// Uses a ring that you have made: one with a boot head, or one in a `memfd` or a file.
     pub fn with_writer(self, output: Writer) -> PortBuilder<C, Writer> {
-        PortBuilder { chip: self.chip, ring: output }
+        PortBuilder { chip: self.chip, ring: output, flow: self.flow }
+    }
+}
+
+impl<C, R> PortBuilder<C, R> {
+    /// Sets which signals of the guest stop its input. At first it is RTS. A snapshot does not keep it.
+    ///
+    /// ```
+    /// # use vuart::{FlowControl, PortBuilder};
+    /// # use vuart::endpoint::{Attach, Identity};
+    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+    /// let mut port = PortBuilder::new().with_flow_control(FlowControl::RtsAndXonXoff).build(Irq)?;
+    /// let mut session = port.console().attach(Attach::new(Identity::new("alice", 1000, None)))?;
+    /// session.write(b"k")?;
+    /// port.write_register(0, 0x13); // XOFF
+    /// assert!(port.console().input_stopped());
+    /// assert_eq!(port.read_register(5) & 1, 0);
+    /// port.write_register(0, 0x11); // XON
+    /// assert_eq!(port.read_register(5) & 1, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_flow_control(self, flow: FlowControl) -> Self {
+        Self { flow, ..self }
     }
 }
 
@@ -217,7 +241,14 @@ impl PortBuilder {
 impl PortBuilder<Config, Writer> {
     /// Makes the port.
     pub fn build<T: Trigger + Send + Sync + 'static>(self, trigger: T) -> SerialPort<T> {
-        SerialPort::wired(trigger, Uart::new(self.chip), self.ring, &[], Msr::CONNECTED, false)
+        let beginning = Beginning {
+            waiting: &[],
+            modem_inputs: Msr::CONNECTED,
+            drop_due: false,
+            dropped: false,
+            flow: Flow::new(self.flow),
+        };
+        SerialPort::wired(trigger, Uart::new(self.chip), self.ring, &beginning)
     }
 }
 
@@ -235,7 +266,7 @@ impl PortBuilder<&PortState> {
         let state = self.chip.as_latest();
         let uart = state.uart()?;
         let (output, _) = Scrollback::starting_at(self.ring.0, state.offset)?;
-        Ok(SerialPort::restored(trigger, uart, output, &state))
+        Ok(SerialPort::restored(trigger, uart, output, &state, self.flow))
     }
 }
 
@@ -255,7 +286,7 @@ impl PortBuilder<&PortState, Writer> {
         if output.end() != state.offset {
             return Err(ResumePortError::OtherOffset { state: state.offset, ring: output.end() });
         }
-        Ok(SerialPort::restored(trigger, uart, output, &state))
+        Ok(SerialPort::restored(trigger, uart, output, &state, self.flow))
     }
 }
 

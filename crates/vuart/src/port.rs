@@ -17,6 +17,7 @@ use vuart_trace::{RecordError, Recording};
 use crate::cache::Cache;
 use crate::chip::{self, Chip};
 use crate::edge::{Edge, InterruptLine};
+use crate::flow::Flow;
 use crate::modem::Modem;
 use crate::receive::Receive;
 
@@ -73,6 +74,7 @@ pub struct SerialPort<T> {
     chip: Chip,
     output: Writer,
     receive: Receive,
+    flow: Flow,
     modem: Modem,
     line: Arc<InterruptLine<T>>,
     edge: Edge,
@@ -82,26 +84,35 @@ pub struct SerialPort<T> {
     bad_accesses: u64,
 }
 
+/// What a port begins with, besides its chip and its ring.
+#[derive(Debug)]
+pub(crate) struct Beginning<'a> {
+    /// The input that waits already.
+    pub(crate) waiting: &'a [Symbol],
+    /// What the VMM drives.
+    pub(crate) modem_inputs: Msr,
+    /// A hang-up waits for the guest's next look.
+    pub(crate) drop_due: bool,
+    /// DCD is low for a hang-up.
+    pub(crate) dropped: bool,
+    pub(crate) flow: Flow,
+}
+
 impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
-    /// A port whose chip is as `uart` is, which drives nothing and asks for nothing yet. `dropped` says that DCD is low for a hang-up.
-    pub(crate) fn wired(
-        trigger: T,
-        uart: Uart,
-        output: Writer,
-        waiting: &[Symbol],
-        modem_inputs: Msr,
-        dropped: bool,
-    ) -> Self {
+    /// A port whose chip is as `uart` is, which drives nothing and asks for nothing yet.
+    pub(crate) fn wired(trigger: T, uart: Uart, output: Writer, beginning: &Beginning<'_>) -> Self {
         let line = Arc::new(InterruptLine::new(trigger));
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
         let announce = move || announce.raise();
-        let parts = Console::builder(scrollback).with_waiting(waiting).build(announce);
-        let ConsoleParts { console, input, guest_lines: lines, .. } = parts;
+        let Beginning { waiting, modem_inputs, drop_due, dropped, flow } = *beginning;
+        let builder = Console::builder(scrollback).with_waiting(waiting).with_hang_up_due(drop_due);
+        let ConsoleParts { console, input, guest_lines: lines, .. } = builder.build(announce);
         Self {
             chip: chip::of(uart),
             output,
             receive: Receive::new(input),
+            flow,
             modem: Modem::new(lines, modem_inputs, dropped),
             line,
             edge: Edge::default(),
@@ -140,11 +151,11 @@ impl<T: Trigger> SerialPort<T> {
     /// Drives the modem inputs: CTS, DSR, RI, DCD. Other bits are ignored. At first, all but RI are active.
     ///
     /// The guest is interrupted if it has asked for that (IER.EDSSI). While DCD is low for a
-    /// [hang-up](vuart_endpoint::Carrier::hang_up), it stays low until the guest has seen that. A hang-up while you hold DCD low
+    /// [hang-up](vuart_endpoint::Console::hang_up), it stays low until the guest has seen that. A hang-up while you hold DCD low
     /// changes nothing.
     pub fn set_modem_inputs(&mut self, inputs: Msr) {
         self.cache.clear();
-        self.modem.set_inputs(inputs, &mut self.chip);
+        self.modem.set_inputs(inputs, &mut self.chip, &mut self.edge);
         self.settle();
     }
 
@@ -188,12 +199,20 @@ impl<T: Trigger> SerialPort<T> {
     }
 
     /// Whether it makes no difference to the guest *when* its THR writes come here, as long as they come in order and before any other
-    /// access. It polls, so no interrupt answers them.
+    /// access. It polls, so no interrupt answers them, and the port does not look for XON in them.
     ///
     /// While this is so, a VMM may let the kernel collect the writes: see [`coalescing`](crate::coalescing). Only an access other than a
     /// THR write changes it. A port that records never defers, because a trace has its input where it came.
     pub fn defers_output(&self) -> bool {
-        !chip::is_recording(&self.chip) && self.chip.transmits_unseen()
+        !chip::is_recording(&self.chip) && self.chip.transmits_unseen() && !self.flow.hears_output()
+    }
+
+    /// After the guest may have stopped input or let it come: holds the queue back, or no more, and tells the console.
+    /// [Settle](Receive::settle) the receiver after this.
+    fn obey_flow(&mut self) {
+        let stopped = self.flow.stops_input();
+        self.receive.stop(stopped);
+        self.modem.tell_input_stopped(stopped);
     }
 
     /// Ends an access or an action of the host: interrupts the guest if the line has risen.

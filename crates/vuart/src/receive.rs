@@ -19,11 +19,13 @@ pub(crate) struct Receive {
     input: Input,
     /// The count of the host's [changes](Input::changes) that the port has looked at.
     seen: u64,
+    /// The guest has stopped input: see [`flow`](crate::flow).
+    stopped: bool,
 }
 
 impl Receive {
     pub(crate) fn new(input: Input) -> Self {
-        Self { input, seen: 0 }
+        Self { input, seen: 0, stopped: false }
     }
 
     /// Whether the host has done something that the port has not looked at: typed, announced, hung up.
@@ -39,11 +41,17 @@ impl Receive {
         changes != std::mem::replace(&mut self.seen, changes)
     }
 
-    /// Whether input waits while the receiver is empty. What is in the receiver is served first, so that a paste moves up by FIFOs and
+    /// Sets whether the guest has stopped input. While it has, nothing moves up, and no announcement is asked for: for the queue it is as
+    /// if the receiver's interrupt were off. [Settle](Self::settle) after this, so that a guest that sleeps gets what waits.
+    pub(crate) fn stop(&mut self, stopped: bool) {
+        self.stopped = stopped;
+    }
+
+    /// Whether input waits that may move up, while the receiver is empty. What is in the receiver is served first, so that a paste moves up by FIFOs and
     /// not by characters.
     #[inline]
     pub(crate) fn has_more_for(&self, chip: &Chip) -> bool {
-        chip.received() == 0 && !self.input.is_empty()
+        chip.received() == 0 && !self.stopped && !self.input.is_empty()
     }
 
     /// The input that waits, in order. For a snapshot: it allocates.
@@ -80,7 +88,7 @@ impl Receive {
     /// at a time, and asks for an announcement when the guest has to wait for more.
     #[inline]
     pub(crate) fn settle<const MOST: usize>(&mut self, chip: &mut Chip, edge: &mut Edge) {
-        if chip.awaits_character() {
+        if chip.awaits_character() && !self.stopped {
             self.serve::<MOST>(chip, edge);
         } else {
             self.expect_nothing();

@@ -6,6 +6,8 @@ use vuart_16550::spec::Msr;
 use vuart_16550::{RestoreError, Uart, UartState};
 use vuart_endpoint::{Input, Symbol};
 
+use crate::flow::FlowState;
+
 /// No port can be in a state.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -65,31 +67,39 @@ pub enum PortState {
     V1(PortStateV1),
     /// The version with the carrier.
     V2(PortStateV2),
+    /// The version with flow control.
+    V3(PortStateV3),
 }
 
 impl PortState {
     /// The offset of the next byte of output.
     pub fn offset(&self) -> u64 {
         match self {
-            Self::V1(PortStateV1 { offset, .. }) | Self::V2(PortStateV2 { offset, .. }) => *offset,
+            Self::V1(PortStateV1 { offset, .. })
+            | Self::V2(PortStateV2 { offset, .. })
+            | Self::V3(PortStateV3 { offset, .. }) => *offset,
         }
     }
 
     /// Converts it to the newest version. Its return type changes with each new version.
-    pub fn latest(self) -> PortStateV2 {
+    pub fn latest(self) -> PortStateV3 {
         match self {
             // Ports of that version could not hang up.
             Self::V1(PortStateV1 { uart, offset, waiting }) => {
-                PortStateV2 { uart, offset, waiting, drop_due: false, dropped: false }
+                Self::V2(PortStateV2 { uart, offset, waiting, drop_due: false, dropped: false }).latest()
             }
-            Self::V2(state) => state,
+            // Ports of that version did not heed RTS. It counts in the new port if it is high, or once it is raised.
+            Self::V2(PortStateV2 { uart, offset, waiting, drop_due, dropped }) => {
+                PortStateV3 { uart, offset, waiting, drop_due, dropped, flow: FlowState::default() }
+            }
+            Self::V3(state) => state,
         }
     }
 
-    pub(crate) fn as_latest(&self) -> Cow<'_, PortStateV2> {
+    pub(crate) fn as_latest(&self) -> Cow<'_, PortStateV3> {
         match self {
-            Self::V1(_) => Cow::Owned(self.clone().latest()),
-            Self::V2(state) => Cow::Borrowed(state),
+            Self::V1(_) | Self::V2(_) => Cow::Owned(self.clone().latest()),
+            Self::V3(state) => Cow::Borrowed(state),
         }
     }
 }
@@ -107,7 +117,7 @@ pub struct PortStateV1 {
     pub waiting: Vec<Symbol>,
 }
 
-/// A port's state, version 2.
+/// A port's state, version 2: without flow control.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PortStateV2 {
@@ -118,13 +128,32 @@ pub struct PortStateV2 {
     /// The input that the receiver has not taken yet, at most [`Input::CAPACITY`] symbols. In the new port it has no owner, and is
     /// discarded when a session comes to own the console before the guest has read it.
     pub waiting: Vec<Symbol>,
-    /// Whether the console has [hung up](vuart_endpoint::Carrier::hang_up) and the guest has not looked since.
+    /// Whether the console has [hung up](vuart_endpoint::Console::hang_up) and the guest has not looked since.
     pub drop_due: bool,
     /// Whether DCD is low for a hang-up. It goes up when the guest has seen it.
     pub dropped: bool,
 }
 
-impl PortStateV2 {
+/// A port's state, version 3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct PortStateV3 {
+    /// The registers.
+    pub uart: UartState,
+    /// The offset of the next byte of output.
+    pub offset: u64,
+    /// The input that the receiver has not taken yet, at most [`Input::CAPACITY`] symbols. In the new port it has no owner, and is
+    /// discarded when a session comes to own the console before the guest has read it.
+    pub waiting: Vec<Symbol>,
+    /// Whether the console has [hung up](vuart_endpoint::Console::hang_up) and the guest has not looked since.
+    pub drop_due: bool,
+    /// Whether DCD is low for a hang-up. It goes up when the guest has seen it.
+    pub dropped: bool,
+    /// What the guest has said about input. Where it contradicts the registers, they count.
+    pub flow: FlowState,
+}
+
+impl PortStateV3 {
     /// The UART in this state, if a port can be in all of this state.
     pub(crate) fn uart(&self) -> Result<Uart, StateError> {
         let waiting = self.waiting.len();

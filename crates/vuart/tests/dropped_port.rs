@@ -101,8 +101,8 @@ impl Trigger for Drops {
 }
 
 #[test]
-fn f7_a_port_may_be_dropped_by_a_thread_that_holds_the_consoles_lock() {
-    // The thread that types calls the trigger under the console's lock.
+fn f7_a_port_may_be_dropped_in_its_own_trigger() {
+    // The thread that types calls it, in the midst of its use of the console.
     let drops = Drops::default();
     let mut port = SerialPort::new(drops.clone()).unwrap();
     port.write_register(IER, 0x01);

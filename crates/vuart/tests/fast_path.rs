@@ -98,7 +98,7 @@ impl Board {
             }
             Operation::TakeOver => self.owner = owner(port),
             Operation::HangUp => {
-                port.console().carrier().hang_up();
+                port.console().hang_up();
             }
             Operation::Modem(inputs) => port.set_modem_inputs(Msr::from_bits_retain(*inputs)),
         }
@@ -216,7 +216,7 @@ fn a_carrier_that_was_dropped_in_loopback_goes_up_again() {
     let Board { mut port, .. } = Board::new(Config::new());
     port.write_register(MCR, 0x13);
     port.read_register(MSR);
-    port.console().carrier().hang_up();
+    port.console().hang_up();
     port.read_register(MSR);
     port.write_register(MCR, 0x03);
     let seen = [(); 3].map(|()| port.read_register(MSR));

@@ -11,6 +11,7 @@ use crate::input::Input;
 use crate::policy::Evicted;
 use crate::standing::Standing;
 use crate::symbol::Symbol;
+use crate::testing::latch_bell;
 use crate::sync::AtomicBool;
 use crate::sync::Ordering::SeqCst;
 
@@ -138,5 +139,42 @@ fn every_event_is_delivered_in_order() {
         drop(console.attach(who("alice").with_mode(Mode::Spectate)));
         other.join().unwrap();
         assert_eq!(*told.lock().unwrap(), [0, 1, 2, 3]);
+    });
+}
+
+/// A trigger that uses the console, while two owners type. It is rung without the lock, so no thread waits for itself, and the guest,
+/// which sleeps until it is interrupted, hears the last owner.
+#[test]
+fn an_announcement_that_uses_the_console_is_made_and_not_lost() {
+    explore(20_000, || {
+        let (_writer, scrollback) = Scrollback::new(4096).unwrap();
+        let (interrupt, announce) = latch_bell();
+        let handle = Arc::new(std::sync::OnceLock::<std::sync::Weak<ConsoleCore>>::new());
+        let parts = Console::builder(scrollback).build({
+            let handle = Arc::clone(&handle);
+            move || {
+                if let Some(core) = handle.get().and_then(std::sync::Weak::upgrade) {
+                    Console(core).input_waiting();
+                }
+                announce();
+            }
+        });
+        let (console, mut input) = (parts.console, parts.input);
+        handle.set(Arc::downgrade(&console.0)).unwrap();
+        let mut alice = console.attach(who("alice")).unwrap();
+        let hosts = thread::spawn(move || {
+            let _ = alice.write(b"a");
+            let mut bob = console.attach(who("bob").with_mode(Mode::TakeOver)).unwrap();
+            assert_eq!(bob.write(b"b"), Ok(1));
+            (alice, bob, console)
+        });
+        let mut heard = Vec::new();
+        while heard.last() != Some(&b'b') {
+            if input.is_empty() && input.want() {
+                interrupt.wait();
+            }
+            heard.extend(take(&mut input));
+        }
+        drop(hosts.join().unwrap());
     });
 }

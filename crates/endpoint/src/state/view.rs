@@ -53,7 +53,7 @@ impl State {
 
     /// The counters, apart from [`bytes_out`](Counters::bytes_out).
     pub(crate) fn counters(&self) -> Counters {
-        Counters { events_lost: self.events.lost(), ..self.counters }
+        Counters { input_stops: self.carrier.input_stops(), events_lost: self.events.lost(), ..self.counters }
     }
 
     /// The symbols of input that wait.

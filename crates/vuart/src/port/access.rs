@@ -263,7 +263,7 @@ impl<T: Trigger> SerialPort<T> {
             self.send(byte, ring);
         }
         if register == offset::THR {
-            self.write_thr();
+            self.write_thr(transmitted);
         } else {
             self.write_other(register);
         }
@@ -272,20 +272,30 @@ impl<T: Trigger> SerialPort<T> {
 
     /// The rest of a THR write on the long way.
     #[inline]
-    fn write_thr(&mut self) {
+    fn write_thr(&mut self, transmitted: Option<u8>) {
         let is_thre = self.chip.interrupt_id() == InterruptId::Thre;
         if is_thre {
             self.edge.sends();
         }
+        let hears_output = self.flow.hears_output();
+        if hears_output && transmitted.is_some_and(|byte| self.flow.hear_output(byte)) {
+            self.obey_flow();
+            self.receive.settle::<ONE>(&mut self.chip, &mut self.edge);
+        }
         self.settle();
         let is_edge = is_thre && self.edge.awaits_send();
-        let only_sends = self.chip.is_transparent() && !is_edge && !chip::is_recording(&self.chip);
+        let only_sends =
+            self.chip.is_transparent() && !is_edge && !hears_output && !chip::is_recording(&self.chip);
         self.cache.keep_sends(only_sends);
     }
 
     /// The rest of a write of another register.
     #[inline]
     fn write_other(&mut self, register: u8) {
+        if register == offset::MCR {
+            self.flow.hear_rts(&self.chip);
+            self.obey_flow();
+        }
         let (chip, edge) = (&mut self.chip, &mut self.edge);
         self.receive.catch_up();
         // One character is enough to raise the line. The rest waits until the guest reads, because a driver that sets the port up

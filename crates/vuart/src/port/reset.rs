@@ -46,6 +46,8 @@ impl<T: Trigger> SerialPort<T> {
         // Before the console is told, which may look where the boot begins.
         let boot = self.output.mark();
         self.modem.reset(&mut self.chip);
+        self.flow.reset();
+        self.obey_flow();
         self.edge = Edge::default();
         self.settle();
         boot
