@@ -176,6 +176,19 @@ pub struct DropDue {
     pub announced: bool,
 }
 
+/// A look at drops of the carrier for any thread. It costs a load, and takes no lock. [`GuestLines::watch`] makes it.
+#[derive(Debug, Clone)]
+pub struct DropWatch(Arc<Signals>);
+
+impl DropWatch {
+    /// Whether a drop of the carrier is due that the guest is interrupted for, and the port has not taken it.
+    #[must_use]
+    pub fn is_announced(&self) -> bool {
+        // Acquire: a thread that was told of the hang-up sees it.
+        self.0.drop.load(Acquire) == DUE | LISTENS
+    }
+}
+
 /// The port's end of the modem lines.
 ///
 /// All methods are wait-free.
@@ -190,6 +203,11 @@ pub struct GuestLines {
 }
 
 impl GuestLines {
+    /// A look at drops of the carrier for any other thread.
+    pub fn watch(&self) -> DropWatch {
+        DropWatch(Arc::clone(&self.signals))
+    }
+
     /// Whether a drop of the carrier is due. Costs one load.
     #[inline]
     #[must_use]

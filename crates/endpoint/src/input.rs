@@ -185,13 +185,22 @@ impl InputProducer {
     }
 }
 
-/// A look at the queue for any thread. It costs a load or two, and takes no lock.
+/// A look at the input queue for any thread. It costs a load or two, and takes no lock. [`Input::watch`] makes it.
 #[derive(Debug, Clone)]
-pub(crate) struct InputWatch(Arc<InputQueue>);
+pub struct InputWatch(Arc<InputQueue>);
 
 impl InputWatch {
-    /// Whether the consumer was dropped.
-    pub(crate) fn is_abandoned(&self) -> bool {
+    /// Whether no symbol waits at this moment.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        // Acquire: `head` first, which never overtakes a `tail` that is read later. What was published before is seen.
+        let head = self.0.head.load(Acquire);
+        head == self.0.tail.load(Acquire)
+    }
+
+    /// Whether the guest's end was dropped.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
         // Acquire: pairs with the store in `Drop for Input`, so what the guest's port did before is seen.
         self.0.dropped.load(Acquire)
     }
@@ -221,6 +230,17 @@ impl Input {
     pub fn is_empty(&self) -> bool {
         // Acquire: a caller that sees the new `tail` and goes on to `take` sees the cells.
         self.queue.head.load(Relaxed) == self.queue.tail.load(Acquire)
+    }
+
+    /// A look at the queue for any other thread.
+    pub fn watch(&self) -> InputWatch {
+        InputWatch(Arc::clone(&self.queue))
+    }
+
+    /// Whether an announcement of the next input is [asked for](Self::want), or made and not [noticed](Self::announced).
+    #[inline]
+    pub fn has_asked(&self) -> bool {
+        self.asked
     }
 
     /// The number of host actions that the port must look at: input arrived, an [announcement](Self::want) was made, or a

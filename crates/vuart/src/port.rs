@@ -18,6 +18,7 @@ use crate::cache::Cache;
 use crate::chip::{self, Chip};
 use crate::edge::{Edge, InterruptLine};
 use crate::flow::Flow;
+use crate::level::InterruptLevel;
 use crate::modem::Modem;
 use crate::receive::Receive;
 
@@ -64,7 +65,8 @@ pub(crate) enum Ring {
 ///
 /// # Interrupts
 ///
-/// The interrupt is an edge, as rust-vmm's [`Trigger`] is: the port calls the trigger at each rise of the UART's interrupt line.
+/// The interrupt is an edge, as rust-vmm's [`Trigger`] is: the port calls the trigger at each rise of the UART's interrupt line. For an
+/// input that is triggered by the level, see [`level`](crate::level).
 ///
 /// A character that is written to THR leaves at once, so the line falls and rises again within one access. That counts as a rise if the
 /// guest has read IIR or LSR since the last edge, which every driver that we know of does in its interrupt handler. A driver that
@@ -78,6 +80,7 @@ pub struct SerialPort<T> {
     modem: Modem,
     line: Arc<InterruptLine<T>>,
     edge: Edge,
+    level: InterruptLevel,
     cache: Cache,
     doorbell: Doorbell,
     console: Console,
@@ -108,6 +111,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         let Beginning { waiting, modem_inputs, drop_due, dropped, flow } = *beginning;
         let builder = Console::builder(scrollback).with_waiting(waiting).with_hang_up_due(drop_due);
         let ConsoleParts { console, input, guest_lines: lines, .. } = builder.build(announce);
+        let level = InterruptLevel::new(input.watch(), lines.watch());
         Self {
             chip: chip::of(uart),
             output,
@@ -116,6 +120,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
             modem: Modem::new(lines, modem_inputs, dropped),
             line,
             edge: Edge::default(),
+            level,
             cache: Cache::default(),
             doorbell: console.doorbell().clone(),
             console,
@@ -128,6 +133,19 @@ impl<T: Trigger> SerialPort<T> {
     /// The console: sessions attach to it.
     pub fn console(&self) -> &Console {
         &self.console
+    }
+
+    /// The level of the interrupt line, as a level-triggered input of an interrupt controller needs it. It includes what another thread
+    /// has announced and the port has not taken: see [`InterruptLevel::is_high`].
+    ///
+    /// The trigger is called at each rise all the same. [`interrupt_level`](Self::interrupt_level) is for other threads.
+    pub fn interrupt(&self) -> bool {
+        self.level.is_high()
+    }
+
+    /// A handle to ask for the [level](Self::interrupt) on any thread, beside the guest's accesses.
+    pub fn interrupt_level(&self) -> InterruptLevel {
+        self.level.clone()
     }
 
     /// The counters at this moment.
@@ -218,8 +236,10 @@ impl<T: Trigger> SerialPort<T> {
     /// Ends an access or an action of the host: interrupts the guest if the line has risen.
     #[inline]
     fn settle(&mut self) {
-        let rises = self.edge.settle(self.chip.interrupt());
+        let level = self.chip.interrupt();
+        let rises = self.edge.settle(level);
         chip::settle(&mut self.chip);
+        self.level.set(level, self.receive.has_asked());
         if rises {
             self.line.raise();
         }

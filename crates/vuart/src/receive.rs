@@ -54,6 +54,12 @@ impl Receive {
         chip.received() == 0 && !self.stopped && !self.input.is_empty()
     }
 
+    /// Whether the queue is to announce the next input: it raises the interrupt line.
+    #[inline]
+    pub(crate) fn has_asked(&self) -> bool {
+        self.input.has_asked()
+    }
+
     /// The input that waits, in order. For a snapshot: it allocates.
     pub(crate) fn waiting(&self) -> Vec<Symbol> {
         self.input.waiting()

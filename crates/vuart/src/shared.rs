@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use vm_superio::Trigger;
 use vuart_scrollback::Doorbell;
 
+use crate::level::InterruptLevel;
 use crate::mmio::MmioPort;
 use crate::port::{Ring, SerialPort};
 
@@ -258,6 +259,11 @@ impl<T: Trigger> Shared<SerialPort<T>> {
         self.0.with(SerialPort::reset)
     }
 
+    /// [`SerialPort::interrupt_level`]. Take it before the vCPUs run: this call locks the port, and the handle does not.
+    pub fn interrupt_level(&self) -> InterruptLevel {
+        self.0.with(|port| port.interrupt_level())
+    }
+
     /// [`SerialPort::read_register`].
     pub fn read_register(&self, register: u8) -> u8 {
         self.0.with(|port| port.read_register(register))
@@ -288,6 +294,11 @@ impl<T: Trigger> Shared<MmioPort<T>> {
     /// [`SerialPort::reset`].
     pub fn reset(&self) -> u64 {
         self.0.with(MmioPort::reset)
+    }
+
+    /// [`SerialPort::interrupt_level`]. Take it before the vCPUs run: this call locks the port, and the handle does not.
+    pub fn interrupt_level(&self) -> InterruptLevel {
+        self.0.with(|port| port.port().interrupt_level())
     }
 
     /// [`MmioPort::read`].

@@ -118,7 +118,9 @@ fn f7_the_drop_calls_no_observer_and_the_next_look_does() {
     // An observer that panics would otherwise end the process where a panic drops the port.
     let (port, console, owner) = owned();
     let (sender, told) = mpsc::channel();
-    console.observe(move |_| drop(sender.send(thread::current().id())));
+    console.observe(move |_| {
+        let _ = sender.send(thread::current().id());
+    });
     thread::spawn(move || drop(port)).join().unwrap();
     assert!(told.try_recv().is_err());
     assert_dropped(&console, owner);

@@ -53,6 +53,7 @@ impl State {
         }
         self.counters.guest_resets += resets.count;
         self.event(EventKind::GuestReset { count: resets.count });
+        self.hang_ups.guest_reset(self.ownership.owner().is_some());
         if let (true, true, Some(owner)) =
             (resets.dropped_dtr, self.policy.detach_on_reset, self.ownership.owner())
         {
