@@ -12,8 +12,9 @@
 //!    why the guest gave up).
 //! 6. `kvm/`: the machine with KVM. `vm.rs` handles the exits; `reset.rs` lets a guest that was reset boot again; `coalesced.rs`
 //!    lets KVM collect output; `kick.rs` gets a vCPU out of the guest.
-//! 7. `software/`: a thread that runs the same monitor where KVM can't be used, over the same bus and with the same output.
-//! 8. `guest.S`, `print.S`: the guests' machine code. `guest.S` is written to be read as a good UART driver.
+//! 7. `resampler.rs`: a level-triggered COM1, for VMMs whose ports are at a PCI function, an I/O APIC or a GIC.
+//! 8. `software/`: a thread that runs the same monitor where KVM can't be used, over the same bus and with the same output.
+//! 9. `guest.S`, `print.S`: the guests' machine code. `guest.S` is written to be read as a good UART driver.
 //!
 //! A machine without a served console, with a port of its own:
 //!
@@ -49,6 +50,7 @@ mod machine;
 mod post;
 mod printed;
 mod program;
+mod resampler;
 mod ring;
 mod served;
 mod software;
@@ -61,6 +63,7 @@ pub use error::{Error, UartTest};
 pub use machine::{Machine, MachineOptions};
 pub use printed::{PRINTED_LINE, printed_bytes, printed_line};
 pub use program::{Burst, Exit, Program};
+pub use resampler::Resampler;
 pub use ring::{RingError, open_ring};
 pub use served::{BootError, ServedMachine};
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use vmm_sys_util::eventfd::EventFd;
+use vuart::level::ResampleFd;
 
 use crate::board::Board;
 use crate::counters::{Counters, Counting};
@@ -16,11 +17,12 @@ pub struct MachineOptions {
     program: Program,
     coalescing: bool,
     reboots: u32,
+    level: Option<Arc<ResampleFd>>,
 }
 
 impl Default for MachineOptions {
     fn default() -> Self {
-        Self { program: Program::default(), coalescing: true, reboots: 0 }
+        Self { program: Program::default(), coalescing: true, reboots: 0, level: None }
     }
 }
 
@@ -39,6 +41,13 @@ impl MachineOptions {
     #[must_use]
     pub fn with_reboots(self, reboots: u32) -> Self {
         Self { reboots, ..self }
+    }
+
+    /// Makes COM1's interrupt input level-triggered (default: on edges, as on a PC). `resample` belongs to the device's line and to the
+    /// `irq` that the machine is started with. A [`Resampler`](crate::Resampler) must serve it while the guest runs.
+    #[must_use]
+    pub fn with_level_interrupt(self, resample: Arc<ResampleFd>) -> Self {
+        Self { level: Some(resample), ..self }
     }
 
     /// Disables coalescing: each output byte causes an exit. By default KVM collects the output of a guest that polls, as far as
@@ -69,7 +78,8 @@ pub struct Machine {
 impl Machine {
     /// Boots the monitor.
     ///
-    /// `com1` is put on the bus at 0x3F8..=0x3FF. A write to `irq` is a pulse on input 4 of the 8259, which triggers on edges.
+    /// `com1` is put on the bus at 0x3F8..=0x3FF. A write to `irq` is a pulse on input 4 of the 8259, which triggers on edges unless
+    /// the options say otherwise.
     /// The device must write to it each time its interrupt line rises.
     ///
     /// # Errors
@@ -178,16 +188,20 @@ fn boot(
     counting: Arc<Counting>,
     options: MachineOptions,
 ) -> Result<Run, Error> {
-    let MachineOptions { program, coalescing, .. } = options;
+    let MachineOptions { program, coalescing, level, .. } = options;
     match engine {
         #[cfg(target_arch = "x86_64")]
         Engine::Kvm => {
             let image = crate::guest::Image::from(&program);
-            let vm = crate::kvm::Vm::new(board, &irq, stop, counting, image, coalescing)?;
+            let input = crate::kvm::Com1Input { irq: &irq, level: level.as_deref() };
+            let vm = crate::kvm::Vm::new(board, &input, stop, counting, image, coalescing)?;
             Ok(Box::new(move || vm.run()))
         }
         #[cfg(not(target_arch = "x86_64"))]
         Engine::Kvm => Err(Error::NotX86),
-        Engine::Software => Ok(Box::new(move || software::run(&board, irq, &stop, &counting, &program))),
+        Engine::Software => Ok(Box::new(move || {
+            let interrupts = software::Com1Input { irq, level };
+            software::run(&board, interrupts, &stop, &counting, &program)
+        })),
     }
 }

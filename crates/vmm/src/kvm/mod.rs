@@ -17,4 +17,4 @@ mod vm;
 
 pub(crate) use kick::kick;
 pub(crate) use system::probe;
-pub(crate) use vm::Vm;
+pub(crate) use vm::{Com1Input, Vm};

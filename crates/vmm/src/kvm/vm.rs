@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use kvm_ioctls::VcpuExit;
+use kvm_bindings::{KVM_IRQCHIP_PIC_MASTER, kvm_irqchip};
+use kvm_ioctls::{VcpuExit, VmFd};
 use vm_memory::GuestMemoryMmap;
+use vmm_sys_util::errno;
 use vmm_sys_util::eventfd::EventFd;
+use vuart::level::ResampleFd;
 
 use super::boot::{Processor, add_memory, enter_guest, load};
 use super::coalesced::Coalescer;
@@ -24,6 +27,34 @@ const COM1_IRQ: u32 = 4;
 /// The value that a read returns where there is no device.
 const OPEN_BUS: u8 = 0xff;
 
+/// The interrupt input of COM1.
+pub(crate) struct Com1Input<'a> {
+    pub(crate) irq: &'a EventFd,
+    /// The input is level-triggered.
+    pub(crate) level: Option<&'a ResampleFd>,
+}
+
+impl Com1Input<'_> {
+    /// Connects the input. KVM keeps its own references to the events.
+    fn connect(&self, vm: &VmFd) -> Result<(), Error> {
+        let connected = match self.level {
+            None => vm.register_irqfd(self.irq, COM1_IRQ),
+            Some(level) => set_level_triggered(vm)
+                .and_then(|()| vm.register_irqfd_with_resample(self.irq, level.event(), COM1_IRQ)),
+        };
+        connected.map_err(refused("connect the interrupt"))
+    }
+}
+
+/// Sets the bit of COM1's input in the 8259's ELCR, as firmware does for an input of PCI.
+fn set_level_triggered(vm: &VmFd) -> Result<(), errno::Error> {
+    let mut controller = kvm_irqchip { chip_id: KVM_IRQCHIP_PIC_MASTER, ..kvm_irqchip::default() };
+    vm.get_irqchip(&mut controller)?;
+    // SAFETY: this chip has the field `pic` of the union, and KVM has filled it. It consists of integers, for which all bits are valid.
+    unsafe { controller.chip.pic.elcr |= 1 << COM1_IRQ };
+    vm.set_irqchip(&controller)
+}
+
 /// A virtual machine with a guest in it.
 pub(crate) struct Vm {
     // Fields are dropped in their order: the virtual machine before the memory that it uses.
@@ -37,10 +68,10 @@ pub(crate) struct Vm {
 }
 
 impl Vm {
-    /// Makes the virtual machine and loads the guest. KVM keeps its own reference to `irq`.
+    /// Makes the virtual machine and loads the guest.
     pub(crate) fn new(
         board: Board,
-        irq: &EventFd,
+        input: &Com1Input<'_>,
         stop: Arc<Stop>,
         counting: Arc<Counting>,
         image: Image<'_>,
@@ -50,7 +81,7 @@ impl Vm {
         let vm = create_vm(&open()?)?;
         let memory = add_memory(&vm)?;
         load(&memory, image.code)?;
-        vm.register_irqfd(irq, COM1_IRQ).map_err(refused("connect the interrupt"))?;
+        input.connect(&vm)?;
         let vcpu = vm.create_vcpu(0).map_err(refused("make a processor"))?;
         enter_guest(&vcpu, image.arguments)?;
         let power_on = PowerOn::of(&vm, &vcpu)?;
@@ -148,7 +179,6 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use vmm_sys_util::errno;
     use vmm_sys_util::eventfd::EFD_NONBLOCK;
     use vmm_sys_util::signal::SIGRTMIN;
     use vuart::{IrqFd, SerialPort};
@@ -168,7 +198,8 @@ mod tests {
         let port = SerialPort::new(IrqFd(irq.try_clone().unwrap())).unwrap();
         let board = Board::new(Arc::new(Mutex::new(port)), 0).unwrap();
         let stop = Arc::new(Stop::new().unwrap());
-        let mut vm = Vm::new(board, &irq, stop, Arc::default(), image, true).unwrap();
+        let input = Com1Input { irq: &irq, level: None };
+        let mut vm = Vm::new(board, &input, stop, Arc::default(), image, true).unwrap();
         let (done, left) = mpsc::channel();
         thread::spawn(move || {
             let kickable = Kickable::new(&mut vm.processor.vcpu).unwrap();

@@ -161,7 +161,7 @@ impl<'a> Driver<'a> {
         loop {
             let iir = self.uart.read(offset::IIR);
             if iir & InterruptId::None as u8 != 0 {
-                return Ok(());
+                return self.interrupts.end();
             }
             match iir & 0x0f {
                 RECEIVED | TIMEOUT => self.receive(),
@@ -171,7 +171,7 @@ impl<'a> Driver<'a> {
                 LINE_STATUS => drop(self.uart.read(offset::LSR)),
                 MODEM_STATUS => drop(self.uart.read(offset::MSR)),
                 // A 16550A has no other interrupt, so how to clear this one is unknown.
-                _ => return Ok(()),
+                _ => return self.interrupts.end(),
             }
             // A broken device may never stop. A vCPU can be stopped anywhere, but a thread has to look.
             self.interrupts.stop.check()?;

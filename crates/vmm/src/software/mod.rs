@@ -15,7 +15,6 @@ mod texts;
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use vmm_sys_util::eventfd::EventFd;
 use vuart::uart::FIFO_SIZE;
 use vuart::uart::spec::{Lsr, offset};
 
@@ -27,18 +26,19 @@ use crate::stop::Stop;
 use crate::{Error, Exit, Program, acpi, i8042, post, printed_bytes};
 
 use driver::Driver;
+pub(crate) use interrupt::Com1Input;
 use interrupt::{Interrupts, Leave};
 use registers::{FCR_CLEAR, LCR_8N1, MCR_PRINT, Uart};
 
 /// Runs a program on the current thread until it ends.
 pub(crate) fn run(
     board: &Board,
-    irq: EventFd,
+    input: Com1Input,
     stop: &Stop,
     counting: &Counting,
     program: &Program,
 ) -> Result<Exit, Error> {
-    let interrupts = Interrupts::new(irq, stop)?;
+    let interrupts = Interrupts::new(input, stop)?;
     loop {
         let ended = match program {
             Program::Monitor => monitor(board, &interrupts),
