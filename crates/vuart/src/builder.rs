@@ -6,6 +6,7 @@ use vuart_16550::{Config, Uart};
 use vuart_scrollback::{CapacityError, OptionsError, Scrollback, Writer};
 
 use crate::flow::{Flow, FlowControl};
+use crate::pause::Pause;
 use crate::port::{Beginning, SerialPort};
 use crate::state::{PortState, StateError};
 
@@ -149,6 +150,7 @@ pub enum ResumePortError {
 pub struct PortBuilder<C = Config, R = Capacity> {
     chip: C,
     ring: R,
+    modem_inputs: Msr,
     flow: FlowControl,
 }
 
@@ -165,7 +167,12 @@ impl Default for Capacity {
 impl PortBuilder {
     /// Begins with a 16550A after reset and 1 MiB of scrollback.
     pub fn new() -> Self {
-        Self { chip: Config::default(), ring: Capacity::default(), flow: FlowControl::default() }
+        Self {
+            chip: Config::default(),
+            ring: Capacity::default(),
+            modem_inputs: Msr::CONNECTED,
+            flow: FlowControl::default(),
+        }
     }
 }
 
@@ -178,7 +185,9 @@ impl Default for PortBuilder {
 impl<'a> PortBuilder<&'a PortState> {
     /// Begins with the chip and the board of a [snapshot](SerialPort::state), and 1 MiB of scrollback.
     pub fn restore(state: &'a PortState) -> Self {
-        Self { chip: state, ring: Capacity::default(), flow: FlowControl::default() }
+        // The state has its own modem inputs.
+        let (modem_inputs, flow) = (Msr::CONNECTED, FlowControl::default());
+        Self { chip: state, ring: Capacity::default(), modem_inputs, flow }
     }
 }
 
@@ -186,6 +195,24 @@ impl<R> PortBuilder<Config, R> {
     /// Sets the chip's profile and the board's wiring.
     pub fn with_uart(self, config: Config) -> Self {
         Self { chip: config, ..self }
+    }
+
+    /// Sets the modem inputs that the guest finds: CTS, DSR, RI, DCD. Other bits are ignored. Without this, all but RI are active.
+    ///
+    /// Use it for a line that nobody is at yet. The guest sees no change: MSR has no delta. Later changes are
+    /// [`set_modem_inputs`](SerialPort::set_modem_inputs).
+    ///
+    /// A [recording](SerialPort::record) begins with the lines of a PC's port, so a port with other lines can't be recorded.
+    ///
+    /// ```
+    /// # use vuart::{PortBuilder, uart::spec::{Msr, offset::MSR}};
+    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+    /// let mut port = PortBuilder::new().with_modem_inputs(Msr::CTS | Msr::DSR).build(Irq)?; // no carrier
+    /// assert_eq!(port.read_register(MSR), 0x30);
+    /// # Ok::<(), vuart::NewPortError>(())
+    /// ```
+    pub fn with_modem_inputs(self, inputs: Msr) -> Self {
+        Self { modem_inputs: inputs & Msr::INPUTS, ..self }
     }
 }
 
@@ -197,7 +224,7 @@ impl<C> PortBuilder<C> {
 
     /// Uses a ring that you have made: one with a boot head, or one in a `memfd` or a file.
     pub fn with_writer(self, output: Writer) -> PortBuilder<C, Writer> {
-        PortBuilder { chip: self.chip, ring: output, flow: self.flow }
+        PortBuilder { chip: self.chip, ring: output, modem_inputs: self.modem_inputs, flow: self.flow }
     }
 }
 
@@ -241,14 +268,20 @@ impl PortBuilder {
 impl PortBuilder<Config, Writer> {
     /// Makes the port.
     pub fn build<T: Trigger + Send + Sync + 'static>(self, trigger: T) -> SerialPort<T> {
+        let modem_inputs = self.modem_inputs;
         let beginning = Beginning {
+            taken: &[],
             waiting: &[],
-            modem_inputs: Msr::CONNECTED,
+            pause: Pause::None,
+            run: 0,
+            looped: 0,
+            modem_inputs,
             drop_due: false,
             dropped: false,
             flow: Flow::new(self.flow),
         };
-        SerialPort::wired(trigger, Uart::new(self.chip), self.ring, &beginning)
+        let uart = Uart::new(self.chip).with_modem_inputs(modem_inputs);
+        SerialPort::wired(trigger, uart, self.ring, &beginning)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::edge::{Edge, InterruptLine};
 use crate::flow::Flow;
 use crate::level::InterruptLevel;
 use crate::modem::Modem;
+use crate::pause::Pause;
 use crate::receive::Receive;
 
 /// What has happened at a port since it was made.
@@ -90,8 +91,15 @@ pub struct SerialPort<T> {
 /// What a port begins with, besides its chip and its ring.
 #[derive(Debug)]
 pub(crate) struct Beginning<'a> {
+    /// The input that the receiver has taken and the guest has not read.
+    pub(crate) taken: &'a [Symbol],
     /// The input that waits already.
     pub(crate) waiting: &'a [Symbol],
+    pub(crate) pause: Pause,
+    /// How many characters have moved up without a pause.
+    pub(crate) run: u16,
+    /// How many of the newest characters in the receiver came by loopback.
+    pub(crate) looped: u8,
     /// What the VMM drives.
     pub(crate) modem_inputs: Msr,
     /// A hang-up waits for the guest's next look.
@@ -108,14 +116,15 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
         let announce = move || announce.raise();
-        let Beginning { waiting, modem_inputs, drop_due, dropped, flow } = *beginning;
-        let builder = Console::builder(scrollback).with_waiting(waiting).with_hang_up_due(drop_due);
-        let ConsoleParts { console, input, guest_lines: lines, .. } = builder.build(announce);
+        let Beginning { taken, waiting, pause, run, looped, modem_inputs, drop_due, dropped, flow } = *beginning;
+        let builder = Console::builder(scrollback).with_taken(taken).with_waiting(waiting);
+        let parts = builder.with_hang_up_due(drop_due).build(announce);
+        let ConsoleParts { console, input, guest_lines: lines, .. } = parts;
         let level = InterruptLevel::new(input.watch(), lines.watch());
         Self {
             chip: chip::of(uart),
             output,
-            receive: Receive::new(input),
+            receive: Receive::new(input, pause, run, looped),
             flow,
             modem: Modem::new(lines, modem_inputs, dropped),
             line,
@@ -236,10 +245,11 @@ impl<T: Trigger> SerialPort<T> {
     /// Ends an access or an action of the host: interrupts the guest if the line has risen.
     #[inline]
     fn settle(&mut self) {
-        let level = self.chip.interrupt();
+        let high = self.chip.interrupt();
+        let level = high || self.receive.calls(&self.chip);
         let rises = self.edge.settle(level);
         chip::settle(&mut self.chip);
-        self.level.set(level, self.receive.has_asked());
+        self.level.set(high, self.receive.awaits_input(&self.chip));
         if rises {
             self.line.raise();
         }

@@ -5,8 +5,7 @@ use vuart_16550::spec::{Fcr, Ier, InterruptId, Lsr, Mcr, Msr};
 use vuart_16550::{CharacterState, Config, FIFO_SIZE, Uart, UartState, UartStateV1};
 use vuart_endpoint::{Input, Symbol};
 
-use crate::flow::FlowState;
-use crate::state::{PortState, PortStateV3, TooMuchInput};
+use crate::state::{PortState, PortStateV2, PortStateV3, TooMuchInput};
 
 /// A port's state can't be converted to vm-superio's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -112,8 +111,7 @@ impl TryFrom<&SerialState> for PortState {
         };
         let waiting = waiting.iter().copied().map(Symbol::Byte).collect();
         let uart = UartState::V1(uart);
-        let flow = FlowState::default();
-        Ok(Self::V3(PortStateV3 { uart, offset: 0, waiting, drop_due: false, dropped: false, flow }))
+        Ok(Self::V2(PortStateV2 { uart, offset: 0, waiting, drop_due: false, dropped: false }))
     }
 }
 

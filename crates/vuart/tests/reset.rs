@@ -253,9 +253,11 @@ fn f5_a_recording_goes_on_and_replays() {
     port.reset();
     assert_eq!(port.read_register(MSR), 0xB0);
     port.write_register(THR, b'x');
-    while port.console().input_waiting() > 0 || port.read_register(LSR) & 1 != 0 {
+    for _ in 0..8 {
+        port.read_register(LSR);
         port.read_register(RBR);
     }
+    assert_eq!(port.console().input_waiting(), 0);
     let text = recording.take();
     assert!(text.contains("\nmodem +dcd\nreset\ntx-break 0\nirq 0\n"), "{text}");
     let trace: Trace = text.parse().unwrap();
@@ -333,7 +335,6 @@ proptest! {
             match symbol {
                 vuart::endpoint::Symbol::Byte(byte) => prop_assert_eq!(fresh.owner.write(&[byte]), Ok(1)),
                 vuart::endpoint::Symbol::Break => prop_assert_eq!(fresh.owner.send_break(), Ok(true)),
-                other => prop_assert!(false, "{other:?}"),
             }
         }
         for action in &after {

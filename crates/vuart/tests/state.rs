@@ -147,7 +147,7 @@ fn s4_a_state_that_can_not_be_is_refused() {
         PortBuilder::restore(&PortState::V3(state)).build(Edges::default()).map(drop)
     };
     assert!(restore(&|_| {}).is_ok());
-    let waiting = Input::CAPACITY + 1;
+    let waiting = Input::CAPACITY + Input::PUT_BACK_MAX + 1;
     let result = restore(&|state| state.waiting = vec![Symbol::Break; waiting]);
     assert!(
         matches!(result, Err(RestorePortError::State(StateError::TooMuchInput(refused))) if refused == TooMuchInput { waiting })
@@ -157,8 +157,12 @@ fn s4_a_state_that_can_not_be_is_refused() {
         restore(&|state| state.dropped = true),
         Err(RestorePortError::State(StateError::Carrier))
     ));
-    let full = restore(&|state| state.waiting = vec![Symbol::Byte(0); Input::CAPACITY]);
+    let full = restore(&|state| state.waiting = vec![Symbol::Byte(0); waiting - 1]);
     assert!(full.is_ok());
+    assert!(matches!(
+        restore(&|state| state.looped = 1),
+        Err(RestorePortError::State(StateError::Looped { looped: 1, held: 0 }))
+    ));
 }
 
 /// Input that does not fit is refused, not dropped.

@@ -42,10 +42,11 @@ impl<T: Trigger> SerialPort<T> {
     /// ```
     pub fn reset(&mut self) -> u64 {
         self.cache.clear();
-        self.receive.reset(&mut self.chip);
+        let unread = self.receive.unread(&self.chip);
         // Before the console is told, which may look where the boot begins.
         let boot = self.output.mark();
         self.modem.reset(&mut self.chip);
+        self.receive.reset(unread, &mut self.edge);
         self.flow.reset();
         self.obey_flow();
         self.edge = Edge::default();

@@ -3,11 +3,12 @@
 use vm_superio::Trigger;
 use vuart_16550::Uart;
 use vuart_16550::spec::Msr;
+use vuart_endpoint::Symbol;
 use vuart_scrollback::Writer;
 
 use super::{Beginning, SerialPort};
 use crate::flow::{Flow, FlowControl};
-use crate::receive::FIFO;
+use crate::receive::{self, FIFO};
 use crate::state::{PortState, PortStateV3};
 
 impl<T: Trigger> SerialPort<T> {
@@ -22,6 +23,9 @@ impl<T: Trigger> SerialPort<T> {
             waiting: self.receive.waiting(),
             drop_due: self.modem.drop_is_due(),
             dropped: self.modem.is_dropped(),
+            looped: self.receive.looped(&self.chip),
+            run: self.receive.run(),
+            pause: self.receive.pause().into(),
             flow: self.flow.state(),
         })
     }
@@ -38,8 +42,16 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     ) -> Self {
         let mut inputs = state.modem_inputs();
         inputs.set(Msr::DCD, inputs.contains(Msr::DCD) || state.dropped);
+        // What came from the host is before what came by loopback.
+        let unread = usize::from(uart.received() - state.looped);
+        let taken: Vec<Symbol> =
+            uart.unread().take(unread).map(|(data, errors)| receive::symbol(data, errors)).collect();
         let beginning = Beginning {
+            taken: &taken,
             waiting: &state.waiting,
+            pause: state.pause.into(),
+            run: state.run,
+            looped: state.looped,
             modem_inputs: inputs,
             drop_due: state.drop_due,
             dropped: state.dropped,
