@@ -51,9 +51,7 @@ impl Source {
             EventKind::GuestHungUp
             | EventKind::GuestBreak { .. }
             | EventKind::GuestReset { .. }
-            | EventKind::Lagged { .. } => {
-                self.guest.take(at)
-            }
+            | EventKind::Lagged { .. } => self.guest.take(at),
             EventKind::Refused { .. } | EventKind::InputAbandoned { .. } | EventKind::Resized { .. } => {
                 self.clients.take(at)
             }

@@ -25,6 +25,7 @@ mod print;
 mod send;
 mod session;
 mod signals;
+mod stopped;
 mod target;
 mod terminal;
 mod trace;

@@ -1,7 +1,7 @@
 //! `vuart send`: sends a break, a key or text to the guest, without a terminal.
 
 use std::ffi::OsString;
-use std::io::{Read as _, stdin};
+use std::io::{Read as _, Write as _, stderr, stdin};
 use std::num::NonZeroU64;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStringExt as _;
@@ -15,6 +15,7 @@ use vuart_wire::{AttachRequest, Client, ClientError, DetachRequest, Event, Reque
 
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::stopped::{self, Inquiry};
 use crate::target::{Target, candidates};
 use crate::user;
 use crate::wait::wait;
@@ -22,7 +23,8 @@ use crate::wait::wait;
 /// Send a break, a key of Linux' `SysRq`, or text to a guest, and wait until it has taken that.
 ///
 /// It owns the console for that time, so it is refused while somebody else does, and says who it is. The guest has taken what it
-/// has read from its UART; what it makes of it is in `vuart log`.
+/// has read from its UART; what it makes of it is in `vuart log`. If the guest has stopped input (RTS or XOFF), the command says so, and
+/// waits on.
 #[derive(Debug, Args)]
 #[command(max_term_width = 100)]
 pub(crate) struct SendArgs {
@@ -84,9 +86,11 @@ const PIECE: usize = 4096;
 /// Sends, and waits until the guest has taken everything.
 pub(crate) fn run(args: &SendArgs) -> Result<Exit, Error> {
     let label = args.label.clone().unwrap_or_else(user::name);
-    let client = Target::parse(&args.target)?.connect(&label)?;
+    let target = Target::parse(&args.target)?;
+    let client = target.connect(&label)?;
     let mode = if args.force { Mode::TakeOver } else { Mode::Exclusive };
     let mut delivery = Delivery::begin(client, mode, Duration::from_secs(args.timeout.get()))?;
+    delivery.inquiry = Some(Inquiry::new(target, label));
     match &args.what {
         What::Break => delivery.send(&[Request::Break])?,
         // In one call, so that nothing comes between the break and its key.
@@ -117,14 +121,21 @@ struct Delivery {
     console: String,
     /// How long the guest may take nothing.
     timeout: Duration,
+    /// Finds out why the guest takes nothing.
+    inquiry: Option<Inquiry>,
+    /// The user was told that the guest has stopped input.
+    told: bool,
 }
+
+/// After how long a wait the user is told that the guest has stopped input.
+const SOON: Duration = Duration::from_secs(1);
 
 impl Delivery {
     /// Attaches.
     fn begin(mut client: Client, mode: Mode, timeout: Duration) -> Result<Self, Error> {
         client.set_nonblocking(true)?;
         let console = client.welcome().console.clone();
-        let mut delivery = Self { client, console, timeout };
+        let mut delivery = Self { client, console, timeout, inquiry: None, told: false };
         delivery.client.queue(&Request::Attach(AttachRequest { mode, ..AttachRequest::default() }));
         loop {
             match delivery.event()? {
@@ -179,6 +190,7 @@ impl Delivery {
     /// If the session has ended, or the time is over.
     fn event(&mut self) -> Result<Event, Error> {
         let deadline = Instant::now() + self.timeout;
+        let mut ask_at = (!self.told).then(|| Instant::now() + SOON);
         loop {
             while let Some(event) = self.client.next_event()? {
                 match event {
@@ -199,8 +211,13 @@ impl Delivery {
                 return Err(Error::NotTaken {
                     console: self.console.clone(),
                     seconds: self.timeout.as_secs(),
+                    stopped: self.inquiry.as_ref().and_then(Inquiry::ask),
                 });
             }
+            if ask_at.take_if(|at| *at <= Instant::now()).is_some() {
+                self.tell_if_stopped();
+            }
+            let left = ask_at.map_or(left, |at| left.min(at.saturating_duration_since(Instant::now())));
             let mut events = PollFlags::IN;
             events.set(PollFlags::OUT, self.client.queued() > 0);
             let server = [Some((self.client.as_fd(), events))];
@@ -208,6 +225,14 @@ impl Delivery {
             if ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
                 self.client.fill()?;
             }
+        }
+    }
+
+    /// Tells the user if the guest takes nothing because it has stopped input.
+    fn tell_if_stopped(&mut self) {
+        if let Some(waiting) = self.inquiry.as_ref().and_then(Inquiry::ask) {
+            self.told = true;
+            let _ = writeln!(stderr(), "vuart: {}: {}", self.console, stopped::in_words(waiting));
         }
     }
 

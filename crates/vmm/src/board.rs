@@ -261,6 +261,9 @@ mod tests {
         assert_eq!([(); 3].map(|()| board.reset()), [true, true, false]);
         assert_eq!(com1.written(), [(0, b"reset".to_vec()), (0, b"reset".to_vec())]);
         board.write(i8042::PORT, &[i8042::RESET]);
-        assert!(matches!(board.request(), Some(Request::Reset)), "an old code on the diagnostic port is gone");
+        assert!(
+            matches!(board.request(), Some(Request::Reset)),
+            "an old code on the diagnostic port is gone"
+        );
     }
 }

@@ -108,7 +108,8 @@ impl Machine {
                 .map_err(|source| Error::Host { operation: "make an event for the machine", source })?,
         );
         let counting = Arc::new(Counting::default());
-        let run = boot(engine, Board::new(com1, options.reboots)?, irq, stop.clone(), counting.clone(), options)?;
+        let run =
+            boot(engine, Board::new(com1, options.reboots)?, irq, stop.clone(), counting.clone(), options)?;
         let thread = thread::Builder::new()
             .name("vuart-vcpu0".to_owned())
             .spawn(move || {

@@ -116,7 +116,8 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
         let announce = move || announce.raise();
-        let Beginning { taken, waiting, pause, run, looped, modem_inputs, drop_due, dropped, flow } = *beginning;
+        let Beginning { taken, waiting, pause, run, looped, modem_inputs, drop_due, dropped, flow } =
+            *beginning;
         let builder = Console::builder(scrollback).with_taken(taken).with_waiting(waiting);
         let parts = builder.with_hang_up_due(drop_due).build(announce);
         let ConsoleParts { console, input, guest_lines: lines, .. } = parts;

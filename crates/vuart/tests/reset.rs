@@ -145,10 +145,7 @@ fn f5_a_reset_is_no_hang_up_unless_the_policy_says_so() {
     assert_eq!(reset_with(policy, 0x08), (vec![reset.clone()], true), "DTR was low");
     let (events, goes_on) = reset_with(policy, 0x0B);
     assert!(!goes_on);
-    assert!(
-        matches!(&events[..], [first, EventKind::Ended { .. }] if *first == reset),
-        "{events:?}"
-    );
+    assert!(matches!(&events[..], [first, EventKind::Ended { .. }] if *first == reset), "{events:?}");
 }
 
 #[test]

@@ -103,6 +103,9 @@ pub struct Status {
     pub capacity: u64,
     /// The number of input symbols (bytes and breaks) that wait for the guest.
     pub input_waiting: u64,
+    /// Whether the guest has stopped input, by RTS or XOFF. What waits is taken when it goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub input_stopped: bool,
     /// The console's counters.
     pub counters: Counters,
     /// Since when the console is switched off, if it is.

@@ -59,7 +59,8 @@ fn a_guest_that_asked_is_told_of_what_comes_later() {
     explore_within(3, 1000, || {
         let (interrupt, announce) = latch_bell();
         let changes = Changes::default();
-        let bells = InputBells { changed: changes.bell(), announce, room: silent_bell(), dropped: silent_bell() };
+        let bells =
+            InputBells { changed: changes.bell(), announce, room: silent_bell(), dropped: silent_bell() };
         let (mut producer, mut input) = queue(SMALL, Contents::default(), changes, bells);
         let typist = thread::spawn(move || {
             assert_eq!(producer.publish(byte(1)), 1);
@@ -349,5 +350,44 @@ fn f3_no_room_is_lost_to_what_is_put_back() {
             roomy.wait();
         }
         guest.join().unwrap();
+    });
+}
+
+/// A guest stops its input for a moment, while a typist types. Meanwhile the port asks for nothing. When the guest lets input come again,
+/// it finds what has come, or is interrupted for it.
+#[test]
+fn f1_no_interrupt_is_lost_when_a_stopped_guest_lets_input_come() {
+    explore(1_000, || {
+        let (interrupt, announce) = latch_bell();
+        let (mut producer, input) = small_queue(announce, silent_bell());
+        let mut port = Port { input, received: None, level: false, interrupt: Arc::clone(&interrupt) };
+        port.settle();
+        let typist = thread::spawn(move || assert_eq!(producer.publish(byte(1)), 1));
+        // RTS falls and rises.
+        port.input.announced();
+        port.settle();
+        let mut received = Vec::new();
+        while received.is_empty() {
+            interrupt.wait();
+            while port.look() {
+                received.extend(port.take());
+            }
+        }
+        assert_eq!(received, [Symbol::Byte(1)]);
+        typist.join().unwrap();
+    });
+}
+
+/// Input that comes while the guest has stopped it interrupts nobody.
+#[test]
+fn f1_a_stopped_guest_is_not_interrupted() {
+    explore(2, || {
+        let (announce, announced) = counting_bell();
+        let (mut producer, mut input) = small_queue(announce, silent_bell());
+        assert!(input.want());
+        let told = input.announced();
+        let typist = thread::spawn(move || producer.publish(byte(1)));
+        assert_eq!(typist.join().unwrap(), 1);
+        assert_eq!((told, announced.count()), (false, 0));
     });
 }
