@@ -239,12 +239,12 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     /// The line is high exactly if a port that goes on from this one's state interrupts its guest: such a port has taken what waits.
     #[test]
     fn f6_the_level_is_that_of_a_port_that_has_taken_what_waits(
-        actions in prop::collection::vec(action(), 1..80)
+        actions in prop::collection::vec(action(), 1..60)
     ) {
         let (mut port, _) = port();
         let mut session = owner(&port);
