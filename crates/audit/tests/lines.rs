@@ -66,6 +66,7 @@ fn kinds() -> Vec<EventKind> {
         EventKind::HangUp { because: HangUpReason::OtherPerson, person: Some(alice()), heard: true },
         EventKind::GuestHungUp,
         EventKind::GuestBreak { count: 1 },
+        EventKind::GuestReset { count: 1 },
         EventKind::Disabled,
         EventKind::Enabled,
         EventKind::Over { cause: Cause::VmEnded },
@@ -84,6 +85,7 @@ fn causes() -> Vec<Cause> {
         Cause::Migrating,
         Cause::VmEnded,
         Cause::ShutDown,
+        Cause::PortDropped,
         Cause::Unknown,
     ]
 }
@@ -111,7 +113,7 @@ fn examples() -> Vec<AuditLine> {
         let console = console.map(str::to_owned);
         AuditLine { line: number, entry: AuditEntry::Lost { at: at(60_000), console, from, to, because } }
     };
-    examples.push(lost(Some(17), Some("vm0"), 16, 1040, LostBecause::Flood));
+    examples.push(lost(Some(18), Some("vm0"), 17, 1040, LostBecause::Flood));
     examples.push(lost(None, None, 18, 3115, LostBecause::Lapped));
     examples
 }

@@ -105,6 +105,10 @@ impl<'a> ConsoleBuilder<'a> {
                     doorbell.ring_if_armed();
                 })
             },
+            dropped: {
+                let doorbell = doorbell.clone();
+                Box::new(move || doorbell.ring())
+            },
         };
         let (producer, input) = input::queue(Size::FULL, self.contents, changes, bells);
         let core = ConsoleCore::new(self.scrollback, producer, carrier, announcement, doorbell);

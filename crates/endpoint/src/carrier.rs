@@ -48,6 +48,9 @@ struct Signals {
     drop_seen: AtomicBool,
     guest_hung_up: AtomicBool,
     guest_breaks: AtomicU64,
+    /// The guest was reset while it held DTR.
+    reset_dropped_dtr: AtomicBool,
+    guest_resets: AtomicU64,
     input_stopped: AtomicBool,
     /// The number of times that `input_stopped` was set. Only the port stores to it.
     input_stops: AtomicU64,
@@ -72,6 +75,8 @@ pub(crate) fn pair(bells: CarrierBells, due: bool) -> (Carrier, GuestLines) {
         drop_seen: AtomicBool::new(false),
         guest_hung_up: AtomicBool::new(false),
         guest_breaks: AtomicU64::new(0),
+        reset_dropped_dtr: AtomicBool::new(false),
+        guest_resets: AtomicU64::new(0),
         input_stopped: AtomicBool::new(false),
         input_stops: AtomicU64::new(0),
         bells,
@@ -132,6 +137,16 @@ impl Carrier {
         }
     }
 
+    /// Returns what has come of resets since the last call.
+    pub(crate) fn guest_resets(&self) -> GuestResets {
+        if self.0.guest_resets.load(Relaxed) == 0 {
+            return GuestResets::default();
+        }
+        // Acquire, and first: the fall of DTR that belongs to a count is seen with it.
+        let count = self.0.guest_resets.swap(0, Acquire);
+        GuestResets { count, dropped_dtr: self.0.reset_dropped_dtr.swap(false, Relaxed) }
+    }
+
     /// Whether the guest has stopped input.
     pub(crate) fn input_stopped(&self) -> bool {
         // Relaxed, here and below: it is told to people, and orders nothing.
@@ -144,6 +159,15 @@ impl Carrier {
     }
 }
 
+/// What the console is told of [resets](GuestLines::reset) of the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct GuestResets {
+    /// How often it was reset.
+    pub(crate) count: u64,
+    /// DTR fell by one of them.
+    pub(crate) dropped_dtr: bool,
+}
+
 /// A drop of the carrier that the port has taken and must carry out now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "the carrier is to be dropped now"]
@@ -152,10 +176,24 @@ pub struct DropDue {
     pub announced: bool,
 }
 
+/// A look at drops of the carrier for any thread. It costs a load, and takes no lock. [`GuestLines::watch`] makes it.
+#[derive(Debug, Clone)]
+pub struct DropWatch(Arc<Signals>);
+
+impl DropWatch {
+    /// Whether a drop of the carrier is due that the guest is interrupted for, and the port has not taken it.
+    #[must_use]
+    pub fn is_announced(&self) -> bool {
+        // Acquire: a thread that was told of the hang-up sees it.
+        self.0.drop.load(Acquire) == DUE | LISTENS
+    }
+}
+
 /// The port's end of the modem lines.
 ///
 /// All methods are wait-free.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a level")]
 pub struct GuestLines {
     signals: Arc<Signals>,
     /// The bit [`LISTENS`] of the word, which only this end changes.
@@ -166,6 +204,11 @@ pub struct GuestLines {
 }
 
 impl GuestLines {
+    /// A look at drops of the carrier for any other thread.
+    pub fn watch(&self) -> DropWatch {
+        DropWatch(Arc::clone(&self.signals))
+    }
+
     /// Whether a drop of the carrier is due. Costs one load.
     #[inline]
     #[must_use]
@@ -213,6 +256,23 @@ impl GuestLines {
         }
     }
 
+    /// The guest was reset. DTR goes low and a break ends, as at power-on, and the guest does not listen. A drop of the carrier that is
+    /// due has become pointless: the login session that it was to end is gone.
+    ///
+    /// The console is told of the reset. The fall of DTR is no hang-up by the guest, unless the
+    /// [policy](crate::Policy::detach_on_reset) says so.
+    pub fn reset(&mut self) {
+        let _ = self.listen(false);
+        self.breaks = false;
+        if std::mem::take(&mut self.dtr) {
+            // Relaxed: the count below publishes it.
+            self.signals.reset_dropped_dtr.store(true, Relaxed);
+        }
+        // Release: a console that learns of it also sees what the guest has written before.
+        self.signals.guest_resets.fetch_add(1, Release);
+        (self.signals.bells.doorbell)();
+    }
+
     /// Sets whether the guest has stopped input, by RTS or XOFF. The console can be [asked](crate::Console::input_stopped), and is not
     /// woken: a guest may stop input as often as it likes.
     pub fn stop_input(&mut self, stopped: bool) {
@@ -241,121 +301,4 @@ impl GuestLines {
 mod model;
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use crate::testing::{Rings, counting_bell, silent_bell};
-
-    /// Both ends, the interrupts of the guest, and the wake-ups of the console.
-    fn lines() -> (Carrier, GuestLines, Rings, Rings) {
-        let ((announce, announced), (doorbell, woken)) = (counting_bell(), counting_bell());
-        let (carrier, lines) = pair(CarrierBells { changed: silent_bell(), announce, doorbell }, false);
-        (carrier, lines, announced, woken)
-    }
-
-    #[test]
-    fn a_guest_that_listens_is_interrupted_once_for_each_drop() {
-        let (carrier, mut lines, announced, _) = lines();
-        assert_eq!(lines.listen(true), None);
-        assert!(carrier.hang_up());
-        assert!(carrier.hang_up(), "it listens, and this is the same drop");
-        assert_eq!(announced.count(), 1);
-        assert!(lines.is_due());
-        assert_eq!(lines.take(), Some(DropDue { announced: true }));
-        assert_eq!(lines.take(), None);
-        assert!(carrier.hang_up());
-        assert_eq!(announced.count(), 2);
-    }
-
-    #[test]
-    fn a_guest_that_begins_to_listen_finds_an_earlier_drop() {
-        let (carrier, mut lines, announced, _) = lines();
-        assert!(!carrier.hang_up());
-        assert_eq!(lines.listen(true), Some(DropDue { announced: false }));
-        assert!(carrier.hang_up());
-        assert_eq!(lines.listen(false), Some(DropDue { announced: true }));
-        assert!(!carrier.hang_up());
-        assert_eq!(lines.take(), Some(DropDue { announced: false }));
-        assert_eq!(announced.count(), 1);
-    }
-
-    #[test]
-    fn each_hang_up_is_a_change() {
-        let ((changed, rings), announce) = (counting_bell(), silent_bell());
-        let (carrier, _lines) = pair(CarrierBells { changed, announce, doorbell: silent_bell() }, false);
-        carrier.hang_up();
-        carrier.hang_up();
-        assert_eq!(rings.count(), 2, "also while the guest does not listen");
-    }
-
-    #[test]
-    fn the_console_is_told_of_each_fall_of_dtr_and_each_break() {
-        let (carrier, mut lines, _, woken) = lines();
-        lines.dtr(false);
-        lines.break_out(false);
-        lines.dtr(true);
-        assert!(!carrier.guest_hung_up());
-        assert_eq!(woken.count(), 0, "DTR was low before");
-        lines.dtr(false);
-        lines.dtr(false);
-        assert_eq!(woken.count(), 1);
-        assert!(carrier.guest_hung_up());
-        assert!(!carrier.guest_hung_up(), "once");
-        for _ in 0..3 {
-            lines.break_out(true);
-            lines.break_out(true);
-            lines.break_out(false);
-        }
-        assert_eq!(woken.count(), 4);
-        assert_eq!((carrier.guest_breaks(), carrier.guest_breaks()), (3, 0));
-    }
-
-    #[test]
-    fn a_drop_that_is_due_from_the_start_is_taken_once() {
-        let bells = CarrierBells { changed: silent_bell(), announce: silent_bell(), doorbell: silent_bell() };
-        let (_carrier, mut lines) = pair(bells, true);
-        assert!(lines.is_due());
-        assert_eq!(lines.listen(true), Some(DropDue { announced: false }));
-        assert_eq!(lines.take(), None);
-    }
-
-    #[test]
-    fn the_console_is_told_that_a_drop_was_seen() {
-        let (carrier, mut lines, _, woken) = lines();
-        assert!(!carrier.drop_was_seen());
-        lines.saw_drop();
-        assert_eq!(woken.count(), 1);
-        assert_eq!([carrier.drop_was_seen(), carrier.drop_was_seen()], [true, false]);
-    }
-
-    #[test]
-    fn what_a_restored_guest_drives_is_not_told_again() {
-        let (carrier, mut lines, _, woken) = lines();
-        lines.resume(true, true);
-        lines.break_out(true);
-        assert_eq!((carrier.guest_breaks(), woken.count()), (0, 0));
-        lines.dtr(false);
-        assert!(carrier.guest_hung_up(), "a later fall is told");
-    }
-
-    #[test]
-    fn f1_the_console_can_ask_whether_input_is_stopped() {
-        let (carrier, mut lines, announced, woken) = lines();
-        for stops in 0..3 {
-            assert_eq!((carrier.input_stopped(), carrier.input_stops()), (false, stops));
-            for _ in 0..2 {
-                lines.stop_input(true);
-                assert_eq!((carrier.input_stopped(), carrier.input_stops()), (true, stops + 1));
-            }
-            lines.stop_input(false);
-        }
-        assert_eq!((announced.count(), woken.count()), (0, 0));
-    }
-
-    #[test]
-    fn without_a_port_nothing_listens() {
-        let (carrier, lines, announced, _) = lines();
-        drop(lines);
-        assert!(!carrier.hang_up());
-        assert_eq!(announced.count(), 0);
-    }
-}
+mod tests;

@@ -130,6 +130,8 @@ impl Console {
     /// The causes that make sense are [`Cause::VmEnded`] if the guest has ended, [`Cause::Migrating`] if it goes on at another
     /// host, and [`Cause::ShutDown`] if only the process that serves the console ends. All other causes are those of a single
     /// session; clients would act on them wrongly. Only the first call counts.
+    ///
+    /// Call it before the guest's port is dropped: a dropped port ends the console with [`Cause::PortDropped`].
     pub fn end(&self, cause: &Cause) {
         self.0.change(|state| state.over(cause));
     }

@@ -6,7 +6,8 @@ use vuart_scrollback::{Doorbell, Scrollback};
 
 use crate::announcement::Announcement;
 use crate::carrier::Carrier;
-use crate::input::InputProducer;
+use crate::end::Cause;
+use crate::input::{InputProducer, InputWatch};
 use crate::observer::{Observer, Observers};
 use crate::state::State;
 use crate::sync::{Mutex, MutexGuard};
@@ -15,12 +16,15 @@ use crate::sync::{Mutex, MutexGuard};
 ///
 /// Everything that changes the state goes through [`change`](Self::change). The guest is interrupted, the doorbell is rung and the
 /// observers are called after the lock is released. So each of them may use the console.
+///
+/// The guest's port can't take the lock when it is dropped. So each change and each look first ends a console whose port was dropped.
 #[derive(Debug)]
 pub(crate) struct ConsoleCore {
     scrollback: Scrollback,
     carrier: Carrier,
     announcement: Announcement,
     doorbell: Doorbell,
+    input: InputWatch,
     /// No vCPU thread ever takes this lock.
     state: Mutex<State>,
     /// Held by the thread that delivers events. No other thread waits for it.
@@ -35,9 +39,10 @@ impl ConsoleCore {
         announcement: Announcement,
         doorbell: Doorbell,
     ) -> Self {
+        let watch = input.watch();
         let state = State::new(scrollback.clone(), input, carrier.clone());
         let (state, observers) = (Mutex::new(state), Mutex::new(Observers::default()));
-        Self { scrollback, carrier, announcement, doorbell, state, observers }
+        Self { scrollback, carrier, announcement, doorbell, input: watch, state, observers }
     }
 
     pub(crate) fn scrollback(&self) -> &Scrollback {
@@ -54,7 +59,24 @@ impl ConsoleCore {
 
     /// Looks at the state under the lock.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        let state = self.lock();
+        if !self.outlives_port(&state) {
+            return look(&state);
+        }
+        drop(state);
+        self.hear_port();
         look(&self.lock())
+    }
+
+    /// Ends the console if the guest's port was dropped.
+    pub(crate) fn hear_port(&self) {
+        if self.input.is_abandoned() {
+            self.change(|_| ());
+        }
+    }
+
+    fn outlives_port(&self, state: &State) -> bool {
+        self.input.is_abandoned() && state.ended().is_none()
     }
 
     /// Changes the state under the lock. Then interrupts the guest if it is to be told, rings for the sleepers that the change
@@ -62,6 +84,9 @@ impl ConsoleCore {
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         state.begin_change();
+        if self.outlives_port(&state) {
+            state.over(&Cause::PortDropped);
+        }
         let result = change(&mut state);
         let announces = self.announcement.take_note();
         let (rings, quiet) = (state.rings_doorbell(), state.events().is_empty());

@@ -46,6 +46,8 @@ pub struct Counters {
     pub guest_breaks: u64,
     /// Times that the guest has [stopped input](crate::Console::input_stopped).
     pub input_stops: u64,
+    /// Times that the guest was reset.
+    pub guest_resets: u64,
     /// Events that no observer was told of, because an observer did not return for too long.
     pub events_lost: u64,
 }

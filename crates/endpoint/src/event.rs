@@ -161,6 +161,11 @@ pub enum EventKind {
         /// The number of breaks.
         count: u64,
     },
+    /// The guest was reset, and boots.
+    GuestReset {
+        /// How often.
+        count: u64,
+    },
     /// The console was switched off.
     Disabled,
     /// The console was switched on again.
@@ -174,7 +179,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// The codes of all kinds, in the order of the variants.
-    pub const CODES: [&'static str; 16] = [
+    pub const CODES: [&'static str; 17] = [
         "attached",
         "refused",
         "demoted",
@@ -188,6 +193,7 @@ impl EventKind {
         "hang-up",
         "guest-hung-up",
         "guest-break",
+        "guest-reset",
         "disabled",
         "enabled",
         "over",
@@ -209,6 +215,7 @@ impl EventKind {
             Self::HangUp { .. } => "hang-up",
             Self::GuestHungUp => "guest-hung-up",
             Self::GuestBreak { .. } => "guest-break",
+            Self::GuestReset { .. } => "guest-reset",
             Self::Disabled => "disabled",
             Self::Enabled => "enabled",
             Self::Over { .. } => "over",

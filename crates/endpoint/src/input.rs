@@ -70,7 +70,7 @@ pub(crate) use producer::InputProducer;
 use crate::bell::Bell;
 use crate::changes::Changes;
 use crate::symbol::Symbol;
-use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use crate::sync::{AtomicBool, AtomicU16, AtomicU64, fence};
 
 /// The bells that the two ends of the queue ring.
@@ -81,6 +81,8 @@ pub(crate) struct InputBells {
     pub(crate) announce: Bell,
     /// Rings when there is room again after a [`publish`](InputProducer::publish) that could not take everything.
     pub(crate) room: Bell,
+    /// Rings when the consumer is dropped.
+    pub(crate) dropped: Bell,
 }
 
 /// How much a queue holds.
@@ -122,6 +124,8 @@ struct InputQueue {
     discarded_late: AtomicU64,
     wanted: AtomicBool,
     crowded: AtomicBool,
+    /// The consumer was dropped: nothing takes input any more.
+    dropped: AtomicBool,
     bells: InputBells,
 }
 
@@ -169,13 +173,38 @@ pub(crate) fn queue(
         discarded_late: AtomicU64::new(0),
         wanted: AtomicBool::new(false),
         crowded: AtomicBool::new(false),
+        dropped: AtomicBool::new(false),
         bells,
     });
     let producer = InputProducer { queue: Arc::clone(&queue), discards: 0 };
     (producer, Input { queue, end: head, held: head, asked: false, changes })
 }
 
+/// A look at the input queue for any thread. It costs a load or two, and takes no lock. [`Input::watch`] makes it.
+#[derive(Debug, Clone)]
+pub struct InputWatch(Arc<InputQueue>);
+
+impl InputWatch {
+    /// Whether no symbol waits at this moment.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        // As in `Input::is_empty`.
+        let tail = self.0.tail.load(Acquire);
+        self.0.head.load(Relaxed) >= tail
+    }
+
+    /// Whether the guest's end was dropped.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        // Acquire: pairs with the store in `Drop for Input`, so what the guest's port did before is seen.
+        self.0.dropped.load(Acquire)
+    }
+}
+
 /// The guest's end of the input queue: a UART's receiver takes its characters here.
+///
+/// It stands for the guest's port: when it is dropped, nothing takes input any more, and the console ends with
+/// [`Cause::PortDropped`](crate::Cause::PortDropped) unless it has [ended](crate::Console::end) before.
 ///
 /// No method blocks. All are wait-free, except that [`take`](Self::take) and [`waiting`](Self::waiting) try again when a
 /// take-over discards what they are reading.
@@ -207,6 +236,17 @@ impl Input {
         // before a discard, and a `tail` from after it, the queue would not look empty.
         let tail = self.queue.tail.load(Acquire);
         self.queue.head.load(Relaxed) >= tail
+    }
+
+    /// A look at the queue for any other thread.
+    pub fn watch(&self) -> InputWatch {
+        InputWatch(Arc::clone(&self.queue))
+    }
+
+    /// Whether an announcement of the next input is [asked for](Self::want), or made and not [noticed](Self::announced).
+    #[inline]
+    pub fn has_asked(&self) -> bool {
+        self.asked
     }
 
     /// The number of host actions that the port must look at: input arrived, an [announcement](Self::want) was made, or a
@@ -333,6 +373,16 @@ impl Input {
     pub fn announced(&mut self) -> bool {
         let asked = std::mem::take(&mut self.asked);
         asked && !self.queue.wanted.swap(false, AcqRel)
+    }
+}
+
+/// It neither locks nor waits: the thread that drops a port may be a vCPU's, may hold the console's lock, or may panic. The thread that
+/// uses the console next ends it.
+impl Drop for Input {
+    fn drop(&mut self) {
+        // Release: pairs with the load in `is_abandoned`.
+        self.queue.dropped.store(true, Release);
+        (self.queue.bells.dropped)();
     }
 }
 

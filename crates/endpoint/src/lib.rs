@@ -55,14 +55,14 @@ mod timestamp;
 
 pub use attach::{Attach, Mode, OnLag};
 pub use builder::{ConsoleBuilder, ConsoleParts};
-pub use carrier::{DropDue, GuestLines};
+pub use carrier::{DropDue, DropWatch, GuestLines};
 pub use console::Console;
 pub use counters::Counters;
 pub use end::{Cause, End};
 pub use event::{ConsoleEvent, EventKind, HangUpReason, Who};
 pub use identity::Identity;
 pub use info::{SessionId, SessionInfo, Window};
-pub use input::Input;
+pub use input::{Input, InputWatch};
 pub use policy::{Evicted, HangUp, Policy};
 pub use refused::Refused;
 pub use session::Session;

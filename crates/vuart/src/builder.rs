@@ -120,8 +120,9 @@ pub enum ResumePortError {
 ///
 /// # Live update
 ///
-/// State and ring together replace a VMM under its guest. The old process pauses its vCPUs, takes the state, drops the port, and hands
-/// state and file descriptor to the new one, which [adopts](vuart_scrollback::RingOptions::adopt) the ring. Nothing of the history is
+/// State and ring together replace a VMM under its guest. The old process pauses its vCPUs, ends the console with
+/// [`Cause::Migrating`](vuart_endpoint::Cause::Migrating) (or `ShutDown` if a server comes back here), takes the state, drops the port,
+/// and hands state and file descriptor to the new one, which [adopts](vuart_scrollback::RingOptions::adopt) the ring. Nothing of the history is
 /// lost, and readers of the file ([`Scrollback::map`]) read on as if nothing had happened.
 ///
 /// ```
@@ -130,6 +131,7 @@ pub enum ResumePortError {
 /// let (output, scrollback) = scrollback::RingOptions::default().create_memfd("com1")?;
 /// let mut port = PortBuilder::new().with_writer(output).build(Irq);
 /// port.write(0, b"A");
+/// port.console().end(&vuart::endpoint::Cause::Migrating); // before the drop, which would say nothing
 /// let (state, file) = (port.state(), scrollback.file().expect("a ring in a memfd").try_clone()?);
 /// drop(port); // ... and in another process, by inheritance or over a Unix socket:
 ///
@@ -148,8 +150,8 @@ pub enum ResumePortError {
 pub struct PortBuilder<C = Config, R = Capacity> {
     chip: C,
     ring: R,
-    flow: FlowControl,
     modem_inputs: Msr,
+    flow: FlowControl,
 }
 
 /// The size of a ring in memory that [`PortBuilder::build`] makes.
@@ -168,8 +170,8 @@ impl PortBuilder {
         Self {
             chip: Config::default(),
             ring: Capacity::default(),
-            flow: FlowControl::default(),
             modem_inputs: Msr::CONNECTED,
+            flow: FlowControl::default(),
         }
     }
 }
@@ -183,13 +185,9 @@ impl Default for PortBuilder {
 impl<'a> PortBuilder<&'a PortState> {
     /// Begins with the chip and the board of a [snapshot](SerialPort::state), and 1 MiB of scrollback.
     pub fn restore(state: &'a PortState) -> Self {
-        Self {
-            chip: state,
-            ring: Capacity::default(),
-            flow: FlowControl::default(),
-            // The state has its own.
-            modem_inputs: Msr::CONNECTED,
-        }
+        // The state has its own modem inputs.
+        let (modem_inputs, flow) = (Msr::CONNECTED, FlowControl::default());
+        Self { chip: state, ring: Capacity::default(), modem_inputs, flow }
     }
 }
 
@@ -226,8 +224,7 @@ impl<C> PortBuilder<C> {
 
     /// Uses a ring that you have made: one with a boot head, or one in a `memfd` or a file.
     pub fn with_writer(self, output: Writer) -> PortBuilder<C, Writer> {
-        let Self { chip, flow, modem_inputs, .. } = self;
-        PortBuilder { chip, ring: output, flow, modem_inputs }
+        PortBuilder { chip: self.chip, ring: output, modem_inputs: self.modem_inputs, flow: self.flow }
     }
 }
 
@@ -271,18 +268,19 @@ impl PortBuilder {
 impl PortBuilder<Config, Writer> {
     /// Makes the port.
     pub fn build<T: Trigger + Send + Sync + 'static>(self, trigger: T) -> SerialPort<T> {
-        let uart = Uart::new(self.chip).with_modem_inputs(self.modem_inputs);
+        let modem_inputs = self.modem_inputs;
         let beginning = Beginning {
             taken: &[],
             waiting: &[],
             pause: Pause::None,
             run: 0,
             looped: 0,
-            modem_inputs: self.modem_inputs,
+            modem_inputs,
             drop_due: false,
             dropped: false,
             flow: Flow::new(self.flow),
         };
+        let uart = Uart::new(self.chip).with_modem_inputs(modem_inputs);
         SerialPort::wired(trigger, uart, self.ring, &beginning)
     }
 }

@@ -58,6 +58,7 @@ pub mod coalescing;
 mod edge;
 mod flow;
 mod irqfd;
+pub mod level;
 mod mmio;
 mod modem;
 mod pause;

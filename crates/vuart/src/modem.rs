@@ -6,7 +6,7 @@
 use vuart_16550::spec::{Mcr, Msr};
 use vuart_endpoint::{DropDue, GuestLines};
 
-use crate::chip::Chip;
+use crate::chip::{self, Chip};
 use crate::edge::Edge;
 
 /// The guest's end of the modem lines.
@@ -107,6 +107,13 @@ impl Modem {
         if let Some(due) = self.lines.listen(listens) {
             self.drop_carrier(due, chip, edge);
         }
+    }
+
+    /// The guest was reset: DCD is as the VMM drives it, and the chip is as at power-on with these inputs. The console is told.
+    pub(crate) fn reset(&mut self, chip: &mut Chip) {
+        self.dropped = false;
+        chip::reset(chip, self.inputs);
+        self.lines.reset();
     }
 
     fn drop_carrier(&mut self, due: DropDue, chip: &mut Chip, edge: &mut Edge) {

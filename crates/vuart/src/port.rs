@@ -1,6 +1,7 @@
 //! The device: the register machine, the ring and the input queue, wired together.
 
 mod access;
+mod reset;
 mod snapshot;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::cache::Cache;
 use crate::chip::{self, Chip};
 use crate::edge::{Edge, InterruptLine};
 use crate::flow::Flow;
+use crate::level::InterruptLevel;
 use crate::modem::Modem;
 use crate::pause::Pause;
 use crate::receive::Receive;
@@ -57,9 +59,15 @@ pub(crate) enum Ring {
 /// * wake the console's server for output, or for room that it waits for: once for each time that it went to sleep;
 /// * tell the server that the guest hangs up or sends a break.
 ///
+/// # The end
+///
+/// [End](Console::end) the console before you drop the port, so that clients are told why. A port that is dropped without that ends its
+/// console with [`Cause::PortDropped`](vuart_endpoint::Cause::PortDropped). The drop takes no lock and calls no observer.
+///
 /// # Interrupts
 ///
-/// The interrupt is an edge, as rust-vmm's [`Trigger`] is: the port calls the trigger at each rise of the UART's interrupt line.
+/// The interrupt is an edge, as rust-vmm's [`Trigger`] is: the port calls the trigger at each rise of the UART's interrupt line. For an
+/// input that is triggered by the level, see [`level`](crate::level).
 ///
 /// A character that is written to THR leaves at once, so the line falls and rises again within one access. That counts as a rise if the
 /// guest has read IIR or LSR since the last edge, which every driver that we know of does in its interrupt handler. A driver that
@@ -73,6 +81,7 @@ pub struct SerialPort<T> {
     modem: Modem,
     line: Arc<InterruptLine<T>>,
     edge: Edge,
+    level: InterruptLevel,
     cache: Cache,
     doorbell: Doorbell,
     console: Console,
@@ -84,11 +93,12 @@ pub struct SerialPort<T> {
 pub(crate) struct Beginning<'a> {
     /// The input that the receiver has taken and the guest has not read.
     pub(crate) taken: &'a [Symbol],
-    /// The input that waits behind the receiver.
+    /// The input that waits already.
     pub(crate) waiting: &'a [Symbol],
-    /// A pause, the characters since the last one, and those in the receiver that came by loopback: see [`Receive`].
     pub(crate) pause: Pause,
+    /// How many characters have moved up without a pause.
     pub(crate) run: u16,
+    /// How many of the newest characters in the receiver came by loopback.
     pub(crate) looped: u8,
     /// What the VMM drives.
     pub(crate) modem_inputs: Msr,
@@ -106,21 +116,21 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
         let announce = move || announce.raise();
-        let Beginning { modem_inputs, dropped, flow, .. } = *beginning;
-        let parts = Console::builder(scrollback)
-            .with_taken(beginning.taken)
-            .with_waiting(beginning.waiting)
-            .with_hang_up_due(beginning.drop_due)
-            .build(announce);
+        let Beginning { taken, waiting, pause, run, looped, modem_inputs, drop_due, dropped, flow } =
+            *beginning;
+        let builder = Console::builder(scrollback).with_taken(taken).with_waiting(waiting);
+        let parts = builder.with_hang_up_due(drop_due).build(announce);
         let ConsoleParts { console, input, guest_lines: lines, .. } = parts;
+        let level = InterruptLevel::new(input.watch(), lines.watch());
         Self {
             chip: chip::of(uart),
             output,
-            receive: Receive::new(input, beginning.pause, beginning.run, beginning.looped),
+            receive: Receive::new(input, pause, run, looped),
             flow,
             modem: Modem::new(lines, modem_inputs, dropped),
             line,
             edge: Edge::default(),
+            level,
             cache: Cache::default(),
             doorbell: console.doorbell().clone(),
             console,
@@ -135,6 +145,19 @@ impl<T: Trigger> SerialPort<T> {
         &self.console
     }
 
+    /// The level of the interrupt line, as a level-triggered input of an interrupt controller needs it. It includes what another thread
+    /// has announced and the port has not taken: see [`InterruptLevel::is_high`].
+    ///
+    /// The trigger is called at each rise all the same. [`interrupt_level`](Self::interrupt_level) is for other threads.
+    pub fn interrupt(&self) -> bool {
+        self.level.is_high()
+    }
+
+    /// A handle to ask for the [level](Self::interrupt) on any thread, beside the guest's accesses.
+    pub fn interrupt_level(&self) -> InterruptLevel {
+        self.level.clone()
+    }
+
     /// The counters at this moment.
     pub fn counters(&self) -> PortCounters {
         PortCounters {
@@ -146,8 +169,9 @@ impl<T: Trigger> SerialPort<T> {
 
     /// Marks the beginning of a boot: what the guest writes from now on is a new boot's output. Returns the offset at which it begins.
     ///
-    /// Call it when you reset the guest, while the vCPUs are stopped. Readers can begin there (`Position::Boot`), and the ring's boot head,
-    /// if it has one, keeps this boot's beginning from now on: see [`Writer::mark`]. The registers stay as they are.
+    /// Call it when the guest first boots. [`reset`](Self::reset) does it for each later boot. Readers can begin there
+    /// (`Position::Boot`), and the ring's boot head, if it has one, keeps this boot's beginning from now on: see [`Writer::mark`]. The
+    /// registers stay as they are.
     pub fn mark_boot(&mut self) -> u64 {
         self.output.mark()
     }
@@ -222,9 +246,11 @@ impl<T: Trigger> SerialPort<T> {
     /// Ends an access or an action of the host: interrupts the guest if the line has risen.
     #[inline]
     fn settle(&mut self) {
-        let level = self.chip.interrupt() || self.receive.calls(&self.chip);
+        let high = self.chip.interrupt();
+        let level = high || self.receive.calls(&self.chip);
         let rises = self.edge.settle(level);
         chip::settle(&mut self.chip);
+        self.level.set(high, self.receive.awaits_input(&self.chip));
         if rises {
             self.line.raise();
         }

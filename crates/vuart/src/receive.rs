@@ -110,7 +110,18 @@ impl Receive {
     /// Whether the guest is to be interrupted for input that stays behind the receiver in a pause. The interrupt line is high for it.
     #[inline]
     pub(crate) fn calls(&self, chip: &Chip) -> bool {
-        self.pause.holds() && !self.stopped && chip.awaits_character() && !self.input.is_empty()
+        self.holds_back(chip) && !self.input.is_empty()
+    }
+
+    /// Whether input that comes, or is there, raises the interrupt line: the queue is to announce it, or holds it back in a pause.
+    #[inline]
+    pub(crate) fn awaits_input(&self, chip: &Chip) -> bool {
+        self.input.has_asked() || self.holds_back(chip)
+    }
+
+    #[inline]
+    fn holds_back(&self, chip: &Chip) -> bool {
+        self.pause.holds() && chip.awaits_character() && !self.stopped
     }
 
     /// Before a read of RBR, IIR or LSR, when input [waits](Self::has_more_for): moves up what the guest looks for.
@@ -257,6 +268,14 @@ impl Receive {
 
     fn hides_what_waits(&mut self) {
         self.pause = if self.input.is_empty() { Pause::None } else { self.pause.clear() };
+    }
+
+    /// The guest was reset, and the receiver with it, which held this many [unread](Self::unread) characters. The new guest waits for
+    /// nothing yet, and finds them when it looks.
+    pub(crate) fn reset(&mut self, unread: u8, edge: &mut Edge) {
+        self.put_back(unread, edge);
+        (self.pause, self.run, self.looped) = (Pause::None, 0, 0);
+        self.expect_nothing();
     }
 
     fn put_back(&mut self, unread: u8, edge: &mut Edge) {

@@ -14,7 +14,7 @@ fn small_queue(announce: Bell, room: Bell) -> (InputProducer, Input) {
         SMALL,
         Contents::default(),
         Changes::default(),
-        InputBells { changed: silent_bell(), announce, room },
+        InputBells { changed: silent_bell(), announce, room, dropped: silent_bell() },
     )
 }
 
@@ -59,7 +59,8 @@ fn a_guest_that_asked_is_told_of_what_comes_later() {
     explore_within(3, 1000, || {
         let (interrupt, announce) = latch_bell();
         let changes = Changes::default();
-        let bells = InputBells { changed: changes.bell(), announce, room: silent_bell() };
+        let bells =
+            InputBells { changed: changes.bell(), announce, room: silent_bell(), dropped: silent_bell() };
         let (mut producer, mut input) = queue(SMALL, Contents::default(), changes, bells);
         let typist = thread::spawn(move || {
             assert_eq!(producer.publish(byte(1)), 1);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::InputQueue;
+use super::{InputQueue, InputWatch};
 use crate::symbol::Symbol;
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use crate::sync::fence;
@@ -101,6 +101,11 @@ impl InputProducer {
         // `head` first: it never overtakes a `tail` that is read later.
         let head = self.queue.head.load(Acquire);
         self.queue.tail.load(Acquire) - head
+    }
+
+    /// A look at the queue for any thread.
+    pub(crate) fn watch(&self) -> InputWatch {
+        InputWatch(Arc::clone(&self.queue))
     }
 
     /// The number of symbols that have left the queue, taken or discarded. It falls when some are put back.

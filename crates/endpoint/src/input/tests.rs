@@ -9,7 +9,7 @@ fn bytes(bytes: &[u8]) -> impl ExactSizeIterator<Item = Symbol> {
 fn full_size_queue() -> (InputProducer, Input, Rings, Rings) {
     let ((announce, announced), (room, roomy)) = (counting_bell(), counting_bell());
     let changes = Changes::default();
-    let bells = InputBells { changed: changes.bell(), announce, room };
+    let bells = InputBells { changed: changes.bell(), announce, room, dropped: silent_bell() };
     let (producer, input) = queue(Size::FULL, Contents::default(), changes, bells);
     (producer, input, announced, roomy)
 }

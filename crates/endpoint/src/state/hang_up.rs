@@ -75,6 +75,15 @@ impl HangUps {
         self.unanswered.take().is_some_and(|at| now.duration_since(at) < ANSWER)
     }
 
+    /// Notes that the guest was reset: login sessions are gone, and a hang-up that was not answered never will be. The present owner, if
+    /// any, may log in at the new boot.
+    pub(crate) fn guest_reset(&mut self, owned: bool) {
+        (self.unanswered, self.heard) = (None, false);
+        if !owned {
+            self.no_login();
+        }
+    }
+
     /// Ends the grace time without a hang-up.
     pub(crate) fn cancel(&mut self) {
         self.grace_ends = None;
