@@ -193,7 +193,7 @@ impl DropWatch {
 ///
 /// All methods are wait-free.
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a level")]
+#[allow(clippy::struct_excessive_bools, reason = "each is the level of a line")]
 pub struct GuestLines {
     signals: Arc<Signals>,
     /// The bit [`LISTENS`] of the word, which only this end changes.

@@ -150,8 +150,8 @@ pub enum ResumePortError {
 pub struct PortBuilder<C = Config, R = Capacity> {
     chip: C,
     ring: R,
-    modem_inputs: Msr,
     flow: FlowControl,
+    modem_inputs: Msr,
 }
 
 /// The size of a ring in memory that [`PortBuilder::build`] makes.
@@ -170,8 +170,8 @@ impl PortBuilder {
         Self {
             chip: Config::default(),
             ring: Capacity::default(),
-            modem_inputs: Msr::CONNECTED,
             flow: FlowControl::default(),
+            modem_inputs: Msr::CONNECTED,
         }
     }
 }
@@ -185,9 +185,13 @@ impl Default for PortBuilder {
 impl<'a> PortBuilder<&'a PortState> {
     /// Begins with the chip and the board of a [snapshot](SerialPort::state), and 1 MiB of scrollback.
     pub fn restore(state: &'a PortState) -> Self {
-        // The state has its own modem inputs.
-        let (modem_inputs, flow) = (Msr::CONNECTED, FlowControl::default());
-        Self { chip: state, ring: Capacity::default(), modem_inputs, flow }
+        Self {
+            chip: state,
+            ring: Capacity::default(),
+            flow: FlowControl::default(),
+            // The state has its own.
+            modem_inputs: Msr::CONNECTED,
+        }
     }
 }
 
@@ -224,7 +228,8 @@ impl<C> PortBuilder<C> {
 
     /// Uses a ring that you have made: one with a boot head, or one in a `memfd` or a file.
     pub fn with_writer(self, output: Writer) -> PortBuilder<C, Writer> {
-        PortBuilder { chip: self.chip, ring: output, modem_inputs: self.modem_inputs, flow: self.flow }
+        let Self { chip, flow, modem_inputs, .. } = self;
+        PortBuilder { chip, ring: output, flow, modem_inputs }
     }
 }
 
@@ -268,19 +273,18 @@ impl PortBuilder {
 impl PortBuilder<Config, Writer> {
     /// Makes the port.
     pub fn build<T: Trigger + Send + Sync + 'static>(self, trigger: T) -> SerialPort<T> {
-        let modem_inputs = self.modem_inputs;
+        let uart = Uart::new(self.chip).with_modem_inputs(self.modem_inputs);
         let beginning = Beginning {
             taken: &[],
             waiting: &[],
             pause: Pause::None,
             run: 0,
             looped: 0,
-            modem_inputs,
+            modem_inputs: self.modem_inputs,
             drop_due: false,
             dropped: false,
             flow: Flow::new(self.flow),
         };
-        let uart = Uart::new(self.chip).with_modem_inputs(modem_inputs);
         SerialPort::wired(trigger, uart, self.ring, &beginning)
     }
 }

@@ -93,12 +93,11 @@ pub struct SerialPort<T> {
 pub(crate) struct Beginning<'a> {
     /// The input that the receiver has taken and the guest has not read.
     pub(crate) taken: &'a [Symbol],
-    /// The input that waits already.
+    /// The input that waits behind the receiver.
     pub(crate) waiting: &'a [Symbol],
+    /// A pause, the characters since the last one, and those in the receiver that came by loopback: see [`Receive`].
     pub(crate) pause: Pause,
-    /// How many characters have moved up without a pause.
     pub(crate) run: u16,
-    /// How many of the newest characters in the receiver came by loopback.
     pub(crate) looped: u8,
     /// What the VMM drives.
     pub(crate) modem_inputs: Msr,
@@ -116,16 +115,18 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
         let announce = move || announce.raise();
-        let Beginning { taken, waiting, pause, run, looped, modem_inputs, drop_due, dropped, flow } =
-            *beginning;
-        let builder = Console::builder(scrollback).with_taken(taken).with_waiting(waiting);
-        let parts = builder.with_hang_up_due(drop_due).build(announce);
+        let Beginning { modem_inputs, dropped, flow, .. } = *beginning;
+        let parts = Console::builder(scrollback)
+            .with_taken(beginning.taken)
+            .with_waiting(beginning.waiting)
+            .with_hang_up_due(beginning.drop_due)
+            .build(announce);
         let ConsoleParts { console, input, guest_lines: lines, .. } = parts;
         let level = InterruptLevel::new(input.watch(), lines.watch());
         Self {
             chip: chip::of(uart),
             output,
-            receive: Receive::new(input, pause, run, looped),
+            receive: Receive::new(input, beginning.pause, beginning.run, beginning.looped),
             flow,
             modem: Modem::new(lines, modem_inputs, dropped),
             line,

@@ -100,15 +100,16 @@ impl PortState {
             Self::V1(PortStateV1 { uart, offset, waiting }) => {
                 Self::V2(PortStateV2 { uart, offset, waiting, drop_due: false, dropped: false }).latest()
             }
-            // Ports of that version did not heed RTS. It counts in the new port if it is high, or once it is raised.
             Self::V2(PortStateV2 { uart, offset, waiting, drop_due, dropped }) => {
                 let registers = uart.clone().latest();
                 // Ports of that version did not know where a character came from. In loopback most come from there.
                 let in_loopback = registers.mcr & Mcr::LOOP.bits() != 0;
                 let looped = if in_loopback { registers.receiver.len() } else { 0 };
                 let looped = u8::try_from(looped).unwrap_or(u8::MAX);
-                let (flow, pause) = (FlowState::default(), PauseV3::None);
-                PortStateV3 { uart, offset, waiting, drop_due, dropped, flow, looped, run: 0, pause }
+                let pause = PauseV3::None;
+                // They did not heed RTS either. It counts in the new port if it is high, or once it is raised.
+                let flow = FlowState::default();
+                PortStateV3 { uart, offset, waiting, drop_due, dropped, looped, run: 0, pause, flow }
             }
             Self::V3(state) => state,
         }
@@ -135,7 +136,7 @@ pub struct PortStateV1 {
     pub waiting: Vec<Symbol>,
 }
 
-/// A port's state, version 2: with the carrier, and without flow control and pauses in the input.
+/// A port's state, version 2: with the carrier, without flow control and without pauses in the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PortStateV2 {
@@ -167,14 +168,14 @@ pub struct PortStateV3 {
     pub drop_due: bool,
     /// Whether DCD is low for a hang-up. It goes up when the guest has seen it.
     pub dropped: bool,
-    /// What the guest has said about input. Where it contradicts the registers, they count.
-    pub flow: FlowState,
     /// How many of the newest characters in the receiver came by loopback, and not from the host.
     pub looped: u8,
     /// How many characters have moved up into the receiver since the guest was last shown that it is empty.
     pub run: u16,
     /// Whether the guest is shown an empty receiver although input waits.
     pub pause: PauseV3,
+    /// What the guest has said about input. Where it contradicts the registers, they count.
+    pub flow: FlowState,
 }
 
 /// Why a guest is shown an empty receiver although input waits.

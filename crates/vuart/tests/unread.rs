@@ -172,7 +172,7 @@ fn f3_a_guest_that_polls_sees_the_reset_once_and_then_its_input() {
         assert_eq!(poll(&mut port), b"bc", "{clearing:x?}");
     }
     // Nothing waits: what comes after the reset is there at once.
-    let (mut port, _) = support::port();
+    let (mut port, _) = port();
     port.write_register(FCR, 0x07);
     owner(&port).write(b"x").unwrap();
     assert_eq!(port.read_register(LSR), 0x61);
@@ -305,7 +305,7 @@ fn f9_a_port_starts_with_the_lines_that_it_is_given() {
         port.set_modem_inputs(inputs);
         assert_eq!(edges.take(), 0);
         // DCD was low from the beginning, so a hang-up changes nothing.
-        port.console().carrier().hang_up();
+        port.console().hang_up();
         assert_eq!(port.read_register(MSR) & 0x08, u8::from(inputs.contains(Msr::DCD)) << 3);
         port.set_modem_inputs(inputs ^ Msr::CTS);
         assert_eq!(port.read_register(MSR) & 0x11, (inputs ^ Msr::CTS).bits() & 0x10 | 0x01);
