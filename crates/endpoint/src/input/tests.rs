@@ -230,7 +230,12 @@ fn f3_s1_what_is_put_back_into_a_full_queue_has_room_and_the_producer_waits() {
 #[test]
 fn f3_a_queue_begins_with_what_a_snapshot_has() {
     let begin = |taken: &[Symbol], waiting: &[Symbol]| {
-        let bells = InputBells { changed: silent_bell(), announce: silent_bell(), room: silent_bell() };
+        let bells = InputBells {
+            changed: silent_bell(),
+            announce: silent_bell(),
+            room: silent_bell(),
+            dropped: silent_bell(),
+        };
         queue(Size::FULL, Contents { taken, waiting }, Changes::default(), bells)
     };
     let numbers: Vec<Symbol> = bytes(&(0..100).collect::<Vec<u8>>()).collect();
