@@ -68,7 +68,7 @@ impl Flow {
         Self { control, state: FlowState { xoff: state.xoff && heeds_xoff, ..state } }
     }
 
-    pub(crate) fn state(&self) -> FlowState {
+    pub(crate) fn state(self) -> FlowState {
         self.state
     }
 
@@ -78,7 +78,7 @@ impl Flow {
     }
 
     /// Whether the guest has stopped input.
-    pub(crate) fn stops_input(&self) -> bool {
+    pub(crate) fn stops_input(self) -> bool {
         let by_rts = self.state.rts == RtsState::Lowered;
         match self.control {
             FlowControl::None => false,
@@ -104,7 +104,7 @@ impl Flow {
 
     /// Whether the port looks for XON and XOFF in the output.
     #[inline]
-    pub(crate) fn hears_output(&self) -> bool {
+    pub(crate) fn hears_output(self) -> bool {
         self.control == FlowControl::RtsAndXonXoff
     }
 
