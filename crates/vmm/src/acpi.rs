@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use vm_device::DevicePio;
 use vm_device::bus::{PioAddress, PioAddressOffset};
 
-/// PM1a control, two bytes.
+/// `PM1a` control, two bytes.
 pub(crate) const PM1_CONTROL: u16 = 0x604;
-/// The length of PM1a control in bytes.
+/// The length of `PM1a` control in bytes.
 pub(crate) const PM1_CONTROL_PORTS: u16 = 2;
-/// SLP_EN, with SLP_TYP of S5, "soft off", which is 0.
+/// `SLP_EN`, with `SLP_TYP` of S5, "soft off", which is 0.
 pub(crate) const POWER_OFF: u16 = 0x2000;
 
 /// The reset control register: `RESET_REG` of the FADT.
 pub(crate) const RESET_CONTROL: u16 = 0xcf9;
-/// RST_CPU: a rise of this bit resets the machine.
+/// `RST_CPU`: a rise of this bit resets the machine.
 pub(crate) const RESET_CPU: u8 = 0x04;
 
 /// The registers. Each access is relaxed: the guest's thread alone makes and reads the requests.

@@ -195,7 +195,7 @@ fn boot(
         Engine::Kvm => {
             let image = crate::guest::Image::from(&program);
             let input = crate::kvm::Com1Input { irq: &irq, level: level.as_deref() };
-            let vm = crate::kvm::Vm::new(board, &input, stop, counting, image, coalescing)?;
+            let vm = crate::kvm::Vm::new(board, &input, stop, counting, &image, coalescing)?;
             Ok(Box::new(move || vm.run()))
         }
         #[cfg(not(target_arch = "x86_64"))]

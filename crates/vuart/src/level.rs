@@ -1,7 +1,7 @@
 //! The level of the interrupt line, for interrupt controllers that want one.
 //!
 //! A [`Trigger`](vm_superio::Trigger) tells that the line rises. That is all that an edge-triggered input needs: IRQ 4 of a PC's 8259, or
-//! an MSI. A level-triggered input (PCI INTx, a pin of an I/O APIC, an SPI of a GIC, an 8259 with ELCR set) also has to know, when the
+//! an MSI. A level-triggered input (PCI `INTx`, a pin of an I/O APIC, an SPI of a GIC, an 8259 with ELCR set) also has to know, when the
 //! driver has ended its handler, whether the line is still high. [`InterruptLevel`] answers that, on any thread.
 //!
 //! # Level-triggered inputs of KVM
@@ -32,7 +32,7 @@
 //!
 //! | input | how |
 //! |---|---|
-//! | an I/O APIC's pin, also for PCI INTx | irqfd with resamplefd on the pin's GSI, and the pin is level-triggered in the ACPI tables |
+//! | an I/O APIC's pin, also for PCI `INTx` | irqfd with resamplefd on the pin's GSI, and the pin is level-triggered in the ACPI tables |
 //! | a GIC's SPI | irqfd with resamplefd on the SPI's GSI, and the device tree says `IRQ_TYPE_LEVEL_HIGH` |
 //! | an 8259's input | irqfd with resamplefd on the IRQ's GSI, and the guest or the VMM sets its bit in ELCR |
 //! | any input of an interrupt controller in the VMM | see below |

@@ -74,7 +74,7 @@ impl Vm {
         input: &Com1Input<'_>,
         stop: Arc<Stop>,
         counting: Arc<Counting>,
-        image: Image<'_>,
+        image: &Image<'_>,
         coalescing: bool,
     ) -> Result<Self, Error> {
         kick::install_handler()?;
@@ -199,7 +199,7 @@ mod tests {
         let board = Board::new(Arc::new(Mutex::new(port)), 0).unwrap();
         let stop = Arc::new(Stop::new().unwrap());
         let input = Com1Input { irq: &irq, level: None };
-        let mut vm = Vm::new(board, &input, stop, Arc::default(), image, true).unwrap();
+        let mut vm = Vm::new(board, &input, stop, Arc::default(), &image, true).unwrap();
         let (done, left) = mpsc::channel();
         thread::spawn(move || {
             let kickable = Kickable::new(&mut vm.processor.vcpu).unwrap();
