@@ -11,12 +11,14 @@ use vuart::SerialPort;
 use vuart::endpoint::{Attach, Console, ConsoleEvent, EventKind, HangUp, Identity, Mode, Policy};
 use vuart::uart::spec::{Ier, Mcr, offset::*};
 
+/// Who owns the console, and how much input waits.
+type Found = (Option<String>, u64);
+
 /// A trigger that uses the console, as one may that logs who types.
 #[derive(Debug, Clone, Default)]
 struct Nosy {
     console: Arc<OnceLock<Console>>,
-    /// What it found: who owns the console, and how much input waited.
-    found: Arc<Mutex<Vec<(Option<String>, u64)>>>,
+    found: Arc<Mutex<Vec<Found>>>,
 }
 
 impl Trigger for Nosy {
