@@ -259,7 +259,7 @@ impl State {
     /// discarded here, under the lock. An earlier owner needs the lock to queue more, and then its epoch is not the present one.
     fn own(&mut self, who: &Who) -> Epoch {
         let epoch = self.ownership.begin(who.session, self.clock.instant());
-        let symbols = self.input.discard();
+        let symbols = self.input.take_discarded_late() + self.input.discard();
         if symbols > 0 {
             self.counters.input_discarded += symbols;
             self.event(EventKind::InputDiscarded { symbols });
