@@ -235,3 +235,17 @@ fn a_carrier_that_was_dropped_in_loopback_goes_up_again() {
     let seen = [(); 3].map(|()| port.read_register(MSR));
     assert_eq!(seen, [0x30, 0xB8, 0xB0]);
 }
+
+/// In a pause the line is high for input that a take-over can discard, so each access looks at it.
+#[test]
+fn f2_input_that_is_discarded_in_a_pause_lowers_the_line_on_the_fast_path_too() {
+    use Operation::{Read, TakeOver, Type, Write};
+    let (mut short, mut long) = (Board::new(Config::new()), Board::new(Config::new()));
+    let _recording = long.port.record(1 << 16).unwrap();
+    let typed = Type(b"a".to_vec());
+    let begins = [Write(FCR, 0x01), Write(IER, 0x01), typed.clone(), Write(FCR, 0x03), Write(THR, 0)];
+    for operation in begins.into_iter().chain([TakeOver, Write(THR, 0), Read(SCR), typed, Read(IER)]) {
+        assert_eq!(short.does(&operation), long.does(&operation), "{operation:?}");
+        assert_eq!(short.edges.count(), long.edges.count(), "{operation:?}");
+    }
+}

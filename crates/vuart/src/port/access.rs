@@ -220,7 +220,8 @@ impl<T: Trigger> SerialPort<T> {
     /// host clears it.)
     #[inline]
     fn peek(&mut self, register: u8) -> Option<u8> {
-        if chip::is_recording(&self.chip) {
+        // In a pause the line's level changes when a take-over discards what waits, and each access looks at it.
+        if chip::is_recording(&self.chip) || self.receive.is_pausing() {
             return None;
         }
         let value = self.chip.peek(register)?;
@@ -311,7 +312,7 @@ impl<T: Trigger> SerialPort<T> {
         let is_edge = is_thre && self.edge.awaits_send();
         let only_sends =
             self.chip.is_transparent() && !is_edge && !hears_output && !chip::is_recording(&self.chip);
-        self.cache.keep_sends(only_sends);
+        self.cache.keep_sends(only_sends && !self.receive.is_pausing());
     }
 
     /// The rest of a write of another register.
