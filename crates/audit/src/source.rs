@@ -48,9 +48,10 @@ impl Source {
     /// cause events without limit. Sessions are not among these: each was granted, and all of them are in the trail.
     fn affords(&mut self, kind: &EventKind, at: Timestamp) -> bool {
         match kind {
-            EventKind::GuestHungUp | EventKind::GuestBreak { .. } | EventKind::Lagged { .. } => {
-                self.guest.take(at)
-            }
+            EventKind::GuestHungUp
+            | EventKind::GuestBreak { .. }
+            | EventKind::GuestReset { .. }
+            | EventKind::Lagged { .. } => self.guest.take(at),
             EventKind::Refused { .. } | EventKind::InputAbandoned { .. } | EventKind::Resized { .. } => {
                 self.clients.take(at)
             }

@@ -38,16 +38,25 @@ fn assert_complete(told: &[(u64, u64, Option<LostBecause>)], first: u64, end: u6
     assert_eq!(next, end, "{told:?}");
 }
 
-#[test]
-fn a_guest_that_floods_hides_nobody() {
-    let mut events: Vec<_> =
-        (0..10_000).map(|number| event(number, 0, EventKind::GuestBreak { count: 1 })).collect();
+/// Ten thousand events of a guest, and one that it can't cause.
+fn assert_hides_nobody(kind: &EventKind) {
+    let mut events: Vec<_> = (0..10_000).map(|number| event(number, 0, kind.clone())).collect();
     events.push(event(10_000, 0, EventKind::Enabled));
     let told = told(&events);
     assert_complete(&told, 0, 10_001);
     assert_eq!(told.len() as u64, BURST + 2);
     assert_eq!(told[told.len() - 2], (BURST, 10_000, Some(LostBecause::Flood)));
     assert_eq!(told[told.len() - 1], (10_000, 10_001, None));
+}
+
+#[test]
+fn a_guest_that_floods_hides_nobody() {
+    assert_hides_nobody(&EventKind::GuestBreak { count: 1 });
+}
+
+#[test]
+fn f5_a_guest_that_reboots_all_the_time_hides_nobody() {
+    assert_hides_nobody(&EventKind::GuestReset { count: 1 });
 }
 
 #[test]

@@ -64,9 +64,10 @@ fn kinds() -> Vec<EventKind> {
         EventKind::InputDiscarded { symbols: 11 },
         EventKind::InputAbandoned { bytes: 5 },
         EventKind::Resized { who: by_bob(), window: Window { columns: 132, rows: 43 } },
-        EventKind::HangUp { because: HangUpReason::OtherPerson, person: alice(), heard: true },
+        EventKind::HangUp { because: HangUpReason::OtherPerson, person: Some(alice()), heard: true },
         EventKind::GuestHungUp,
         EventKind::GuestBreak { count: 1 },
+        EventKind::GuestReset { count: 1 },
         EventKind::Disabled,
         EventKind::Enabled,
         EventKind::Over { cause: Cause::VmEnded },
@@ -85,6 +86,7 @@ fn causes() -> Vec<Cause> {
         Cause::Migrating,
         Cause::VmEnded,
         Cause::ShutDown,
+        Cause::PortDropped,
         Cause::Unknown,
     ]
 }
@@ -112,7 +114,7 @@ fn examples() -> Vec<AuditLine> {
         let console = console.map(str::to_owned);
         AuditLine { line: number, entry: AuditEntry::Lost { at: at(60_000), console, from, to, because } }
     };
-    examples.push(lost(Some(17), Some("vm0"), 16, 1040, LostBecause::Flood));
+    examples.push(lost(Some(18), Some("vm0"), 17, 1040, LostBecause::Flood));
     examples.push(lost(None, None, 18, 3115, LostBecause::Lapped));
     examples
 }
@@ -143,7 +145,8 @@ fn a_line_is_read_as_what_was_written() {
                 evicted: None,
                 from: u64::MAX,
             },
-            EventKind::HangUp { because: HangUpReason::Left, person: bob(), heard: false },
+            EventKind::HangUp { because: HangUpReason::Left, person: Some(bob()), heard: false },
+            EventKind::HangUp { because: HangUpReason::Vmm, person: None, heard: true },
         ]);
     for line in examples().into_iter().chain(more.map(|kind| line(1, kind))) {
         assert_eq!(line.to_string().parse::<AuditLine>().unwrap(), line);
@@ -173,7 +176,11 @@ fn the_document_explains_every_word() {
         .chain(causes().into_iter().map(|cause| ended(by_bob(), cause)))
         .chain(reasons().into_iter().map(refused))
         .chain(modes.map(|mode| EventKind::Refused { identity: bob(), mode, reason: Refused::Forbidden }))
-        .chain([EventKind::HangUp { because: HangUpReason::Left, person: bob(), heard: false }]);
+        .chain([HangUpReason::Left, HangUpReason::Vmm].map(|because| EventKind::HangUp {
+            because,
+            person: Some(bob()),
+            heard: false,
+        }));
     let lost = because.map(|because| AuditLine {
         line: None,
         entry: AuditEntry::Lost { at: at(0), console: None, from: 0, to: 1, because },

@@ -11,6 +11,7 @@ use vuart_wire::{ClientError, ErrorCode, RuntimeDirError};
 #[cfg(feature = "demo")]
 use crate::demo::DemoError;
 use crate::exit::Exit;
+use crate::stopped;
 use crate::time::{ago, with_age};
 
 /// The reason why a command failed. It is shown as one text line.
@@ -40,8 +41,13 @@ pub(crate) enum Error {
     #[error("{console}: {end}")]
     Ended { console: String, end: End },
 
-    #[error("{console}: the guest has taken nothing for {seconds} s")]
-    NotTaken { console: String, seconds: u64 },
+    #[error("{console}: the guest has taken nothing for {seconds} s{}", because(*stopped))]
+    NotTaken {
+        console: String,
+        seconds: u64,
+        /// How much input waits because the guest has stopped it, if it has.
+        stopped: Option<u64>,
+    },
 
     #[error("{console}: the guest has not echoed a line for {seconds} s; what follows it was not sent")]
     NotEchoed { console: String, seconds: u64 },
@@ -153,6 +159,11 @@ impl Error {
         }
         Printable(&line).to_string()
     }
+}
+
+/// Why the guest has taken nothing, if it is known.
+fn because(stopped: Option<u64>) -> String {
+    stopped.map_or_else(String::new, |waiting| format!(": {}", stopped::in_words(waiting)))
 }
 
 /// The exit status for an error of the client.

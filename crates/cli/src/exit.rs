@@ -33,7 +33,8 @@ Exit status:
             "
   5      evicted: somebody took the console over
   6      no permission: the server's, or for a directory, device or file
-  7      the connection to the console was lost, or its server lets nobody in
+  7      the connection to the console was lost, its server lets nobody in, or the VMM removed its port
+         and did not say why
   8      lagged: output was lost, and the session was to lose nothing (--on-lag disconnect)
   9      kicked: somebody ended the session
   10     idle: the owner typed nothing for longer than the console allows
@@ -106,7 +107,7 @@ impl Exit {
         match cause {
             Cause::Detached | Cause::VmEnded => Self::DONE,
             Cause::Evicted { .. } => Self::EVICTED,
-            Cause::ShutDown => Self::LOST,
+            Cause::ShutDown | Cause::PortDropped => Self::LOST,
             Cause::Lagged { .. } => Self::LAGGED,
             Cause::Kicked { .. } => Self::KICKED,
             Cause::Idle => Self::IDLE,

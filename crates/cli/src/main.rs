@@ -28,6 +28,7 @@ mod print;
 mod send;
 mod session;
 mod signals;
+mod stopped;
 mod target;
 mod terminal;
 mod time;

@@ -1,7 +1,7 @@
 //! `vuart send`: sends a break, a key or text to the guest, without a terminal.
 
 use std::ffi::OsString;
-use std::io::{Read as _, stdin};
+use std::io::{Read as _, Write as _, stderr, stdin};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStringExt as _;
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::number::seconds;
 use crate::pace::{Pace, Pacer};
+use crate::stopped::{self, Inquiry};
 use crate::target::{Target, candidates};
 use crate::user;
 use crate::wait::wait;
@@ -23,7 +24,8 @@ use crate::wait::wait;
 /// Send a break, a key of Linux' `SysRq`, or text to a guest, and wait until it has taken that.
 ///
 /// It owns the console for that time, so it is refused while somebody else does, and says who it is. The guest has taken what it
-/// has read from its UART; what it makes of it is in `vuart log`.
+/// has read from its UART; what it makes of it is in `vuart log`. If the guest has stopped input (RTS or XOFF), the command says so, and
+/// waits on.
 #[derive(Debug, Args)]
 #[command(max_term_width = 100)]
 pub(crate) struct SendArgs {
@@ -91,10 +93,12 @@ const PIECE: usize = 4096;
 /// Sends, and waits until the guest has taken everything.
 pub(crate) fn run(args: &SendArgs) -> Result<Exit, Error> {
     let label = args.label.clone().unwrap_or_else(user::name);
-    let client = Target::parse(&args.target)?.connect(&label)?;
+    let target = Target::parse(&args.target)?;
+    let client = target.connect(&label)?;
     let mode = if args.force { Mode::TakeOver } else { Mode::Exclusive };
     let timeout = Duration::from_secs(args.timeout);
     let mut delivery = Delivery::begin(client, mode, timeout, args.pace)?;
+    delivery.inquiry = Some(Inquiry::new(target, label));
     match &args.what {
         What::Break => delivery.send(&[Request::Break])?,
         // In one call, so that nothing comes between the break and its key.
@@ -128,7 +132,14 @@ struct Delivery {
     timeout: Duration,
     /// The input that is sent slowly, if it is.
     pacer: Option<Pacer>,
+    /// Finds out why the guest takes nothing.
+    inquiry: Option<Inquiry>,
+    /// The user was told that the guest has stopped input.
+    told: bool,
 }
+
+/// After how long a wait the user is told that the guest has stopped input.
+const SOON: Duration = Duration::from_secs(1);
 
 impl Delivery {
     /// Attaches.
@@ -136,7 +147,7 @@ impl Delivery {
         client.set_nonblocking(true)?;
         let console = client.welcome().console.to_string();
         let pacer = pace.map(|pace| Pacer::new(pace, timeout));
-        let mut delivery = Self { client, console, timeout, pacer };
+        let mut delivery = Self { client, console, timeout, pacer, inquiry: None, told: false };
         delivery.client.queue(&Request::Attach(AttachRequest { mode, ..AttachRequest::default() }));
         loop {
             match delivery.event()? {
@@ -234,6 +245,7 @@ impl Delivery {
     /// If the session has ended, or the time is over.
     fn event(&mut self) -> Result<Event, Error> {
         let deadline = Instant::now() + self.timeout;
+        let mut ask_at = (!self.told).then(|| Instant::now() + SOON);
         loop {
             if let Some(event) = self.next_event()? {
                 return Ok(event);
@@ -242,9 +254,13 @@ impl Delivery {
                 return Err(Error::NotTaken {
                     console: self.console.clone(),
                     seconds: self.timeout.as_secs(),
+                    stopped: self.inquiry.as_ref().and_then(Inquiry::ask),
                 });
             }
-            self.wait(deadline)?;
+            if ask_at.take_if(|at| *at <= Instant::now()).is_some() {
+                self.tell_if_stopped();
+            }
+            self.wait(ask_at.map_or(deadline, |at| at.min(deadline)))?;
         }
     }
 
@@ -283,6 +299,14 @@ impl Delivery {
             self.client.fill()?;
         }
         Ok(())
+    }
+
+    /// Tells the user if the guest takes nothing because it has stopped input.
+    fn tell_if_stopped(&mut self) {
+        if let Some(waiting) = self.inquiry.as_ref().and_then(Inquiry::ask) {
+            self.told = true;
+            let _ = writeln!(stderr(), "vuart: {}: {}", self.console, stopped::in_words(waiting));
+        }
     }
 
     fn cut(&self, end: End) -> Error {

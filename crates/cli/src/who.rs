@@ -13,13 +13,14 @@ use vuart_wire::Status;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::print::{aligned, json, print};
+use crate::stopped;
 use crate::target::{Target, candidates};
 use crate::time::with_age;
 use crate::user;
 
 /// Say who is at a console: who owns it, who waits in line, who watches, since when, and on how large a terminal.
 ///
-/// The first column is the session's number, which `vuart kick` takes.
+/// The first column is the session's number, which `vuart kick` takes. It also says if the guest has stopped input, and how much waits.
 #[derive(Debug, Args)]
 #[command(max_term_width = 100)]
 pub(crate) struct WhoArgs {
@@ -71,6 +72,9 @@ pub(crate) fn in_words(status: &Status, own: Option<SessionId>) -> String {
     }
     if status.sessions.is_empty() {
         let _ = writeln!(text, "nobody is at {}", status.console);
+    }
+    if status.input_stopped {
+        let _ = writeln!(text, "{}: {}", status.console, stopped::in_words(status.input_waiting));
     }
     if let Some(since) = status.disabled {
         let _ = writeln!(text, "{} is switched off since {}", status.console, with_age(since));
@@ -133,6 +137,8 @@ struct Answer<'a> {
     end: u64,
     capacity: u64,
     input_waiting: u64,
+    /// Whether the guest has stopped input.
+    input_stopped: bool,
     counters: Counters,
     /// Since when the console is switched off, in RFC 3339, as all times here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -194,6 +200,7 @@ impl<'a> Answer<'a> {
             end: status.end,
             capacity: status.capacity,
             input_waiting: status.input_waiting,
+            input_stopped: status.input_stopped,
             counters: status.counters,
             disabled: status.disabled.map(|since| since.to_string()),
             ended: status.ended.clone().map(|End { cause, at }| Ended { cause, at: at.to_string() }),

@@ -157,6 +157,25 @@ fn the_guest_halts() {
 }
 
 #[test]
+fn f5_the_guest_reboots_and_the_log_begins_at_the_newest_boot() {
+    let runtime = Runtime::new();
+    let _demo = Demo::start(&runtime);
+    let done = run_with(&mut runtime.vuart(&["attach", "demo"]), b"echo first\rreboot\r");
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    // The owner's input may be over before the guest has rebooted.
+    vuart_test_support::until("the guest boots again", || {
+        let log = run(&mut runtime.vuart(&["log", "demo", "--boot"])).text();
+        !log.contains("echo first") && log.ends_with("\r\n> ")
+    });
+    let log = run(&mut runtime.vuart(&["log", "demo"]));
+    assert!(
+        log.text().contains("echo first\r\nfirst\r\n> reboot\r\nrebooting\r\n\r\nvuart monitor"),
+        "{}",
+        log.text()
+    );
+}
+
+#[test]
 fn a_taken_name_is_refused_and_the_default_is_numbered() {
     let runtime = Runtime::new();
     let first = Demo::start(&runtime);

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use vuart_scrollback::{Doorbell, Scrollback};
 
+use crate::announcement::Announcement;
 use crate::carrier::{self, CarrierBells, GuestLines};
 use crate::changes::Changes;
 use crate::console::Console;
 use crate::console_core::ConsoleCore;
-use crate::input::{self, Input, InputBells};
+use crate::input::{self, Contents, Input, InputBells, Size};
 use crate::symbol::Symbol;
 
 /// Options of a new console: see [`Console::builder`].
@@ -25,7 +26,8 @@ use crate::symbol::Symbol;
 #[must_use = "`build` makes the console"]
 pub struct ConsoleBuilder<'a> {
     scrollback: Scrollback,
-    waiting: &'a [Symbol],
+    contents: Contents<'a>,
+    hang_up_due: bool,
 }
 
 /// A new console, and what belongs to the guest's port.
@@ -51,40 +53,51 @@ impl Console {
 
     /// Begins to make a console on a ring of output.
     pub fn builder(scrollback: Scrollback) -> ConsoleBuilder<'static> {
-        ConsoleBuilder { scrollback, waiting: &[] }
+        ConsoleBuilder { scrollback, contents: Contents::default(), hang_up_due: false }
     }
 }
 
-impl ConsoleBuilder<'_> {
-    /// Sets the input that waits for the guest already, as in a restored snapshot. Symbols beyond
-    /// [`CAPACITY`](Input::CAPACITY) are left out. The input belongs to no session, and the first owner discards what is left of it.
-    pub fn with_waiting(self, waiting: &[Symbol]) -> ConsoleBuilder<'_> {
-        ConsoleBuilder { scrollback: self.scrollback, waiting }
+impl<'a> ConsoleBuilder<'a> {
+    /// Sets the input that waits for the guest already, as in a restored snapshot. Symbols beyond [`CAPACITY`](Input::CAPACITY)
+    /// and [`PUT_BACK_MAX`](Input::PUT_BACK_MAX) together are left out. The input belongs to no session, and the first owner
+    /// discards what is left of it.
+    pub fn with_waiting(self, waiting: &'a [Symbol]) -> Self {
+        Self { contents: Contents { waiting, ..self.contents }, ..self }
+    }
+
+    /// Sets the input that the guest's receiver has taken already and that the guest has not read, as in a restored snapshot. It
+    /// can be [put back](Input::put_back). Of more than [`PUT_BACK_MAX`](Input::PUT_BACK_MAX) symbols the oldest are left out.
+    pub fn with_taken(self, taken: &'a [Symbol]) -> Self {
+        Self { contents: Contents { taken, ..self.contents }, ..self }
+    }
+
+    /// Sets whether a [hang-up](Console::hang_up) waits for the guest's next look, as in a restored snapshot. It was counted where it
+    /// was made.
+    pub fn with_hang_up_due(self, due: bool) -> Self {
+        Self { hang_up_due: due, ..self }
     }
 
     /// Makes the console.
     ///
     /// `announce` raises the guest's interrupt. It is called when input arrives that the guest [waits for](Input::want), and when
-    /// the console [hangs up](crate::Carrier::hang_up) on a guest that listens. The calling thread may hold the console's lock,
-    /// so `announce` must not block, and must not use the console.
+    /// the console [hangs up](Console::hang_up) on a guest that listens. The calling thread does not hold the console's lock, so
+    /// `announce` may use the console. It should not block, because that thread may serve all clients.
     pub fn build(self, announce: impl Fn() + Send + Sync + 'static) -> ConsoleParts {
         let (doorbell, changes) = (Doorbell::new(), Changes::default());
-        let announce = Arc::new(announce);
-        let (carrier, guest_lines) = carrier::pair(CarrierBells {
+        let announcement = Announcement::new(Box::new(announce));
+        let bells = CarrierBells {
             changed: changes.bell(),
-            announce: {
-                let announce = Arc::clone(&announce);
-                Box::new(move || announce())
-            },
+            announce: announcement.note(),
             doorbell: {
                 let doorbell = doorbell.clone();
                 // In any case: it is rare, and for the thread that drives the console, also while it has no session.
                 Box::new(move || doorbell.ring())
             },
-        });
+        };
+        let (carrier, guest_lines) = carrier::pair(bells, self.hang_up_due);
         let bells = InputBells {
             changed: changes.bell(),
-            announce: Box::new(move || announce()),
+            announce: announcement.note(),
             room: {
                 let doorbell = doorbell.clone();
                 Box::new(move || {
@@ -92,10 +105,14 @@ impl ConsoleBuilder<'_> {
                     doorbell.ring_if_armed();
                 })
             },
+            dropped: {
+                let doorbell = doorbell.clone();
+                Box::new(move || doorbell.ring())
+            },
         };
-        let (mut producer, input) = input::queue(Input::CAPACITY, changes, bells);
-        producer.publish(self.waiting.iter().copied());
-        let console = Console(Arc::new(ConsoleCore::new(self.scrollback, producer, carrier, doorbell)));
+        let (producer, input) = input::queue(Size::FULL, self.contents, changes, bells);
+        let core = ConsoleCore::new(self.scrollback, producer, carrier, announcement, doorbell);
+        let console = Console(Arc::new(core));
         ConsoleParts { console, input, guest_lines }
     }
 }

@@ -1,10 +1,11 @@
 //! What passes between the console and the guest's port besides bytes: the carrier (DCD), DTR and breaks.
 //!
 //! The console hangs up: it requests a drop of DCD, and the port drops DCD when the guest next looks. The guest hangs up: it
-//! drops DTR, and the console is told. The console is also told of each break that the guest sends.
+//! drops DTR, and the console is told. The console is also told when the guest has seen a drop, of each break that the guest sends,
+//! and whether the guest has stopped input.
 //!
-//! Neither side waits for the other: there is no lock, no allocation and no retry. Any number of threads may use a
-//! [`Carrier`]. [`GuestLines`] belongs to the thread that accesses the port.
+//! Neither side waits for the other: there is no lock, no allocation and no retry. The console uses its end, the [`Carrier`], under its
+//! own lock, which no vCPU thread ever takes. [`GuestLines`] belongs to the thread that accesses the port.
 //!
 //! # Why no hang-up is lost
 //!
@@ -37,15 +38,22 @@ pub(crate) struct CarrierBells {
     pub(crate) changed: Bell,
     /// Interrupts the guest. Rings when a drop becomes due that the guest listens for.
     pub(crate) announce: Bell,
-    /// Wakes the console's side. Rings when the guest hangs up or sends a break.
+    /// Wakes the console's side. Rings when the guest has seen a drop, hangs up or sends a break.
     pub(crate) doorbell: Bell,
 }
 
 struct Signals {
     /// [`DUE`] and [`LISTENS`].
     drop: AtomicU8,
+    drop_seen: AtomicBool,
     guest_hung_up: AtomicBool,
     guest_breaks: AtomicU64,
+    /// The guest was reset while it held DTR.
+    reset_dropped_dtr: AtomicBool,
+    guest_resets: AtomicU64,
+    input_stopped: AtomicBool,
+    /// The number of times that `input_stopped` was set. Only the port stores to it.
+    input_stops: AtomicU64,
     bells: CarrierBells,
 }
 
@@ -55,35 +63,38 @@ impl fmt::Debug for Signals {
             .field("drop", &self.drop)
             .field("guest_hung_up", &self.guest_hung_up)
             .field("guest_breaks", &self.guest_breaks)
+            .field("input_stopped", &self.input_stopped)
             .finish_non_exhaustive()
     }
 }
 
-/// Makes the two ends.
-pub(crate) fn pair(bells: CarrierBells) -> (Carrier, GuestLines) {
+/// Makes the two ends. `due` says that a drop is due already.
+pub(crate) fn pair(bells: CarrierBells, due: bool) -> (Carrier, GuestLines) {
     let signals = Arc::new(Signals {
-        drop: AtomicU8::new(0),
+        drop: AtomicU8::new(if due { DUE } else { 0 }),
+        drop_seen: AtomicBool::new(false),
         guest_hung_up: AtomicBool::new(false),
         guest_breaks: AtomicU64::new(0),
+        reset_dropped_dtr: AtomicBool::new(false),
+        guest_resets: AtomicU64::new(0),
+        input_stopped: AtomicBool::new(false),
+        input_stops: AtomicU64::new(0),
         bells,
     });
-    (Carrier(Arc::clone(&signals)), GuestLines { signals, listens: false, dtr: false, breaks: false })
+    let carrier = Carrier(Arc::clone(&signals));
+    (carrier, GuestLines { signals, listens: false, dtr: false, breaks: false, input_stopped: false })
 }
 
 /// The console's end of the modem lines: a handle, cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Carrier(Arc<Signals>);
+pub(crate) struct Carrier(Arc<Signals>);
 
 impl Carrier {
-    /// Hangs up on the guest: DCD goes low, and high again when the guest has seen that. CTS and DSR stay high. A guest that
-    /// acts on it (Linux without CLOCAL) ends the login session at its port. A hang-up that comes before the guest has seen the
-    /// last one is the same hang-up.
+    /// Requests a drop of DCD: see [`Console::hang_up`](crate::Console::hang_up). Only the console's state does so
+    /// (`State::hang_up`), which counts it and knows what an answer to it is.
     ///
-    /// Returns whether the guest is interrupted for it. If not, because the guest has not enabled that interrupt (IER.EDSSI), it
-    /// finds the drop when it next looks at the lines, and may not act on it.
-    // Not must_use: a caller that hangs up because a policy says so can do nothing about a guest that does not listen.
-    #[allow(clippy::must_use_candidate, reason = "see above")]
-    pub fn hang_up(&self) -> bool {
+    /// Returns whether the guest is interrupted for it.
+    pub(crate) fn hang_up(&self) -> bool {
         // AcqRel, though the order of changes to the word itself needs less: what the caller did before (a take-over) comes
         // before the guest's reaction.
         let before = self.0.drop.fetch_or(DUE, AcqRel);
@@ -95,13 +106,23 @@ impl Carrier {
         listens
     }
 
+    /// Returns whether the guest has seen DCD low for a hang-up since the last call.
+    ///
+    /// Ask after [`guest_hung_up`](Self::guest_hung_up): what the guest saw before it hung up is then seen here.
+    #[must_use]
+    pub(crate) fn drop_was_seen(&self) -> bool {
+        // As in `guest_hung_up`. The load may be relaxed there and here: a caller that has just learned that the guest hung up has
+        // acquired what the guest did before.
+        self.0.drop_seen.load(Relaxed) && self.0.drop_seen.swap(false, Acquire)
+    }
+
     /// Returns whether the guest has hung up (dropped DTR) since the last call. The console's
     /// [doorbell](crate::Console::doorbell) rings when it does.
     ///
     /// A guest that hangs up in answer to a [`hang_up`](Self::hang_up) looks like one that hangs up by itself: Linux with
     /// HUPCL drops DTR when the last process has closed the port.
     #[must_use]
-    pub fn guest_hung_up(&self) -> bool {
+    pub(crate) fn guest_hung_up(&self) -> bool {
         // The load comes first because it is cheap: the console asks each time that the doorbell rings.
         self.0.guest_hung_up.load(Relaxed) && self.0.guest_hung_up.swap(false, Acquire)
     }
@@ -109,12 +130,42 @@ impl Carrier {
     /// Returns how many breaks the guest has sent since the last call. The console's
     /// [doorbell](crate::Console::doorbell) rings for each.
     #[must_use]
-    pub fn guest_breaks(&self) -> u64 {
+    pub(crate) fn guest_breaks(&self) -> u64 {
         match self.0.guest_breaks.load(Relaxed) {
             0 => 0,
             _ => self.0.guest_breaks.swap(0, Acquire),
         }
     }
+
+    /// Returns what has come of resets since the last call.
+    pub(crate) fn guest_resets(&self) -> GuestResets {
+        if self.0.guest_resets.load(Relaxed) == 0 {
+            return GuestResets::default();
+        }
+        // Acquire, and first: the fall of DTR that belongs to a count is seen with it.
+        let count = self.0.guest_resets.swap(0, Acquire);
+        GuestResets { count, dropped_dtr: self.0.reset_dropped_dtr.swap(false, Relaxed) }
+    }
+
+    /// Whether the guest has stopped input.
+    pub(crate) fn input_stopped(&self) -> bool {
+        // Relaxed, here and below: it is told to people, and orders nothing.
+        self.0.input_stopped.load(Relaxed)
+    }
+
+    /// How often the guest has stopped input.
+    pub(crate) fn input_stops(&self) -> u64 {
+        self.0.input_stops.load(Relaxed)
+    }
+}
+
+/// What the console is told of [resets](GuestLines::reset) of the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct GuestResets {
+    /// How often it was reset.
+    pub(crate) count: u64,
+    /// DTR fell by one of them.
+    pub(crate) dropped_dtr: bool,
 }
 
 /// A drop of the carrier that the port has taken and must carry out now.
@@ -125,19 +176,39 @@ pub struct DropDue {
     pub announced: bool,
 }
 
+/// A look at drops of the carrier for any thread. It costs a load, and takes no lock. [`GuestLines::watch`] makes it.
+#[derive(Debug, Clone)]
+pub struct DropWatch(Arc<Signals>);
+
+impl DropWatch {
+    /// Whether a drop of the carrier is due that the guest is interrupted for, and the port has not taken it.
+    #[must_use]
+    pub fn is_announced(&self) -> bool {
+        // Acquire: a thread that was told of the hang-up sees it.
+        self.0.drop.load(Acquire) == DUE | LISTENS
+    }
+}
+
 /// The port's end of the modem lines.
 ///
 /// All methods are wait-free.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is the level of a line")]
 pub struct GuestLines {
     signals: Arc<Signals>,
     /// The bit [`LISTENS`] of the word, which only this end changes.
     listens: bool,
     dtr: bool,
     breaks: bool,
+    input_stopped: bool,
 }
 
 impl GuestLines {
+    /// A look at drops of the carrier for any other thread.
+    pub fn watch(&self) -> DropWatch {
+        DropWatch(Arc::clone(&self.signals))
+    }
+
     /// Whether a drop of the carrier is due. Costs one load.
     #[inline]
     #[must_use]
@@ -163,12 +234,57 @@ impl GuestLines {
         (before & DUE != 0).then_some(DropDue { announced: listened })
     }
 
+    /// The guest has seen DCD low for a hang-up. The console is told.
+    pub fn saw_drop(&mut self) {
+        // Release: as in `dtr`.
+        self.signals.drop_seen.store(true, Release);
+        (self.signals.bells.doorbell)();
+    }
+
+    /// Sets the levels that the guest drives already, as in a restored snapshot: DTR, and a break. The console is told nothing, because
+    /// it was told where the port began.
+    pub fn resume(&mut self, dtr: bool, breaks: bool) {
+        (self.dtr, self.breaks) = (dtr, breaks);
+    }
+
     /// Sets the level of DTR. The console is told when DTR goes low.
     pub fn dtr(&mut self, dtr: bool) {
         if std::mem::replace(&mut self.dtr, dtr) && !dtr {
-            // Release, here and below: a console that learns of it also sees what the guest has written before.
+            // Release, here and below: a console that learns of it also sees what the guest has written and seen before.
             self.signals.guest_hung_up.store(true, Release);
             (self.signals.bells.doorbell)();
+        }
+    }
+
+    /// The guest was reset. DTR goes low and a break ends, as at power-on, and the guest does not listen. A drop of the carrier that is
+    /// due has become pointless: the login session that it was to end is gone.
+    ///
+    /// The console is told of the reset. The fall of DTR is no hang-up by the guest, unless the
+    /// [policy](crate::Policy::detach_on_reset) says so.
+    pub fn reset(&mut self) {
+        let _ = self.listen(false);
+        self.breaks = false;
+        if std::mem::take(&mut self.dtr) {
+            // Relaxed: the count below publishes it.
+            self.signals.reset_dropped_dtr.store(true, Relaxed);
+        }
+        // Release: a console that learns of it also sees what the guest has written before.
+        self.signals.guest_resets.fetch_add(1, Release);
+        (self.signals.bells.doorbell)();
+    }
+
+    /// Sets whether the guest has stopped input, by RTS or XOFF. The console can be [asked](crate::Console::input_stopped), and is not
+    /// woken: a guest may stop input as often as it likes.
+    pub fn stop_input(&mut self, stopped: bool) {
+        if std::mem::replace(&mut self.input_stopped, stopped) == stopped {
+            return;
+        }
+        // Relaxed: see `Carrier::input_stopped`.
+        self.signals.input_stopped.store(stopped, Relaxed);
+        if stopped {
+            // A load and a store are enough, because only this end stores.
+            let stops = &self.signals.input_stops;
+            stops.store(stops.load(Relaxed) + 1, Relaxed);
         }
     }
 
@@ -185,79 +301,4 @@ impl GuestLines {
 mod model;
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use crate::testing::{Rings, counting_bell, silent_bell};
-
-    /// Both ends, the interrupts of the guest, and the wake-ups of the console.
-    fn lines() -> (Carrier, GuestLines, Rings, Rings) {
-        let ((announce, announced), (doorbell, woken)) = (counting_bell(), counting_bell());
-        let (carrier, lines) = pair(CarrierBells { changed: silent_bell(), announce, doorbell });
-        (carrier, lines, announced, woken)
-    }
-
-    #[test]
-    fn a_guest_that_listens_is_interrupted_once_for_each_drop() {
-        let (carrier, mut lines, announced, _) = lines();
-        assert_eq!(lines.listen(true), None);
-        assert!(carrier.hang_up());
-        assert!(carrier.hang_up(), "it listens, and this is the same drop");
-        assert_eq!(announced.count(), 1);
-        assert!(lines.is_due());
-        assert_eq!(lines.take(), Some(DropDue { announced: true }));
-        assert_eq!(lines.take(), None);
-        assert!(carrier.hang_up());
-        assert_eq!(announced.count(), 2);
-    }
-
-    #[test]
-    fn a_guest_that_begins_to_listen_finds_an_earlier_drop() {
-        let (carrier, mut lines, announced, _) = lines();
-        assert!(!carrier.hang_up());
-        assert_eq!(lines.listen(true), Some(DropDue { announced: false }));
-        assert!(carrier.hang_up());
-        assert_eq!(lines.listen(false), Some(DropDue { announced: true }));
-        assert!(!carrier.hang_up());
-        assert_eq!(lines.take(), Some(DropDue { announced: false }));
-        assert_eq!(announced.count(), 1);
-    }
-
-    #[test]
-    fn each_hang_up_is_a_change() {
-        let ((changed, rings), announce) = (counting_bell(), silent_bell());
-        let (carrier, _lines) = pair(CarrierBells { changed, announce, doorbell: silent_bell() });
-        carrier.hang_up();
-        carrier.hang_up();
-        assert_eq!(rings.count(), 2, "also while the guest does not listen");
-    }
-
-    #[test]
-    fn the_console_is_told_of_each_fall_of_dtr_and_each_break() {
-        let (carrier, mut lines, _, woken) = lines();
-        lines.dtr(false);
-        lines.break_out(false);
-        lines.dtr(true);
-        assert!(!carrier.guest_hung_up());
-        assert_eq!(woken.count(), 0, "DTR was low before");
-        lines.dtr(false);
-        lines.dtr(false);
-        assert_eq!(woken.count(), 1);
-        assert!(carrier.guest_hung_up());
-        assert!(!carrier.guest_hung_up(), "once");
-        for _ in 0..3 {
-            lines.break_out(true);
-            lines.break_out(true);
-            lines.break_out(false);
-        }
-        assert_eq!(woken.count(), 4);
-        assert_eq!((carrier.guest_breaks(), carrier.guest_breaks()), (3, 0));
-    }
-
-    #[test]
-    fn without_a_port_nothing_listens() {
-        let (carrier, lines, announced, _) = lines();
-        drop(lines);
-        assert!(!carrier.hang_up());
-        assert_eq!(announced.count(), 0);
-    }
-}
+mod tests;

@@ -6,7 +6,6 @@ use std::time::Instant;
 use vuart_scrollback::{Doorbell, Scrollback};
 
 use crate::attach::{Attach, Mode};
-use crate::carrier::Carrier;
 use crate::console_core::ConsoleCore;
 use crate::counters::Counters;
 use crate::end::{Cause, End};
@@ -31,9 +30,19 @@ impl Console {
         self.0.scrollback()
     }
 
-    /// The modem lines to the guest's port. The [policy](Policy) decides when the console hangs up by itself.
-    pub fn carrier(&self) -> &Carrier {
-        self.0.carrier()
+    /// Hangs up on the guest, for the VMM: DCD goes low, and high again when the guest has seen that. CTS and DSR stay high. A guest
+    /// that acts on it (Linux without CLOCAL) ends the login session at its port. The [policy](Policy) decides when the console hangs
+    /// up by itself.
+    ///
+    /// It is counted and told to observers, also when it comes before the guest has seen the last one. For the guest that is the same
+    /// hang-up.
+    ///
+    /// Returns whether the guest is interrupted for it. If not, because the guest has not enabled that interrupt (IER.EDSSI), it
+    /// finds the drop when it next looks at the lines, and may not act on it. If not because the VMM holds DCD low, nothing changes.
+    // Not must_use: a caller can do nothing about a guest that does not listen.
+    #[allow(clippy::must_use_candidate, reason = "see above")]
+    pub fn hang_up(&self) -> bool {
+        self.0.change(State::hang_up_for_vmm)
     }
 
     /// The doorbell, which rings when a session may have something to do: more output, room for input, another standing, an end.
@@ -121,6 +130,8 @@ impl Console {
     /// The causes that make sense are [`Cause::VmEnded`] if the guest has ended, [`Cause::Migrating`] if it goes on at another
     /// host, and [`Cause::ShutDown`] if only the process that serves the console ends. All other causes are those of a single
     /// session; clients would act on them wrongly. Only the first call counts.
+    ///
+    /// Call it before the guest's port is dropped: a dropped port ends the console with [`Cause::PortDropped`].
     pub fn end(&self, cause: &Cause) {
         self.0.change(|state| state.over(cause));
     }
@@ -172,6 +183,13 @@ impl Console {
     /// The number of symbols of input that wait for the guest's receiver.
     pub fn input_waiting(&self) -> u64 {
         self.0.look(State::input_waiting)
+    }
+
+    /// Whether the guest has stopped input, by holding RTS low or by XOFF. Input waits until it goes on:
+    /// [`input_waiting`](Self::input_waiting) says how much. Ask when somebody wants to know why nothing is taken. Nothing is woken
+    /// when it changes.
+    pub fn input_stopped(&self) -> bool {
+        self.0.carrier().input_stopped()
     }
 
     /// The number of symbols of input that the guest's receiver has taken.

@@ -4,8 +4,10 @@ use std::sync::{PoisonError, TryLockError};
 
 use vuart_scrollback::{Doorbell, Scrollback};
 
+use crate::announcement::Announcement;
 use crate::carrier::Carrier;
-use crate::input::InputProducer;
+use crate::end::Cause;
+use crate::input::{InputProducer, InputWatch};
 use crate::observer::{Observer, Observers};
 use crate::state::State;
 use crate::sync::{Mutex, MutexGuard};
@@ -13,13 +15,17 @@ use crate::warnings::Warnings;
 
 /// What all handles of one console share: those of the console, and those of its sessions.
 ///
-/// Everything that changes the state goes through [`change`](Self::change). Doorbell and observers are rung and called after
-/// the lock is released.
+/// Everything that changes the state goes through [`change`](Self::change). The guest is interrupted, the doorbell is rung and the
+/// observers are called after the lock is released. So each of them may use the console.
+///
+/// The guest's port can't take the lock when it is dropped. So each change and each look first ends a console whose port was dropped.
 #[derive(Debug)]
 pub(crate) struct ConsoleCore {
     scrollback: Scrollback,
     carrier: Carrier,
+    announcement: Announcement,
     doorbell: Doorbell,
+    input: InputWatch,
     /// No vCPU thread ever takes this lock.
     state: Mutex<State>,
     /// Held by the thread that delivers events. No other thread waits for it.
@@ -32,11 +38,14 @@ impl ConsoleCore {
         scrollback: Scrollback,
         input: InputProducer,
         carrier: Carrier,
+        announcement: Announcement,
         doorbell: Doorbell,
     ) -> Self {
+        let watch = input.watch();
         let state = State::new(scrollback.clone(), input, carrier.clone());
         let (state, observers) = (Mutex::new(state), Mutex::new(Observers::default()));
-        Self { scrollback, carrier, doorbell, state, observers, warnings: Warnings::default() }
+        let warnings = Warnings::default();
+        Self { scrollback, carrier, announcement, doorbell, input: watch, state, observers, warnings }
     }
 
     pub(crate) fn scrollback(&self) -> &Scrollback {
@@ -57,16 +66,41 @@ impl ConsoleCore {
 
     /// Looks at the state under the lock.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        let state = self.lock();
+        if !self.outlives_port(&state) {
+            return look(&state);
+        }
+        drop(state);
+        self.hear_port();
         look(&self.lock())
     }
 
-    /// Changes the state under the lock, then rings for the sleepers that the change concerns, and tells the observers.
+    /// Ends the console if the guest's port was dropped.
+    pub(crate) fn hear_port(&self) {
+        if self.input.is_abandoned() {
+            self.change(|_| ());
+        }
+    }
+
+    fn outlives_port(&self, state: &State) -> bool {
+        self.input.is_abandoned() && state.ended().is_none()
+    }
+
+    /// Changes the state under the lock. Then interrupts the guest if it is to be told, rings for the sleepers that the change
+    /// concerns, and tells the observers. The guest comes first, so that it never waits for an observer.
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         state.begin_change();
+        if self.outlives_port(&state) {
+            state.over(&Cause::PortDropped);
+        }
         let result = change(&mut state);
+        let announces = self.announcement.take_note();
         let (rings, quiet) = (state.rings_doorbell(), state.events().is_empty());
         drop(state);
+        if announces {
+            self.announcement.make();
+        }
         if rings {
             self.doorbell.ring();
         }

@@ -43,6 +43,9 @@ pub enum Cause {
     VmEnded,
     /// The process that serves the console ends. The guest may go on.
     ShutDown,
+    /// The VMM dropped the guest's port without [an end](crate::Console::end) that says why. There will be no more output, and
+    /// nothing takes input.
+    PortDropped,
     /// A cause that a later version added.
     #[cfg_attr(feature = "serde", serde(other))]
     Unknown,
@@ -50,7 +53,7 @@ pub enum Cause {
 
 impl Cause {
     /// The codes of all causes, in the order of the variants.
-    pub const CODES: [&'static str; 11] = [
+    pub const CODES: [&'static str; 12] = [
         "evicted",
         "lagged",
         "detached",
@@ -61,6 +64,7 @@ impl Cause {
         "migrating",
         "vm-ended",
         "shut-down",
+        "port-dropped",
         "unknown",
     ];
 
@@ -77,6 +81,7 @@ impl Cause {
             Self::Migrating => "migrating",
             Self::VmEnded => "vm-ended",
             Self::ShutDown => "shut-down",
+            Self::PortDropped => "port-dropped",
             Self::Unknown => "unknown",
         }
     }
@@ -116,6 +121,7 @@ fn describe(cause: &Cause) -> String {
         Cause::Migrating => "the guest has moved to another host".to_owned(),
         Cause::VmEnded => "the guest has ended".to_owned(),
         Cause::ShutDown => "the console's server has shut down".to_owned(),
+        Cause::PortDropped => "the VMM has removed the guest's serial port, and has not said why".to_owned(),
         Cause::Unknown => "the session has ended".to_owned(),
     }
 }

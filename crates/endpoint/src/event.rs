@@ -133,7 +133,8 @@ pub enum EventKind {
         /// The first offset after it that it did not miss.
         to: u64,
     },
-    /// A new ownership discarded input of an earlier one that the guest had not taken.
+    /// A new ownership discarded input of an earlier one that the guest had not taken. What the guest's receiver had taken, and
+    /// gave back unread when the ownership had begun, is told when the next one begins.
     InputDiscarded {
         /// The number of symbols.
         symbols: u64,
@@ -155,8 +156,9 @@ pub enum EventKind {
     HangUp {
         /// The reason.
         because: HangUpReason,
-        /// The person whose login session at the guest is to end.
-        person: Identity,
+        /// The person whose login session at the guest is to end, if anybody has owned the console.
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+        person: Option<Identity>,
         /// Whether the guest listens to its modem lines (IER.EDSSI). If not, it has not noticed.
         heard: bool,
     },
@@ -165,6 +167,11 @@ pub enum EventKind {
     /// The guest sent breaks.
     GuestBreak {
         /// The number of breaks.
+        count: u64,
+    },
+    /// The guest was reset, and boots.
+    GuestReset {
+        /// How often.
         count: u64,
     },
     /// The console was switched off.
@@ -180,7 +187,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// The codes of all kinds, in the order of the variants.
-    pub const CODES: [&'static str; 16] = [
+    pub const CODES: [&'static str; 17] = [
         "attached",
         "refused",
         "demoted",
@@ -194,6 +201,7 @@ impl EventKind {
         "hang-up",
         "guest-hung-up",
         "guest-break",
+        "guest-reset",
         "disabled",
         "enabled",
         "over",
@@ -215,6 +223,7 @@ impl EventKind {
             Self::HangUp { .. } => "hang-up",
             Self::GuestHungUp => "guest-hung-up",
             Self::GuestBreak { .. } => "guest-break",
+            Self::GuestReset { .. } => "guest-reset",
             Self::Disabled => "disabled",
             Self::Enabled => "enabled",
             Self::Over { .. } => "over",
@@ -231,4 +240,6 @@ pub enum HangUpReason {
     Left,
     /// Another person became the owner.
     OtherPerson,
+    /// The VMM asked for it: [`Console::hang_up`](crate::Console::hang_up).
+    Vmm,
 }

@@ -9,7 +9,7 @@
 //! builder ──▶ console ──▶ session        handles: what a VMM and a server hold
 //!                │           │
 //!                └─────┬─────┘
-//!                console_core            the lock, the doorbell and the observers
+//!                console_core            the lock, and what follows it: announcement, doorbell, observers
 //!                      │
 //!                    state               who owns, waits and watches; deadlines; counters; events
 //!                      │
@@ -27,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+mod announcement;
 mod attach;
 mod bell;
 mod builder;
@@ -57,14 +58,14 @@ mod warnings;
 
 pub use attach::{Attach, Mode, OnLag};
 pub use builder::{ConsoleBuilder, ConsoleParts};
-pub use carrier::{Carrier, DropDue, GuestLines};
+pub use carrier::{DropDue, DropWatch, GuestLines};
 pub use console::Console;
 pub use counters::Counters;
 pub use end::{Cause, End};
 pub use event::{ConsoleEvent, EventKind, HangUpReason, Who};
 pub use identity::Identity;
 pub use info::{SessionId, SessionInfo, Window};
-pub use input::Input;
+pub use input::{Input, InputWatch};
 pub use policy::{Evicted, HangUp, Policy};
 pub use printable::{Printable, is_printable};
 pub use refused::Refused;

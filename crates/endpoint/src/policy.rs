@@ -46,9 +46,14 @@ pub struct Policy {
     /// When the console hangs up on the guest.
     pub hang_up: HangUp,
     /// Whether the owner is detached when the guest drops DTR, as a modem would hang up. A Linux guest drops DTR when the last
-    /// program closes the port. A guest that drops DTR within ten seconds after a hang-up of the console answers that hang-up:
-    /// then the owner, who has just come, stays.
+    /// program closes the port. A guest that drops DTR within ten seconds after a hang-up of the console, or of the
+    /// [VMM](crate::Console::hang_up), answers that hang-up, and the owner stays. If the guest did not listen, the ten seconds begin
+    /// when it has seen the hang-up. DTR also falls when the guest is [reset](crate::GuestLines::reset). That is
+    /// no hang-up: see [`detach_on_reset`](Self::detach_on_reset).
     pub detach_on_dtr: bool,
+    /// Whether the owner is detached when the guest is reset while it holds DTR, as if the guest had hung up. If not, the session goes
+    /// on, and sees the guest boot.
+    pub detach_on_reset: bool,
     /// The time after which an owner who has typed nothing is detached, if any. Spectators may watch for any time.
     pub idle: Option<Duration>,
 }
@@ -70,6 +75,12 @@ impl Policy {
     #[must_use]
     pub fn with_detach_on_dtr(self) -> Self {
         Self { detach_on_dtr: true, ..self }
+    }
+
+    /// Detaches the owner when the guest is reset while it holds DTR.
+    #[must_use]
+    pub fn with_detach_on_reset(self) -> Self {
+        Self { detach_on_reset: true, ..self }
     }
 
     /// Sets the time after which an owner who has typed nothing is detached.

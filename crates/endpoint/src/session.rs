@@ -65,12 +65,21 @@ impl Session {
 
     /// Why and when the session has ended. `None` while it goes on.
     pub fn end(&self) -> Option<&End> {
+        self.hear_port();
         self.link.end()
     }
 
     /// The offset of the output at which the session has ended: later output is not for it. `None` while it goes on.
     pub fn end_offset(&self) -> Option<u64> {
+        self.hear_port();
         self.link.end_offset()
+    }
+
+    /// Lets a dropped port end the session before anybody asks whether it has ended.
+    fn hear_port(&self) {
+        if self.link.end().is_none() {
+            self.core.hear_port();
+        }
     }
 
     /// Whether the session owns the console, as far as [`changed`](Self::changed) has told its holder.
@@ -180,7 +189,7 @@ impl Session {
     }
 
     fn must_go_on(&self) -> Result<(), End> {
-        self.end().map_or(Ok(()), |end| Err(end.clone()))
+        self.link.end().map_or(Ok(()), |end| Err(end.clone()))
     }
 
     /// The number of symbols that this session's ownership has typed and the guest has not taken. While it is not 0, the

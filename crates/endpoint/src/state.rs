@@ -268,7 +268,7 @@ impl State {
     /// discarded here, under the lock. An earlier owner needs the lock to queue more, and then its epoch is not the present one.
     fn own(&mut self, who: &Who) -> Epoch {
         let epoch = self.ownership.begin(who.session, self.clock.instant());
-        let symbols = self.input.discard();
+        let symbols = self.input.take_discarded_late() + self.input.discard();
         if symbols > 0 {
             self.counters.input_discarded += symbols;
             self.event(EventKind::InputDiscarded { symbols });
@@ -277,7 +277,7 @@ impl State {
             row.evicted = None;
         }
         if let Some(person) = self.hang_ups.owner_came(&who.identity, self.policy.hang_up) {
-            self.hang_up(HangUpReason::OtherPerson, person);
+            self.hang_up(HangUpReason::OtherPerson, Some(person));
         }
         epoch
     }
@@ -320,16 +320,28 @@ impl State {
 
     fn end_grace(&mut self) {
         if let Some(person) = self.hang_ups.grace_over(self.clock.instant()) {
-            self.hang_up(HangUpReason::Left, person);
+            self.hang_up(HangUpReason::Left, Some(person));
         }
     }
 
-    fn hang_up(&mut self, because: HangUpReason, person: Identity) {
+    /// Hangs up because the VMM asks for it. Returns whether the guest is interrupted for it.
+    pub(crate) fn hang_up_for_vmm(&mut self) -> bool {
+        let heard = self.hang_up(HangUpReason::Vmm, self.hang_ups.last_owner());
+        // The login session has ended. Its person, if still the owner, may log in again.
+        if heard && self.ownership.owner().is_none() {
+            self.hang_ups.no_login();
+        }
+        heard
+    }
+
+    /// The one place where the console hangs up on the guest, for whatever reason. Returns whether the guest is interrupted for it.
+    fn hang_up(&mut self, because: HangUpReason, person: Option<Identity>) -> bool {
         let heard = self.carrier.hang_up();
         self.hang_ups.hung_up(heard, self.clock.instant());
         self.counters.hang_ups += 1;
         self.counters.hang_ups_unheard += u64::from(!heard);
         self.event(EventKind::HangUp { because, person, heard });
+        heard
     }
 
     /// Tells a session that its standing has changed.

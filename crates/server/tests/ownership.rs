@@ -408,6 +408,7 @@ fn e3_each_cause_has_a_code_of_its_own() {
             "lagged",
             "migrating",
             "shut-down",
+            "port-dropped",
             "vm-ended"
         ]
     );

@@ -9,7 +9,7 @@ use support::output;
 use vuart_endpoint::{Cause, Mode, Refused};
 use vuart_scrollback::Position;
 use vuart_server::ServerOptions;
-use vuart_test_support::{HANG, Vm};
+use vuart_test_support::{Guest, HANG, Vm};
 use vuart_wire::{Client, ClientError, DetachRequest, ErrorCode, Event, Request};
 
 #[test]
@@ -194,6 +194,21 @@ fn a_spectator_sees_all_output_and_types_nothing() {
     assert_eq!(vm.guest.reads(2), b"ls");
     vm.guest.writes(b"x");
     assert_eq!(output(&mut eve, 1).1, b"x");
+}
+
+#[test]
+fn f7_clients_are_told_that_the_port_was_dropped_after_the_last_output() {
+    let mut vm = Vm::new(1 << 16);
+    let mut alice = vm.client("alice");
+    alice.attach(Mode::Exclusive, Position::End).unwrap();
+    vm.guest.writes(&vec![b'x'; 50_000]);
+    // The console is not ended. Its server finds out by itself.
+    drop(std::mem::replace(&mut vm.guest, Guest::new(1 << 10)));
+    output(&mut alice, 50_000);
+    assert!(matches!(alice.recv().unwrap(), Event::Ended(end) if end.cause == Cause::PortDropped));
+    let mut reader = vm.client("reader");
+    reader.log(Position::Newest(5), None).unwrap();
+    assert_eq!(output(&mut reader, 5).1, b"xxxxx");
 }
 
 #[test]

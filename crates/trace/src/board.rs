@@ -12,6 +12,7 @@ use crate::operation::{Mode, Settings};
 #[derive(Debug)]
 pub struct Board {
     uart: AnyTime,
+    modem_inputs: Msr,
     /// The characters that the host has sent and the receiver does not have yet, with their errors.
     incoming: VecDeque<(u8, Lsr)>,
     /// The bytes that have left the UART.
@@ -43,7 +44,8 @@ impl Board {
             Mode::Instant => AnyTime::Instant(Uart::new(settings.config)),
             Mode::Timed => AnyTime::Timed(Uart::timed(settings.config)),
         };
-        Self { uart, incoming: VecDeque::new(), transmitted: Vec::new(), line_free_at: 0 }
+        let (incoming, transmitted) = (VecDeque::new(), Vec::new());
+        Self { uart, modem_inputs: Msr::CONNECTED, incoming, transmitted, line_free_at: 0 }
     }
 
     fn send(&mut self, data: u8, errors: Lsr) {
@@ -131,7 +133,22 @@ impl Device for Board {
     }
 
     fn set_modem_inputs(&mut self, inputs: Msr) -> Result<(), Unsupported> {
+        self.modem_inputs = inputs;
         uart!(&mut self.uart, uart => uart.set_modem_inputs(inputs));
+        Ok(())
+    }
+
+    fn reset(&mut self) -> Result<(), Unsupported> {
+        match &mut self.uart {
+            AnyTime::Instant(uart) => *uart = Uart::new(uart.config()).with_modem_inputs(self.modem_inputs),
+            AnyTime::Timed(uart) => {
+                let now = uart.now();
+                *uart = Uart::timed(uart.config()).with_modem_inputs(self.modem_inputs);
+                // Nothing is in the new UART that could leave it.
+                let _ = uart.advance(now);
+            }
+        }
+        self.deliver();
         Ok(())
     }
 

@@ -64,6 +64,16 @@ pub trait Device {
         Err(Unsupported("modem inputs"))
     }
 
+    /// The machine is reset, and the UART with it: registers, FIFOs and line errors are as at power-on. The modem inputs stay as the host
+    /// drives them, and show no change.
+    ///
+    /// # Errors
+    ///
+    /// If the device can't be reset.
+    fn reset(&mut self) -> Result<(), Unsupported> {
+        Err(Unsupported("a reset"))
+    }
+
     /// Lets this many nanoseconds pass.
     ///
     /// # Errors

@@ -12,7 +12,7 @@
 //! of it are missing, and can't be replayed. The UART is in its reset state at first, with carrier, CTS and DSR on.
 //!
 //! *Instant mode.* The host's characters go into the receiver as far as it has [room](vuart_16550::Uart::room). The rest waits behind it and
-//! moves up as soon as there is room. A character that comes in loopback waits, too.
+//! moves up as soon as there is room. A character that comes in loopback waits, too. A reset empties the receiver, and not what waits.
 //!
 //! *Timed mode.* The host is at the other end of a serial line. The first character after a pause arrives at the time of its `rx`, and each
 //! further character one character time later. A serial line does not wait, so a full receiver overruns, unless automatic flow control (of a

@@ -61,6 +61,7 @@ pub(super) fn parse(code: &str, settings: &mut Settings) -> Result<Line, Reason>
         "tx-break" => Operation::BreakOut(words.level()?),
         "irq" => Operation::Interrupt(words.level()?),
         "modem" => words.modem()?,
+        "reset" => Operation::Reset,
         "t" if settings.mode == Mode::Instant => return Err(Reason::TimeInInstantMode),
         "t" => {
             let text = words.one("a number of nanoseconds")?;

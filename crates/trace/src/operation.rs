@@ -74,6 +74,8 @@ pub enum Operation {
         /// The inputs that go off.
         off: Msr,
     },
+    /// The machine is reset.
+    Reset,
     /// This many nanoseconds pass.
     Pass(u64),
 }
@@ -110,6 +112,7 @@ impl Display for Operation {
                 }
                 Ok(())
             }
+            Self::Reset => f.write_str("reset"),
             Self::Pass(nanoseconds) => write!(f, "t {nanoseconds}"),
         }
     }

@@ -109,6 +109,13 @@ impl Recorder {
         }
     }
 
+    /// The machine was reset. What has left the receiver by that comes again, as another `rx`, when the receiver takes it.
+    #[cold]
+    pub(crate) fn reset(&mut self, modem_inputs: Msr) {
+        self.set_modem_inputs(modem_inputs);
+        self.line(format_args!("{}", Operation::Reset));
+    }
+
     /// An access is over: what it has changed on the outside.
     pub(crate) fn settle(&mut self, uart: &Uart) {
         if uart.break_out() != self.break_out {

@@ -165,6 +165,7 @@ impl<'a, D: Device + ?Sized> Player<'a, D> {
                 self.modem_inputs = (self.modem_inputs | *on) - *off;
                 device.set_modem_inputs(self.modem_inputs)?;
             }
+            Operation::Reset => device.reset()?,
             Operation::Pass(nanoseconds) => device.pass(*nanoseconds)?,
         }
         Ok(answer)

@@ -112,6 +112,12 @@ impl Tracer {
         self.note(|recorder| recorder.set_modem_inputs(inputs));
     }
 
+    /// Puts a UART in the place of this one that is as after a reset of the machine, with these modem inputs and no change of them.
+    pub fn reset(&mut self, modem_inputs: Msr) {
+        self.uart = Uart::new(self.uart.config()).with_modem_inputs(modem_inputs);
+        self.note(|recorder| recorder.reset(modem_inputs));
+    }
+
     /// Ends an access of the guest, or an action of the host: records the levels that have changed. A recording that nobody wants any more
     /// ends here.
     #[inline]

@@ -13,7 +13,7 @@ fn every_operation_is_read() {
     let trace = parse(
         "# vuart trace v1\n\n  # comment\nmode timed\nprofile 16750 # late comment\nout2-gate off\n\
          w 3 0x83\n\tr 5\nr 0X05 60\nrx 41 0x42 00\nrx-err pe 1\nrx-err fe 2\nrx-err fe+pe 3\nbreak\ntx\ntx 41 FF\n\
-         tx-break 1\nirq 0\nmodem +dcd -cts +ri -dsr\nt 18446744073709551615#end",
+         tx-break 1\nirq 0\nmodem +dcd -cts +ri -dsr\nt 18446744073709551615#end\nreset",
     );
     let settings = trace.settings();
     assert_eq!(settings.mode, Mode::Timed);
@@ -37,9 +37,10 @@ fn every_operation_is_read() {
             Operation::Interrupt(false),
             Operation::Modem { on: Msr::DCD | Msr::RI, off: Msr::CTS | Msr::DSR },
             Operation::Pass(u64::MAX),
+            Operation::Reset,
         ]
     );
-    assert_eq!(trace.operations().last().unwrap().0, 20, "lines count from 1, blank ones too");
+    assert_eq!(trace.operations().last().unwrap().0, 21, "lines count from 1, blank ones too");
 }
 
 #[test]

@@ -45,6 +45,28 @@ fn in_timed_mode_the_host_does_not_wait_for_room() {
 }
 
 #[test]
+fn f5_a_reset_empties_the_receiver_and_not_what_waits_behind_it() {
+    assert_eq!(
+        replay(
+            "w 1 0f\nw 3 43\nw 4 1b\nirq 1\nmodem -dcd\nreset\nirq 0\ntx-break 0\nr 3 00\nr 4 08\nr 6 30\n\
+             rx 41 42\nr 5 61\nreset\nr 5 61\nr 0 42\nr 5 60\nw 0 43\ntx 43\n"
+        ),
+        [""; 0]
+    );
+}
+
+#[test]
+fn f5_in_timed_mode_time_goes_on_across_a_reset() {
+    assert_eq!(
+        replay(
+            "mode timed\nw 3 83\nw 0 1\nw 1 0\nw 3 3\nrx 41 42\nr 5 61\nt 50000\nw 0 43\nreset\nr 5 60\n\
+             t 36805\nr 5 60\nt 1\nr 5 61\nr 0 42\nt 1000000\ntx\n"
+        ),
+        [""; 0]
+    );
+}
+
+#[test]
 fn automatic_flow_control_holds_the_sender() {
     assert_eq!(
         replay(
@@ -83,7 +105,7 @@ impl Device for Poor {
 
 #[test]
 fn an_operation_that_a_device_lacks_is_a_mismatch() {
-    let trace = parse("mode timed\nbreak\nrx-err pe 1\nmodem +ri\ntx-break 0\nt 1\n");
+    let trace = parse("mode timed\nbreak\nrx-err pe 1\nmodem +ri\ntx-break 0\nt 1\nreset\n");
     let mismatches: Vec<_> = trace.replay(&mut Poor).iter().map(ToString::to_string).collect();
     assert_eq!(
         mismatches,
@@ -93,12 +115,13 @@ fn an_operation_that_a_device_lacks_is_a_mismatch() {
             "4: modem +ri: not there: modem inputs",
             "5: tx-break 0: not there: the guest's break",
             "6: t 1: not there: virtual time",
+            "7: reset: not there: a reset",
         ]
     );
     let error = trace.fill(&mut Poor).unwrap_err();
     assert_eq!((error.line, error.unsupported), (2, Unsupported("a break from the host")));
     let device: &mut dyn Device = &mut Poor;
-    assert_eq!(trace.replay(device).len(), 5);
+    assert_eq!(trace.replay(device).len(), 6);
 }
 
 proptest! {
@@ -122,6 +145,7 @@ fn line() -> impl Strategy<Value = String> {
         Just("irq 1".to_owned()),
         Just("tx-break 1".to_owned()),
         Just("break".to_owned()),
+        Just("reset".to_owned()),
         Just("rx-err pe+fe 41".to_owned()),
         Just("modem -cts +ri".to_owned()),
         (0..10_000_000_u32).prop_map(|nanoseconds| format!("t {nanoseconds}")),

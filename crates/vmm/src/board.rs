@@ -1,10 +1,12 @@
 //! The machine's port I/O bus and its devices.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use vm_device::bus::{PioAddress, PioAddressOffset, PioRange};
 use vm_device::device_manager::{IoManager, PioManager};
 
+use crate::acpi::{self, Acpi};
 use crate::com1::{COM1, COM1_PORTS, Device};
 use crate::i8042::{self, I8042};
 use crate::post::{self, PostPort};
@@ -19,19 +21,35 @@ pub(crate) struct Board {
     /// The device at COM1, which is also on the bus. The bus has no calls for strings.
     com1: Device,
     i8042: Arc<I8042>,
+    acpi: Arc<Acpi>,
     post: Arc<PostPort>,
+    /// How often the guest may still boot again. Only the guest's thread counts.
+    reboots: AtomicU32,
+}
+
+/// What the guest has asked of the machine.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// To end, in this way.
+    End(Result<Exit, Error>),
+    /// To be reset.
+    Reset,
 }
 
 impl Board {
-    /// A board with this device at COM1.
-    pub(crate) fn new(com1: Device) -> Result<Self, Error> {
+    /// A board with this device at COM1, whose guest may boot again `reboots` times.
+    pub(crate) fn new(com1: Device, reboots: u32) -> Result<Self, Error> {
         let mut bus = IoManager::new();
         let i8042 = Arc::new(I8042::default());
+        let acpi = Arc::new(Acpi::default());
         let post = Arc::new(PostPort::default());
         bus.register_pio(PioRange::new(PioAddress(COM1), COM1_PORTS)?, com1.clone())?;
         bus.register_pio(PioRange::unit(PioAddress(i8042::PORT)), i8042.clone())?;
         bus.register_pio(PioRange::unit(PioAddress(post::PORT)), post.clone())?;
-        Ok(Self { bus, com1, i8042, post })
+        let power_off = PioRange::new(PioAddress(acpi::PM1_CONTROL), acpi::PM1_CONTROL_PORTS)?;
+        bus.register_pio(power_off, acpi.clone())?;
+        bus.register_pio(PioRange::unit(PioAddress(acpi::RESET_CONTROL)), acpi.clone())?;
+        Ok(Self { bus, com1, i8042, acpi, post, reboots: AtomicU32::new(reboots) })
     }
 
     /// Handles one `in` with the width of `data`.
@@ -74,9 +92,30 @@ impl Board {
         self.com1.defers_output()
     }
 
-    /// How the guest has ended the machine, or `None` while it runs.
-    pub(crate) fn outcome(&self) -> Option<Result<Exit, Error>> {
-        self.i8042.has_reset().then(|| self.post.failure().map(|()| Exit::Halted))
+    /// Takes what the guest has asked of the machine, if anything. A guest that resets the machine after it has reported a failure has
+    /// given up.
+    pub(crate) fn request(&self) -> Option<Request> {
+        if self.acpi.is_off() {
+            return Some(Request::End(Ok(Exit::Halted)));
+        }
+        // Both are taken.
+        if !(self.i8042.take_reset() | self.acpi.take_reset()) {
+            return None;
+        }
+        Some(self.post.failure().map_or_else(|error| Request::End(Err(error)), |()| Request::Reset))
+    }
+
+    /// Resets the devices, so that the guest boots again. Returns `false`, and resets nothing, if it has booted often enough.
+    pub(crate) fn reset(&self) -> bool {
+        // Relaxed: see the field.
+        let left = self.reboots.load(Relaxed);
+        if left == 0 {
+            return false;
+        }
+        self.reboots.store(left - 1, Relaxed);
+        self.post.clear();
+        self.com1.reset();
+        true
     }
 }
 
@@ -123,6 +162,10 @@ mod tests {
         fn write_string(&self, offset: PioAddressOffset, bytes: &[u8]) {
             self.pio_write(PioAddress(COM1), offset, bytes);
         }
+
+        fn reset(&self) {
+            self.pio_write(PioAddress(COM1), 0, b"reset");
+        }
     }
 
     fn read(board: &Board, port: u16) -> u8 {
@@ -134,7 +177,7 @@ mod tests {
     #[test]
     fn com1_has_eight_ports_and_other_ports_are_open() {
         let com1 = Arc::new(Recorder::default());
-        let board = Board::new(Arc::new(Plain(com1.clone()))).unwrap();
+        let board = Board::new(Arc::new(Plain(com1.clone())), 0).unwrap();
         assert_eq!([0x3f7, 0x3f8, 0x3ff, 0x400].map(|port| read(&board, port)), [0xff, 0, 7, 0xff]);
 
         board.write(0x3f7, &[1]);
@@ -149,7 +192,7 @@ mod tests {
     #[test]
     fn a_string_is_several_accesses_to_one_port() {
         let com1 = Arc::new(Recorder::default());
-        let board = Board::new(Arc::new(Plain(com1.clone()))).unwrap();
+        let board = Board::new(Arc::new(Plain(com1.clone())), 0).unwrap();
         board.write_string(0x3f8, 1, b"abc");
         board.write_string(0x3fa, 2, b"defg");
         let written = [(0, &b"a"[..]), (0, b"b"), (0, b"c"), (2, b"de"), (2, b"fg")];
@@ -163,7 +206,7 @@ mod tests {
     #[test]
     fn a_string_of_bytes_reaches_com1_in_one_piece() {
         let com1 = Arc::new(Recorder::default());
-        let board = Board::new(com1.clone()).unwrap();
+        let board = Board::new(com1.clone(), 0).unwrap();
         board.write_string(0x3f8, 1, b"abc");
         board.write_string(0x3f8, 2, b"wide");
         board.write_string(0x3f7, 1, b"beside it");
@@ -176,23 +219,51 @@ mod tests {
     }
 
     #[test]
-    fn the_reset_command_ends_the_machine() {
-        let board = Board::new(Arc::new(Plain(Recorder::default()))).unwrap();
-        board.write(i8042::PORT, &[0xd1]);
-        assert!(board.outcome().is_none());
-        board.write(i8042::PORT, &[i8042::RESET]);
-        assert!(matches!(board.outcome(), Some(Ok(Exit::Halted))));
+    fn f5_each_way_to_reset_the_machine_is_a_request() {
+        let board = Board::new(Arc::new(Plain(Recorder::default())), 0).unwrap();
+        for (port, nothing, reset) in [(i8042::PORT, 0xd1, i8042::RESET), (acpi::RESET_CONTROL, 0x02, 0x06)] {
+            board.write(port, &[nothing]);
+            assert!(board.request().is_none());
+            board.write(port, &[reset]);
+            assert!(matches!(board.request(), Some(Request::Reset)));
+            assert!(board.request().is_none(), "it was taken");
+        }
+    }
+
+    #[test]
+    fn the_power_off_ends_the_machine() {
+        let board = Board::new(Arc::new(Plain(Recorder::default())), 0).unwrap();
+        board.write(acpi::PM1_CONTROL, &[0, 0x1c]);
+        board.write(acpi::PM1_CONTROL + 1, &[0x20]);
+        assert!(board.request().is_none());
+        board.write(acpi::PM1_CONTROL, &acpi::POWER_OFF.to_le_bytes());
+        assert!(matches!(board.request(), Some(Request::End(Ok(Exit::Halted)))));
     }
 
     #[test]
     fn a_reset_after_a_failed_test_is_an_error() {
-        let board = Board::new(Arc::new(Plain(Recorder::default()))).unwrap();
+        let board = Board::new(Arc::new(Plain(Recorder::default())), 9).unwrap();
         board.write(post::PORT, &[post::code(UartTest::Depth)]);
-        assert!(board.outcome().is_none());
+        assert!(board.request().is_none());
         board.write(i8042::PORT, &[i8042::RESET]);
-        assert!(matches!(board.outcome(), Some(Err(Error::NoUart(UartTest::Depth)))));
+        assert!(matches!(board.request(), Some(Request::End(Err(Error::NoUart(UartTest::Depth))))));
 
         board.write(post::PORT, &[0xef]);
-        assert!(matches!(board.outcome(), Some(Err(Error::GuestCrashed(_)))));
+        board.write(i8042::PORT, &[i8042::RESET]);
+        assert!(matches!(board.request(), Some(Request::End(Err(Error::GuestCrashed(_))))));
+    }
+
+    #[test]
+    fn f5_a_guest_boots_again_only_so_often() {
+        let com1 = Arc::new(Recorder::default());
+        let board = Board::new(com1.clone(), 2).unwrap();
+        board.write(post::PORT, &[0x01]);
+        assert_eq!([(); 3].map(|()| board.reset()), [true, true, false]);
+        assert_eq!(com1.written(), [(0, b"reset".to_vec()), (0, b"reset".to_vec())]);
+        board.write(i8042::PORT, &[i8042::RESET]);
+        assert!(
+            matches!(board.request(), Some(Request::Reset)),
+            "an old code on the diagnostic port is gone"
+        );
     }
 }

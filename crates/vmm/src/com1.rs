@@ -34,6 +34,10 @@ pub trait Com1: DevicePio + Send + Sync {
         }
     }
 
+    /// Resets the device, because the machine is reset: its registers get their power-on values; see [`SerialPort::reset`]. A device that
+    /// does nothing here keeps what the guest has set.
+    fn reset(&self) {}
+
     /// Whether the guest can't notice when its writes to THR arrive here; see [`SerialPort::defers_output`]. While this is
     /// true, KVM may collect them.
     fn defers_output(&self) -> bool {
@@ -50,6 +54,10 @@ impl<T: Trigger + Send + Sync + 'static> Com1 for Mutex<SerialPort<T>> {
         self.lock().unwrap_or_else(PoisonError::into_inner).write_string(offset.into(), bytes);
     }
 
+    fn reset(&self) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).reset();
+    }
+
     fn defers_output(&self) -> bool {
         self.lock().unwrap_or_else(PoisonError::into_inner).defers_output()
     }
@@ -62,6 +70,10 @@ impl<T: Trigger + Send + Sync + 'static> Com1 for SharedPort<T> {
 
     fn write_string(&self, offset: PioAddressOffset, bytes: &[u8]) {
         Self::write_string(self, offset.into(), bytes);
+    }
+
+    fn reset(&self) {
+        Self::reset(self);
     }
 
     fn defers_output(&self) -> bool {

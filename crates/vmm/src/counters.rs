@@ -14,9 +14,11 @@ pub struct Counters {
     pub coalesced: u64,
     /// How often THR's port was registered as a coalesced zone.
     pub registrations: u64,
+    /// How often the guest was reset and has booted again.
+    pub reboots: u64,
 }
 
-/// The counters while the machine runs. Only the guest's thread counts, and only with KVM.
+/// The counters while the machine runs. Only the guest's thread counts.
 ///
 /// Each access is relaxed: no other memory access depends on a counter.
 #[derive(Debug, Default)]
@@ -25,6 +27,7 @@ pub(crate) struct Counting {
     pub(crate) kicks: AtomicU64,
     pub(crate) coalesced: AtomicU64,
     pub(crate) registrations: AtomicU64,
+    pub(crate) reboots: AtomicU64,
 }
 
 impl Counting {
@@ -35,6 +38,7 @@ impl Counting {
             kicks: self.kicks.load(Relaxed),
             coalesced: self.coalesced.load(Relaxed),
             registrations: self.registrations.load(Relaxed),
+            reboots: self.reboots.load(Relaxed),
         }
     }
 }

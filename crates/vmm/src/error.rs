@@ -76,6 +76,10 @@ pub enum Error {
     #[error("the guest crashed: {0}; this is a bug, please report it")]
     GuestCrashed(String),
 
+    /// The guest's processor met a fault that nothing handled, which resets a PC, and the guest was not to boot again.
+    #[error("the guest crashed: triple fault; this is a bug, please report it")]
+    TripleFault,
+
     /// The guest's thread panicked. Only a device on the bus can cause that.
     #[error("the device at COM1 panicked, which is a bug; its message is on stderr")]
     DevicePanicked,

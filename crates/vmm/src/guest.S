@@ -75,6 +75,8 @@
     .equ G_POST, 0x80               # diagnostic port: the code on it tells the host why the guest gave up
     .equ G_I8042, 0x64              # keyboard controller's command port, and the command that
     .equ G_RESET, 0xfe              # pulses the processor's reset line
+    .equ G_PM1_CONTROL, 0x604       # ACPI's power management, where a PC of QEMU has it,
+    .equ G_POWER_OFF, 0x2000        # and the sleep that is no sleep: SLP_EN with the type of S5
 
 # The codes for the diagnostic port (post.rs has their meanings).
     .equ G_POST_IER, 0xe1
@@ -1004,17 +1006,32 @@ g_regs:
     jne 2b
     ret
 
-# The transmitter must have sent its last character before the machine ends. There is no interrupt for this, so look at
-# each tick of the timer.
 g_halt:
     movw $g_text_halting - g_0, %si
+    call g_last_words
+    movw $G_PM1_CONTROL, %dx
+    movw $G_POWER_OFF, %ax
+    outw %ax, %dx
+1:  cli
+    hlt
+    jmp 1b
+
+g_reboot:
+    movw $g_text_rebooting - g_0, %si
+    call g_last_words
+    jmp g_reset
+
+# Writes the text at SI. The transmitter must have sent its last character before the machine ends. There is no interrupt
+# for this, so look at each tick of the timer.
+g_last_words:
     call g_puts
     call g_tx_drain
 1:  g_in G_LSR
     testb $G_LSR_TEMT, %al
-    jnz g_reset
+    jnz 2f
     hlt
     jmp 1b
+2:  ret
 
 # --------------------------------------------------------------------------------------------------------------- texts
 
@@ -1031,6 +1048,7 @@ g_commands:
     g_entry uptime, g_uptime
     g_entry regs, g_regs
     g_entry halt, g_halt
+    g_entry reboot, g_reboot
     .byte 0
 
 g_banner:
@@ -1054,6 +1072,7 @@ g_text_help:
     .ascii "uptime       time since the start\r\n"
     .ascii "regs         registers of the UART\r\n"
     .ascii "halt         stop the machine\r\n"
+    .ascii "reboot       start the machine again\r\n"
     .asciz "Keys: backspace erases, ^U erases the line, ^C abandons it.\r\n"
 g_text_unknown:
     .asciz ": unknown command; try 'help'\r\n"
@@ -1067,6 +1086,8 @@ g_text_seconds:
     .asciz " seconds\r\n"
 g_text_halting:
     .asciz "halting\r\n"
+g_text_rebooting:
+    .asciz "rebooting\r\n"
 g_text_registers:
     .asciz "IER ", "  interrupt enable\r\n"
     .asciz "IIR ", "  interrupt identification\r\n"

@@ -17,9 +17,9 @@ pub(crate) struct I8042 {
 }
 
 impl I8042 {
-    /// Whether the guest has reset the machine. A reset ends the machine.
-    pub(crate) fn has_reset(&self) -> bool {
-        self.reset.load(Ordering::Relaxed)
+    /// Takes the request to reset the machine, if the guest has made it.
+    pub(crate) fn take_reset(&self) -> bool {
+        self.reset.swap(false, Ordering::Relaxed)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use vmm_sys_util::eventfd::EventFd;
+use vuart::level::ResampleFd;
 
 use crate::board::Board;
 use crate::counters::{Counters, Counting};
@@ -15,11 +16,13 @@ use crate::{Device, Engine, Error, Exit, Irq, Program, software};
 pub struct MachineOptions {
     program: Program,
     coalescing: bool,
+    reboots: u32,
+    level: Option<Arc<ResampleFd>>,
 }
 
 impl Default for MachineOptions {
     fn default() -> Self {
-        Self { program: Program::default(), coalescing: true }
+        Self { program: Program::default(), coalescing: true, reboots: 0, level: None }
     }
 }
 
@@ -28,6 +31,23 @@ impl MachineOptions {
     #[must_use]
     pub fn with_program(self, program: Program) -> Self {
         Self { program, ..self }
+    }
+
+    /// Sets how often the guest may boot again after a reset (default: 0, so that a reset ends the machine).
+    ///
+    /// The guest resets the machine by the keyboard controller (0xFE to port 0x64), by ACPI's reset register (0x06 to port 0xCF9) or by
+    /// a triple fault. Processor, memory and devices are then as they were at first, and the program begins anew. The
+    /// [port](crate::Com1::reset) keeps its console. The limit bounds a guest that does nothing but boot.
+    #[must_use]
+    pub fn with_reboots(self, reboots: u32) -> Self {
+        Self { reboots, ..self }
+    }
+
+    /// Makes COM1's interrupt input level-triggered (default: on edges, as on a PC). `resample` belongs to the device's line and to the
+    /// `irq` that the machine is started with. A [`Resampler`](crate::Resampler) must serve it while the guest runs.
+    #[must_use]
+    pub fn with_level_interrupt(self, resample: Arc<ResampleFd>) -> Self {
+        Self { level: Some(resample), ..self }
     }
 
     /// Disables coalescing: each output byte causes an exit. By default KVM collects the output of a guest that polls, as far as
@@ -58,8 +78,9 @@ pub struct Machine {
 impl Machine {
     /// Boots the monitor.
     ///
-    /// `com1` is put on the bus at 0x3F8..=0x3FF. An edge of `irq` is a pulse on input 4 of the 8259, which triggers on edges.
-    /// The device must raise it each time its interrupt line rises. `irq` is an [`Irq`], or an event that the device writes to.
+    /// `com1` is put on the bus at 0x3F8..=0x3FF. An edge of `irq` is a pulse on input 4 of the 8259, which triggers on edges unless
+    /// the options say otherwise. The device must raise it each time its interrupt line rises. `irq` is an [`Irq`], or an event that
+    /// the device writes to.
     ///
     /// # Errors
     ///
@@ -87,7 +108,8 @@ impl Machine {
                 .map_err(|source| Error::Host { operation: "make an event for the machine", source })?,
         );
         let counting = Arc::new(Counting::default());
-        let run = boot(engine, Board::new(com1)?, irq.into(), stop.clone(), counting.clone(), options)?;
+        let board = Board::new(com1, options.reboots)?;
+        let run = boot(engine, board, irq.into(), stop.clone(), counting.clone(), options)?;
         let thread = thread::Builder::new()
             .name("vuart-vcpu0".to_owned())
             .spawn(move || {
@@ -167,16 +189,20 @@ fn boot(
     counting: Arc<Counting>,
     options: MachineOptions,
 ) -> Result<Run, Error> {
-    let MachineOptions { program, coalescing } = options;
+    let MachineOptions { program, coalescing, level, .. } = options;
     match engine {
         #[cfg(target_arch = "x86_64")]
         Engine::Kvm => {
             let image = crate::guest::Image::from(&program);
-            let vm = crate::kvm::Vm::new(board, &irq, stop, counting, &image, coalescing)?;
+            let input = crate::kvm::Com1Input { irq: &irq, level: level.as_deref() };
+            let vm = crate::kvm::Vm::new(board, &input, stop, counting, &image, coalescing)?;
             Ok(Box::new(move || vm.run()))
         }
         #[cfg(not(target_arch = "x86_64"))]
         Engine::Kvm => Err(Error::NotX86),
-        Engine::Software => Ok(Box::new(move || software::run(&board, &irq, &stop, &program))),
+        Engine::Software => Ok(Box::new(move || {
+            let interrupts = software::Com1Input { irq, level };
+            software::run(&board, interrupts, &stop, &counting, &program)
+        })),
     }
 }

@@ -30,6 +30,11 @@ const NONE: u8 = 0;
 pub(crate) struct PostPort(AtomicU8);
 
 impl PostPort {
+    /// Forgets the code, as a reset of the machine does.
+    pub(crate) fn clear(&self) {
+        self.0.store(NONE, Ordering::Relaxed);
+    }
+
     /// The error that the guest has reported, if it has given up.
     pub(crate) fn failure(&self) -> Result<(), Error> {
         let code = self.0.load(Ordering::Relaxed);

@@ -80,8 +80,9 @@ p_end:
 1:  inb %dx, %al
     testb $P_TEMT, %al
     jz 1b
-    movb $0xfe, %al                 # the keyboard controller pulses the reset line
-    outb %al, $0x64
+    movw $0x604, %dx                # ACPI's power management switches the machine off
+    movw $0x2000, %ax
+    outw %ax, %dx
 2:  hlt
     jmp 2b
 

@@ -7,7 +7,7 @@ pub enum Program {
     /// The serial monitor. It is driven by interrupts, and a person types commands.
     #[default]
     Monitor,
-    /// Prints [`printed_bytes`](crate::printed_bytes) and resets the machine. It uses no interrupts, and writes 16 bytes after
+    /// Prints [`printed_bytes`](crate::printed_bytes) and switches the machine off. It uses no interrupts, and writes 16 bytes after
     /// each look at LSR, as Linux' console does. Exits and times are measured with it.
     Print {
         /// The number of bytes.
@@ -15,8 +15,8 @@ pub enum Program {
         /// How the bytes are written.
         burst: Burst,
     },
-    /// Machine code for real mode, of up to 64 KiB. CS is its segment, and interrupts are off. A write of 0xFE to port 0x64
-    /// ends the machine. Only [KVM](crate::Engine::Kvm) can run it.
+    /// Machine code for real mode, of up to 64 KiB. CS is its segment, and interrupts are off. The word 0x2000 at port 0x604
+    /// ends the machine, and the byte 0xFE at port 0x64 resets it. Only [KVM](crate::Engine::Kvm) can run it.
     Code(Vec<u8>),
 }
 
@@ -34,6 +34,9 @@ pub enum Burst {
 pub enum Exit {
     /// The guest halted the machine.
     Halted,
+    /// The guest reset the machine, and it was not to boot again; see
+    /// [`with_reboots`](crate::MachineOptions::with_reboots).
+    Reset,
     /// [`Machine::stop`](crate::Machine::stop) was called.
     Stopped,
 }

@@ -1,5 +1,6 @@
 //! The embedding: a machine whose serial port is a `vuart` port, and whose console is served.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use vuart::scrollback::{OptionsError, RingOptions, Writer};
 use vuart::server::{Claim, FinishError, ServeError, Server, ServerOptions, ServerThread, Sockets};
 use vuart::{PortBuilder, SerialPort, SharedPort};
 
-use crate::{Device, Engine, Error, Exit, Irq, Machine};
+use crate::{Device, Engine, Error, Exit, Irq, Machine, MachineOptions};
 
 /// The reason why a machine with a served console could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +52,8 @@ pub enum BootError {
 /// [`finish`](Self::finish) stops the parts in this order:
 ///
 /// 1. the guest, and its thread: afterwards nothing is written to the console any more;
-/// 2. the console: clients that have read the last output are told that the guest has ended;
+/// 2. the console: clients that have read the last output are told that the guest has ended. It ends before its port is dropped,
+///    because that would end it, too, and would not say why;
 /// 3. the server: it waits a bounded time for clients to read, and then removes the sockets.
 ///
 /// Dropping the machine stops the guest, then the server, without waiting for clients. In both cases the machine comes
@@ -82,7 +84,21 @@ pub struct ServedMachine {
     // Fields are dropped in their order: the machine before the server.
     machine: Machine,
     server: ServerThread,
+    /// A port that is dropped ends its console, without saying why. So it stays until the console has ended.
+    _com1: Kept,
 }
+
+/// A device that is only kept.
+struct Kept(#[expect(dead_code, reason = "it is only kept")] Device);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Kept").finish_non_exhaustive()
+    }
+}
+
+/// How often the guest may reboot. A person who reboots it does not get there. A guest that does nothing else is stopped.
+const REBOOTS: u32 = 10_000;
 
 impl ServedMachine {
     /// Boots the guest and serves its console under the claimed name.
@@ -131,7 +147,9 @@ impl ServedMachine {
 
         // The guest.
         port.mark_boot();
-        let machine = Machine::start(engine, place(port), irq)?;
+        let com1 = place(port);
+        let options = MachineOptions::default().with_reboots(REBOOTS);
+        let machine = Machine::start_with(engine, com1.clone(), irq, options)?;
 
         // The server's thread. It also watches for the end of the guest.
         let over = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
@@ -143,7 +161,7 @@ impl ServedMachine {
             over: Arc::clone(&over),
         };
         let server = ServerThread::start_with(server, vec![Box::new(watch)])?;
-        Ok(Self { name, raw_socket, control_socket, over, console, machine, server })
+        Ok(Self { name, raw_socket, control_socket, over, console, machine, server, _com1: Kept(com1) })
     }
 
     /// The console's name.

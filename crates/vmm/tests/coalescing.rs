@@ -45,6 +45,7 @@ struct Left {
 /// Runs a program to its end.
 fn run(engine: Engine, program: Program, coalescing: bool) -> (Left, Counters) {
     let (port, irq) = port();
+    let ends = if matches!(program, Program::Code(_)) { Exit::Reset } else { Exit::Halted };
     let mut options = MachineOptions::default().with_program(program);
     if !coalescing {
         options = options.without_coalescing();
@@ -52,7 +53,7 @@ fn run(engine: Engine, program: Program, coalescing: bool) -> (Left, Counters) {
     let machine = Machine::start_with(engine, port.clone(), irq, options).unwrap();
     common::wait_readable(machine.ended());
     let counters = machine.counters();
-    assert_eq!(machine.join().unwrap(), Exit::Halted);
+    assert_eq!(machine.join().unwrap(), ends);
     let port = port.lock().unwrap();
     let scrollback = port.console().scrollback();
     let mut output = vec![0; usize::try_from(scrollback.end()).unwrap()];

@@ -76,7 +76,7 @@ fn print_rejects_what_is_not_a_number() {
 fn an_unknown_command_is_named() {
     on_each_engine(|engine| {
         let mut rig = Rig::boot_to_prompt(engine);
-        assert_eq!(rig.command("reboot now"), "reboot: unknown command; try 'help'\r\n");
+        assert_eq!(rig.command("restart now"), "restart: unknown command; try 'help'\r\n");
         // A command must be complete.
         assert_eq!(rig.command("hel"), "hel: unknown command; try 'help'\r\n");
         assert_eq!(rig.command("helpp"), "helpp: unknown command; try 'help'\r\n");

@@ -5,7 +5,9 @@ use vuart_16550::spec::Msr;
 use vuart_16550::{Config, Uart};
 use vuart_scrollback::{CapacityError, OptionsError, Scrollback, Writer};
 
-use crate::port::SerialPort;
+use crate::flow::{Flow, FlowControl};
+use crate::pause::Pause;
+use crate::port::{Beginning, SerialPort};
 use crate::state::{PortState, StateError};
 
 /// A port can't be made.
@@ -118,8 +120,9 @@ pub enum ResumePortError {
 ///
 /// # Live update
 ///
-/// State and ring together replace a VMM under its guest. The old process pauses its vCPUs, takes the state, drops the port, and hands
-/// state and file descriptor to the new one, which [adopts](vuart_scrollback::RingOptions::adopt) the ring. Nothing of the history is
+/// State and ring together replace a VMM under its guest. The old process pauses its vCPUs, ends the console with
+/// [`Cause::Migrating`](vuart_endpoint::Cause::Migrating) (or `ShutDown` if a server comes back here), takes the state, drops the port,
+/// and hands state and file descriptor to the new one, which [adopts](vuart_scrollback::RingOptions::adopt) the ring. Nothing of the history is
 /// lost, and readers of the file ([`Scrollback::map`]) read on as if nothing had happened.
 ///
 /// ```
@@ -128,6 +131,7 @@ pub enum ResumePortError {
 /// let (output, scrollback) = scrollback::RingOptions::default().create_memfd("com1")?;
 /// let mut port = PortBuilder::new().with_writer(output).build(Irq);
 /// port.write(0, b"A");
+/// port.console().end(&vuart::endpoint::Cause::Migrating); // before the drop, which would say nothing
 /// let (state, file) = (port.state(), scrollback.file().expect("a ring in a memfd").try_clone()?);
 /// drop(port); // ... and in another process, by inheritance or over a Unix socket:
 ///
@@ -146,6 +150,8 @@ pub enum ResumePortError {
 pub struct PortBuilder<C = Config, R = Capacity> {
     chip: C,
     ring: R,
+    flow: FlowControl,
+    modem_inputs: Msr,
 }
 
 /// The size of a ring in memory that [`PortBuilder::build`] makes.
@@ -161,7 +167,12 @@ impl Default for Capacity {
 impl PortBuilder {
     /// Begins with a 16550A after reset and 1 MiB of scrollback.
     pub fn new() -> Self {
-        Self { chip: Config::default(), ring: Capacity::default() }
+        Self {
+            chip: Config::default(),
+            ring: Capacity::default(),
+            flow: FlowControl::default(),
+            modem_inputs: Msr::CONNECTED,
+        }
     }
 }
 
@@ -174,7 +185,13 @@ impl Default for PortBuilder {
 impl<'a> PortBuilder<&'a PortState> {
     /// Begins with the chip and the board of a [snapshot](SerialPort::state), and 1 MiB of scrollback.
     pub fn restore(state: &'a PortState) -> Self {
-        Self { chip: state, ring: Capacity::default() }
+        Self {
+            chip: state,
+            ring: Capacity::default(),
+            flow: FlowControl::default(),
+            // The state has its own.
+            modem_inputs: Msr::CONNECTED,
+        }
     }
 }
 
@@ -182,6 +199,24 @@ impl<R> PortBuilder<Config, R> {
     /// Sets the chip's profile and the board's wiring.
     pub fn with_uart(self, config: Config) -> Self {
         Self { chip: config, ..self }
+    }
+
+    /// Sets the modem inputs that the guest finds: CTS, DSR, RI, DCD. Other bits are ignored. Without this, all but RI are active.
+    ///
+    /// Use it for a line that nobody is at yet. The guest sees no change: MSR has no delta. Later changes are
+    /// [`set_modem_inputs`](SerialPort::set_modem_inputs).
+    ///
+    /// A [recording](SerialPort::record) begins with the lines of a PC's port, so a port with other lines can't be recorded.
+    ///
+    /// ```
+    /// # use vuart::{PortBuilder, uart::spec::{Msr, offset::MSR}};
+    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+    /// let mut port = PortBuilder::new().with_modem_inputs(Msr::CTS | Msr::DSR).build(Irq)?; // no carrier
+    /// assert_eq!(port.read_register(MSR), 0x30);
+    /// # Ok::<(), vuart::NewPortError>(())
+    /// ```
+    pub fn with_modem_inputs(self, inputs: Msr) -> Self {
+        Self { modem_inputs: inputs & Msr::INPUTS, ..self }
     }
 }
 
@@ -193,7 +228,30 @@ impl<C> PortBuilder<C> {
 
     /// Uses a ring that you have made: one with a boot head, or one in a `memfd` or a file.
     pub fn with_writer(self, output: Writer) -> PortBuilder<C, Writer> {
-        PortBuilder { chip: self.chip, ring: output }
+        let Self { chip, flow, modem_inputs, .. } = self;
+        PortBuilder { chip, ring: output, flow, modem_inputs }
+    }
+}
+
+impl<C, R> PortBuilder<C, R> {
+    /// Sets which signals of the guest stop its input. At first it is RTS. A snapshot does not keep it.
+    ///
+    /// ```
+    /// # use vuart::{FlowControl, PortBuilder};
+    /// # use vuart::endpoint::{Attach, Identity};
+    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+    /// let mut port = PortBuilder::new().with_flow_control(FlowControl::RtsAndXonXoff).build(Irq)?;
+    /// let mut session = port.console().attach(Attach::new(Identity::new("alice", 1000, None)))?;
+    /// session.write(b"k")?;
+    /// port.write_register(0, 0x13); // XOFF
+    /// assert!(port.console().input_stopped());
+    /// assert_eq!(port.read_register(5) & 1, 0);
+    /// port.write_register(0, 0x11); // XON
+    /// assert_eq!(port.read_register(5) & 1, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_flow_control(self, flow: FlowControl) -> Self {
+        Self { flow, ..self }
     }
 }
 
@@ -215,7 +273,19 @@ impl PortBuilder {
 impl PortBuilder<Config, Writer> {
     /// Makes the port.
     pub fn build<T: Trigger + Send + Sync + 'static>(self, trigger: T) -> SerialPort<T> {
-        SerialPort::wired(trigger, Uart::new(self.chip), self.ring, &[], Msr::CONNECTED, false)
+        let uart = Uart::new(self.chip).with_modem_inputs(self.modem_inputs);
+        let beginning = Beginning {
+            taken: &[],
+            waiting: &[],
+            pause: Pause::None,
+            run: 0,
+            looped: 0,
+            modem_inputs: self.modem_inputs,
+            drop_due: false,
+            dropped: false,
+            flow: Flow::new(self.flow),
+        };
+        SerialPort::wired(trigger, uart, self.ring, &beginning)
     }
 }
 
@@ -233,7 +303,7 @@ impl PortBuilder<&PortState> {
         let state = self.chip.as_latest();
         let uart = state.uart()?;
         let (output, _) = Scrollback::starting_at(self.ring.0, state.offset)?;
-        Ok(SerialPort::restored(trigger, uart, output, &state))
+        Ok(SerialPort::restored(trigger, uart, output, &state, self.flow))
     }
 }
 
@@ -253,7 +323,7 @@ impl PortBuilder<&PortState, Writer> {
         if output.end() != state.offset {
             return Err(ResumePortError::OtherOffset { state: state.offset, ring: output.end() });
         }
-        Ok(SerialPort::restored(trigger, uart, output, &state))
+        Ok(SerialPort::restored(trigger, uart, output, &state, self.flow))
     }
 }
 

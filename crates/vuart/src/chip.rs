@@ -6,6 +6,7 @@
 #[cfg(feature = "trace")]
 mod imp {
     use vuart_16550::Uart;
+    use vuart_16550::spec::Msr;
     pub(crate) use vuart_trace::Tracer as Chip;
 
     pub(crate) fn of(uart: Uart) -> Chip {
@@ -18,6 +19,11 @@ mod imp {
         chip.is_recording()
     }
 
+    /// Puts the chip into its state at power-on, with these modem inputs.
+    pub(crate) fn reset(chip: &mut Chip, modem_inputs: Msr) {
+        chip.reset(modem_inputs);
+    }
+
     /// Ends an access, or an action of the host.
     #[inline]
     pub(crate) fn settle(chip: &mut Chip) {
@@ -28,6 +34,7 @@ mod imp {
 #[cfg(not(feature = "trace"))]
 mod imp {
     pub(crate) use vuart_16550::Uart as Chip;
+    use vuart_16550::spec::Msr;
 
     pub(crate) fn of(uart: Chip) -> Chip {
         uart
@@ -38,8 +45,12 @@ mod imp {
         false
     }
 
+    pub(crate) fn reset(chip: &mut Chip, modem_inputs: Msr) {
+        *chip = Chip::new(chip.config()).with_modem_inputs(modem_inputs);
+    }
+
     #[inline]
     pub(crate) fn settle(_: &mut Chip) {}
 }
 
-pub(crate) use imp::{Chip, is_recording, of, settle};
+pub(crate) use imp::{Chip, is_recording, of, reset, settle};

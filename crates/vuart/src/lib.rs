@@ -41,7 +41,7 @@
 //!
 //! | thread | when | calls |
 //! |---|---|---|
-//! | a vCPU's thread | it interrupts the guest, wakes readers that sleep, or tells them of a hang-up or a break | what the [`Trigger`](vm_superio::Trigger) does; `write` to an eventfd |
+//! | a vCPU's thread | it interrupts the guest, wakes readers that sleep, or tells them of a hang-up (its own, or that it has seen the console's) or a break | what the [`Trigger`](vm_superio::Trigger) does; `write` to an eventfd |
 //! | the same, in a VMM that lets KVM [coalesce](coalescing) | the guest has written much without interrupts; it takes interrupts again, or is silent | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`, `KVM_UNREGISTER_COALESCED_MMIO`), and its timer's: `timer_settime` in `vuart-vmm` |
 //! | a vCPU's thread, at a [`SharedPort`] | another thread is inside | `futex` |
 //! | the thread that makes a port | once | `mmap`, `madvise`; for a ring in a file also `openat`, `flock`, `pread64`, `fstat`, `fstatfs`, `fcntl`, `fallocate`, `memfd_create` |
@@ -56,9 +56,12 @@ mod cache;
 mod chip;
 pub mod coalescing;
 mod edge;
+mod flow;
 mod irqfd;
+pub mod level;
 mod mmio;
 mod modem;
+mod pause;
 mod port;
 mod receive;
 mod shared;
@@ -66,11 +69,12 @@ mod state;
 mod superio;
 
 pub use builder::{Capacity, NewPortError, PortBuilder, RestorePortError, ResumePortError};
+pub use flow::{FlowControl, FlowState, RtsState};
 pub use irqfd::IrqFd;
 pub use mmio::MmioPort;
 pub use port::{PortCounters, SerialPort};
 pub use shared::{Shared, SharedMmioPort, SharedPort};
-pub use state::{PortState, PortStateV1, PortStateV2, StateError, TooMuchInput};
+pub use state::{PauseV3, PortState, PortStateV1, PortStateV2, PortStateV3, StateError, TooMuchInput};
 pub use superio::ToSuperioError;
 
 /// The examples of the READMEs and of the guide, so that they compile.

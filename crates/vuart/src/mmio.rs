@@ -55,6 +55,11 @@ impl<T: Trigger> MmioPort<T> {
         &mut self.port
     }
 
+    /// [`SerialPort::reset`].
+    pub fn reset(&mut self) -> u64 {
+        self.port.reset()
+    }
+
     /// Serves a guest's read of `data.len()` bytes at `offset` into the range.
     pub fn read(&mut self, offset: u64, data: &mut [u8]) {
         if self.shift == 0 {

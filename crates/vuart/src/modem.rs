@@ -1,4 +1,4 @@
-//! The modem lines between the VMM, the console and the guest: DCD and its drop for a hang-up, DTR, breaks.
+//! The modem lines between the VMM, the console and the guest: DCD and its drop for a hang-up, DTR, breaks, and whether the guest has stopped input.
 //!
 //! The console hangs up: DCD goes low when the guest next looks, and high again when the guest has seen it low, because a tty without
 //! CLOCAL can't be opened while DCD is low. The guest hangs up by dropping DTR, and sends breaks: the console is told of both.
@@ -6,7 +6,7 @@
 use vuart_16550::spec::{Mcr, Msr};
 use vuart_endpoint::{DropDue, GuestLines};
 
-use crate::chip::Chip;
+use crate::chip::{self, Chip};
 use crate::edge::Edge;
 
 /// The guest's end of the modem lines.
@@ -43,11 +43,16 @@ impl Modem {
     }
 
     /// The VMM drives the inputs. DCD stays low while it is low for a hang-up.
-    pub(crate) fn set_inputs(&mut self, inputs: Msr, chip: &mut Chip) {
+    pub(crate) fn set_inputs(&mut self, inputs: Msr, chip: &mut Chip, edge: &mut Edge) {
+        if !self.inputs.contains(Msr::DCD) {
+            // A hang-up that came while the VMM held DCD low changes nothing, so it must not come now that DCD rises.
+            let _ = self.lines.take();
+        }
         self.inputs = inputs & Msr::INPUTS;
         // DCD stays low for as long as the VMM wants it.
         self.dropped &= inputs.contains(Msr::DCD);
         self.drive(chip);
+        self.listen(chip, edge);
     }
 
     fn drive(&self, chip: &mut Chip) {
@@ -72,7 +77,13 @@ impl Modem {
             edge.saw(chip.interrupt());
             self.dropped = false;
             self.drive(chip);
+            self.lines.saw_drop();
         }
+    }
+
+    /// The port goes on from a snapshot: the console has been told of what the guest drives.
+    pub(crate) fn resume(&mut self, chip: &Chip) {
+        self.lines.resume(chip.modem_outputs().contains(Mcr::DTR), chip.break_out());
     }
 
     /// After a write of LCR or MCR: tells the console what the guest drives.
@@ -84,11 +95,25 @@ impl Modem {
         self.lines.break_out(chip.break_out());
     }
 
-    /// After a write of IER or MCR: tells the console whether a drop of DCD interrupts the guest from now on.
+    /// Tells the console whether the guest has stopped input.
+    pub(crate) fn tell_input_stopped(&mut self, stopped: bool) {
+        self.lines.stop_input(stopped);
+    }
+
+    /// After a write of IER or MCR, and when the VMM has driven DCD: tells the console whether a drop of DCD interrupts the guest from
+    /// now on. While the VMM holds DCD low, it can't drop.
     pub(crate) fn listen(&mut self, chip: &mut Chip, edge: &mut Edge) {
-        if let Some(due) = self.lines.listen(chip.awaits_modem_status()) {
+        let listens = chip.awaits_modem_status() && self.inputs.contains(Msr::DCD);
+        if let Some(due) = self.lines.listen(listens) {
             self.drop_carrier(due, chip, edge);
         }
+    }
+
+    /// The guest was reset: DCD is as the VMM drives it, and the chip is as at power-on with these inputs. The console is told.
+    pub(crate) fn reset(&mut self, chip: &mut Chip) {
+        self.dropped = false;
+        chip::reset(chip, self.inputs);
+        self.lines.reset();
     }
 
     fn drop_carrier(&mut self, due: DropDue, chip: &mut Chip, edge: &mut Edge) {

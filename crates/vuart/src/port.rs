@@ -1,6 +1,7 @@
 //! The device: the register machine, the ring and the input queue, wired together.
 
 mod access;
+mod reset;
 mod snapshot;
 
 use std::sync::Arc;
@@ -16,7 +17,10 @@ use vuart_trace::{RecordError, Recording};
 use crate::cache::Cache;
 use crate::chip::{self, Chip};
 use crate::edge::{Edge, InterruptLine};
+use crate::flow::Flow;
+use crate::level::InterruptLevel;
 use crate::modem::Modem;
+use crate::pause::Pause;
 use crate::receive::Receive;
 
 /// What has happened at a port since it was made.
@@ -55,9 +59,15 @@ pub(crate) enum Ring {
 /// * wake the console's server for output, or for room that it waits for: once for each time that it went to sleep;
 /// * tell the server that the guest hangs up or sends a break.
 ///
+/// # The end
+///
+/// [End](Console::end) the console before you drop the port, so that clients are told why. A port that is dropped without that ends its
+/// console with [`Cause::PortDropped`](vuart_endpoint::Cause::PortDropped). The drop takes no lock and calls no observer.
+///
 /// # Interrupts
 ///
-/// The interrupt is an edge, as rust-vmm's [`Trigger`] is: the port calls the trigger at each rise of the UART's interrupt line.
+/// The interrupt is an edge, as rust-vmm's [`Trigger`] is: the port calls the trigger at each rise of the UART's interrupt line. For an
+/// input that is triggered by the level, see [`level`](crate::level).
 ///
 /// A character that is written to THR leaves at once, so the line falls and rises again within one access. That counts as a rise if the
 /// guest has read IIR or LSR since the last edge, which every driver that we know of does in its interrupt handler. A driver that
@@ -67,38 +77,61 @@ pub struct SerialPort<T> {
     chip: Chip,
     output: Writer,
     receive: Receive,
+    flow: Flow,
     modem: Modem,
     line: Arc<InterruptLine<T>>,
     edge: Edge,
+    level: InterruptLevel,
     cache: Cache,
     doorbell: Doorbell,
     console: Console,
     bad_accesses: u64,
 }
 
+/// What a port begins with, besides its chip and its ring.
+#[derive(Debug)]
+pub(crate) struct Beginning<'a> {
+    /// The input that the receiver has taken and the guest has not read.
+    pub(crate) taken: &'a [Symbol],
+    /// The input that waits behind the receiver.
+    pub(crate) waiting: &'a [Symbol],
+    /// A pause, the characters since the last one, and those in the receiver that came by loopback: see [`Receive`].
+    pub(crate) pause: Pause,
+    pub(crate) run: u16,
+    pub(crate) looped: u8,
+    /// What the VMM drives.
+    pub(crate) modem_inputs: Msr,
+    /// A hang-up waits for the guest's next look.
+    pub(crate) drop_due: bool,
+    /// DCD is low for a hang-up.
+    pub(crate) dropped: bool,
+    pub(crate) flow: Flow,
+}
+
 impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
-    /// A port whose chip is as `uart` is, which drives nothing and asks for nothing yet. `dropped` says that DCD is low for a hang-up.
-    pub(crate) fn wired(
-        trigger: T,
-        uart: Uart,
-        output: Writer,
-        waiting: &[Symbol],
-        modem_inputs: Msr,
-        dropped: bool,
-    ) -> Self {
+    /// A port whose chip is as `uart` is, which drives nothing and asks for nothing yet.
+    pub(crate) fn wired(trigger: T, uart: Uart, output: Writer, beginning: &Beginning<'_>) -> Self {
         let line = Arc::new(InterruptLine::new(trigger));
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
         let announce = move || announce.raise();
-        let parts = Console::builder(scrollback).with_waiting(waiting).build(announce);
+        let Beginning { modem_inputs, dropped, flow, .. } = *beginning;
+        let parts = Console::builder(scrollback)
+            .with_taken(beginning.taken)
+            .with_waiting(beginning.waiting)
+            .with_hang_up_due(beginning.drop_due)
+            .build(announce);
         let ConsoleParts { console, input, guest_lines: lines, .. } = parts;
+        let level = InterruptLevel::new(input.watch(), lines.watch());
         Self {
             chip: chip::of(uart),
             output,
-            receive: Receive::new(input),
+            receive: Receive::new(input, beginning.pause, beginning.run, beginning.looped),
+            flow,
             modem: Modem::new(lines, modem_inputs, dropped),
             line,
             edge: Edge::default(),
+            level,
             cache: Cache::default(),
             doorbell: console.doorbell().clone(),
             console,
@@ -113,6 +146,19 @@ impl<T: Trigger> SerialPort<T> {
         &self.console
     }
 
+    /// The level of the interrupt line, as a level-triggered input of an interrupt controller needs it. It includes what another thread
+    /// has announced and the port has not taken: see [`InterruptLevel::is_high`].
+    ///
+    /// The trigger is called at each rise all the same. [`interrupt_level`](Self::interrupt_level) is for other threads.
+    pub fn interrupt(&self) -> bool {
+        self.level.is_high()
+    }
+
+    /// A handle to ask for the [level](Self::interrupt) on any thread, beside the guest's accesses.
+    pub fn interrupt_level(&self) -> InterruptLevel {
+        self.level.clone()
+    }
+
     /// The counters at this moment.
     pub fn counters(&self) -> PortCounters {
         PortCounters {
@@ -124,8 +170,9 @@ impl<T: Trigger> SerialPort<T> {
 
     /// Marks the beginning of a boot: what the guest writes from now on is a new boot's output. Returns the offset at which it begins.
     ///
-    /// Call it when you reset the guest, while the vCPUs are stopped. Readers can begin there (`Position::Boot`), and the ring's boot head,
-    /// if it has one, keeps this boot's beginning from now on: see [`Writer::mark`]. The registers stay as they are.
+    /// Call it when the guest first boots. [`reset`](Self::reset) does it for each later boot. Readers can begin there
+    /// (`Position::Boot`), and the ring's boot head, if it has one, keeps this boot's beginning from now on: see [`Writer::mark`]. The
+    /// registers stay as they are.
     pub fn mark_boot(&mut self) -> u64 {
         self.output.mark()
     }
@@ -133,11 +180,11 @@ impl<T: Trigger> SerialPort<T> {
     /// Drives the modem inputs: CTS, DSR, RI, DCD. Other bits are ignored. At first, all but RI are active.
     ///
     /// The guest is interrupted if it has asked for that (IER.EDSSI). While DCD is low for a
-    /// [hang-up](vuart_endpoint::Carrier::hang_up), it stays low until the guest has seen that. A hang-up while you hold DCD low
+    /// [hang-up](vuart_endpoint::Console::hang_up), it stays low until the guest has seen that. A hang-up while you hold DCD low
     /// changes nothing.
     pub fn set_modem_inputs(&mut self, inputs: Msr) {
         self.cache.clear();
-        self.modem.set_inputs(inputs, &mut self.chip);
+        self.modem.set_inputs(inputs, &mut self.chip, &mut self.edge);
         self.settle();
     }
 
@@ -181,19 +228,30 @@ impl<T: Trigger> SerialPort<T> {
     }
 
     /// Whether it makes no difference to the guest *when* its THR writes come here, as long as they come in order and before any other
-    /// access. It polls, so no interrupt answers them.
+    /// access. It polls, so no interrupt answers them, and the port does not look for XON in them.
     ///
     /// While this is so, a VMM may let the kernel collect the writes: see [`coalescing`](crate::coalescing). Only an access other than a
     /// THR write changes it. A port that records never defers, because a trace has its input where it came.
     pub fn defers_output(&self) -> bool {
-        !chip::is_recording(&self.chip) && self.chip.transmits_unseen()
+        !chip::is_recording(&self.chip) && self.chip.transmits_unseen() && !self.flow.hears_output()
+    }
+
+    /// After the guest may have stopped input or let it come: holds the queue back, or no more, and tells the console.
+    /// [Settle](Receive::settle) the receiver after this.
+    fn obey_flow(&mut self) {
+        let stopped = self.flow.stops_input();
+        self.receive.stop(stopped);
+        self.modem.tell_input_stopped(stopped);
     }
 
     /// Ends an access or an action of the host: interrupts the guest if the line has risen.
     #[inline]
     fn settle(&mut self) {
-        let rises = self.edge.settle(self.chip.interrupt());
+        let high = self.chip.interrupt();
+        let level = high || self.receive.calls(&self.chip);
+        let rises = self.edge.settle(level);
         chip::settle(&mut self.chip);
+        self.level.set(high, self.receive.awaits_input(&self.chip));
         if rises {
             self.line.raise();
         }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use vm_superio::Trigger;
 use vuart_scrollback::Doorbell;
 
+use crate::level::InterruptLevel;
 use crate::mmio::MmioPort;
 use crate::port::{Ring, SerialPort};
 
@@ -89,7 +90,8 @@ impl<D: Device> Shared<D> {
     /// Works with the device while no vCPU does: takes its state, drives a modem line.
     ///
     /// The vCPUs wait meanwhile. Use it for short work, or while they are paused. It may also put another port into the place of
-    /// this one, such as a restored one.
+    /// this one, such as a restored one. [End](vuart_endpoint::Console::end) this one's console before that. The other port has a console
+    /// of its own.
     ///
     /// # Panics
     ///
@@ -252,6 +254,16 @@ impl<T: Trigger> Shared<SerialPort<T>> {
         self.write_with(|port| port.write_string_and_ring(offset, data, Ring::Caller));
     }
 
+    /// [`SerialPort::reset`].
+    pub fn reset(&self) -> u64 {
+        self.0.with(SerialPort::reset)
+    }
+
+    /// [`SerialPort::interrupt_level`]. Take it before the vCPUs run: this call locks the port, and the handle does not.
+    pub fn interrupt_level(&self) -> InterruptLevel {
+        self.0.with(|port| port.interrupt_level())
+    }
+
     /// [`SerialPort::read_register`].
     pub fn read_register(&self, register: u8) -> u8 {
         self.0.with(|port| port.read_register(register))
@@ -277,6 +289,16 @@ impl<T: Trigger> Shared<MmioPort<T>> {
     /// ```
     pub fn new(port: MmioPort<T>) -> Self {
         Self::of(port)
+    }
+
+    /// [`SerialPort::reset`].
+    pub fn reset(&self) -> u64 {
+        self.0.with(MmioPort::reset)
+    }
+
+    /// [`SerialPort::interrupt_level`]. Take it before the vCPUs run: this call locks the port, and the handle does not.
+    pub fn interrupt_level(&self) -> InterruptLevel {
+        self.0.with(|port| port.port().interrupt_level())
     }
 
     /// [`MmioPort::read`].

@@ -6,53 +6,11 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Edges, port};
-use vuart::SerialPort;
-use vuart::endpoint::{
-    Attach, Cause, ConsoleEvent, EventKind, HangUp, HangUpReason, Identity, Mode, Policy, Session,
-};
-use vuart::uart::spec::{Ier, Mcr, Msr, offset::*};
+use support::listener::Guest;
+use vuart::endpoint::{Cause, ConsoleEvent, EventKind, HangUp, HangUpReason, Mode, Policy};
+use vuart::uart::spec::{Mcr, offset::*};
 
 const GRACE: Duration = Duration::from_secs(30);
-
-/// A driver that is interrupted when DCD changes, and counts how often it was hung up on.
-struct Guest {
-    port: SerialPort<Edges>,
-    edges: Edges,
-    hung_up: usize,
-}
-
-impl Guest {
-    fn new(hang_up: HangUp) -> Self {
-        let (mut port, edges) = port();
-        port.console().set_policy(Policy::default().with_hang_up(hang_up));
-        port.write_register(MCR, (Mcr::DTR | Mcr::RTS | Mcr::OUT2).bits());
-        port.write_register(IER, Ier::EDSSI.bits());
-        edges.take();
-        Self { port, edges, hung_up: 0 }
-    }
-
-    /// Runs the driver's handler, if it was interrupted. Returns the number of hang-ups since the last call.
-    fn hung_up(&mut self) -> usize {
-        if self.edges.take() > 0 {
-            while self.port.read_register(IIR) & 0x01 == 0 {
-                let status = Msr::from_bits_retain(self.port.read_register(MSR));
-                self.hung_up += usize::from(status.contains(Msr::DDCD) && !status.contains(Msr::DCD));
-            }
-        }
-        std::mem::take(&mut self.hung_up)
-    }
-
-    fn attach(&self, label: &str, mode: Mode) -> Session {
-        let request = Attach::new(Identity::new(label, 1000, None)).with_mode(mode);
-        self.port.console().attach(request).unwrap()
-    }
-
-    /// Does what is due when so much time has passed.
-    fn time_passes(&self, after: Duration) -> Option<Instant> {
-        self.port.console().service(Instant::now() + after)
-    }
-}
 
 #[test]
 fn e18_another_person_does_not_get_the_last_ones_shell() {
@@ -146,13 +104,14 @@ fn the_event_says_whether_the_guest_listens() {
     let (sender, events) = std::sync::mpsc::channel();
     guest.port.console().observe(move |event: &ConsoleEvent| {
         if let EventKind::HangUp { because, person, heard } = &event.kind {
-            let _ = sender.send((*because, person.label().to_owned(), *heard));
+            let person = person.as_ref().map(|person| person.label().to_owned());
+            let _ = sender.send((*because, person, *heard));
         }
     });
     let alice = guest.attach("alice", Mode::Exclusive);
     guest.port.write_register(IER, 0);
     let _bob = guest.attach("bob", Mode::TakeOver);
-    assert_eq!(events.try_recv().unwrap(), (HangUpReason::OtherPerson, "alice".to_owned(), false));
+    assert_eq!(events.try_recv().unwrap(), (HangUpReason::OtherPerson, Some("alice".to_owned()), false));
     assert_eq!((guest.edges.take(), guest.port.console().counters().hang_ups_unheard), (0, 1));
     drop(alice);
 }

@@ -12,7 +12,7 @@ use vuart::endpoint::{Attach, Identity, Input, Mode, Symbol};
 use vuart::uart::spec::offset::*;
 use vuart::uart::{Config, Profile};
 use vuart::{
-    PortBuilder, PortState, PortStateV2, RestorePortError, SerialPort, StateError, ToSuperioError,
+    PortBuilder, PortState, PortStateV3, RestorePortError, SerialPort, StateError, ToSuperioError,
     TooMuchInput,
 };
 
@@ -24,7 +24,7 @@ fn moved(port: &SerialPort<Edges>) -> (SerialPort<Edges>, Edges) {
     (PortBuilder::restore(&state).build(edges.clone()).unwrap(), edges)
 }
 
-fn latest(port: &SerialPort<Edges>) -> PortStateV2 {
+fn latest(port: &SerialPort<Edges>) -> PortStateV3 {
     port.state().latest()
 }
 
@@ -141,13 +141,13 @@ fn breaks_and_other_chips_are_in_it() {
 #[test]
 fn s4_a_state_that_can_not_be_is_refused() {
     let (port, _) = port();
-    let restore = |change: &dyn Fn(&mut PortStateV2)| {
+    let restore = |change: &dyn Fn(&mut PortStateV3)| {
         let mut state = latest(&port);
         change(&mut state);
-        PortBuilder::restore(&PortState::V2(state)).build(Edges::default()).map(drop)
+        PortBuilder::restore(&PortState::V3(state)).build(Edges::default()).map(drop)
     };
     assert!(restore(&|_| {}).is_ok());
-    let waiting = Input::CAPACITY + 1;
+    let waiting = Input::CAPACITY + Input::PUT_BACK_MAX + 1;
     let result = restore(&|state| state.waiting = vec![Symbol::Break; waiting]);
     assert!(
         matches!(result, Err(RestorePortError::State(StateError::TooMuchInput(refused))) if refused == TooMuchInput { waiting })
@@ -157,8 +157,12 @@ fn s4_a_state_that_can_not_be_is_refused() {
         restore(&|state| state.dropped = true),
         Err(RestorePortError::State(StateError::Carrier))
     ));
-    let full = restore(&|state| state.waiting = vec![Symbol::Byte(0); Input::CAPACITY]);
+    let full = restore(&|state| state.waiting = vec![Symbol::Byte(0); waiting - 1]);
     assert!(full.is_ok());
+    assert!(matches!(
+        restore(&|state| state.looped = 1),
+        Err(RestorePortError::State(StateError::Looped { looped: 1, held: 0 }))
+    ));
 }
 
 /// Input that does not fit is refused, not dropped.
@@ -251,36 +255,73 @@ fn states_of_every_release_restore() {
 #[test]
 fn s13_a_hang_up_that_the_guest_has_not_seen_is_in_it() {
     let (due, _) = port();
-    due.console().carrier().hang_up();
+    due.console().hang_up();
     let (mut dropped, _) = port();
     dropped.write_register(MCR, 0x0B);
     dropped.write_register(IER, 0x08);
-    dropped.console().carrier().hang_up();
+    dropped.console().hang_up();
     dropped.read_register(IIR);
-    for state in [kept("v2-hang-up-due", &due), due.state()] {
-        assert_eq!(state, due.state());
+    for state in [kept("v2-hang-up-due", &due), kept("v3-hang-up-due", &due), due.state()] {
+        assert_eq!(state.clone().latest(), latest(&due));
         let edges = Edges::default();
         let mut port = PortBuilder::restore(&state).build(edges.clone()).unwrap();
-        assert_eq!(port.state(), state);
+        assert_eq!(latest(&port), state.latest());
         port.write_register(MCR, 0x0B);
         assert_eq!(edges.take(), 0, "nobody listens");
         port.write_register(IER, 0x08);
         assert_eq!(edges.take(), 1);
         assert_eq!([MSR, MSR, MSR].map(|register| port.read_register(register)), [0x38, 0xB8, 0xB0]);
     }
-    for state in [kept("v2-hung-up", &dropped), dropped.state()] {
-        assert_eq!(state, dropped.state());
+    for state in [kept("v2-hung-up", &dropped), kept("v3-hung-up", &dropped), dropped.state()] {
         let edges = Edges::default();
         let mut port = PortBuilder::restore(&state).build(edges.clone()).unwrap();
-        assert_eq!((port.state(), edges.take()), (state, 1));
+        assert_eq!((port.state(), edges.take()), (dropped.state(), 1));
         assert_eq!([IIR, MSR, MSR].map(|register| port.read_register(register)), [0x00, 0x38, 0xB8]);
         assert_eq!(edges.take(), 1, "the carrier has come back");
         assert_eq!([IIR, MSR].map(|register| port.read_register(register)), [0x01, 0xB0]);
-        assert!(port.console().carrier().hang_up(), "and the guest listens as before");
+        assert!(port.console().hang_up(), "and the guest listens as before");
         assert_eq!(edges.take(), 1);
     }
     let there = SerialState::try_from(&dropped.state()).unwrap();
     assert_eq!(there.modem_status & 0xF0, 0xB0, "vm-superio would leave it low");
+}
+
+/// Input that a guest has not read, with a pause in it, and characters that the guest sent itself. Version 2 knew neither.
+#[test]
+fn s13_a_pause_and_what_came_by_loopback_are_in_it() {
+    let (mut pausing, _) = port();
+    pausing.write_register(FCR, 0x01);
+    let mut session = owner(&pausing);
+    session.write(b"typed").unwrap();
+    pausing.write_register(FCR, 0x03);
+    pausing.read_register(LSR);
+    let (mut looped, _) = port();
+    looped.write_register(FCR, 0x01);
+    let mut session = owner(&looped);
+    session.write(b"typed").unwrap();
+    looped.write_register(IER, 0x01);
+    looped.read_register(RBR);
+    looped.read_register(IIR);
+    looped.write_register(MCR, 0x18);
+    looped.write_string(THR.into(), b"own");
+    for state in [kept("v3-pause-shown", &pausing), pausing.state()] {
+        assert_eq!(state, pausing.state());
+        let mut port = PortBuilder::restore(&state).build(Edges::default()).unwrap();
+        assert_eq!(port.state(), state);
+        assert_eq!([RBR, LSR].map(|register| port.read_register(register)), [0, 0x60], "the pause goes on");
+    }
+    for state in [kept("v3-looped", &looped), looped.state()] {
+        assert_eq!(state, looped.state());
+        let mut port = PortBuilder::restore(&state).build(Edges::default()).unwrap();
+        assert_eq!(port.state(), state);
+        port.write_register(FCR, 0x03);
+        port.write_register(MCR, 0x08);
+        assert_eq!(
+            [IIR, RBR, RBR, RBR].map(|register| port.read_register(register)),
+            [0xC4, b'y', b'p', b'e']
+        );
+        assert_eq!([RBR, RBR].map(|register| port.read_register(register)), [b'd', 0]);
+    }
 }
 
 /// The guest halts during a break, and listens for a drop that comes while it is moved.
@@ -290,12 +331,14 @@ fn s19_a_drop_that_is_due_is_announced_where_the_guest_is_restored() {
     old.write_register(MCR, 0x0B);
     old.write_register(LCR, 0x43);
     old.write_register(IER, 0x08);
-    old.console().carrier().hang_up();
+    old.console().hang_up();
     assert!(latest(&old).drop_due);
     let (new, edges) = moved(&old);
     assert_eq!(edges.count(), 1);
-    assert_eq!(new.console().carrier().guest_breaks(), 0, "it was told where it began");
-    assert!(!new.console().carrier().guest_hung_up());
+    let _ = new.console().service(std::time::Instant::now());
+    let counters = new.console().counters();
+    assert_eq!((counters.guest_breaks, counters.guest_hang_ups), (0, 0), "it was told where it began");
+    assert_eq!((counters.hang_ups, counters.hang_ups_unheard), (0, 0), "it was counted there");
 }
 
 /// The state of a vm-superio in use becomes our state, and becomes vm-superio's again.

@@ -12,6 +12,10 @@ use crate::said::Said;
 /// A frame from a server to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an event is moved a few times, and never kept in large numbers"
+)]
 pub enum Event {
     /// Answers [`Request::Hello`](crate::Request::Hello).
     Welcome(Welcome),
@@ -106,6 +110,9 @@ pub struct Status {
     pub capacity: u64,
     /// The number of input symbols (bytes and breaks) that wait for the guest.
     pub input_waiting: u64,
+    /// Whether the guest has stopped input, by RTS or XOFF. What waits is taken when it goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub input_stopped: bool,
     /// The console's counters.
     pub counters: Counters,
     /// Since when the console is switched off, if it is.

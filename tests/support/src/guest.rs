@@ -1,6 +1,6 @@
 //! A guest that the test plays: it writes output and takes input.
 
-use vuart_endpoint::{Console, Input, Symbol};
+use vuart_endpoint::{Console, ConsoleParts, GuestLines, Input, Symbol};
 use vuart_scrollback::{Scrollback, Writer};
 
 use crate::wait::until;
@@ -14,6 +14,8 @@ pub struct Guest {
     pub writer: Writer,
     /// The guest's input.
     pub input: Input,
+    /// The guest's modem lines.
+    pub lines: GuestLines,
 }
 
 impl Guest {
@@ -24,8 +26,9 @@ impl Guest {
 
     /// A guest whose console has this ring.
     pub fn on((writer, scrollback): (Writer, Scrollback)) -> Self {
-        let (console, input) = Console::new(scrollback, || ());
-        Self { console, writer, input }
+        let ConsoleParts { console, input, guest_lines: lines, .. } =
+            Console::builder(scrollback).build(|| ());
+        Self { console, writer, input, lines }
     }
 
     /// Writes output, and rings the doorbell if a reader sleeps.

@@ -15,7 +15,10 @@ pub(crate) const HANG: Duration = Duration::from_secs(60);
 
 pub(crate) fn console() -> (Writer, Console) {
     let (writer, scrollback) = Scrollback::new(1 << 14).unwrap();
-    (writer, Console::new(scrollback, || ()).0)
+    let (console, input) = Console::new(scrollback, || ());
+    // The guest's port stays.
+    std::mem::forget(input);
+    (writer, console)
 }
 
 pub(crate) fn attach(console: &Console, label: &str, mode: Mode) -> Session {

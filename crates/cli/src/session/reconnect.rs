@@ -97,7 +97,7 @@ impl Session<'_> {
         self.client = client;
         self.window = None;
         match found {
-            Found::Over(end) if end.cause == Cause::VmEnded => {
+            Found::Over(end) if matches!(end.cause, Cause::VmEnded | Cause::PortDropped) => {
                 self.role = Role::spectator(self.options.keys);
                 // The guest's last output.
                 let from = Position::Offset(self.progress.next());

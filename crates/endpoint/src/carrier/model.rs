@@ -7,7 +7,7 @@ use crate::testing::{counting_bell, latch_bell, silent_bell};
 
 /// Both ends. No model reads the count of changes.
 fn lines(announce: Bell, doorbell: Bell) -> (Carrier, GuestLines) {
-    pair(CarrierBells { changed: silent_bell(), announce, doorbell })
+    pair(CarrierBells { changed: silent_bell(), announce, doorbell }, false)
 }
 
 /// A guest begins to listen, writes to its console with interrupts off as Linux does, and then sleeps until it is interrupted. A

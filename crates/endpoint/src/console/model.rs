@@ -13,6 +13,7 @@ use crate::standing::Standing;
 use crate::symbol::Symbol;
 use crate::sync::AtomicBool;
 use crate::sync::Ordering::SeqCst;
+use crate::testing::latch_bell;
 
 fn console() -> (Writer, Console, Input) {
     let (writer, scrollback) = Scrollback::new(4096).unwrap();
@@ -138,5 +139,37 @@ fn every_event_is_delivered_in_order() {
         drop(console.attach(who("alice").with_mode(Mode::Spectate)));
         other.join().unwrap();
         assert_eq!(*told.lock().unwrap(), [0, 1, 2, 3]);
+    });
+}
+
+/// A trigger that uses the console. It is called without the lock, so no thread waits for itself, and the guest, which sleeps until it is
+/// interrupted, hears what was typed.
+#[test]
+fn an_announcement_that_uses_the_console_is_made_and_not_lost() {
+    explore(10, || {
+        let (_writer, scrollback) = Scrollback::new(4096).unwrap();
+        let (interrupt, announce) = latch_bell();
+        let handle = Arc::new(std::sync::OnceLock::<std::sync::Weak<ConsoleCore>>::new());
+        let parts = Console::builder(scrollback).build({
+            let handle = Arc::clone(&handle);
+            move || {
+                if let Some(core) = handle.get().and_then(std::sync::Weak::upgrade) {
+                    Console(core).input_waiting();
+                }
+                announce();
+            }
+        });
+        let (console, mut input) = (parts.console, parts.input);
+        handle.set(Arc::downgrade(&console.0)).unwrap();
+        let mut alice = console.attach(who("alice")).unwrap();
+        let typist = thread::spawn(move || {
+            assert_eq!(alice.write(b"a"), Ok(1));
+            alice
+        });
+        if input.is_empty() && input.want() {
+            interrupt.wait();
+        }
+        assert_eq!(take(&mut input), b"a");
+        drop(typist.join().unwrap());
     });
 }

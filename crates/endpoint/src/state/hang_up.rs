@@ -15,8 +15,10 @@ pub(crate) struct HangUps {
     last_owner: Option<Identity>,
     /// The end of the grace time, while the console has no owner.
     grace_ends: Option<Instant>,
-    /// The time of the last hang-up, if the guest listened and has not answered.
+    /// The time at which the guest learned of the last hang-up, if it has not answered.
     unanswered: Option<Instant>,
+    /// The last hang-up interrupted the guest. If not, the guest learns of it when it sees DCD low.
+    heard: bool,
 }
 
 impl HangUps {
@@ -42,14 +44,44 @@ impl HangUps {
         self.last_owner.take()
     }
 
-    /// Notes a hang-up, and whether the guest listened.
+    /// The person whose login session may be open at the guest.
+    pub(crate) fn last_owner(&self) -> Option<Identity> {
+        self.last_owner.clone()
+    }
+
+    /// Notes that no login session is open at the guest: nobody's needs to be hung up.
+    pub(crate) fn no_login(&mut self) {
+        (self.last_owner, self.grace_ends) = (None, None);
+    }
+
+    /// Notes a hang-up, and whether the guest was interrupted for it. If not, the guest may still answer an earlier one.
     pub(crate) fn hung_up(&mut self, heard: bool, now: Instant) {
-        self.unanswered = heard.then_some(now);
+        self.heard = heard;
+        if heard {
+            self.unanswered = Some(now);
+        }
+    }
+
+    /// Notes that the guest has seen DCD low for a hang-up.
+    pub(crate) fn seen(&mut self, now: Instant) {
+        // A guest that was interrupted has learned of it then.
+        if !std::mem::replace(&mut self.heard, true) {
+            self.unanswered = Some(now);
+        }
     }
 
     /// Notes that the guest has hung up. Returns whether that answers a hang-up of the console.
     pub(crate) fn guest_hung_up(&mut self, now: Instant) -> bool {
         self.unanswered.take().is_some_and(|at| now.duration_since(at) < ANSWER)
+    }
+
+    /// Notes that the guest was reset: login sessions are gone, and a hang-up that was not answered never will be. The present owner, if
+    /// any, may log in at the new boot.
+    pub(crate) fn guest_reset(&mut self, owned: bool) {
+        (self.unanswered, self.heard) = (None, false);
+        if !owned {
+            self.no_login();
+        }
     }
 
     /// Ends the grace time without a hang-up.

@@ -27,7 +27,13 @@ impl State {
             self.counters.guest_breaks += breaks;
             self.event(EventKind::GuestBreak { count: breaks });
         }
-        if self.carrier.guest_hung_up() {
+        self.hear_resets();
+        // In this order: see `Carrier::drop_was_seen`.
+        let hung_up = self.carrier.guest_hung_up();
+        if self.carrier.drop_was_seen() {
+            self.hang_ups.seen(self.clock.instant());
+        }
+        if hung_up {
             self.counters.guest_hang_ups += 1;
             self.event(EventKind::GuestHungUp);
             // Linux drops DTR when the last process has closed the port, also when a hang-up of the console made it do so. Then
@@ -36,6 +42,22 @@ impl State {
             if let (true, false, Some(owner)) = (self.policy.detach_on_dtr, answer, self.ownership.owner()) {
                 self.end(owner, Cause::GuestHungUp);
             }
+        }
+    }
+
+    /// Looks whether the guest was reset.
+    fn hear_resets(&mut self) {
+        let resets = self.carrier.guest_resets();
+        if resets.count == 0 {
+            return;
+        }
+        self.counters.guest_resets += resets.count;
+        self.event(EventKind::GuestReset { count: resets.count });
+        self.hang_ups.guest_reset(self.ownership.owner().is_some());
+        if let (true, true, Some(owner)) =
+            (resets.dropped_dtr, self.policy.detach_on_reset, self.ownership.owner())
+        {
+            self.end(owner, Cause::GuestHungUp);
         }
     }
 

@@ -243,7 +243,9 @@ mod tests {
     /// A raw client that watches, its console, the guest, and the client's end.
     fn watched() -> (Connection, Context, Writer, UnixStream) {
         let (writer, scrollback) = Scrollback::new(1 << 20).unwrap();
-        let (console, _) = Console::new(scrollback, || ());
+        let (console, input) = Console::new(scrollback, || ());
+        // The guest's port stays.
+        std::mem::forget(input);
         let context = Context { console, name: "test".into() };
         let (ours, theirs) = UnixStream::pair().unwrap();
         let who = Identity::new("test", 1000, None);

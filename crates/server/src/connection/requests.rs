@@ -199,6 +199,7 @@ fn status(context: &Context) -> Status {
         end: scrollback.end(),
         capacity: scrollback.capacity() as u64,
         input_waiting: console.input_waiting(),
+        input_stopped: console.input_stopped(),
         counters: console.counters(),
         disabled: console.disabled(),
         ended: console.ended(),

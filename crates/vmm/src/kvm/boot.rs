@@ -39,12 +39,10 @@ impl Processor {
     }
 }
 
-/// Gives the virtual machine its memory, with the program in it. The memory must be dropped after the virtual machine.
-pub(super) fn load(vm: &VmFd, program: &[u8]) -> Result<GuestMemoryMmap, Error> {
-    let failed = |error: &dyn std::error::Error| Error::Memory(error.to_string());
+/// Gives the virtual machine its memory, which is empty. The memory must be dropped after the virtual machine.
+pub(super) fn add_memory(vm: &VmFd) -> Result<GuestMemoryMmap, Error> {
     let memory: GuestMemoryMmap =
         GuestMemoryMmap::from_ranges(&[(GuestAddress(0), MEMORY_SIZE)]).map_err(|error| failed(&error))?;
-    memory.write_slice(program, GuestAddress(u64::from(SEGMENT) << 4)).map_err(|error| failed(&error))?;
     let host_address = memory.get_host_address(GuestAddress(0)).map_err(|error| failed(&error))?;
     let region = kvm_userspace_memory_region {
         slot: 0,
@@ -57,6 +55,16 @@ pub(super) fn load(vm: &VmFd, program: &[u8]) -> Result<GuestMemoryMmap, Error> 
     // process holds no reference into the mapping.
     unsafe { vm.set_user_memory_region(region) }.map_err(refused("give the machine its memory"))?;
     Ok(memory)
+}
+
+/// Fills the memory anew: the program, and nothing else.
+pub(super) fn load(memory: &GuestMemoryMmap, program: &[u8]) -> Result<(), Error> {
+    memory.write_slice(&vec![0; MEMORY_SIZE], GuestAddress(0)).map_err(|error| failed(&error))?;
+    memory.write_slice(program, GuestAddress(u64::from(SEGMENT) << 4)).map_err(|error| failed(&error))
+}
+
+fn failed(error: &dyn std::error::Error) -> Error {
+    Error::Memory(error.to_string())
 }
 
 /// Sets the vCPU to the first byte of the program, with two arguments. After a reset the vCPU is in real mode.

@@ -4,14 +4,18 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use kvm_bindings::{KVM_IRQCHIP_PIC_MASTER, kvm_irqchip};
 use kvm_ioctls::{VcpuExit, VmFd};
 use vm_memory::GuestMemoryMmap;
+use vmm_sys_util::errno;
+use vuart::level::ResampleFd;
 
-use super::boot::{Processor, enter_guest, load};
+use super::boot::{Processor, add_memory, enter_guest, load};
 use super::coalesced::Coalescer;
 use super::kick::{self, Kickable};
+use super::reset::PowerOn;
 use super::system::{create_vm, open, refused};
-use crate::board::Board;
+use crate::board::{Board, Request};
 use crate::com1::COM1;
 use crate::counters::Counting;
 use crate::guest::Image;
@@ -23,11 +27,49 @@ const COM1_IRQ: u32 = 4;
 /// The value that a read returns where there is no device.
 const OPEN_BUS: u8 = 0xff;
 
+/// The interrupt input of COM1.
+pub(crate) struct Com1Input<'a> {
+    pub(crate) irq: &'a Irq,
+    /// The input is level-triggered.
+    pub(crate) level: Option<&'a ResampleFd>,
+}
+
+impl Com1Input<'_> {
+    /// Connects the input. KVM keeps its own references to the events.
+    fn connect(&self, vm: &Arc<VmFd>) -> Result<(), Error> {
+        let event = self.irq.event();
+        let connected = match self.level {
+            // For edges that have come already, and for devices that write to the event.
+            None => vm.register_irqfd(event, COM1_IRQ),
+            Some(level) => set_level_triggered(vm)
+                .and_then(|()| vm.register_irqfd_with_resample(event, level.event(), COM1_IRQ)),
+        };
+        connected.map_err(refused("connect the interrupt"))?;
+        if self.level.is_none() {
+            // Weak: the machine ends with its guest, and the device may live on.
+            let line = Arc::downgrade(vm);
+            self.irq.connect(move || line.upgrade().map_or(Ok(()), |vm| pulse(&vm)));
+        }
+        Ok(())
+    }
+}
+
+/// Sets the bit of COM1's input in the 8259's ELCR, as firmware does for an input of PCI.
+fn set_level_triggered(vm: &VmFd) -> Result<(), errno::Error> {
+    let mut controller = kvm_irqchip { chip_id: KVM_IRQCHIP_PIC_MASTER, ..kvm_irqchip::default() };
+    vm.get_irqchip(&mut controller)?;
+    // SAFETY: this chip has the field `pic` of the union, and KVM has filled it. It consists of integers, for which all bits are valid.
+    unsafe { controller.chip.pic.elcr |= 1 << COM1_IRQ };
+    vm.set_irqchip(&controller)
+}
+
 /// A virtual machine with a guest in it.
 pub(crate) struct Vm {
     // Fields are dropped in their order: the virtual machine before the memory that it uses.
     processor: Processor,
-    _memory: GuestMemoryMmap,
+    memory: GuestMemoryMmap,
+    code: Vec<u8>,
+    power_on: PowerOn,
     stop: Arc<Stop>,
     /// Whether KVM may collect output.
     coalescing: bool,
@@ -37,7 +79,7 @@ impl Vm {
     /// Makes the virtual machine and loads the guest.
     pub(crate) fn new(
         board: Board,
-        irq: &Irq,
+        input: &Com1Input<'_>,
         stop: Arc<Stop>,
         counting: Arc<Counting>,
         image: &Image<'_>,
@@ -45,32 +87,50 @@ impl Vm {
     ) -> Result<Self, Error> {
         kick::install_handler()?;
         let vm = Arc::new(create_vm(&open()?)?);
-        let memory = load(&vm, image.code)?;
-        // For edges that have come already, and for devices that write to the event.
-        vm.register_irqfd(irq.event(), COM1_IRQ).map_err(refused("connect the interrupt"))?;
-        // Weak: the machine ends with its guest, and the device may live on.
-        let line = Arc::downgrade(&vm);
-        irq.connect(move || line.upgrade().map_or(Ok(()), |vm| pulse(&vm)));
+        let memory = add_memory(&vm)?;
+        load(&memory, image.code)?;
+        input.connect(&vm)?;
         let vcpu = vm.create_vcpu(0).map_err(refused("make a processor"))?;
         enter_guest(&vcpu, image.arguments)?;
+        let power_on = PowerOn::of(&vm, &vcpu)?;
         let processor = Processor { vcpu, vm, board, counting };
-        Ok(Self { processor, _memory: memory, stop, coalescing })
+        Ok(Self { processor, memory, code: image.code.to_vec(), power_on, stop, coalescing })
     }
 
     /// Runs the guest on the current thread until it ends.
     pub(crate) fn run(mut self) -> Result<Exit, Error> {
         let _kickable = Kickable::new(&mut self.processor.vcpu)?;
         let mut coalescer = Coalescer::new(&mut self.processor, self.coalescing);
-        let outcome = self.handle_exits(&mut coalescer);
-        coalescer.drain(&mut self.processor);
-        outcome
+        loop {
+            let request = self.handle_exits(&mut coalescer);
+            // What the guest wrote last is the old boot's.
+            coalescer.drain(&mut self.processor);
+            match request {
+                Ok(Request::End(outcome)) => return outcome,
+                Ok(Request::Reset) if self.processor.board.reset() => self.reset()?,
+                Ok(Request::Reset) => return Ok(Exit::Reset),
+                // Such a guest has crashed. But what it asks the processor for is a reset.
+                Err(Error::TripleFault) if self.processor.board.reset() => self.reset()?,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
-    fn handle_exits(&mut self, coalescer: &mut Coalescer) -> Result<Exit, Error> {
+    /// Puts processor, memory and interrupt controllers to where they were before the guest ran. The devices were reset already.
+    fn reset(&mut self) -> Result<(), Error> {
+        let processor = &mut self.processor;
+        self.power_on.restore(&processor.vm, &mut processor.vcpu)?;
+        load(&self.memory, &self.code)?;
+        processor.counting.reboots.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    /// Runs the guest until it asks for something that this loop can't do.
+    fn handle_exits(&mut self, coalescer: &mut Coalescer) -> Result<Request, Error> {
         let processor = &mut self.processor;
         loop {
             if self.stop.is_requested() {
-                return Ok(Exit::Stopped);
+                return Ok(Request::End(Ok(Exit::Stopped)));
             }
             let exit = processor.vcpu.run();
             processor.counting.exits.fetch_add(1, Relaxed);
@@ -85,8 +145,8 @@ impl Vm {
                     processor.board.write_string(port, width, data);
                     let written = if port == COM1 && width == 1 { data.len() } else { 0 };
                     coalescer.accessed(processor, drained + written);
-                    if let Some(outcome) = processor.board.outcome() {
-                        return outcome;
+                    if let Some(request) = processor.board.request() {
+                        return Ok(request);
                     }
                 }
                 Ok(VcpuExit::IoIn(port, data)) => {
@@ -104,7 +164,7 @@ impl Vm {
                 Err(cause) if matches!(cause.errno(), libc::EINTR | libc::EAGAIN) => {
                     handle_signal(processor, coalescer);
                 }
-                Ok(VcpuExit::Shutdown) => return Err(Error::GuestCrashed("triple fault".to_owned())),
+                Ok(VcpuExit::Shutdown) => return Err(Error::TripleFault),
                 Ok(other) => return Err(Error::GuestCrashed(format!("KVM gave it up: {other:?}"))),
                 Err(cause) => return Err(refused("run the guest")(cause)),
             }
@@ -139,7 +199,6 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use vmm_sys_util::errno;
     use vmm_sys_util::signal::SIGRTMIN;
     use vuart::SerialPort;
 
@@ -156,9 +215,10 @@ mod tests {
         }
         let irq = Irq::new().unwrap();
         let port = SerialPort::new(irq.clone()).unwrap();
-        let board = Board::new(Arc::new(Mutex::new(port))).unwrap();
+        let board = Board::new(Arc::new(Mutex::new(port)), 0).unwrap();
         let stop = Arc::new(Stop::new().unwrap());
-        let mut vm = Vm::new(board, &irq, stop, Arc::default(), &image, true).unwrap();
+        let input = Com1Input { irq: &irq, level: None };
+        let mut vm = Vm::new(board, &input, stop, Arc::default(), &image, true).unwrap();
         let (done, left) = mpsc::channel();
         thread::spawn(move || {
             let kickable = Kickable::new(&mut vm.processor.vcpu).unwrap();

@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// The UART, with a ring for each direction.
 pub(super) struct Driver<'a> {
     uart: Uart<'a>,
-    interrupts: Interrupts<'a>,
+    interrupts: &'a Interrupts<'a>,
     /// Received characters.
     rx: VecDeque<u8>,
     /// Characters to send.
@@ -41,7 +41,7 @@ pub(super) struct Driver<'a> {
 
 impl<'a> Driver<'a> {
     /// Sets the UART up, after detection.
-    pub(super) fn set_up(uart: Uart<'a>, interrupts: Interrupts<'a>) -> Self {
+    pub(super) fn set_up(uart: Uart<'a>, interrupts: &'a Interrupts<'a>) -> Self {
         // The UART is still in loopback, where no input from outside arrives. So clearing the FIFO discards characters of the
         // test, and not input.
         uart.write(offset::IER, 0);
@@ -161,7 +161,7 @@ impl<'a> Driver<'a> {
         loop {
             let iir = self.uart.read(offset::IIR);
             if iir & InterruptId::None as u8 != 0 {
-                return Ok(());
+                return self.interrupts.end();
             }
             match iir & 0x0f {
                 RECEIVED | TIMEOUT => self.receive(),
@@ -171,7 +171,7 @@ impl<'a> Driver<'a> {
                 LINE_STATUS => drop(self.uart.read(offset::LSR)),
                 MODEM_STATUS => drop(self.uart.read(offset::MSR)),
                 // A 16550A has no other interrupt, so how to clear this one is unknown.
-                _ => return Ok(()),
+                _ => return self.interrupts.end(),
             }
             // A broken device may never stop. A vCPU can be stopped anywhere, but a thread has to look.
             self.interrupts.stop.check()?;

@@ -2,13 +2,14 @@
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
-use vmm_sys_util::eventfd::EventFd;
+use vuart::level::ResampleFd;
 
-use crate::Error;
 use crate::stop::Stop;
+use crate::{Error, Irq};
 
 /// The reason why the guest's thread ends before the guest has halted.
 #[derive(Debug)]
@@ -31,8 +32,15 @@ const IRQ: u64 = 0;
 const STOP: u64 = 1;
 
 /// The interrupt input of COM1.
+pub(crate) struct Com1Input {
+    pub(crate) irq: Irq,
+    /// The input is level-triggered.
+    pub(crate) level: Option<Arc<ResampleFd>>,
+}
+
+/// The interrupts of COM1, as the program takes them.
 pub(super) struct Interrupts<'a> {
-    irq: &'a EventFd,
+    input: Com1Input,
     /// The request to stop, for loops that do not wait.
     pub(super) stop: &'a Stop,
     epoll: Epoll,
@@ -40,14 +48,14 @@ pub(super) struct Interrupts<'a> {
 
 impl<'a> Interrupts<'a> {
     /// An interrupt input, whose waits `stop` ends.
-    pub(super) fn new(irq: &'a EventFd, stop: &'a Stop) -> Result<Self, Error> {
+    pub(super) fn new(input: Com1Input, stop: &'a Stop) -> Result<Self, Error> {
         let epoll = Epoll::new().map_err(failed)?;
-        for (event, name) in [(irq, IRQ), (stop.event(), STOP)] {
+        for (event, name) in [(input.irq.event(), IRQ), (stop.event(), STOP)] {
             epoll
                 .ctl(ControlOperation::Add, event.as_raw_fd(), EpollEvent::new(EventSet::IN, name))
                 .map_err(failed)?;
         }
-        Ok(Self { irq, stop, epoll })
+        Ok(Self { input, stop, epoll })
     }
 
     /// Waits for the next interrupt.
@@ -83,11 +91,19 @@ impl<'a> Interrupts<'a> {
         }
     }
 
+    /// The handler has ended. A level-triggered input asks for the level then.
+    pub(super) fn end(&self) -> Result<(), Leave> {
+        match &self.input.level {
+            Some(level) => level.event().write(1).map_err(|error| Leave::Failed(failed(error))),
+            None => Ok(()),
+        }
+    }
+
     /// Takes the interrupt before the handler looks at the UART, as the 8259 does when the processor acknowledges it.
     ///
     /// A later edge makes the event readable again, so none is lost. At worst the handler finds nothing to do.
     fn acknowledge(&self) -> Result<(), Leave> {
-        match self.irq.read() {
+        match self.input.irq.event().read() {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(Leave::Failed(failed(error))),

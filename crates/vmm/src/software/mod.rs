@@ -13,49 +13,77 @@ mod monitor;
 mod registers;
 mod texts;
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use vuart::uart::FIFO_SIZE;
 use vuart::uart::spec::{Lsr, offset};
 
-use crate::board::Board;
+use crate::board::{Board, Request};
 use crate::com1::COM1;
+use crate::counters::Counting;
 use crate::program::Burst;
 use crate::stop::Stop;
-use crate::{Error, Exit, Irq, Program, i8042, post, printed_bytes};
+use crate::{Error, Exit, Program, acpi, i8042, post, printed_bytes};
 
 use driver::Driver;
+pub(crate) use interrupt::Com1Input;
 use interrupt::{Interrupts, Leave};
 use registers::{FCR_CLEAR, LCR_8N1, MCR_PRINT, Uart};
 
 /// Runs a program on the current thread until it ends.
-pub(crate) fn run(board: &Board, irq: &Irq, stop: &Stop, program: &Program) -> Result<Exit, Error> {
-    let ended = match program {
-        Program::Monitor => monitor(board, Interrupts::new(irq.event(), stop)?),
-        Program::Print { bytes, burst } => print(&Uart(board), stop, *bytes, *burst),
-        Program::Code(_) => return Err(Error::NoProcessor),
-    };
-    match ended {
-        Ok(()) => {
-            // The reset ends the machine.
-            board.write(i8042::PORT, &[i8042::RESET]);
-            board.outcome().unwrap_or(Ok(Exit::Halted))
+pub(crate) fn run(
+    board: &Board,
+    input: Com1Input,
+    stop: &Stop,
+    counting: &Counting,
+    program: &Program,
+) -> Result<Exit, Error> {
+    let interrupts = Interrupts::new(input, stop)?;
+    loop {
+        let ended = match program {
+            Program::Monitor => monitor(board, &interrupts),
+            Program::Print { bytes, burst } => print(&Uart(board), stop, *bytes, *burst),
+            Program::Code(_) => return Err(Error::NoProcessor),
+        };
+        match ended {
+            Ok(End::PowerOff) => board.write(acpi::PM1_CONTROL, &acpi::POWER_OFF.to_le_bytes()),
+            Ok(End::Reset) => board.write(i8042::PORT, &[i8042::RESET]),
+            Err(Leave::Stopped) => return Ok(Exit::Stopped),
+            Err(Leave::Failed(error)) => return Err(error),
         }
-        Err(Leave::Stopped) => Ok(Exit::Stopped),
-        Err(Leave::Failed(error)) => Err(error),
+        match board.request() {
+            Some(Request::End(outcome)) => return outcome,
+            Some(Request::Reset) if !board.reset() => return Ok(Exit::Reset),
+            // An interrupt that the old guest did not take stays, as a stray one that every guest must bear.
+            _ => counting.reboots.fetch_add(1, Relaxed),
+        };
+        // A guest that does nothing but boot is stopped here.
+        if stop.is_requested() {
+            return Ok(Exit::Stopped);
+        }
     }
 }
 
+/// How a program ends.
+enum End {
+    /// It switches the machine off.
+    PowerOff,
+    /// It resets the machine.
+    Reset,
+}
+
 /// The serial monitor, as in `guest.S`.
-fn monitor(board: &Board, interrupts: Interrupts<'_>) -> Result<(), Leave> {
+fn monitor(board: &Board, interrupts: &Interrupts<'_>) -> Result<End, Leave> {
     let uart = Uart(board);
     if let Err(test) = detect::detect(&uart) {
         board.write(post::PORT, &[post::code(test)]);
-        return Ok(());
+        return Ok(End::Reset);
     }
     monitor::run(Driver::set_up(uart, interrupts))
 }
 
 /// The program that prints, as in `print.S`.
-fn print(uart: &Uart<'_>, stop: &Stop, bytes: u32, burst: Burst) -> Result<(), Leave> {
+fn print(uart: &Uart<'_>, stop: &Stop, bytes: u32, burst: Burst) -> Result<End, Leave> {
     let wait = |bit| {
         loop {
             // Checked each time, because a broken device may never set the bit.
@@ -76,5 +104,6 @@ fn print(uart: &Uart<'_>, stop: &Stop, bytes: u32, burst: Burst) -> Result<(), L
             Burst::String => uart.0.write_string(COM1, 1, characters),
         }
     }
-    wait(Lsr::TEMT)
+    wait(Lsr::TEMT)?;
+    Ok(End::PowerOff)
 }

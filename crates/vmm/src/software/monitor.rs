@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::End;
 use super::driver::Driver;
 use super::editor::{Action, Editor};
 use super::interrupt::Leave;
@@ -12,8 +13,8 @@ const CTRL_C: u8 = 0x03;
 /// Ticks of the program's timer in a second.
 const HZ: u128 = 20;
 
-/// Runs until a command halts the guest and all output has been sent.
-pub(super) fn run(mut driver: Driver<'_>) -> Result<(), Leave> {
+/// Runs until a command ends the program and all output has been sent.
+pub(super) fn run(mut driver: Driver<'_>) -> Result<End, Leave> {
     let started = Instant::now();
     let mut editor = Editor::new();
     driver.write(texts::BANNER.as_bytes())?;
@@ -25,7 +26,7 @@ pub(super) fn run(mut driver: Driver<'_>) -> Result<(), Leave> {
         }
         match command(&mut driver, editor.line(), started)? {
             Next::Prompt => {}
-            Next::Halt => return Ok(()),
+            Next::End(end) => return Ok(end),
         }
     }
 }
@@ -60,7 +61,7 @@ enum Next {
     /// The next prompt.
     Prompt,
     /// The end of the program.
-    Halt,
+    End(End),
 }
 
 /// Runs a command line.
@@ -87,10 +88,12 @@ fn command(driver: &mut Driver<'_>, line: &[u8], started: Instant) -> Result<Nex
             }
         }
         b"halt" => {
-            driver.write(texts::HALTING.as_bytes())?;
-            driver.drain()?;
-            driver.wait_sent()?;
-            return Ok(Next::Halt);
+            last_words(driver, texts::HALTING)?;
+            return Ok(Next::End(End::PowerOff));
+        }
+        b"reboot" => {
+            last_words(driver, texts::REBOOTING)?;
+            return Ok(Next::End(End::Reset));
         }
         _ => {
             driver.write(name)?;
@@ -98,6 +101,13 @@ fn command(driver: &mut Driver<'_>, line: &[u8], started: Instant) -> Result<Nex
         }
     }
     Ok(Next::Prompt)
+}
+
+/// Writes a text, and waits until all output has been sent.
+fn last_words(driver: &mut Driver<'_>, text: &str) -> Result<(), Leave> {
+    driver.write(text.as_bytes())?;
+    driver.drain()?;
+    driver.wait_sent()
 }
 
 fn print(driver: &mut Driver<'_>, argument: &[u8]) -> Result<(), Leave> {

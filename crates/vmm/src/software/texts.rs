@@ -14,10 +14,12 @@ pub(super) const HELP: &str = "help         this list\r\n\
     uptime       time since the start\r\n\
     regs         registers of the UART\r\n\
     halt         stop the machine\r\n\
+    reboot       start the machine again\r\n\
     Keys: backspace erases, ^U erases the line, ^C abandons it.\r\n";
 pub(super) const UNKNOWN: &str = ": unknown command; try 'help'\r\n";
 pub(super) const NOT_A_NUMBER: [&str; 2] = ["print: '", "' is not a number from 0 to 65535\r\n"];
 pub(super) const HALTING: &str = "halting\r\n";
+pub(super) const REBOOTING: &str = "rebooting\r\n";
 
 /// The names and meanings of the registers, in the order of `Driver::registers`.
 pub(super) const REGISTERS: [(&str, &str); 9] = [

@@ -79,7 +79,19 @@ impl Rig {
         Self::boot_as(engine, &port, port.clone(), irq, options)
     }
 
-    fn boot_as(engine: Engine, port: &Port, com1: Device, irq: EventFd, options: MachineOptions) -> Self {
+    /// Boots the monitor in a machine with options.
+    pub(crate) fn boot_options(engine: Engine, options: MachineOptions) -> Self {
+        let (port, irq) = port();
+        Self::boot_as(engine, &port, port.clone(), irq, options)
+    }
+
+    pub(crate) fn boot_as(
+        engine: Engine,
+        port: &Port,
+        com1: Device,
+        irq: EventFd,
+        options: MachineOptions,
+    ) -> Self {
         let console = port.lock().unwrap().console().clone();
         let session = console.attach(Attach::new(Identity::new("test", 0, None))).unwrap();
         let machine = Machine::start_with(engine, com1, irq, options).unwrap();

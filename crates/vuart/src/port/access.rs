@@ -163,9 +163,13 @@ impl<T: Trigger> SerialPort<T> {
         // The first look at IIR or LSR is remembered.
         let has_effect = host_has_acted
             || more_waits
+            || self.receive.is_pausing()
             || (REGISTER != offset::RBR && !self.edge.has_looked())
             || (REGISTER == offset::IIR && self.modem.drop_is_due());
         if !has_effect && let Some(value) = self.peek(REGISTER) {
+            if REGISTER != offset::RBR {
+                self.receive.is_looked_at(&self.chip);
+            }
             return value;
         }
         self.cache.clear();
@@ -178,6 +182,9 @@ impl<T: Trigger> SerialPort<T> {
         }
         if more_waits {
             self.receive.before_read(REGISTER, chip, edge);
+        }
+        if REGISTER != offset::RBR {
+            self.receive.is_looked_at(chip);
         }
         let value = chip.read(REGISTER);
         // Also after a read that has taken nothing: a guest that was interrupted for input which a take-over has discarded must be told
@@ -213,7 +220,8 @@ impl<T: Trigger> SerialPort<T> {
     /// host clears it.)
     #[inline]
     fn peek(&mut self, register: u8) -> Option<u8> {
-        if chip::is_recording(&self.chip) {
+        // In a pause the line's level changes when a take-over discards what waits, and each access looks at it.
+        if chip::is_recording(&self.chip) || self.receive.is_pausing() {
             return None;
         }
         let value = self.chip.peek(register)?;
@@ -258,12 +266,30 @@ impl<T: Trigger> SerialPort<T> {
     #[inline(never)]
     fn write_the_long_way(&mut self, register: u8, value: u8, ring: Ring) -> bool {
         self.cache.clear();
+        if register == offset::FCR || self.chip.is_in_loopback() {
+            return self.write_at_the_receiver(register, value, ring);
+        }
         let transmitted = self.chip.write(register, value);
+        self.after_write(register, transmitted, ring)
+    }
+
+    /// Writes FCR, or any register in loopback: the receiver may be cleared by it, or get a character.
+    #[inline(never)]
+    fn write_at_the_receiver(&mut self, register: u8, value: u8, ring: Ring) -> bool {
+        let held = self.receive.before_write(register, value, &self.chip);
+        let transmitted = self.chip.write(register, value);
+        self.receive.after_write(held, register, value, &self.chip, &mut self.edge);
+        self.after_write(register, transmitted, ring)
+    }
+
+    /// The rest of a write on the long way. Returns whether there was output.
+    #[inline]
+    fn after_write(&mut self, register: u8, transmitted: Option<u8>, ring: Ring) -> bool {
         if let Some(byte) = transmitted {
             self.send(byte, ring);
         }
         if register == offset::THR {
-            self.write_thr();
+            self.write_thr(transmitted);
         } else {
             self.write_other(register);
         }
@@ -272,20 +298,30 @@ impl<T: Trigger> SerialPort<T> {
 
     /// The rest of a THR write on the long way.
     #[inline]
-    fn write_thr(&mut self) {
+    fn write_thr(&mut self, transmitted: Option<u8>) {
         let is_thre = self.chip.interrupt_id() == InterruptId::Thre;
         if is_thre {
             self.edge.sends();
         }
+        let hears_output = self.flow.hears_output();
+        if hears_output && transmitted.is_some_and(|byte| self.flow.hear_output(byte)) {
+            self.obey_flow();
+            self.receive.settle::<ONE>(&mut self.chip, &mut self.edge);
+        }
         self.settle();
         let is_edge = is_thre && self.edge.awaits_send();
-        let only_sends = self.chip.is_transparent() && !is_edge && !chip::is_recording(&self.chip);
-        self.cache.keep_sends(only_sends);
+        let only_sends =
+            self.chip.is_transparent() && !is_edge && !hears_output && !chip::is_recording(&self.chip);
+        self.cache.keep_sends(only_sends && !self.receive.is_pausing());
     }
 
     /// The rest of a write of another register.
     #[inline]
     fn write_other(&mut self, register: u8) {
+        if register == offset::MCR {
+            self.flow.hear_rts(&self.chip);
+            self.obey_flow();
+        }
         let (chip, edge) = (&mut self.chip, &mut self.edge);
         self.receive.catch_up();
         // One character is enough to raise the line. The rest waits until the guest reads, because a driver that sets the port up
