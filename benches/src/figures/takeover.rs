@@ -95,7 +95,8 @@ fn take_over(effort: Effort, other_guest: OtherGuest) -> Result<Pair, Box<dyn Er
     });
     over.store(true, Relaxed);
     outcome?;
-    guest.join().map_err(|_| "the guest has panicked")?;
+    // The port stays until its console has ended: a port that is dropped ends it, too.
+    let _port = guest.join().map_err(|_| "the guest has panicked")?;
     other_console.end(&Cause::VmEnded);
     for reader in readers {
         reader.join()?;
@@ -107,10 +108,10 @@ fn take_over(effort: Effort, other_guest: OtherGuest) -> Result<Pair, Box<dyn Er
 }
 
 /// Starts the guest of the other console.
-fn start(guest: OtherGuest, mut port: Port, over: Arc<AtomicBool>) -> JoinHandle<()> {
+fn start(guest: OtherGuest, mut port: Port, over: Arc<AtomicBool>) -> JoinHandle<Port> {
     thread::spawn(move || {
         let pace = match guest {
-            OtherGuest::Idle => return,
+            OtherGuest::Idle => return port,
             OtherGuest::Paced => Some(Duration::from_micros(1)),
             OtherGuest::FullSpeed => None,
         };
@@ -123,6 +124,7 @@ fn start(guest: OtherGuest, mut port: Port, over: Arc<AtomicBool>) -> JoinHandle
             port.write_register(offset::THR, character(n.into()));
             n += 1;
         }
+        port
     })
 }
 
