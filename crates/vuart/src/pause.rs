@@ -83,15 +83,15 @@ impl Pause {
         match (self, register) {
             (Self::None, offset::IIR) if !interrupts => (ShowsNothing, Self::None),
             (Self::None, _) | (Self::Shown, offset::LSR) => (MovesUp, Self::None),
-            (Self::Flushing(_), _) if interrupts => (MovesUp, Self::None),
             (Self::Cleared | Self::Due, offset::LSR) => (ShowsNothing, Self::Shown),
-            (Self::Cleared, _) if interrupts => (MovesUp, Self::None),
-            (Self::Due | Self::Shown, offset::IIR) => (ShowsNothing, Self::None),
+            (Self::Cleared | Self::Flushing(_), _) if interrupts => (MovesUp, Self::None),
+            (Self::Due | Self::Shown, offset::IIR) | (Self::Flushing(0 | 1), offset::LSR) => {
+                (ShowsNothing, Self::None)
+            }
             // The driver counts on the character, and the handler still has to end.
             (Self::Due, _) => (MovesUp, Self::Due),
             (Self::Shown, _) if interrupts => (ShowsNothing, Self::Shown),
             (Self::Cleared | Self::Shown, offset::RBR) => (ShowsNothing, Self::Flushing(LOOKS)),
-            (Self::Flushing(0 | 1), offset::LSR) => (ShowsNothing, Self::None),
             (Self::Flushing(looks), offset::LSR) => (ShowsNothing, Self::Flushing(looks - 1)),
             (Self::Cleared | Self::Shown | Self::Flushing(_), _) => (ShowsNothing, self),
         }

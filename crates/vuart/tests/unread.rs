@@ -396,7 +396,10 @@ impl Board {
 
     /// The guest has read this character: it is the first that is outstanding, but for those of old owners.
     fn read(&mut self, value: u8) {
-        while value != 0 {
+        if value == 0 {
+            return;
+        }
+        loop {
             let (typed, fresh) = self.outstanding.pop_front().expect("the guest reads what was typed");
             if typed == value {
                 return;
@@ -405,11 +408,16 @@ impl Board {
         }
     }
 
+    /// What is typed after so many others. It is never 0.
+    fn after(&self, ahead: usize) -> u8 {
+        u8::try_from((usize::from(self.next) - 1 + ahead) % 251 + 1).unwrap()
+    }
+
     fn type_characters(&mut self, count: usize) {
-        let bytes: Vec<u8> = (0..count).map(|n| ((usize::from(self.next) - 1 + n) % 251 + 1) as u8).collect();
+        let bytes: Vec<u8> = (0..count).map(|ahead| self.after(ahead)).collect();
         let taken = self.owner.write(&bytes).unwrap();
         self.outstanding.extend(bytes[..taken].iter().map(|byte| (*byte, true)));
-        self.next = ((usize::from(self.next) - 1 + taken) % 251 + 1) as u8;
+        self.next = self.after(taken);
         self.latch();
     }
 
@@ -509,7 +517,9 @@ proptest! {
                     let mut string = vec![0; count];
                     board.port.read_string(RBR.into(), &mut string);
                     board.latch();
-                    string.into_iter().for_each(|value| board.read(value));
+                    for value in string {
+                        board.read(value);
+                    }
                 }
                 Operation::Poll(count) => {
                     for _ in 0..count {
