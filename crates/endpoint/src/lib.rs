@@ -66,5 +66,5 @@ pub use policy::{Evicted, HangUp, Policy};
 pub use refused::Refused;
 pub use session::Session;
 pub use standing::{Change, Epoch, Eviction, Standing};
-pub use symbol::Symbol;
+pub use symbol::{LineError, Symbol};
 pub use timestamp::Timestamp;

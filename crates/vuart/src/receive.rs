@@ -7,8 +7,8 @@
 //! announcement: the thread that types interrupts the guest ([`Input::want`]).
 
 use vuart_16550::FIFO_SIZE_MAX;
-use vuart_16550::spec::offset;
-use vuart_endpoint::{Input, Symbol};
+use vuart_16550::spec::{Lsr, offset};
+use vuart_endpoint::{Input, LineError, Symbol};
 
 use crate::chip::Chip;
 use crate::edge::Edge;
@@ -121,8 +121,18 @@ impl Receive {
             match symbol {
                 Symbol::Byte(byte) => chip.receive(*byte),
                 Symbol::Break => chip.receive_break(),
+                Symbol::Damaged(byte, error) => chip.receive_with_errors(*byte, errors(*error)),
             }
         }
+    }
+}
+
+/// The error as bits of LSR.
+fn errors(error: LineError) -> Lsr {
+    match error {
+        LineError::Parity => Lsr::PE,
+        LineError::Framing => Lsr::FE,
+        LineError::ParityAndFraming => Lsr::PE | Lsr::FE,
     }
 }
 
