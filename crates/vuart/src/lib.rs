@@ -61,6 +61,8 @@ mod mmio;
 mod modem;
 mod port;
 mod receive;
+#[cfg(feature = "trace")]
+pub mod replay;
 mod shared;
 mod state;
 mod superio;

@@ -51,6 +51,14 @@ impl Receive {
         self.input.waiting()
     }
 
+    /// Puts what waits into a copy of the chip, as far as it has room, and takes nothing from the queue.
+    #[cfg(feature = "trace")]
+    pub(crate) fn show(&self, chip: &mut Chip) {
+        for symbol in self.waiting().into_iter().take(chip.room().into()) {
+            deliver(symbol, chip);
+        }
+    }
+
     /// Before a read of RBR, IIR or LSR, when input [waits](Self::has_more_for): moves up what the guest looks for.
     ///
     /// A guest that polls LSR must see what has come. A guest that was interrupted for input must find it in whatever register it reads
@@ -118,17 +126,22 @@ impl Receive {
         let room = usize::from(chip.room()).min(MOST);
         let taken = self.input.take(&mut symbols[..room]);
         for symbol in &symbols[..taken] {
-            match symbol {
-                Symbol::Byte(byte) => chip.receive(*byte),
-                Symbol::Break => chip.receive_break(),
-                Symbol::Damaged(byte, error) => chip.receive_with_errors(*byte, errors(*error)),
-            }
+            deliver(*symbol, chip);
         }
     }
 }
 
-/// The error as bits of LSR.
-fn errors(error: LineError) -> Lsr {
+/// Puts a symbol into the receiver.
+#[inline]
+fn deliver(symbol: Symbol, chip: &mut Chip) {
+    match symbol {
+        Symbol::Byte(byte) => chip.receive(byte),
+        Symbol::Break => chip.receive_break(),
+        Symbol::Damaged(byte, error) => chip.receive_with_errors(byte, as_lsr(error)),
+    }
+}
+
+fn as_lsr(error: LineError) -> Lsr {
     match error {
         LineError::Parity => Lsr::PE,
         LineError::Framing => Lsr::FE,

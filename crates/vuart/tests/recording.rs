@@ -174,7 +174,7 @@ fn a_recording_ends_when_it_is_dropped_or_finished() {
     for _ in 0..10_000 {
         port.read_register(LSR);
     }
-    assert_eq!(file.0.lock().unwrap().as_slice(), b"# vuart trace v1\nr 5 60\n");
+    assert_eq!(file.0.lock().unwrap().as_slice(), b"# vuart trace v1\nat chip\nr 5 60\n");
 }
 
 #[test]
