@@ -104,7 +104,8 @@ fn a_snapshot_in_the_middle_of_output_lets_it_go_on() {
 fn a_guest_that_does_not_read_takes_no_more_than_a_queue() {
     let guest = Guest::new();
     let mut owner = guest.owner();
-    let taken: usize = (0..1000).map(|_| owner.write(&[b'\n'; 100_000]).unwrap()).sum();
+    let lines = vec![b'\n'; 100_000];
+    let taken: usize = (0..1000).map(|_| owner.write(&lines).unwrap()).sum();
     assert_eq!((taken, guest.port.console().input_waiting()), (4096, 4096));
 }
 
@@ -147,6 +148,6 @@ fn the_file_does_not_grow_with_the_output() {
     let (ring, _) = RingOptions::new(1 << 16).with_disk(true).create_in(file).unwrap();
     let before = std::fs::metadata(&path).unwrap().len();
     let mut guest = Guest::built(|edges| PortBuilder::new().with_writer(ring).build(edges));
-    guest.port.write_string(THR.into(), &[b'x'; 1_000_000]);
+    guest.port.write_string(THR.into(), &vec![b'x'; 1_000_000]);
     assert_eq!(std::fs::metadata(&path).unwrap().len(), before);
 }

@@ -8,6 +8,10 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
 }
 
+fn is_source(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
+}
+
 /// The tests of a file, by their names.
 fn tests_in(path: &Path) -> BTreeSet<String> {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -33,7 +37,7 @@ fn named() -> Vec<(String, String)> {
         let mut file = None;
         let before = named.len();
         for name in shown.split('`').skip(1).step_by(2) {
-            if name.ends_with(".rs") {
+            if is_source(Path::new(name)) {
                 file = Some(name.to_owned());
             } else {
                 named.push((
@@ -61,7 +65,7 @@ fn each_test_is_in_the_table() {
     for entry in fs::read_dir(folder()).expect("tests/peers") {
         let path = entry.expect("an entry").path();
         let file = path.file_name().expect("a name").to_string_lossy().into_owned();
-        if !file.ends_with(".rs") || file == "table.rs" {
+        if !is_source(&path) || file == "table.rs" {
             continue;
         }
         for test in tests_in(&path) {

@@ -68,7 +68,9 @@ fn more_than_the_queue_holds_waits_for_the_guest() {
     let mut board = PortBoard::new(Config::new()).unwrap();
     board.write(FCR, 0x01);
     let sent: Vec<u8> = (0..10_000_u32).map(|index| index.to_le_bytes()[0]).collect();
-    sent.iter().for_each(|byte| board.receive(*byte));
+    for byte in &sent {
+        board.receive(*byte);
+    }
     let mut received = Vec::new();
     // Often enough for the pauses in which DR is 0.
     for _ in 0..2 * sent.len() {

@@ -71,19 +71,38 @@ fn devices<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ")
 }
 
+/// What is counted together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Common,
+    OtherChip,
+    VirtualTime,
+}
+
+impl Group {
+    fn of(behaviour: &Behaviour) -> Self {
+        match behaviour.mode() {
+            Mode::Timed => Self::VirtualTime,
+            Mode::Instant if behaviour.is_common() => Self::Common,
+            Mode::Instant => Self::OtherChip,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Common => "a 16550A in instant time",
+            Self::OtherChip => "a 16450 or a 16750 in instant time",
+            Self::VirtualTime => "any of them in virtual time",
+        }
+    }
+}
+
 fn head(drivers: &[(Driver, Vec<Row>)]) -> String {
     let rows: Vec<_> = drivers.iter().flat_map(|(_, rows)| rows).collect();
     let version = peer_version();
     let mut counts = String::new();
-    let groups: [(&str, fn(&Behaviour) -> bool); 3] = [
-        ("a 16550A in instant time", Behaviour::is_common),
-        ("a 16450 or a 16750 in instant time", |behaviour| {
-            behaviour.mode() == Mode::Instant && !behaviour.is_common()
-        }),
-        ("any of them in virtual time", |behaviour| behaviour.mode() == Mode::Timed),
-    ];
-    for (name, belongs) in groups {
-        let of_group = || rows.iter().filter(|row| belongs(&row.behaviour));
+    for group in [Group::Common, Group::OtherChip, Group::VirtualTime] {
+        let of_group = || rows.iter().filter(|row| Group::of(&row.behaviour) == group);
         let vuart = || of_group().map(|row| &row.vuart);
         let peer: Vec<_> = of_group().filter_map(|row| row.peer.as_ref()).collect();
         let peer = match peer.as_slice() {
@@ -91,6 +110,7 @@ fn head(drivers: &[(Driver, Vec<Row>)]) -> String {
             peer => format!("{}, on {}", right(peer.iter().copied()), devices(peer.iter().copied())),
         };
         let (count, right, devices) = (of_group().count(), right(vuart()), devices(vuart()));
+        let name = group.name();
         let _ = writeln!(counts, "| {name} | {count} | {right}, on {devices} | {peer} |");
     }
     let total = rows.len();
