@@ -52,15 +52,15 @@ impl<E: Copy> Fifo<E> {
     }
 
     pub(crate) fn pop(&mut self) -> Option<E> {
-        let element = *self.top()?;
+        let element = self.oldest()?;
         self.head = (self.head + 1) & Self::MASK;
         self.len -= 1;
         Some(element)
     }
 
     /// Returns the oldest element.
-    pub(crate) fn top(&mut self) -> Option<&mut E> {
-        (self.len != 0).then(|| &mut self.slots[Self::slot(self.head, 0)])
+    pub(crate) fn oldest(&self) -> Option<E> {
+        (self.len != 0).then(|| self.slots[Self::slot(self.head, 0)])
     }
 
     /// Returns the elements from the oldest to the newest.

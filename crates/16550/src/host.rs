@@ -33,6 +33,24 @@ impl<T: Time> Uart<T> {
         self.update_modem_status();
     }
 
+    /// Returns the UART with these modem inputs, as if they had been so since its reset: MSR shows no change.
+    ///
+    /// Use it on a UART that you have just made, for a board whose lines are not all active at power-on, or when a guest is
+    /// reset while its lines stay as they are. [`set_modem_inputs`](Self::set_modem_inputs) is for changes.
+    ///
+    /// ```
+    /// use vuart_16550::{Config, Uart, spec::{Msr, offset::MSR}};
+    ///
+    /// let mut uart = Uart::new(Config::new()).with_modem_inputs(Msr::CTS);
+    /// assert_eq!(uart.read(MSR), 0x10); // no delta
+    /// ```
+    #[must_use]
+    pub fn with_modem_inputs(mut self, inputs: Msr) -> Self {
+        self.set_modem_inputs(inputs);
+        self.registers.modem.read_status();
+        self
+    }
+
     /// Returns the level of the interrupt line (R4).
     #[inline]
     pub fn interrupt(&self) -> bool {
@@ -75,6 +93,34 @@ impl<T> Uart<T> {
     #[inline]
     pub const fn received(&self) -> u8 {
         self.registers.rx.len()
+    }
+
+    /// Returns the characters that wait in the receiver for the guest, from the oldest to the newest. Each comes with its errors
+    /// (PE, FE, BI), whether LSR has shown them or not.
+    ///
+    /// A write of FCR clears the receiver. Call this before the write if you keep what the guest has not read, to
+    /// [deliver](Uart::receive_with_errors) it again:
+    ///
+    /// ```
+    /// use vuart_16550::{Uart, spec::{Lsr, offset::{FCR, LSR, RBR}}};
+    ///
+    /// let mut uart = Uart::default();
+    /// uart.write(FCR, 0x01);
+    /// uart.receive(b'a');
+    /// uart.receive_break();
+    /// assert_eq!(uart.read(RBR), b'a');
+    ///
+    /// let unread: Vec<(u8, Lsr)> = uart.unread().collect();
+    /// uart.write(FCR, 0x03);
+    /// assert_eq!(uart.read(LSR), 0x60);
+    ///
+    /// for (data, errors) in unread {
+    ///     uart.receive_with_errors(data, errors);
+    /// }
+    /// assert_eq!(uart.read(LSR), 0xF1); // the break
+    /// ```
+    pub fn unread(&self) -> impl Iterator<Item = (u8, Lsr)> {
+        self.registers.rx.waiting().map(|received| (received.data, received.errors))
     }
 
     /// Returns the modem outputs: DTR, RTS, OUT1 and OUT2. In loopback none is active (R10). With automatic flow control,

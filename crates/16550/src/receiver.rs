@@ -13,7 +13,7 @@ pub(crate) struct Received {
 #[derive(Debug, Clone)]
 pub(crate) struct Receiver {
     fifo: Fifo<Received>,
-    /// The number of waiting characters with errors that LSR has not shown. It saves a scan for LSR bit 7.
+    /// The number of characters with errors behind the oldest, whose errors LSR has not shown. It saves a scan for LSR bit 7.
     with_errors: u8,
     /// OE, PE, FE and BI: the receiver sets them, and a read of LSR clears them (R7).
     errors: Lsr,
@@ -38,11 +38,12 @@ impl Receiver {
     ///
     /// The caller has checked both, and must [configure](Self::configure) the receiver.
     pub(crate) fn restored(errors: Lsr, characters: impl Iterator<Item = Received>) -> Self {
-        let mut receiver = Self { errors, ..Self::new() };
+        let mut receiver = Self::new();
         for character in characters {
-            receiver.with_errors += u8::from(!character.errors.is_empty());
-            receiver.fifo.push(character);
+            receiver.push(character);
         }
+        // `push` shows the errors of the oldest character, which the guest may have read already.
+        receiver.errors = errors;
         receiver
     }
 
@@ -77,7 +78,7 @@ impl Receiver {
         self.errors
     }
 
-    /// Returns the waiting characters from the oldest to the newest, with the errors that LSR has not shown.
+    /// Returns the waiting characters from the oldest to the newest, with their errors. LSR has shown those of the oldest.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = Received> {
         self.fifo.iter()
     }
@@ -93,15 +94,28 @@ impl Receiver {
             // In 16450 mode RBR is overwritten. LSR has shown its errors already.
             self.fifo.clear();
         }
-        self.with_errors += u8::from(!character.errors.is_empty());
+        self.push(character);
+    }
+
+    /// Appends a character. Errors are shown when their character becomes the oldest (data sheet, 8.4).
+    fn push(&mut self, character: Received) {
+        if self.is_empty() {
+            self.errors.insert(character.errors);
+        } else {
+            self.with_errors += u8::from(!character.errors.is_empty());
+        }
         self.fifo.push(character);
-        self.reveal();
     }
 
     /// Removes and returns the oldest character, for a read of RBR.
     pub(crate) fn pop(&mut self) -> Option<u8> {
         let character = self.fifo.pop()?;
-        self.reveal();
+        if self.with_errors != 0
+            && let Some(oldest) = self.fifo.oldest()
+        {
+            self.errors.insert(oldest.errors);
+            self.with_errors -= u8::from(!oldest.errors.is_empty());
+        }
         Some(character.data)
     }
 
@@ -126,19 +140,5 @@ impl Receiver {
         self.fifo.clear();
         self.with_errors = 0;
         self.errors = self.errors.difference(Lsr::CHARACTER_ERRORS);
-    }
-
-    /// Shows the errors of the oldest character. Errors are revealed to the CPU at that moment (data sheet, 8.4).
-    fn reveal(&mut self) {
-        if self.with_errors == 0 {
-            return;
-        }
-        if let Some(top) = self.fifo.top()
-            && !top.errors.is_empty()
-        {
-            self.errors.insert(top.errors);
-            top.errors = Lsr::empty();
-            self.with_errors -= 1;
-        }
     }
 }

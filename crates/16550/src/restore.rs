@@ -132,11 +132,6 @@ impl UartStateV1 {
                 return bad(offset::LSR, character.errors);
             }
         }
-        if self.receiver.first().is_some_and(|top| top.errors != 0) {
-            return Err(RestoreError::Contradiction(
-                "LSR has not shown the errors of the oldest character in the receiver",
-            ));
-        }
         Ok((mcr, fcr))
     }
 }

@@ -82,7 +82,7 @@ pub struct UartStateV1 {
 pub struct CharacterState {
     /// Its data.
     pub data: u8,
-    /// Its PE, FE and BI, as bits of LSR, as long as LSR has not shown them.
+    /// Its PE, FE and BI, as bits of LSR. LSR has shown those of the oldest character.
     pub errors: u8,
 }
 

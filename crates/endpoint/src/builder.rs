@@ -8,7 +8,7 @@ use crate::carrier::{self, CarrierBells, GuestLines};
 use crate::changes::Changes;
 use crate::console::Console;
 use crate::console_core::ConsoleCore;
-use crate::input::{self, Input, InputBells};
+use crate::input::{self, Contents, Input, InputBells, Size};
 use crate::symbol::Symbol;
 
 /// Options of a new console: see [`Console::builder`].
@@ -25,7 +25,7 @@ use crate::symbol::Symbol;
 #[must_use = "`build` makes the console"]
 pub struct ConsoleBuilder<'a> {
     scrollback: Scrollback,
-    waiting: &'a [Symbol],
+    contents: Contents<'a>,
 }
 
 /// A new console, and what belongs to the guest's port.
@@ -51,15 +51,22 @@ impl Console {
 
     /// Begins to make a console on a ring of output.
     pub fn builder(scrollback: Scrollback) -> ConsoleBuilder<'static> {
-        ConsoleBuilder { scrollback, waiting: &[] }
+        ConsoleBuilder { scrollback, contents: Contents::default() }
     }
 }
 
-impl ConsoleBuilder<'_> {
-    /// Sets the input that waits for the guest already, as in a restored snapshot. Symbols beyond
-    /// [`CAPACITY`](Input::CAPACITY) are left out. The input belongs to no session, and the first owner discards what is left of it.
-    pub fn with_waiting(self, waiting: &[Symbol]) -> ConsoleBuilder<'_> {
-        ConsoleBuilder { scrollback: self.scrollback, waiting }
+impl<'a> ConsoleBuilder<'a> {
+    /// Sets the input that waits for the guest already, as in a restored snapshot. Symbols beyond [`CAPACITY`](Input::CAPACITY)
+    /// and [`PUT_BACK_MAX`](Input::PUT_BACK_MAX) together are left out. The input belongs to no session, and the first owner
+    /// discards what is left of it.
+    pub fn with_waiting(self, waiting: &'a [Symbol]) -> Self {
+        Self { contents: Contents { waiting, ..self.contents }, ..self }
+    }
+
+    /// Sets the input that the guest's receiver has taken already and that the guest has not read, as in a restored snapshot. It
+    /// can be [put back](Input::put_back). Of more than [`PUT_BACK_MAX`](Input::PUT_BACK_MAX) symbols the oldest are left out.
+    pub fn with_taken(self, taken: &'a [Symbol]) -> Self {
+        Self { contents: Contents { taken, ..self.contents }, ..self }
     }
 
     /// Makes the console.
@@ -93,8 +100,7 @@ impl ConsoleBuilder<'_> {
                 })
             },
         };
-        let (mut producer, input) = input::queue(Input::CAPACITY, changes, bells);
-        producer.publish(self.waiting.iter().copied());
+        let (producer, input) = input::queue(Size::FULL, self.contents, changes, bells);
         let console = Console(Arc::new(ConsoleCore::new(self.scrollback, producer, carrier, doorbell)));
         ConsoleParts { console, input, guest_lines }
     }

@@ -11,7 +11,8 @@ pub struct Counters {
     pub input_accepted: u64,
     /// The breaks among the accepted symbols.
     pub breaks: u64,
-    /// The accepted symbols that a new ownership discarded before the guest's receiver took them.
+    /// The accepted symbols that a new ownership discarded: before the guest's receiver took them, or when they would have come
+    /// back from there unread.
     pub input_discarded: u64,
     /// Bytes of input that were dropped before the console took them: their client had gone, had been evicted, or had no
     /// session. A spectator's input is not counted while its session goes on. For a client that has gone, the count is

@@ -1,18 +1,44 @@
 //! The input queue: a bounded queue from the console's owner to the guest's receiver, without a lock between them.
 //!
 //! There is one producer, [`InputProducer`], which the console uses under its own lock. No vCPU thread ever takes that lock.
-//! There is one consumer, [`Input`], which belongs to the port. Positions are absolute 64-bit counts of symbols: `head` counts
-//! those that have left the queue, `tail` those that have entered it. So `tail - head` symbols wait, and no position is used
-//! twice.
+//! There is one consumer, [`Input`], which belongs to the port. Positions are 64-bit counts: `head` is the position of the
+//! first symbol that waits, and `tail` the position behind the last. So `tail - head` symbols wait.
 //!
 //! # Who moves `head`
 //!
-//! Two sides move `head`. The consumer moves it past the symbols that it takes. The producer moves it to `tail` when a new
-//! ownership begins, which discards what the old owner had queued. The consumer uses a compare-and-swap and the producer an
-//! atomic maximum. So each symbol is either taken or discarded, exactly once, and the counts are exact. If the producer
-//! discards symbols while the consumer reads them, the consumer's swap fails, and it throws away what it has read. The swap
-//! can't be fooled (no ABA), because positions only grow. So once a new ownership has begun, no input of the old one reaches
-//! the guest.
+//! Both sides move `head`, each by a single read-modify-write:
+//!
+//! * The consumer *takes*: it moves `head` past the symbols that it has read, by a compare-and-swap.
+//! * The consumer *puts back* the last symbols that it has taken, when the guest resets its receiver before it has read them:
+//!   it moves `head` back, by a compare-and-swap from the position where its last take ended.
+//! * The producer *discards* when a new ownership begins. It moves `head` one position beyond `tail`, by an atomic maximum, and
+//!   then `tail` to the same position. The position that lies between the two ownerships holds no symbol.
+//!
+//! So `head` has one order of changes, and each symbol that leaves the queue is either taken or discarded:
+//!
+//! * *A swap of the consumer fails if a discard has come between.* Each discard makes `head` greater than it has ever been,
+//!   also the discard of an empty queue: that is what the position in between is for. Only the consumer makes `head` less, and
+//!   only to a value from before its own take, which is less than any discard since. So no value of `head` comes back behind
+//!   the consumer's back (no ABA). If its take fails, it throws away what it has read, and looks again.
+//! * *What is put back waits again, or is discarded, once.* If the swap succeeds, no discard has happened since the symbols
+//!   were taken, so they belong to the present ownership, and the next discard counts them with the others. If it fails, a new
+//!   ownership has begun since. The symbols belong to an old one, and the consumer counts them as discarded
+//!   ([`discarded_late`](InputProducer::discarded_late)).
+//! * *No input of an old ownership reaches the guest's receiver after a discard.* The discard has counted all symbols that
+//!   waited, and neither swap can bring one of them back.
+//!
+//! While a discard is half done, `head` is beyond `tail`. A consumer that sees that finds the queue empty.
+//!
+//! # Why a cell is not overwritten too early
+//!
+//! The cells of the last [`PUT_BACK_MAX`](Input::PUT_BACK_MAX) symbols that were taken are kept. There are that many cells more
+//! than the producer fills. The producer writes at positions less than `h + capacity`, where `h` is a value that `head` has had.
+//! Let `H` be the greatest value that `head` has had. Nothing before `H - PUT_BACK_MAX` is put back: a take that ends at `H`
+//! makes it so, and later takes and puts move within the same cells. A position that shares its cell with one of them is at
+//! least `H - PUT_BACK_MAX + capacity + PUT_BACK_MAX`, which is `H + capacity`, and the producer does not go there.
+//!
+//! For the same reason at most `capacity + PUT_BACK_MAX` symbols wait: `capacity` that were published, and those that were put
+//! back after the producer had filled their room.
 //!
 //! # Why no wake-up is lost
 //!
@@ -28,18 +54,23 @@
 //!
 //! *Room*. This is the same protocol with the roles exchanged: the producer sets `crowded` when its symbols do not all fit.
 //!
-//! `input/model.rs` explores both protocols, and the race between taking and discarding, under `loom`. A model fails if any
-//! of the four fences, either second look, the order of the store to `tail`, or the compare-and-swap is removed. One thing loom
-//! cannot try is a load that is satisfied after a later store of its own thread. The release of `head` and its acquisition by
-//! the producer exclude that; this rests on the argument beside them alone.
+//! `input/model.rs` explores both protocols, and the races of taking and putting back with discarding and publishing, under
+//! `loom`. A model fails if any of the four fences, either second look, the order of the store to `tail`, the compare-and-swap
+//! of a take or of a put, or the position between two ownerships is removed. One thing loom cannot try is a load that is
+//! satisfied after a later store of its own thread. The release of `head` and its acquisition by the producer exclude that;
+//! this rests on the argument beside them alone.
+
+mod producer;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use producer::InputProducer;
+
 use crate::bell::Bell;
 use crate::changes::Changes;
 use crate::symbol::Symbol;
-use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use crate::sync::{AtomicBool, AtomicU16, AtomicU64, fence};
 
 /// The bells that the two ends of the queue ring.
@@ -52,12 +83,39 @@ pub(crate) struct InputBells {
     pub(crate) room: Bell,
 }
 
+/// How much a queue holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    /// The most symbols that wait when they are published.
+    pub(crate) capacity: u64,
+    /// The most symbols that can be put back.
+    pub(crate) put_back: u64,
+}
+
+impl Size {
+    /// The size of a console's queue.
+    pub(crate) const FULL: Self =
+        Self { capacity: Input::CAPACITY as u64, put_back: Input::PUT_BACK_MAX as u64 };
+}
+
+/// What a queue begins with, as in a restored snapshot.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Contents<'a> {
+    /// Symbols that were taken and can be put back.
+    pub(crate) taken: &'a [Symbol],
+    /// Symbols that wait.
+    pub(crate) waiting: &'a [Symbol],
+}
+
 struct InputQueue {
     cells: Box<[AtomicU16]>,
     /// The number of cells, less one: a mask, because that number is a power of two.
     mask: u64,
+    size: Size,
     head: AtomicU64,
     tail: AtomicU64,
+    /// Symbols that were to be put back when a new ownership had begun.
+    discarded_late: AtomicU64,
     wanted: AtomicBool,
     crowded: AtomicBool,
     bells: InputBells,
@@ -80,99 +138,37 @@ impl fmt::Debug for InputQueue {
     }
 }
 
-/// Makes a queue of `capacity` symbols and returns its two ends. `changes` is the count that [`Input::changes`] reads.
-///
-/// # Panics
-///
-/// If `capacity` is not a power of two.
-pub(crate) fn queue(capacity: usize, changes: Changes, bells: InputBells) -> (InputProducer, Input) {
-    assert!(capacity.is_power_of_two(), "the capacity of an input queue is a power of two");
+/// Makes a queue that begins with some contents, and returns its two ends. `changes` is the count that [`Input::changes`]
+/// reads. Contents that do not fit are left out: the oldest that were taken, and the newest that wait.
+pub(crate) fn queue(
+    size: Size,
+    contents: Contents<'_>,
+    changes: Changes,
+    bells: InputBells,
+) -> (InputProducer, Input) {
+    let cells = (size.capacity + size.put_back).next_power_of_two();
+    let Contents { taken, waiting } = contents;
+    let most = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    let taken = &taken[taken.len().saturating_sub(most(size.put_back))..];
+    let head = taken.len() as u64;
+    // What is put back finds its place among what waits.
+    let waiting = &waiting[..waiting.len().min(most(size.capacity + size.put_back - head))];
+    let tail = head + waiting.len() as u64;
+    let mut kept = taken.iter().chain(waiting);
+    let cell = |_| AtomicU16::new(kept.next().map_or(0, |symbol| symbol.to_cell()));
     let queue = Arc::new(InputQueue {
-        cells: (0..capacity).map(|_| AtomicU16::new(0)).collect(),
-        mask: capacity as u64 - 1,
-        head: AtomicU64::new(0),
-        tail: AtomicU64::new(0),
+        cells: (0..cells).map(cell).collect(),
+        mask: cells - 1,
+        size,
+        head: AtomicU64::new(head),
+        tail: AtomicU64::new(tail),
+        discarded_late: AtomicU64::new(0),
         wanted: AtomicBool::new(false),
         crowded: AtomicBool::new(false),
         bells,
     });
-    (InputProducer(Arc::clone(&queue)), Input { queue, asked: false, changes })
-}
-
-/// The producer's end of the input queue.
-#[derive(Debug)]
-pub(crate) struct InputProducer(Arc<InputQueue>);
-
-impl InputProducer {
-    fn free(&self) -> usize {
-        let queue = &*self.0;
-        // Acquire, paired with the swap in `take`: the consumer has read the cells that we are about to overwrite.
-        let waiting = queue.tail.load(Relaxed) - queue.head.load(Acquire);
-        usize::try_from(waiting).map_or(0, |waiting| queue.cells.len().saturating_sub(waiting))
-    }
-
-    /// Queues as many symbols as there is room for, and returns how many.
-    pub(crate) fn publish(&mut self, symbols: impl ExactSizeIterator<Item = Symbol>) -> usize {
-        let queue = &*self.0;
-        let offered = symbols.len();
-        if offered == 0 {
-            return 0;
-        }
-        let mut free = self.free();
-        if free < offered {
-            queue.crowded.store(true, Relaxed);
-            // Between our flag and our second look at `head`; pairs with the fence in `take`.
-            fence(SeqCst);
-            free = self.free();
-        }
-        let taken = offered.min(free);
-        if taken == 0 {
-            return 0;
-        }
-        // Relaxed: only the producer stores to `tail`.
-        let tail = queue.tail.load(Relaxed);
-        for (position, symbol) in (tail..).zip(symbols.take(taken)) {
-            // Relaxed: the store to `tail` publishes the cell.
-            queue.cell(position).store(symbol.to_cell(), Relaxed);
-        }
-        queue.tail.store(tail + taken as u64, Release);
-        // Between our publication and our look at `wanted`; pairs with the fence in `Input::want`.
-        fence(SeqCst);
-        let wanted = queue.wanted.load(Relaxed) && queue.wanted.swap(false, AcqRel);
-        (queue.bells.changed)();
-        if wanted {
-            (queue.bells.announce)();
-        }
-        taken
-    }
-
-    /// Discards all symbols that wait, and returns how many.
-    pub(crate) fn discard(&mut self) -> u64 {
-        let queue = &*self.0;
-        let tail = queue.tail.load(Relaxed);
-        // AcqRel as in `take`: what we publish next may overwrite the cells. The consumer never goes beyond `tail`.
-        tail.saturating_sub(queue.head.fetch_max(tail, AcqRel))
-    }
-
-    /// The number of symbols that wait. While it is not 0, the bell `room` rings when the consumer takes more.
-    pub(crate) fn left(&mut self) -> u64 {
-        self.0.crowded.store(true, Relaxed);
-        // Between our flag and our look at `head`; pairs with the fence in `take`.
-        fence(SeqCst);
-        self.len()
-    }
-
-    /// The number of symbols that wait.
-    pub(crate) fn len(&self) -> u64 {
-        // `head` first: it never overtakes a `tail` that is read later.
-        let head = self.0.head.load(Acquire);
-        self.0.tail.load(Acquire) - head
-    }
-
-    /// The number of symbols that have left the queue, taken or discarded.
-    pub(crate) fn gone(&self) -> u64 {
-        self.0.head.load(Relaxed)
-    }
+    let producer = InputProducer { queue: Arc::clone(&queue), discards: 0 };
+    (producer, Input { queue, end: head, held: head, asked: false, changes })
 }
 
 /// The guest's end of the input queue: a UART's receiver takes its characters here.
@@ -182,6 +178,10 @@ impl InputProducer {
 #[derive(Debug)]
 pub struct Input {
     queue: Arc<InputQueue>,
+    /// The position at which the last take ended, less what was put back since.
+    end: u64,
+    /// How many symbols before `end` can be put back.
+    held: u64,
     /// Whether we have set `wanted` and not cleared it.
     asked: bool,
     changes: Changes,
@@ -189,13 +189,20 @@ pub struct Input {
 
 impl Input {
     /// The most symbols that wait, behind the receiver's FIFO. A longer paste is held back in the client.
+    ///
+    /// Symbols that are [put back](Self::put_back) when the producer has filled their room already wait beside these.
     pub const CAPACITY: usize = 4096;
+
+    /// The most symbols that can be [put back](Self::put_back): as many as the FIFO of any chip holds.
+    pub const PUT_BACK_MAX: usize = 64;
 
     /// Whether no symbol waits at this moment.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        // Acquire: a caller that sees the new `tail` and goes on to `take` sees the cells.
-        self.queue.head.load(Relaxed) == self.queue.tail.load(Acquire)
+        // Acquire: a caller that sees the new `tail` and goes on to `take` sees the cells. `tail` comes first: with a `head` from
+        // before a discard, and a `tail` from after it, the queue would not look empty.
+        let tail = self.queue.tail.load(Acquire);
+        self.queue.head.load(Relaxed) >= tail
     }
 
     /// The number of host actions that the port must look at: input arrived, an [announcement](Self::want) was made, or a
@@ -211,11 +218,12 @@ impl Input {
     /// Takes as many symbols as wait and fit into `out`, in order, and returns how many.
     pub fn take(&mut self, out: &mut [Symbol]) -> usize {
         let queue = &*self.queue;
-        // Acquire, here and when we lose the race below: a discard may have moved `head` to a `tail` that we have not seen
-        // yet, and a `tail` older than `head` would make no sense.
+        // Acquire, here and when we lose the race below: a `tail` that is older than what a discard has seen would only make us
+        // find less than there is.
         let mut head = queue.head.load(Acquire);
         let count = loop {
-            let waiting = queue.tail.load(Acquire) - head;
+            // A discard that is half done has moved `head` beyond `tail`.
+            let waiting = queue.tail.load(Acquire).saturating_sub(head);
             let count = usize::try_from(waiting).unwrap_or(usize::MAX).min(out.len());
             if count == 0 {
                 return 0;
@@ -230,6 +238,10 @@ impl Input {
                 Err(now) => head = now,
             }
         };
+        // After a discard, what was taken before it can't be put back.
+        let before = if head == self.end { self.held } else { 0 };
+        self.end = head + count as u64;
+        self.held = (before + count as u64).min(queue.size.put_back);
         // Between the room we made and our look at `crowded`; pairs with the fence in `publish`.
         fence(SeqCst);
         if queue.crowded.load(Relaxed) && queue.crowded.swap(false, AcqRel) {
@@ -238,11 +250,47 @@ impl Input {
         count
     }
 
+    /// Puts the last `count` symbols that were [taken](Self::take) back to the front of the queue, because the guest's receiver
+    /// was reset before the guest had read them. They are as they were, and wait again. Returns how many wait again.
+    ///
+    /// If a new ownership has begun since they were taken, none of them does: they are discarded, and counted as such. At most
+    /// [`PUT_BACK_MAX`](Self::PUT_BACK_MAX) symbols can be put back.
+    ///
+    /// ```
+    /// use vuart_endpoint::{Attach, Console, Identity, Symbol};
+    /// # let (_writer, scrollback) = vuart_scrollback::Scrollback::new(4096)?;
+    /// let (console, mut input) = Console::new(scrollback, || ());
+    /// let mut owner = console.attach(Attach::new(Identity::new("alice", 0, None)))?;
+    /// owner.write(b"abc")?;
+    ///
+    /// let mut fifo = [Symbol::Break; 16];
+    /// assert_eq!(input.take(&mut fifo), 3);
+    /// assert_eq!(input.put_back(2), 2); // the guest has read one of them
+    /// assert_eq!(input.waiting(), [Symbol::Byte(b'b'), Symbol::Byte(b'c')]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn put_back(&mut self, count: usize) -> usize {
+        let queue = &*self.queue;
+        let count = self.held.min(count as u64);
+        // Relaxed: the swap touches no cell. `take` reads the cells again and releases them again, and a swap does not hide the
+        // release of an earlier take from the producer.
+        let put_back = queue.head.compare_exchange(self.end, self.end - count, Relaxed, Relaxed).is_ok();
+        if !put_back {
+            queue.discarded_late.fetch_add(count, Relaxed);
+            self.held = 0;
+            return 0;
+        }
+        self.end -= count;
+        self.held -= count;
+        // `count` is no more than the usize it came from.
+        usize::try_from(count).unwrap_or(usize::MAX)
+    }
+
     /// Copies the symbols that wait, in order, and leaves them in the queue. For a snapshot: it allocates.
     pub fn waiting(&self) -> Vec<Symbol> {
         let queue = &*self.queue;
-        // As in `take`, with a swap that moves nothing. It succeeds only if nothing that we read was discarded, and so perhaps
-        // overwritten. It is a release, so it comes before any later overwriting.
+        // As in `take`, with a swap that moves nothing. It succeeds only if there was no discard, after which what we read was
+        // perhaps overwritten. It is a release, so it comes before any later overwriting.
         let mut head = queue.head.load(Acquire);
         loop {
             let tail = queue.tail.load(Acquire);

@@ -5,7 +5,9 @@ use vuart_16550::spec::Msr;
 use vuart_16550::{Config, Uart};
 use vuart_scrollback::{CapacityError, OptionsError, Scrollback, Writer};
 
+use crate::pause::Pause;
 use crate::port::SerialPort;
+use crate::receive::Receive;
 use crate::state::{PortState, StateError};
 
 /// A port can't be made.
@@ -146,6 +148,7 @@ pub enum ResumePortError {
 pub struct PortBuilder<C = Config, R = Capacity> {
     chip: C,
     ring: R,
+    modem_inputs: Msr,
 }
 
 /// The size of a ring in memory that [`PortBuilder::build`] makes.
@@ -161,7 +164,7 @@ impl Default for Capacity {
 impl PortBuilder {
     /// Begins with a 16550A after reset and 1 MiB of scrollback.
     pub fn new() -> Self {
-        Self { chip: Config::default(), ring: Capacity::default() }
+        Self { chip: Config::default(), ring: Capacity::default(), modem_inputs: Msr::CONNECTED }
     }
 }
 
@@ -174,7 +177,8 @@ impl Default for PortBuilder {
 impl<'a> PortBuilder<&'a PortState> {
     /// Begins with the chip and the board of a [snapshot](SerialPort::state), and 1 MiB of scrollback.
     pub fn restore(state: &'a PortState) -> Self {
-        Self { chip: state, ring: Capacity::default() }
+        // The state has its own.
+        Self { chip: state, ring: Capacity::default(), modem_inputs: Msr::CONNECTED }
     }
 }
 
@@ -182,6 +186,24 @@ impl<R> PortBuilder<Config, R> {
     /// Sets the chip's profile and the board's wiring.
     pub fn with_uart(self, config: Config) -> Self {
         Self { chip: config, ..self }
+    }
+
+    /// Sets the modem inputs that the guest finds: CTS, DSR, RI, DCD. Other bits are ignored. Without this, all but RI are active.
+    ///
+    /// Use it for a line that nobody is at yet. The guest sees no change: MSR has no delta. Later changes are
+    /// [`set_modem_inputs`](SerialPort::set_modem_inputs).
+    ///
+    /// A [recording](SerialPort::record) begins with the lines of a PC's port, so a port with other lines can't be recorded.
+    ///
+    /// ```
+    /// # use vuart::{PortBuilder, uart::spec::{Msr, offset::MSR}};
+    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+    /// let mut port = PortBuilder::new().with_modem_inputs(Msr::CTS | Msr::DSR).build(Irq)?; // no carrier
+    /// assert_eq!(port.read_register(MSR), 0x30);
+    /// # Ok::<(), vuart::NewPortError>(())
+    /// ```
+    pub fn with_modem_inputs(self, inputs: Msr) -> Self {
+        Self { modem_inputs: inputs & Msr::INPUTS, ..self }
     }
 }
 
@@ -193,7 +215,7 @@ impl<C> PortBuilder<C> {
 
     /// Uses a ring that you have made: one with a boot head, or one in a `memfd` or a file.
     pub fn with_writer(self, output: Writer) -> PortBuilder<C, Writer> {
-        PortBuilder { chip: self.chip, ring: output }
+        PortBuilder { chip: self.chip, ring: output, modem_inputs: self.modem_inputs }
     }
 }
 
@@ -215,7 +237,10 @@ impl PortBuilder {
 impl PortBuilder<Config, Writer> {
     /// Makes the port.
     pub fn build<T: Trigger + Send + Sync + 'static>(self, trigger: T) -> SerialPort<T> {
-        SerialPort::wired(trigger, Uart::new(self.chip), self.ring, &[], Msr::CONNECTED, false)
+        let (inputs, output) = (self.modem_inputs, self.ring);
+        let uart = Uart::new(self.chip).with_modem_inputs(inputs);
+        let receive = |input| Receive::new(input, Pause::None, 0, 0);
+        SerialPort::wired(trigger, uart, output, (&[], &[]), receive, inputs, false)
     }
 }
 

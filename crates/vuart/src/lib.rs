@@ -59,6 +59,7 @@ mod edge;
 mod irqfd;
 mod mmio;
 mod modem;
+mod pause;
 mod port;
 mod receive;
 #[cfg(feature = "trace")]
@@ -72,7 +73,7 @@ pub use irqfd::IrqFd;
 pub use mmio::MmioPort;
 pub use port::{PortCounters, SerialPort};
 pub use shared::{Shared, SharedMmioPort, SharedPort};
-pub use state::{PortState, PortStateV1, PortStateV2, StateError, TooMuchInput};
+pub use state::{PauseV3, PortState, PortStateV1, PortStateV2, PortStateV3, StateError, TooMuchInput};
 pub use superio::ToSuperioError;
 
 /// The examples of the READMEs and of the guide, so that they compile.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use vm_superio::Trigger;
 use vuart_16550::Uart;
 use vuart_16550::spec::{Mcr, Msr};
-use vuart_endpoint::{Console, ConsoleParts, Symbol};
+use vuart_endpoint::{Console, ConsoleParts, Input, Symbol};
 use vuart_scrollback::{Doorbell, Writer};
 #[cfg(feature = "trace")]
 use vuart_trace::{RecordError, Recording};
@@ -77,12 +77,14 @@ pub struct SerialPort<T> {
 }
 
 impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
-    /// A port whose chip is as `uart` is, which drives nothing and asks for nothing yet. `dropped` says that DCD is low for a hang-up.
+    /// A port whose chip is as `uart` is, which drives nothing and asks for nothing yet. Of the host's input there is what the receiver has
+    /// taken and what waits. `dropped` says that DCD is low for a hang-up.
     pub(crate) fn wired(
         trigger: T,
         uart: Uart,
         output: Writer,
-        waiting: &[Symbol],
+        (taken, waiting): (&[Symbol], &[Symbol]),
+        receive: impl FnOnce(Input) -> Receive,
         modem_inputs: Msr,
         dropped: bool,
     ) -> Self {
@@ -90,12 +92,12 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
         let announce = move || announce.raise();
-        let parts = Console::builder(scrollback).with_waiting(waiting).build(announce);
+        let parts = Console::builder(scrollback).with_taken(taken).with_waiting(waiting).build(announce);
         let ConsoleParts { console, input, guest_lines: lines, .. } = parts;
         Self {
             chip: chip::of(uart),
             output,
-            receive: Receive::new(input),
+            receive: receive(input),
             modem: Modem::new(lines, modem_inputs, dropped),
             line,
             edge: Edge::default(),
@@ -203,7 +205,8 @@ impl<T: Trigger> SerialPort<T> {
     /// Ends an access or an action of the host: interrupts the guest if the line has risen.
     #[inline]
     fn settle(&mut self) {
-        let rises = self.edge.settle(self.chip.interrupt());
+        let level = self.chip.interrupt() || self.receive.calls(&self.chip);
+        let rises = self.edge.settle(level);
         chip::settle(&mut self.chip);
         if rises {
             self.line.raise();

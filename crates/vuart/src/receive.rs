@@ -1,17 +1,23 @@
-//! How input gets from the queue behind the port into the chip's receiver.
+//! How input gets from the queue behind the port into the chip's receiver, and back.
 //!
 //! Input waits in the console's [queue](Input) and moves up when the guest looks for it. So a guest that does not read costs nothing,
-//! a FIFO reset takes only what has moved up, and a take-over discards the rest.
+//! and a take-over discards all but what has moved up. [`pause`](crate::pause) says when a look moves nothing up.
 //!
 //! A guest that sleeps does not look. So while the receiver is empty and its interrupt is enabled, the port asks the queue for an
 //! announcement: the thread that types interrupts the guest ([`Input::want`]).
+//!
+//! What has moved up and can't be read any more goes back to the front of the queue, because somebody has typed it: a guest that clears
+//! the receiver does not know what a person has meant for it. That is so when FCR resets the receiver or switches the FIFOs, when a
+//! character in loopback overwrites RBR, and when the port is reset. Characters that the guest sent to itself in loopback are not the
+//! host's. They do not go back. Input moves up into an empty receiver only, so they are always behind the host's.
 
 use vuart_16550::FIFO_SIZE_MAX;
-use vuart_16550::spec::{Lsr, offset};
+use vuart_16550::spec::{Fcr, Lcr, Lsr, offset};
 use vuart_endpoint::{Input, LineError, Symbol};
 
 use crate::chip::Chip;
 use crate::edge::Edge;
+use crate::pause::{Look, Pause, RUN_MAX};
 
 /// The guest's end of the input queue.
 #[derive(Debug)]
@@ -19,11 +25,28 @@ pub(crate) struct Receive {
     input: Input,
     /// The count of the host's [changes](Input::changes) that the port has looked at.
     seen: u64,
+    pause: Pause,
+    /// How many characters have moved up since the guest was last shown an empty receiver.
+    run: u16,
+    /// How many of the newest characters in the receiver came by loopback. It may be more than are left.
+    looped: u8,
+}
+
+/// The receiver before a write that may clear it or put something into it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    /// The unread characters that came from the host.
+    unread: u8,
+    /// All unread characters.
+    received: u8,
+    capacity: u8,
+    /// The write sends a character to the receiver, in loopback.
+    loops_back: bool,
 }
 
 impl Receive {
-    pub(crate) fn new(input: Input) -> Self {
-        Self { input, seen: 0 }
+    pub(crate) fn new(input: Input, pause: Pause, run: u16, looped: u8) -> Self {
+        Self { input, seen: 0, pause, run, looped }
     }
 
     /// Whether the host has done something that the port has not looked at: typed, announced, hung up.
@@ -59,22 +82,62 @@ impl Receive {
         }
     }
 
+    pub(crate) fn pause(&self) -> Pause {
+        self.pause
+    }
+
+    /// How many characters have moved up without a pause.
+    pub(crate) fn run(&self) -> u16 {
+        self.run
+    }
+
+    /// How many of the newest characters in the receiver came by loopback.
+    pub(crate) fn looped(&self, chip: &Chip) -> u8 {
+        self.looped.min(chip.received())
+    }
+
+    /// How many characters of the host are in the receiver: it took them from the queue, and the guest has not read them.
+    pub(crate) fn unread(&self, chip: &Chip) -> u8 {
+        chip.received() - self.looped(chip)
+    }
+
+    /// Whether a look of the guest ends a pause.
+    #[inline]
+    pub(crate) fn is_pausing(&self) -> bool {
+        self.pause != Pause::None
+    }
+
+    /// Whether the guest is to be interrupted for input that stays behind the receiver in a pause. The interrupt line is high for it.
+    #[inline]
+    pub(crate) fn calls(&self, chip: &Chip) -> bool {
+        self.pause.holds() && chip.awaits_character() && !self.input.is_empty()
+    }
+
     /// Before a read of RBR, IIR or LSR, when input [waits](Self::has_more_for): moves up what the guest looks for.
     ///
     /// A guest that polls LSR must see what has come. A guest that was interrupted for input must find it in whatever register it reads
     /// first.
     #[inline(never)]
     pub(crate) fn before_read(&mut self, register: u8, chip: &mut Chip, edge: &mut Edge) {
-        let waits = chip.awaits_character();
-        if !(waits || register == offset::LSR) {
+        let interrupts = chip.awaits_character();
+        if self.pause == Pause::None && self.run >= RUN_MAX {
+            self.pause = Pause::Due;
+        }
+        let look;
+        (look, self.pause) = self.pause.look(register, interrupts);
+        if look == Look::ShowsNothing {
+            if interrupts {
+                // The guest may sleep after this look: what still waits is a rise of the line.
+                edge.saw(false);
+            }
             return;
         }
         // An announcement that was asked for has been made, or is about to be. (A read of RBR does not show the guest the rise.)
-        let announced = self.input.announced() && register != offset::RBR;
+        let announced = interrupts && self.input.announced() && register != offset::RBR;
         let before = announced && chip.interrupt();
-        // A guest that polls reads LSR before each character, and gets one at a time. A driver that starts up reads LSR and then empties
-        // the receiver with FCR: what a person typed too early is better off behind it.
-        if waits {
+        // A guest that polls gets one character at a time. A driver that starts up reads LSR and then empties the receiver with FCR: what
+        // a person typed too early is better off behind it.
+        if interrupts {
             self.refill::<FIFO>(chip);
         } else {
             self.refill::<ONE>(chip);
@@ -84,10 +147,22 @@ impl Receive {
         }
     }
 
+    /// The guest reads IIR or LSR: if the receiver is empty, a run of characters ends.
+    #[inline]
+    pub(crate) fn is_looked_at(&mut self, chip: &Chip) {
+        if chip.received() == 0 {
+            self.run = 0;
+        }
+    }
+
     /// After an access that may have emptied the receiver, or changed whether input interrupts the guest: moves up to `MOST` characters
     /// at a time, and asks for an announcement when the guest has to wait for more.
     #[inline]
     pub(crate) fn settle<const MOST: usize>(&mut self, chip: &mut Chip, edge: &mut Edge) {
+        if self.is_pausing() && self.input.is_empty() {
+            // A take-over has discarded what was held back.
+            self.pause = Pause::None;
+        }
         if chip.awaits_character() {
             self.serve::<MOST>(chip, edge);
         } else {
@@ -102,12 +177,20 @@ impl Receive {
             if self.input.is_empty() && self.input.want() {
                 return;
             }
-            // The line falls between the last character and the next: an edge for a driver that reads only so many. The fall is noted
-            // here and nowhere else, because a rise that another source made in this access is still to be announced.
-            edge.saw(chip.interrupt());
             // An announcement that was made for this input does not count: the guest may have served it already, when the input had
             // gone to a take-over, and what it reads in this access does not tell it of this input.
             self.input.announced();
+            if self.pause.holds() && self.pause != Pause::Due {
+                return;
+            }
+            // The line falls between the last character and the next: an edge for a driver that reads only so many. The fall is noted
+            // here and nowhere else, because a rise that another source made in this access is still to be announced.
+            edge.saw(chip.interrupt());
+            if self.run >= RUN_MAX {
+                self.pause = Pause::Due;
+                return;
+            }
+            self.pause = Pause::None;
             self.refill::<MOST>(chip);
         }
         self.expect_nothing();
@@ -120,7 +203,59 @@ impl Receive {
         self.input.announced();
     }
 
-    /// Moves up to `MOST` waiting characters into the receiver.
+    /// Before a write of FCR, or any write in loopback.
+    pub(crate) fn before_write(&self, register: u8, value: u8, chip: &Chip) -> Held {
+        let lcr = Lcr::from_bits_retain(chip.peek(offset::LCR).unwrap_or_default());
+        let begins_break = Lcr::from_bits_retain(value).contains(Lcr::BREAK) && !lcr.contains(Lcr::BREAK);
+        let loops_back = chip.is_in_loopback()
+            && match register {
+                offset::THR => !lcr.contains(Lcr::DLAB),
+                offset::LCR => begins_break,
+                _ => false,
+            };
+        Held {
+            unread: self.unread(chip),
+            received: chip.received(),
+            capacity: chip.receiver_capacity(),
+            loops_back,
+        }
+    }
+
+    /// After this write: puts back what the guest can't read any more.
+    pub(crate) fn after_write(&mut self, held: Held, register: u8, value: u8, chip: &Chip, edge: &mut Edge) {
+        let capacity = chip.receiver_capacity();
+        let has_fifo = capacity > 1;
+        let resets =
+            register == offset::FCR && Fcr::from_bits_retain(value).contains(Fcr::RX_RESET) && has_fifo;
+        if resets || capacity != held.capacity {
+            self.cleared(held.unread, edge);
+        } else if held.loops_back && has_fifo {
+            let arrived = chip.received() - held.received;
+            self.looped = self.looped.min(held.received) + arrived;
+        } else if held.loops_back {
+            // Without FIFOs the character overwrites the one in RBR.
+            self.put_back(held.unread, edge);
+            self.looped = 1;
+        }
+    }
+
+    /// The receiver was cleared while it held this many [unread](Self::unread) characters: they go back to the front of the queue, and
+    /// the guest sees that the receiver is empty.
+    pub(crate) fn cleared(&mut self, unread: u8, edge: &mut Edge) {
+        self.put_back(unread, edge);
+        self.looped = 0;
+        self.pause = if self.input.is_empty() { Pause::None } else { self.pause.clear() };
+    }
+
+    fn put_back(&mut self, unread: u8, edge: &mut Edge) {
+        if unread > 0 {
+            self.input.put_back(unread.into());
+            // The line was high for them. It rises again if they interrupt the guest.
+            edge.saw(false);
+        }
+    }
+
+    /// Moves up to `MOST` waiting characters into the receiver, which is empty.
     fn refill<const MOST: usize>(&mut self, chip: &mut Chip) {
         let mut symbols = [Symbol::Byte(0); MOST];
         let room = usize::from(chip.room()).min(MOST);
@@ -128,6 +263,8 @@ impl Receive {
         for symbol in &symbols[..taken] {
             deliver(*symbol, chip);
         }
+        self.run = self.run.saturating_add(u16::try_from(taken).unwrap_or(u16::MAX));
+        self.looped = 0;
     }
 }
 
@@ -146,6 +283,17 @@ fn as_lsr(error: LineError) -> Lsr {
         LineError::Parity => Lsr::PE,
         LineError::Framing => Lsr::FE,
         LineError::ParityAndFraming => Lsr::PE | Lsr::FE,
+    }
+}
+
+/// The symbol that has become a character with these errors in the receiver: the reverse of [`deliver`].
+pub(crate) fn symbol(data: u8, errors: Lsr) -> Symbol {
+    match (errors.contains(Lsr::BI), errors.contains(Lsr::PE), errors.contains(Lsr::FE)) {
+        (true, ..) => Symbol::Break,
+        (_, true, true) => Symbol::Damaged(data, LineError::ParityAndFraming),
+        (_, true, false) => Symbol::Damaged(data, LineError::Parity),
+        (_, false, true) => Symbol::Damaged(data, LineError::Framing),
+        (_, false, false) => Symbol::Byte(data),
     }
 }
 

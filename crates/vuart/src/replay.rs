@@ -33,11 +33,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use vm_superio::Trigger;
 use vuart_16550::Config;
 use vuart_16550::spec::{Lsr, Msr};
-use vuart_endpoint::{Attach, Identity, LineError, Refused, Session, Symbol};
+use vuart_endpoint::{Attach, Identity, Refused, Session, Symbol};
 use vuart_trace::{Board, Boundary, Device, Mode, Settings, Unsupported};
 
 use crate::builder::{NewPortError, PortBuilder};
 use crate::port::SerialPort;
+use crate::receive;
 
 /// There is no device to replay on.
 #[derive(Debug, thiserror::Error)]
@@ -163,12 +164,7 @@ impl Device for PortBoard {
     }
 
     fn receive_with_errors(&mut self, data: u8, errors: Lsr) -> Result<(), Unsupported> {
-        self.send(match (errors.contains(Lsr::PE), errors.contains(Lsr::FE)) {
-            (true, true) => Symbol::Damaged(data, LineError::ParityAndFraming),
-            (true, false) => Symbol::Damaged(data, LineError::Parity),
-            (false, true) => Symbol::Damaged(data, LineError::Framing),
-            (false, false) => Symbol::Byte(data),
-        });
+        self.send(receive::symbol(data, errors));
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use vuart_16550::spec::{Fcr, Ier, InterruptId, Lsr, Mcr, Msr};
 use vuart_16550::{CharacterState, Config, FIFO_SIZE, Uart, UartState, UartStateV1};
 use vuart_endpoint::{Input, Symbol};
 
-use crate::state::{PortState, PortStateV2, TooMuchInput};
+use crate::state::{PortState, PortStateV2, PortStateV3, TooMuchInput};
 
 /// A port's state can't be converted to vm-superio's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +35,7 @@ impl TryFrom<&PortState> for SerialState {
 
     fn try_from(state: &PortState) -> Result<Self, ToSuperioError> {
         let state = state.as_latest();
-        let PortStateV2 { uart, waiting, dropped, .. } = &*state;
+        let PortStateV3 { uart, waiting, dropped, .. } = &*state;
         let uart = uart.clone().latest();
         let [baud_divisor_low, baud_divisor_high] = uart.divisor.to_le_bytes();
         let typed = waiting.iter().filter_map(|symbol| match symbol {

@@ -141,8 +141,10 @@ fn f4_a_damaged_character_survives_a_snapshot() {
     owner.write(b"a").unwrap();
     owner.send_damaged(b'b', LineError::Framing).unwrap();
     let state = port.state();
-    let PortState::V2(latest) = &state else { panic!("{state:?}") };
-    assert_eq!(latest.waiting, [Symbol::Byte(b'a'), Symbol::Damaged(b'b', LineError::Framing)]);
+    assert_eq!(
+        state.clone().latest().waiting,
+        [Symbol::Byte(b'a'), Symbol::Damaged(b'b', LineError::Framing)]
+    );
     let bytes = postcard::to_allocvec(&state).unwrap();
     let state: PortState = postcard::from_bytes(&bytes).unwrap();
     let mut port = PortBuilder::restore(&state).build(Edges::default()).unwrap();

@@ -12,7 +12,7 @@ use vuart::endpoint::{Attach, Identity, Input, Mode, Symbol};
 use vuart::uart::spec::offset::*;
 use vuart::uart::{Config, Profile};
 use vuart::{
-    PortBuilder, PortState, PortStateV2, RestorePortError, SerialPort, StateError, ToSuperioError,
+    PortBuilder, PortState, PortStateV3, RestorePortError, SerialPort, StateError, ToSuperioError,
     TooMuchInput,
 };
 
@@ -24,7 +24,7 @@ fn moved(port: &SerialPort<Edges>) -> (SerialPort<Edges>, Edges) {
     (PortBuilder::restore(&state).build(edges.clone()).unwrap(), edges)
 }
 
-fn latest(port: &SerialPort<Edges>) -> PortStateV2 {
+fn latest(port: &SerialPort<Edges>) -> PortStateV3 {
     port.state().latest()
 }
 
@@ -141,13 +141,13 @@ fn breaks_and_other_chips_are_in_it() {
 #[test]
 fn s4_a_state_that_can_not_be_is_refused() {
     let (port, _) = port();
-    let restore = |change: &dyn Fn(&mut PortStateV2)| {
+    let restore = |change: &dyn Fn(&mut PortStateV3)| {
         let mut state = latest(&port);
         change(&mut state);
-        PortBuilder::restore(&PortState::V2(state)).build(Edges::default()).map(drop)
+        PortBuilder::restore(&PortState::V3(state)).build(Edges::default()).map(drop)
     };
     assert!(restore(&|_| {}).is_ok());
-    let waiting = Input::CAPACITY + 1;
+    let waiting = Input::CAPACITY + Input::PUT_BACK_MAX + 1;
     let result = restore(&|state| state.waiting = vec![Symbol::Break; waiting]);
     assert!(
         matches!(result, Err(RestorePortError::State(StateError::TooMuchInput(refused))) if refused == TooMuchInput { waiting })
@@ -157,8 +157,12 @@ fn s4_a_state_that_can_not_be_is_refused() {
         restore(&|state| state.dropped = true),
         Err(RestorePortError::State(StateError::Carrier))
     ));
-    let full = restore(&|state| state.waiting = vec![Symbol::Byte(0); Input::CAPACITY]);
+    let full = restore(&|state| state.waiting = vec![Symbol::Byte(0); waiting - 1]);
     assert!(full.is_ok());
+    assert!(matches!(
+        restore(&|state| state.looped = 1),
+        Err(RestorePortError::State(StateError::Looped { looped: 1, held: 0 }))
+    ));
 }
 
 /// Input that does not fit is refused, not dropped.

@@ -5,9 +5,17 @@ use vuart_explore::{Latch, explore, explore_within, thread};
 use super::*;
 use crate::testing::{counting_bell, latch_bell, silent_bell};
 
+/// Few cells, because each one costs loom time.
+const SMALL: Size = Size { capacity: 2, put_back: 2 };
+
 /// A queue that is full soon. It does not count changes, because the count would multiply the executions.
 fn small_queue(announce: Bell, room: Bell) -> (InputProducer, Input) {
-    queue(2, Changes::default(), InputBells { changed: silent_bell(), announce, room })
+    queue(
+        SMALL,
+        Contents::default(),
+        Changes::default(),
+        InputBells { changed: silent_bell(), announce, room },
+    )
 }
 
 /// A queue whose bells do nothing.
@@ -52,7 +60,7 @@ fn a_guest_that_asked_is_told_of_what_comes_later() {
         let (interrupt, announce) = latch_bell();
         let changes = Changes::default();
         let bells = InputBells { changed: changes.bell(), announce, room: silent_bell() };
-        let (mut producer, mut input) = queue(2, changes, bells);
+        let (mut producer, mut input) = queue(SMALL, Contents::default(), changes, bells);
         let typist = thread::spawn(move || {
             assert_eq!(producer.publish(byte(1)), 1);
             assert_eq!(producer.publish(byte(2)), 1);
@@ -256,5 +264,90 @@ fn a_discard_that_is_seen_early_is_harmless() {
         let discarded = producer.discard();
         let taken = guest.join().unwrap();
         assert_eq!(taken as u64 + discarded, 1);
+    });
+}
+
+/// A guest resets its receiver before it has read it, while the console is taken over and the new owner types. The old owner's
+/// symbol comes back before the take-over and is discarded by it, or comes too late and is discarded then; the guest never gets
+/// it, and gets all of the new owner's, in order. The queue is empty at the take-over, where only the position between the two
+/// ownerships shows that there was one, or not.
+#[test]
+fn f3_e4_nothing_of_an_old_owner_is_put_back_after_a_discard() {
+    for old in [1, 2] {
+        explore(100, move || {
+            let (mut producer, mut input) = quiet_queue();
+            producer.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter().take(old));
+            let mut one = [Symbol::Break];
+            assert_eq!(input.take(&mut one), 1);
+            let take_over = thread::spawn(move || {
+                let discarded = producer.discard();
+                producer.publish([Symbol::Byte(11), Symbol::Byte(12)].into_iter());
+                (producer, discarded)
+            });
+            let put_back = input.put_back(1);
+            let mut received = Vec::new();
+            let mut symbols = [Symbol::Break; 2];
+            let taken = input.take(&mut symbols);
+            received.extend_from_slice(&symbols[..taken]);
+            let (producer, discarded) = take_over.join().unwrap();
+            let taken = input.take(&mut symbols);
+            received.extend_from_slice(&symbols[..taken]);
+
+            assert_eq!(producer.discarded_late(), 1 - put_back as u64);
+            let new = [Symbol::Byte(11), Symbol::Byte(12)];
+            let before = received.iter().take_while(|symbol| !new.contains(symbol)).count();
+            assert_eq!(received[before..], new);
+            // What came back and was taken again before the take-over is the guest's.
+            let again = [Symbol::Byte(1), Symbol::Byte(2)];
+            let first = 1 - put_back;
+            assert_eq!(received[..before], again[first..first + before]);
+            assert_eq!(discarded + producer.discarded_late() + before as u64, old as u64);
+        });
+    }
+}
+
+/// A guest puts back while its owner types into the room that the take has made. Nothing is overwritten, lost or doubled.
+#[test]
+fn f3_what_is_put_back_is_not_overwritten() {
+    explore(100, || {
+        let (mut producer, mut input) = quiet_queue();
+        producer.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter());
+        let mut symbols = [Symbol::Break; 2];
+        assert_eq!(input.take(&mut symbols), 2);
+        let typist = thread::spawn(move || {
+            let sent = producer.publish([Symbol::Byte(3), Symbol::Byte(4)].into_iter());
+            assert!(producer.len() <= 4);
+            sent
+        });
+        assert_eq!(input.put_back(2), 2);
+        let mut received = Vec::new();
+        for _ in 0..2 {
+            let taken = input.take(&mut symbols);
+            received.extend_from_slice(&symbols[..taken]);
+        }
+        let sent = typist.join().unwrap();
+        let taken = input.take(&mut symbols);
+        received.extend_from_slice(&symbols[..taken]);
+        assert_eq!(received, [1, 2, 3, 4].map(Symbol::Byte)[..2 + sent]);
+    });
+}
+
+/// An owner whose queue is full is told of room, though what it saw of the room went to symbols that were put back.
+#[test]
+fn f3_no_room_is_lost_to_what_is_put_back() {
+    explore(20, || {
+        let (roomy, room) = latch_bell();
+        let (mut producer, mut input) = small_queue(silent_bell(), room);
+        assert_eq!(producer.publish([Symbol::Byte(1), Symbol::Byte(2)].into_iter()), 2);
+        let guest = thread::spawn(move || {
+            let mut two = [Symbol::Break; 2];
+            assert_eq!(input.take(&mut two), 2);
+            assert_eq!(input.put_back(2), 2);
+            assert_eq!(input.take(&mut two[..1]), 1);
+        });
+        while producer.publish(byte(3)) == 0 {
+            roomy.wait();
+        }
+        guest.join().unwrap();
     });
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{Rings, counting_bell};
+use crate::testing::{Rings, counting_bell, silent_bell};
 
 fn bytes(bytes: &[u8]) -> impl ExactSizeIterator<Item = Symbol> {
     bytes.iter().copied().map(Symbol::Byte)
@@ -10,7 +10,7 @@ fn full_size_queue() -> (InputProducer, Input, Rings, Rings) {
     let ((announce, announced), (room, roomy)) = (counting_bell(), counting_bell());
     let changes = Changes::default();
     let bells = InputBells { changed: changes.bell(), announce, room };
-    let (producer, input) = queue(Input::CAPACITY, changes, bells);
+    let (producer, input) = queue(Size::FULL, Contents::default(), changes, bells);
     (producer, input, announced, roomy)
 }
 
@@ -137,4 +137,114 @@ fn taken_and_discarded_add_up_under_contention() {
         }
     }
     assert_eq!(taken + producer.join().unwrap(), COUNT);
+}
+
+/// The values of symbols that are characters.
+fn values(symbols: &[Symbol]) -> Vec<u8> {
+    symbols
+        .iter()
+        .map(|symbol| if let Symbol::Byte(byte) = symbol { *byte } else { panic!("a break") })
+        .collect()
+}
+
+#[test]
+fn f3_what_is_put_back_comes_again_in_order_and_as_it_was() {
+    let (mut producer, mut input, ..) = full_size_queue();
+    let sent = [Symbol::Byte(b'a'), Symbol::Break, Symbol::Byte(b'c'), Symbol::Byte(b'd')];
+    producer.publish(sent.into_iter());
+    assert_eq!(input.put_back(1), 0, "nothing was taken");
+    assert_eq!(input.take(&mut [Symbol::Break; 2]), 2);
+    assert_eq!(input.take(&mut [Symbol::Break; 1]), 1);
+    assert_eq!((producer.len(), producer.gone()), (1, 3));
+    assert_eq!(input.put_back(2), 2);
+    assert_eq!((producer.len(), producer.gone()), (3, 1));
+    assert_eq!(input.waiting(), sent[1..]);
+    assert_eq!(input.put_back(9), 1, "no more than was taken");
+    assert_eq!(input.put_back(1), 0);
+    producer.publish(bytes(b"e"));
+    assert_eq!(take_all(&mut input), [&sent[..], &[Symbol::Byte(b'e')]].concat());
+    assert_eq!((producer.len(), producer.gone(), producer.discarded_late()), (0, 5, 0));
+}
+
+#[test]
+fn f3_e4_what_is_put_back_waits_for_the_next_discard() {
+    let (mut producer, mut input, ..) = full_size_queue();
+    producer.publish(bytes(b"abc"));
+    assert_eq!(input.take(&mut [Symbol::Break; 16]), 3);
+    assert_eq!(input.put_back(2), 2);
+    assert_eq!(producer.discard(), 2);
+    assert_eq!((producer.len(), producer.gone(), producer.discarded_late()), (0, 3, 0));
+    assert!(input.is_empty());
+    assert_eq!(input.put_back(1), 0);
+    producer.publish(bytes(b"new"));
+    assert_eq!(values(&take_all(&mut input)), b"new");
+}
+
+#[test]
+fn f3_e4_what_would_come_back_after_a_discard_is_discarded_once() {
+    // The queue is empty at the discard, or not.
+    for left in [0, 2] {
+        let (mut producer, mut input, ..) = full_size_queue();
+        producer.publish(bytes(b"old"));
+        let taken = input.take(&mut [Symbol::Break; 3][left..]);
+        assert_eq!(producer.discard(), left as u64);
+        producer.publish(bytes(b"new"));
+        assert_eq!(input.put_back(taken), 0);
+        assert_eq!(producer.take_discarded_late(), taken as u64);
+        assert_eq!((producer.take_discarded_late(), input.put_back(taken)), (0, 0), "once");
+        assert_eq!(producer.gone(), 3);
+        assert_eq!(values(&take_all(&mut input)), b"new");
+        assert_eq!(input.put_back(9), 3, "and the new owner's comes back");
+        assert_eq!(values(&input.waiting()), b"new");
+    }
+}
+
+#[test]
+fn f3_s1_what_is_put_back_into_a_full_queue_has_room_and_the_producer_waits() {
+    let (mut producer, mut input, _, roomy) = full_size_queue();
+    let typed: Vec<u8> = (0..10_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    let mut sent = producer.publish(bytes(&typed));
+    let (mut fifo, mut read) = ([Symbol::Break; Input::PUT_BACK_MAX], Vec::new());
+    while read.len() < 5000 {
+        assert_eq!(input.take(&mut fifo), Input::PUT_BACK_MAX);
+        sent += producer.publish(bytes(&typed[sent..]));
+        // The guest reads one, and resets its receiver twice.
+        read.extend(values(&fifo[..1]));
+        assert_eq!(input.put_back(Input::PUT_BACK_MAX - 1), Input::PUT_BACK_MAX - 1);
+        assert_eq!(input.put_back(Input::PUT_BACK_MAX), 1, "the one before them is kept too");
+        assert_eq!(input.take(&mut fifo[..1]), 1);
+        assert!(producer.len() <= (Input::CAPACITY + Input::PUT_BACK_MAX) as u64);
+        let (before, waits) = (producer.len(), producer.publish(bytes(&typed[sent..])));
+        assert!(waits == 0 || before < Input::CAPACITY as u64);
+        sent += waits;
+    }
+    assert!(roomy.count() > 0);
+    while sent < typed.len() {
+        read.extend(values(&take_all(&mut input)));
+        sent += producer.publish(bytes(&typed[sent..]));
+    }
+    read.extend(values(&take_all(&mut input)));
+    assert!(read == typed);
+}
+
+#[test]
+fn f3_a_queue_begins_with_what_a_snapshot_has() {
+    let begin = |taken: &[Symbol], waiting: &[Symbol]| {
+        let bells = InputBells { changed: silent_bell(), announce: silent_bell(), room: silent_bell() };
+        queue(Size::FULL, Contents { taken, waiting }, Changes::default(), bells)
+    };
+    let numbers: Vec<Symbol> = bytes(&(0..100).collect::<Vec<u8>>()).collect();
+    let (producer, mut input) = begin(&numbers[..3], &numbers[3..5]);
+    assert_eq!((producer.len(), producer.gone()), (2, 3));
+    assert_eq!(input.put_back(2), 2);
+    assert_eq!(values(&take_all(&mut input)), [1, 2, 3, 4]);
+
+    let (producer, mut input) = begin(&numbers, &vec![Symbol::Break; 2 * Input::CAPACITY]);
+    assert_eq!(producer.len() as usize, Input::CAPACITY, "with what is put back it is no more than can wait");
+    assert_eq!(input.put_back(100), Input::PUT_BACK_MAX);
+    assert_eq!(values(&input.waiting()[..Input::PUT_BACK_MAX]), (36..100).collect::<Vec<u8>>());
+    assert_eq!(
+        begin(&[], &vec![Symbol::Break; 2 * Input::CAPACITY]).0.len() as usize,
+        Input::CAPACITY + Input::PUT_BACK_MAX
+    );
 }

@@ -53,7 +53,8 @@ impl State {
 
     /// The counters, apart from [`bytes_out`](Counters::bytes_out).
     pub(crate) fn counters(&self) -> Counters {
-        Counters { events_lost: self.events.lost(), ..self.counters }
+        let input_discarded = self.input_discarded();
+        Counters { events_lost: self.events.lost(), input_discarded, ..self.counters }
     }
 
     /// The symbols of input that wait.
@@ -63,6 +64,11 @@ impl State {
 
     /// The symbols of input that the guest's receiver has taken.
     pub(crate) fn input_taken(&self) -> u64 {
-        self.input.gone() - self.counters.input_discarded
+        // Symbols are counted as late when they have gone already, but another thread may count some between our two looks.
+        self.input.gone().saturating_sub(self.input_discarded())
+    }
+
+    fn input_discarded(&self) -> u64 {
+        self.counters.input_discarded + self.input.discarded_late()
     }
 }

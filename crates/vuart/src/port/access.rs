@@ -163,9 +163,13 @@ impl<T: Trigger> SerialPort<T> {
         // The first look at IIR or LSR is remembered.
         let has_effect = host_has_acted
             || more_waits
+            || self.receive.is_pausing()
             || (REGISTER != offset::RBR && !self.edge.has_looked())
             || (REGISTER == offset::IIR && self.modem.drop_is_due());
         if !has_effect && let Some(value) = self.peek(REGISTER) {
+            if REGISTER != offset::RBR {
+                self.receive.is_looked_at(&self.chip);
+            }
             return value;
         }
         self.cache.clear();
@@ -178,6 +182,9 @@ impl<T: Trigger> SerialPort<T> {
         }
         if more_waits {
             self.receive.before_read(REGISTER, chip, edge);
+        }
+        if REGISTER != offset::RBR {
+            self.receive.is_looked_at(chip);
         }
         let value = chip.read(REGISTER);
         // Also after a read that has taken nothing: a guest that was interrupted for input which a take-over has discarded must be told
@@ -258,7 +265,25 @@ impl<T: Trigger> SerialPort<T> {
     #[inline(never)]
     fn write_the_long_way(&mut self, register: u8, value: u8, ring: Ring) -> bool {
         self.cache.clear();
+        if register == offset::FCR || self.chip.is_in_loopback() {
+            return self.write_at_the_receiver(register, value, ring);
+        }
         let transmitted = self.chip.write(register, value);
+        self.after_write(register, transmitted, ring)
+    }
+
+    /// Writes FCR, or any register in loopback: the receiver may be cleared by it, or get a character.
+    #[inline(never)]
+    fn write_at_the_receiver(&mut self, register: u8, value: u8, ring: Ring) -> bool {
+        let held = self.receive.before_write(register, value, &self.chip);
+        let transmitted = self.chip.write(register, value);
+        self.receive.after_write(held, register, value, &self.chip, &mut self.edge);
+        self.after_write(register, transmitted, ring)
+    }
+
+    /// The rest of a write on the long way. Returns whether there was output.
+    #[inline]
+    fn after_write(&mut self, register: u8, transmitted: Option<u8>, ring: Ring) -> bool {
         if let Some(byte) = transmitted {
             self.send(byte, ring);
         }
