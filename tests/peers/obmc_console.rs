@@ -129,6 +129,7 @@ fn nobody_is_there_when_nobody_serves() {
     let served = Served::new(guest.port.console());
     let path = served.file("sock");
     let mut client = served.connect("sock");
+    until("the client owns the console", || guest.port.console().owner().is_some());
     drop(served);
     let error = std::os::unix::net::UnixStream::connect(path).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound), "{error}");
