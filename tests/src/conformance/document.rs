@@ -137,7 +137,8 @@ has no means for; the last column says what comes of it. vuart is held to all bi
 the driver looks at.
 
 This file is generated: `{REGENERATE}` writes it, and with `-- --check` says whether it is
-current. `vuart trace replay FILE...` replays traces on the same devices.
+current. `vuart trace replay FILE...` replays traces on the same devices. What the tests of other devices assert is in
+[another table](../tests/peers/README.md).
 "
     )
 }
