@@ -21,7 +21,8 @@
 //!
 //! The guest may see a pause by any of its looks, or by none, and may sleep after each. So the guest is interrupted when the
 //! pause begins, and again after each look that shows it. A handler that runs takes all of these for one interrupt, which comes
-//! when it has returned. A guest that polls loses one look in 257.
+//! when it has returned. A guest that polls loses one look in 257. If another interrupt is pending in a pause, IIR has that one, and
+//! the handler goes on with the next run: then the number of the other interrupts bounds it.
 //!
 //! A read of RBR takes a character in a pause too, unless LSR has shown that there is none. A driver that reads RBR without a look
 //! has counted on the character.

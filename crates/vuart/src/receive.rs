@@ -180,7 +180,11 @@ impl Receive {
             // An announcement that was made for this input does not count: the guest may have served it already, when the input had
             // gone to a take-over, and what it reads in this access does not tell it of this input.
             self.input.announced();
-            if self.pause.holds() && self.pause != Pause::Due {
+            if self.pause.holds() {
+                if MOST == FIFO {
+                    // The guest has read, and has perhaps emptied the receiver: it may sleep now.
+                    edge.saw(chip.interrupt());
+                }
                 return;
             }
             // The line falls between the last character and the next: an edge for a driver that reads only so many. The fall is noted
@@ -225,10 +229,14 @@ impl Receive {
     pub(crate) fn after_write(&mut self, held: Held, register: u8, value: u8, chip: &Chip, edge: &mut Edge) {
         let capacity = chip.receiver_capacity();
         let has_fifo = capacity > 1;
-        let resets =
-            register == offset::FCR && Fcr::from_bits_retain(value).contains(Fcr::RX_RESET) && has_fifo;
-        if resets || capacity != held.capacity {
+        let fcr = Fcr::from_bits_retain(value);
+        let is_fcr = register == offset::FCR;
+        if capacity != held.capacity || is_fcr && has_fifo && fcr.contains(Fcr::RX_RESET) {
             self.cleared(held.unread, edge);
+        } else if is_fcr && !fcr.contains(Fcr::ENABLE) {
+            // The FIFOs were off before, so the chip clears nothing. But a driver that switches them off means to clear them. (OpenBSD
+            // reads RBR after this, for the character that may still be there.)
+            self.hides_what_waits();
         } else if held.loops_back && has_fifo {
             let arrived = chip.received() - held.received;
             self.looped = self.looped.min(held.received) + arrived;
@@ -244,6 +252,10 @@ impl Receive {
     pub(crate) fn cleared(&mut self, unread: u8, edge: &mut Edge) {
         self.put_back(unread, edge);
         self.looped = 0;
+        self.hides_what_waits();
+    }
+
+    fn hides_what_waits(&mut self) {
         self.pause = if self.input.is_empty() { Pause::None } else { self.pause.clear() };
     }
 
@@ -258,7 +270,9 @@ impl Receive {
     /// Moves up to `MOST` waiting characters into the receiver, which is empty.
     fn refill<const MOST: usize>(&mut self, chip: &mut Chip) {
         let mut symbols = [Symbol::Byte(0); MOST];
-        let room = usize::from(chip.room()).min(MOST);
+        // A run ends exactly. In a pause a driver that reads RBR without a look still gets what it counts on.
+        let left = RUN_MAX.checked_sub(self.run).filter(|left| *left > 0).map_or(MOST, usize::from);
+        let room = usize::from(chip.room()).min(MOST).min(left);
         let taken = self.input.take(&mut symbols[..room]);
         for symbol in &symbols[..taken] {
             deliver(*symbol, chip);
