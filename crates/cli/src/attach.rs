@@ -1,17 +1,21 @@
 //! `vuart attach`: attaches this terminal, or pipes, to a console.
 
 use std::ffi::OsString;
+use std::io::{Write as _, stderr};
+use std::thread::sleep;
 
 use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCompleter;
 use vuart_endpoint::{Cause, Mode, OnLag};
 use vuart_scrollback::Position;
-use vuart_wire::{AttachRequest, Attached, ClientError};
+use vuart_wire::{AttachRequest, Attached, Client, ClientError};
 
+use crate::begin::BeginArgs;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::invocation::{command, quoted};
-use crate::session::{Destination, Options, Outcome, Session, Wording, place};
+use crate::number::counted;
+use crate::session::{Destination, Options, Outcome, Pauses, Session, Wording, may_pass, place};
 use crate::signals::Signals;
 use crate::target::{Target, candidates};
 use crate::user;
@@ -24,8 +28,8 @@ use crate::user;
 /// From a pipe every byte goes to the guest as it is, and the end of the input detaches when the guest has taken all of it;
 /// what the guest writes after that is in `vuart log`.
 ///
-/// A terminal is shown what the guest writes but for sequences that would make it answer, or change more than its screen;
-/// what is no terminal gets every byte.
+/// On standard output, a terminal is shown what the guest writes but for sequences that would make it answer, or change more than its
+/// screen. A file gets every byte. A pipe or a socket gets plain text, because what reads from it as a rule shows it on a terminal.
 #[derive(Debug, Args)]
 #[command(max_term_width = 100)]
 pub(crate) struct AttachArgs {
@@ -36,20 +40,15 @@ pub(crate) struct AttachArgs {
     #[command(flatten)]
     mode: ModeArgs,
 
-    /// How much history to show first: a number of bytes, of lines with an l behind it (20l), since the guest has booted, all,
-    /// or none
-    #[arg(long, value_name = "BYTES|LINESl|boot|all|none", default_value = "none", value_parser = replay)]
-    replay: Position,
-
-    /// Begin at this offset of the output, as `vuart log` says it
-    #[arg(long, value_name = "OFFSET", conflicts_with = "replay")]
-    from: Option<u64>,
+    #[command(flatten)]
+    begin: BeginArgs,
 
     /// What if this side reads so slowly that output is lost: say how much and go on; go on; or leave (exit status 8)
     #[arg(long, value_enum, default_value_t = OnLagArg::Note)]
     on_lag: OnLagArg,
 
-    /// When the connection is lost, try until there is a server again, and go on where the output stopped. It never takes the
+    /// Wait for a console that is not there yet. When the connection is lost, try until there is a server again, and go on where
+    /// the output stopped. It never takes the
     /// console over: if somebody holds it that was yours, you wait in line. Whoever was evicted or kicked is not brought back
     #[arg(long)]
     reconnect: bool,
@@ -62,8 +61,8 @@ pub(crate) struct AttachArgs {
     #[arg(long)]
     label: Option<String>,
 
-    /// Show a terminal every byte that the guest writes, also what makes it answer, which types into the guest, or what
-    /// changes more than its screen
+    /// Write every byte that the guest writes, to a terminal or a pipe as well, also what makes a terminal answer, which types into
+    /// the guest or your shell, or what changes more than its screen
     #[arg(long)]
     raw: bool,
 }
@@ -96,9 +95,9 @@ impl AttachArgs {
         }
     }
 
-    /// Where the output begins.
+    /// Where the output begins: with what the guest writes from now on, unless an option says otherwise.
     pub(crate) fn begin(&self) -> Position {
-        self.from.map_or(self.replay, Position::Offset)
+        self.begin.position().unwrap_or(Position::End)
     }
 }
 
@@ -123,20 +122,6 @@ impl From<OnLagArg> for OnLag {
     }
 }
 
-/// Parses the value of `--replay`.
-fn replay(text: &str) -> Result<Position, &'static str> {
-    match text {
-        "all" => Ok(Position::Oldest),
-        "none" => Ok(Position::End),
-        "boot" => Ok(Position::Boot),
-        _ => match (text.strip_suffix('l').map(str::parse), text.parse()) {
-            (Some(Ok(lines)), _) => Ok(Position::NewestLines(lines)),
-            (_, Ok(bytes)) => Ok(Position::Newest(bytes)),
-            _ => Err("neither a number of bytes, nor one of lines as in 20l, nor 'boot', 'all' or 'none'"),
-        },
-    }
-}
-
 /// The words for a session that leaves the guest running.
 const WORDING: Wording = Wording { detach: "detach", stopped: "detached" };
 
@@ -144,8 +129,11 @@ const WORDING: Wording = Wording { detach: "detach", stopped: "detached" };
 pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
     let target = Target::parse(&args.target)?;
     let label = args.label.clone().unwrap_or_else(user::name);
-    let mut client = target.connect(&label)?;
-    let console = client.welcome().console.clone();
+    let mut client = match target.connect(&label) {
+        Err(error) if args.reconnect && may_pass(&error) => wait_for_console(&target, &label, &error)?,
+        client => client?,
+    };
+    let console = client.welcome().console.to_string();
     let options = Options {
         on_lag: args.on_lag.into(),
         returning: args.returning,
@@ -169,9 +157,15 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
     session.note(&greeting(&attached, &console, session.is_interactive()));
     let argument = quoted(&target.argument().to_string_lossy());
     if session.is_interactive() && args.begin() == Position::End && attached.offset > 0 {
+        let history = counted(attached.offset, "byte of history is", "bytes of history are");
+        // Whoever owns the console can have the guest draw it again.
+        let parts = if attached.owner {
+            ""
+        } else {
+            ", so a full-screen program appears in parts until it draws anew"
+        };
         session.note(&format!(
-            "{} bytes of history are not shown: {} log {argument}, or attach with --replay all",
-            attached.offset,
+            "{history} not shown{parts}: {} log {argument}, or attach with --replay all",
             command(),
         ));
     }
@@ -202,6 +196,25 @@ pub(crate) fn run(args: &AttachArgs) -> Result<Exit, Error> {
         },
     };
     session.close(&notes, signal)?.map_or(exit, |signal| Ok(Exit::signal(signal)))
+}
+
+/// Waits for a console that is not there yet, as long as the reason may pass. A signal ends the wait as it ends any program: nothing
+/// needs to be restored yet.
+fn wait_for_console(target: &Target, label: &str, reason: &Error) -> Result<Client, Error> {
+    let reason = match reason {
+        Error::NoSuchConsole { name, .. } => format!("there is no console {name:?} yet"),
+        reason => reason.line(),
+    };
+    // A failure of standard error can't be reported anywhere.
+    let _ = writeln!(stderr(), "[vuart: {reason}: waiting for it]");
+    let mut pauses = Pauses::new();
+    loop {
+        sleep(pauses.next());
+        match target.connect(label) {
+            Err(error) if may_pass(&error) => {}
+            client => return client,
+        }
+    }
 }
 
 /// Carries bytes until the session ends. With a destination, the session survives a lost connection.
@@ -237,21 +250,4 @@ fn greeting(attached: &Attached, console: &str, interactive: bool) -> String {
         (false, false) => "a signal detaches",
     };
     format!("{place}; {leave}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn replay_is_a_number_or_a_word() {
-        assert_eq!(replay("all"), Ok(Position::Oldest));
-        assert_eq!(replay("none"), Ok(Position::End));
-        assert_eq!(replay("boot"), Ok(Position::Boot));
-        assert_eq!(replay("4096"), Ok(Position::Newest(4096)));
-        assert_eq!(replay("20l"), Ok(Position::NewestLines(20)));
-        for none in ["-1", "some", "", "l", "-1l", "20L", "20ll"] {
-            assert!(replay(none).is_err(), "{none}");
-        }
-    }
 }

@@ -4,13 +4,14 @@ use std::io;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
-use vuart_endpoint::{End, Identity, Refused, Timestamp};
+use vuart_endpoint::{End, Identity, Printable, Refused, Timestamp};
 use vuart_scrollback::FileError;
 use vuart_wire::{ClientError, ErrorCode, RuntimeDirError};
 
 #[cfg(feature = "demo")]
 use crate::demo::DemoError;
 use crate::exit::Exit;
+use crate::time::{ago, with_age};
 
 /// The reason why a command failed. It is shown as one text line.
 #[derive(Debug, thiserror::Error)]
@@ -24,13 +25,13 @@ pub(crate) enum Error {
     #[error("nobody serves the console {name:?}: what served it has died")]
     NotServed { name: String },
 
-    #[error("{console} is held by {holder} since {since}; take it over with --force, or watch with --spy")]
-    Held { console: String, holder: Identity, since: Timestamp },
+    #[error("{console} is held by {holder} since {}; {instead}", with_age(*since))]
+    Held { console: String, holder: Identity, since: Timestamp, instead: &'static str },
 
     #[error("{console}: {ended}")]
     Over { console: String, ended: String },
 
-    #[error("{console} is switched off since {since}")]
+    #[error("{console} is switched off since {}", with_age(*since))]
     Disabled { console: String, since: Timestamp },
 
     #[error("{console}: {end}; not all that was sent has reached the guest")]
@@ -56,6 +57,9 @@ pub(crate) enum Error {
 
     #[error("{}: {source}", path.display())]
     Ring { path: PathBuf, source: FileError },
+
+    #[error("{} is {what}, and no console's ring", path.display())]
+    NoRing { path: PathBuf, what: &'static str },
 
     #[error("can't open {}: {source}", path.display())]
     Open { path: PathBuf, source: io::Error },
@@ -90,11 +94,15 @@ impl From<ClientError> for Error {
 }
 
 impl Error {
-    /// The error for an attach that the server refused.
-    pub(crate) fn refused(refused: Refused, console: String) -> Self {
+    /// The error for an attach that the server refused. It suggests what `vuart attach` can do instead.
+    pub(crate) fn refused(refused: Refused, console: impl Into<String>) -> Self {
+        let console = console.into();
         match refused {
-            Refused::Held { holder, since } => Self::Held { console, holder, since },
-            Refused::Ended { end } => Self::Over { console, ended: end.to_string() },
+            Refused::Held { holder, since } => {
+                let instead = "take it over with --force, wait for it with --wait, or watch with --spy";
+                Self::Held { console, holder, since, instead }
+            }
+            Refused::Ended { end } => Self::Over { console, ended: format!("{end}{}", ago(end.at)) },
             Refused::Disabled { since } => Self::Disabled { console, since },
             other => ClientError::Refused(other).into(),
         }
@@ -103,7 +111,7 @@ impl Error {
     /// The exit status that tells scripts what went wrong.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::OneFile => Exit::USAGE,
+            Self::OneFile | Self::NoRing { .. } => Exit::USAGE,
             Self::Ring { source, .. } => Exit::of_ring_file(source),
             Self::Open { source, .. } => Exit::of_open(source),
             Self::NoSuchConsole { .. }
@@ -127,7 +135,8 @@ impl Error {
         }
     }
 
-    /// The text line for standard error. Causes that the message does not contain yet are appended.
+    /// The text line for standard error. Causes that the message does not contain yet are appended. A path in it may be a file
+    /// that somebody else has named.
     pub(crate) fn line(&self) -> String {
         let mut line = self.to_string();
         let mut error: &dyn std::error::Error = self;
@@ -138,7 +147,7 @@ impl Error {
             }
             error = source;
         }
-        line
+        Printable(&line).to_string()
     }
 }
 

@@ -1,18 +1,20 @@
 //! `vuart list`: lists the consoles of this user, with their owners.
 
 use std::io::{self, Write as _, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
+use vuart_endpoint::Printable;
 use vuart_wire::{Client, ClientError, RuntimeDir, RuntimeDirError, Status};
 
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::print::{aligned, print};
+use crate::print::{aligned, json, print};
+use crate::time::with_age;
 use crate::user;
 
 /// List the consoles of this user: who holds them, since when, how many wait and watch, how much their guests have written.
@@ -46,12 +48,11 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit, Error> {
     }
     let rows = ask(consoles);
     let text = if args.json {
-        // Serialising plain structs with string keys into memory can't fail.
-        let json = serde_json::to_string_pretty(&rows).unwrap_or_default();
-        format!("{json}\n")
+        json(&rows, true) + "\n"
     } else if rows.is_empty() {
         // On standard error, because a script would take a line on standard output for a console.
-        let _ = writeln!(stderr(), "vuart: there are no consoles in {}", path.display());
+        let path = path.to_string_lossy();
+        let _ = writeln!(stderr(), "vuart: there are no consoles in {}", Printable(&path));
         return Ok(Exit::DONE);
     } else {
         table(&rows)
@@ -101,6 +102,9 @@ struct Owner {
     pid: Option<u32>,
     /// Since when, in RFC 3339.
     since: String,
+    /// The time in the table.
+    #[serde(skip)]
+    since_in_words: String,
     /// The identity in the table.
     #[serde(skip)]
     in_words: String,
@@ -112,7 +116,7 @@ struct Row {
     name: String,
     state: State,
     /// The path of the control socket.
-    path: PathBuf,
+    path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<Owner>,
     /// Since when it is switched off, in RFC 3339.
@@ -137,17 +141,19 @@ struct Row {
 
 impl Row {
     /// The row of a console whose server does not answer.
-    fn silent(name: String, path: PathBuf, state: State) -> Self {
+    fn silent(name: String, path: &Path, state: State) -> Self {
+        let path = in_json(path);
         Self { name, state, path, ..Self::default() }
     }
 
     /// The row of a console with this status.
-    fn new(name: String, path: PathBuf, status: &Status) -> Self {
+    fn new(name: String, path: &Path, status: &Status) -> Self {
         let owner = status.sessions.iter().find(|session| session.owner).map(|session| Owner {
             label: session.identity.label().to_owned(),
             uid: session.identity.uid(),
             pid: session.identity.pid(),
             since: session.since.to_string(),
+            since_in_words: with_age(session.since),
             in_words: session.identity.to_string(),
         });
         Self {
@@ -157,7 +163,7 @@ impl Row {
                 (None, Some(_)) => State::Disabled,
                 (None, None) => State::Served,
             },
-            path,
+            path: in_json(path),
             owner,
             disabled: status.disabled.map(|since| since.to_string()),
             waiting: Some(status.sessions.iter().filter(|session| session.waiting).count()),
@@ -177,11 +183,16 @@ impl Row {
     }
 }
 
+/// A path as a JSON string. What is not UTF-8 in it is replaced, because JSON can't express it.
+fn in_json(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
 /// Asks all servers, many at the same time and each for a bounded time, so that a hanging server does not hide the others.
 fn ask(consoles: Vec<(PathBuf, String)>) -> Vec<Row> {
     let mut rows: Vec<Option<Row>> = consoles
         .iter()
-        .map(|(path, name)| Some(Row::silent(name.clone(), path.clone(), State::Unresponsive)))
+        .map(|(path, name)| Some(Row::silent(name.clone(), path, State::Unresponsive)))
         .collect();
     let label = user::name();
     let (answer, answers) = mpsc::channel();
@@ -195,10 +206,10 @@ fn ask(consoles: Vec<(PathBuf, String)>) -> Vec<Row> {
                 let Some((index, (path, name))) = next else { return };
                 let status = Client::connect(&path, &label).and_then(|mut client| client.status());
                 let row = match status {
-                    Ok(status) => Some(Row::new(name, path, &status)),
+                    Ok(status) => Some(Row::new(name, &path, &status)),
                     // The server has exited in the last moment, and has removed the socket.
                     Err(ClientError::NotFound { .. }) => None,
-                    Err(error) => Some(Row::silent(name, path, silence(&error))),
+                    Err(error) => Some(Row::silent(name, &path, silence(&error))),
                 };
                 if answer.send((index, row)).is_err() {
                     return;
@@ -238,7 +249,7 @@ fn table(rows: &[Row]) -> String {
             row.name.clone(),
             row.state.in_words().to_owned(),
             owner.map_or_else(|| "-".to_owned(), |owner| owner.in_words.clone()),
-            owner.map_or_else(|| "-".to_owned(), |owner| owner.since.clone()),
+            owner.map_or_else(|| "-".to_owned(), |owner| owner.since_in_words.clone()),
             count(row.waiting),
             count(row.spectators),
             number(row.bytes),

@@ -11,6 +11,7 @@
 
 mod args;
 mod attach;
+mod begin;
 mod completions;
 #[cfg(feature = "demo")]
 mod demo;
@@ -21,12 +22,14 @@ mod kick;
 mod list;
 mod log;
 mod man;
+mod number;
 mod print;
 mod send;
 mod session;
 mod signals;
 mod target;
 mod terminal;
+mod time;
 mod trace;
 mod tty;
 mod user;

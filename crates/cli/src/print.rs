@@ -1,6 +1,10 @@
-//! A command's result, on standard output: as it is, or in columns.
+//! A command's result, on standard output: as it is, in columns, or as JSON.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _, stdout};
+
+use serde::Serialize;
+use vuart_endpoint::is_printable;
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -12,6 +16,29 @@ pub(crate) fn print(result: impl AsRef<[u8]>) -> Result<Exit, Error> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Stdout(error)),
         _ => Ok(Exit::DONE),
     }
+}
+
+/// A value as JSON, in one line or in several. It is exact, and harmless on a terminal: each character that is not
+/// [printable](is_printable) is an escape.
+pub(crate) fn json(value: &impl Serialize, pretty: bool) -> String {
+    let json = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    // Serialising plain structs with string keys into memory can't fail.
+    let json = json.unwrap_or_default();
+    // Line ends between members stay. In a string, `serde_json` has escaped them.
+    let stays = |c: char| c == '\n' || is_printable(c);
+    if json.chars().all(stays) {
+        return json;
+    }
+    json.chars().fold(String::with_capacity(json.len() + 16), |mut out, c| {
+        if stays(c) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+        out
+    })
 }
 
 /// Formats a header and rows as text lines. Each column is as wide as its widest cell.
@@ -39,6 +66,17 @@ pub(crate) fn aligned<const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f12_json_is_exact_and_harmless() {
+        let text: String = (0..0x3100).chain([0xfeff, 0x1f600, 0xe0041]).filter_map(char::from_u32).collect();
+        for pretty in [false, true] {
+            let json = json(&[&text], pretty);
+            assert!(json.chars().all(|c| c == '\n' || is_printable(c)), "{json}");
+            let [read]: [String; 1] = serde_json::from_str(&json).unwrap();
+            assert_eq!(read, text);
+        }
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::{Read as _, stdin};
-use std::num::NonZeroU64;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStringExt as _;
 use std::time::{Duration, Instant};
@@ -10,11 +9,12 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCompleter;
 use rustix::event::PollFlags;
-use vuart_endpoint::{Cause, Change, End, Eviction, Mode};
+use vuart_endpoint::{Cause, Change, End, Eviction, Mode, Refused};
 use vuart_wire::{AttachRequest, Client, ClientError, DetachRequest, Event, Request};
 
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::number::seconds;
 use crate::target::{Target, candidates};
 use crate::user;
 use crate::wait::wait;
@@ -43,8 +43,9 @@ pub(crate) struct SendArgs {
 
     /// Give up when the guest has taken nothing for so long (exit status 14). What the console has by then reaches the guest all the same
     /// when it reads again, unless another owner comes first
-    #[arg(long, global = true, value_name = "SECONDS", default_value = "10")]
-    timeout: NonZeroU64,
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    #[arg(allow_negative_numbers = true)]
+    timeout: u64,
 }
 
 /// What to send.
@@ -59,13 +60,13 @@ pub(crate) enum What {
         key: u8,
     },
     /// TEXT as it is: several are joined by spaces, and nothing in them is an escape (a shell's $'...' makes control characters);
-    /// `-` alone is standard input. Options stand before it
+    /// `-` alone is standard input. Text that begins with a dash stands after `--`, behind which nothing is an option
     Text {
         /// Then the Enter key: a carriage return
         #[arg(long, short)]
         enter: bool,
 
-        #[arg(value_name = "TEXT", required = true, allow_hyphen_values = true)]
+        #[arg(value_name = "TEXT", required = true)]
         text: Vec<OsString>,
     },
 }
@@ -86,7 +87,7 @@ pub(crate) fn run(args: &SendArgs) -> Result<Exit, Error> {
     let label = args.label.clone().unwrap_or_else(user::name);
     let client = Target::parse(&args.target)?.connect(&label)?;
     let mode = if args.force { Mode::TakeOver } else { Mode::Exclusive };
-    let mut delivery = Delivery::begin(client, mode, Duration::from_secs(args.timeout.get()))?;
+    let mut delivery = Delivery::begin(client, mode, Duration::from_secs(args.timeout))?;
     match &args.what {
         What::Break => delivery.send(&[Request::Break])?,
         // In one call, so that nothing comes between the break and its key.
@@ -123,12 +124,16 @@ impl Delivery {
     /// Attaches.
     fn begin(mut client: Client, mode: Mode, timeout: Duration) -> Result<Self, Error> {
         client.set_nonblocking(true)?;
-        let console = client.welcome().console.clone();
+        let console = client.welcome().console.to_string();
         let mut delivery = Self { client, console, timeout };
         delivery.client.queue(&Request::Attach(AttachRequest { mode, ..AttachRequest::default() }));
         loop {
             match delivery.event()? {
                 Event::Attached(_) => return Ok(delivery),
+                Event::Refused(Refused::Held { holder, since }) => {
+                    let console = delivery.console;
+                    return Err(Error::Held { console, holder, since, instead: "take it over with --force" });
+                }
                 Event::Refused(refused) => return Err(Error::refused(refused, delivery.console)),
                 _ => {}
             }

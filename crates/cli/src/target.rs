@@ -75,17 +75,18 @@ impl Target {
 
 /// Completes a partly typed argument: with the names of consoles, or with paths once it contains a slash.
 ///
-/// It reads the runtime directory only, and does not ask any server.
+/// It offers only consoles that somebody serves, and does not ask any server.
 pub(crate) fn candidates(begun: &OsStr) -> Vec<CompletionCandidate> {
     if is_path(begun) {
         return PathCompleter::any().complete(begun);
     }
-    let names = RuntimeDir::open(RuntimeDir::default_path()).and_then(|dir| dir.names());
+    let Ok(dir) = RuntimeDir::open(RuntimeDir::default_path()) else { return Vec::new() };
     let begun = begun.to_string_lossy();
-    names
+    let is_served = |name: &str| dir.control_socket(name).is_ok_and(|path| Client::is_served(&path));
+    dir.names()
         .unwrap_or_default()
         .into_iter()
-        .filter(|name| name.starts_with(begun.as_ref()))
+        .filter(|name| name.starts_with(begun.as_ref()) && is_served(name))
         .map(CompletionCandidate::new)
         .collect()
 }

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{Read, Write as _, stderr, stdin};
 
 use clap::{Args, Subcommand};
+use vuart_endpoint::Printable;
 use vuart_trace::{Device, ParseError, Settings, Trace};
 
 use crate::error::Error;
@@ -72,7 +73,8 @@ pub(crate) fn run(args: &TraceArgs) -> Result<Exit, Error> {
     let mut worst = Exit::DONE;
     let mut counts = BTreeMap::<_, Count>::new();
     for file in &args.files {
-        let name = file.to_string_lossy();
+        // A shell's `*` may name a file that somebody else has named.
+        let name = Printable(&file.to_string_lossy()).to_string();
         match read(file).and_then(|text| replay(&name, &text, args.fill)) {
             Ok(Replayed { device, as_expected, text }) => {
                 printed = printed.and_then(|_| print(text));

@@ -12,8 +12,9 @@ use vuart_wire::Status;
 
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::print::{aligned, print};
+use crate::print::{aligned, json, print};
 use crate::target::{Target, candidates};
+use crate::time::with_age;
 use crate::user;
 
 /// Say who is at a console: who owns it, who waits in line, who watches, since when, and on how large a terminal.
@@ -39,28 +40,27 @@ pub(crate) struct WhoArgs {
 pub(crate) fn run(args: &WhoArgs) -> Result<Exit, Error> {
     let status = Target::parse(&args.target)?.connect(&user::name())?.status()?;
     let text = if args.json {
-        // Serialising plain structs with string keys into memory can't fail.
-        let json = serde_json::to_string_pretty(&Answer::new(&status)).unwrap_or_default();
-        format!("{json}\n")
+        json(&Answer::new(&status), true) + "\n"
     } else {
         let counters = if args.verbose { numbers(&status) } else { String::new() };
-        in_words(&status) + &counters
+        in_words(&status, None) + &counters
     };
     print(text)
 }
 
-/// The sessions as a table, and whatever else the user must know about the console.
-pub(crate) fn in_words(status: &Status) -> String {
+/// The sessions as a table, and whatever else the user must know about the console. The session `own` is marked as the user's.
+pub(crate) fn in_words(status: &Status, own: Option<SessionId>) -> String {
     let mut text = String::new();
     if !status.sessions.is_empty() {
         let header = ["SESSION", "WHO", "STANDING", "SINCE", "TERMINAL"].map(str::to_owned);
         let lines = status.sessions.iter().map(|session| {
+            let you = if own == Some(session.id) { " (you)" } else { "" };
             let size = session.window.map(|window| format!("{}x{}", window.columns, window.rows));
             [
                 session.id.to_string(),
-                session.identity.to_string(),
+                format!("{}{you}", session.identity),
                 standing_and_place(session),
-                session.since.to_string(),
+                with_age(session.since),
                 size.unwrap_or_else(|| "-".to_owned()),
             ]
         });
@@ -73,7 +73,7 @@ pub(crate) fn in_words(status: &Status) -> String {
         let _ = writeln!(text, "nobody is at {}", status.console);
     }
     if let Some(since) = status.disabled {
-        let _ = writeln!(text, "{} is switched off since {since}", status.console);
+        let _ = writeln!(text, "{} is switched off since {}", status.console, with_age(since));
     }
     if let Some(end) = &status.ended {
         let _ = writeln!(text, "{}: {end}", status.console);
@@ -101,7 +101,7 @@ fn standing(session: &SessionInfo) -> &'static str {
 /// The counters, one in each text line, with their names on the wire.
 fn numbers(status: &Status) -> String {
     let mut text = format!(
-        "\n{:<18} {}\n{:<18} {} to {}\n",
+        "\n{:<18} {}\n{:<18} from offset {} on; the next offset is {}\n",
         "input_waiting", status.input_waiting, "kept", status.oldest, status.end
     );
     if let Ok(Value::Object(counters)) = serde_json::to_value(status.counters) {

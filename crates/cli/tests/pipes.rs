@@ -97,7 +97,7 @@ fn output_is_complete_when_its_reader_is_slow() {
     let runtime = Runtime::new();
     // The ring holds all of the output, so nothing may be lost.
     let mut served = Served::new(&runtime, 1 << 23);
-    let mut client = piped(&runtime, &[]);
+    let mut client = piped(&runtime, &["--raw"]);
     let written: Vec<u8> = (0..=255).cycle().take(4 << 20).collect();
     served.write(&written);
     served.console.end(&Cause::VmEnded);
@@ -128,7 +128,7 @@ fn output_is_complete_when_it_is_non_blocking() {
     fcntl_setfl(&writer, fcntl_getfl(&writer).unwrap() | OFlags::NONBLOCK).unwrap();
     // The pipe is smaller than a frame, so that no write takes a whole frame.
     fcntl_setpipe_size(&writer, 4096).unwrap();
-    let mut command = runtime.vuart(&["attach", "vm0"]);
+    let mut command = runtime.vuart(&["attach", "vm0", "--raw"]);
     let mut client = Process::spawn(command.stdin(Stdio::piped()).stdout(writer).stderr(Stdio::piped()));
     drop(command);
     client.expect_stderr(b"]\n");

@@ -33,7 +33,7 @@ fn breaks_keys_and_text() {
     };
     check(&["break"], b"", b"^");
     check(&["sysrq", "b"], b"", b"^b");
-    check(&["text", "uname", "-a", "--enter"], b"", b"uname -a --enter");
+    check(&["text", "--", "uname", "-a", "--enter"], b"", b"uname -a --enter");
     check(&["text", "--enter", "uname -a"], b"", b"uname -a\r");
     check(&["text", "-e", "~.\x1d\\n"], b"", b"~.\x1d\\n\r");
     check(&["--label", "x", "text", "-"], b"a\nb\xff", b"a\nb\xff");

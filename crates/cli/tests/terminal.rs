@@ -251,12 +251,12 @@ fn a_hole_leaves_no_control_sequence_open() {
 }
 
 #[test]
-fn e13_a_pipe_gets_every_byte() {
+fn e13_a_pipe_gets_every_byte_that_is_asked_for() {
     let runtime = Runtime::new();
     let mut served = Served::new(&runtime, 4096);
     served.write(questions().as_bytes());
     served.write(LEFT_ON.as_bytes());
     served.console.end(&Cause::VmEnded);
-    let log = support::run(&mut runtime.vuart(&["log", "vm0"]));
+    let log = support::run(&mut runtime.vuart(&["log", "vm0", "--raw"]));
     assert_eq!(log.text(), questions() + LEFT_ON);
 }

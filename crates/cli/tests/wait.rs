@@ -150,7 +150,8 @@ fn others_see_how_large_the_terminal_is() {
     size(80, 24);
     // `~W` shows the sizes on the terminal.
     pty.type_in(b"~W");
-    pty.expect("[vuart: SESSION  WHO ");
+    pty.expect("[vuart: at vm0:\r\nSESSION  WHO ");
+    pty.expect(" (you)  owner ");
     pty.expect("  80x24]\r\n");
     pty.type_in(b"~.");
     assert_eq!(pty.finish(client).0, 0);

@@ -27,7 +27,7 @@ fn who_lists_each_session_with_its_standing_and_terminal() {
     assert!(lines[0].starts_with("SESSION  WHO "), "{text}");
     let id = owner.info().id;
     assert!(lines[1].starts_with(&format!("{id}        alice (uid 1000, pid 42)  owner")), "{text}");
-    assert!(lines[1].ends_with("Z  132x43"), "{text}");
+    assert!(lines[1].ends_with(" s ago)  132x43"), "{text}");
     assert!(lines[2].contains("bob (uid 1000, pid 42)    spectator "), "{text}");
     assert!(lines[3].contains("carol (uid 1000, pid 42)  waiting, number 1  20"), "{text}");
     assert!(lines[4].contains("dave (uid 1000, pid 42)   waiting, number 2  20"), "{text}");

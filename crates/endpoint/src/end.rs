@@ -104,7 +104,9 @@ fn describe(cause: &Cause) -> String {
     match cause {
         Cause::Evicted { by } => format!("the console was taken over by {by}"),
         Cause::Lagged { from, to } => {
-            format!("the output from offset {from} to {to} was lost, and the session was to lose nothing")
+            format!(
+                "the output from offset {from} on, up to the next offset {to}, was lost, and the session was to lose nothing"
+            )
         }
         Cause::Detached => "detached".to_owned(),
         Cause::Kicked { by } => format!("the session was ended by {by}"),

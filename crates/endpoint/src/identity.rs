@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use crate::printable::is_printable;
+
 /// A person or program at a console.
 ///
 /// `uid`, `gid` and `pid` come from the kernel or from the embedder. `label` is what the peer calls itself and proves nothing.
-/// Other people's terminals show the label, so it is reduced to at most [`Identity::LABEL_MAX`] printable characters when an
-/// identity is made or deserialised.
+/// Other people's terminals show the label, so it is reduced to at most [`Identity::LABEL_MAX`]
+/// [printable](crate::is_printable) characters when an identity is made or deserialised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(from = "RawIdentity"))]
 pub struct Identity {
@@ -51,12 +53,7 @@ impl Identity {
     /// assert_eq!(Identity::new("\x1b[2Jeve", 1001, None).to_string(), "[2Jeve (uid 1001)");
     /// ```
     pub fn new(label: &str, uid: u32, pid: Option<u32>) -> Self {
-        // Letters and digits of any script, and printable ASCII. This excludes control characters, and also invisible characters
-        // and those that reverse the direction of the text, which can make one name look like another. Four Hangul fillers count
-        // as letters but are invisible.
-        let filler = |c: char| matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}');
-        let printable = |c: &char| *c == ' ' || c.is_ascii_graphic() || (c.is_alphanumeric() && !filler(*c));
-        let label: String = label.chars().filter(printable).take(Self::LABEL_MAX).collect();
+        let label: String = label.chars().filter(|c| is_printable(*c)).take(Self::LABEL_MAX).collect();
         let label = if label.trim().is_empty() { "somebody".to_owned() } else { label };
         Self { label, uid, gid: None, pid }
     }

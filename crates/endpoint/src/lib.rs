@@ -2,7 +2,8 @@
 //!
 //! # A tour of the modules
 //!
-//! An arrow points to what is used. Types without behaviour (`symbol`, `counters`, `identity`, …) are left out.
+//! An arrow points to what is used. Types without behaviour (`symbol`, `counters`, `identity`, …) and
+//! [`printable`](is_printable), the rule for text that others have chosen, are left out.
 //!
 //! ```text
 //! builder ──▶ console ──▶ session        handles: what a VMM and a server hold
@@ -42,6 +43,7 @@ mod input;
 mod link;
 mod observer;
 mod policy;
+mod printable;
 mod refused;
 mod session;
 mod standing;
@@ -63,6 +65,7 @@ pub use identity::Identity;
 pub use info::{SessionId, SessionInfo, Window};
 pub use input::Input;
 pub use policy::{Evicted, HangUp, Policy};
+pub use printable::{Printable, is_printable};
 pub use refused::Refused;
 pub use session::Session;
 pub use standing::{Change, Epoch, Eviction, Standing};

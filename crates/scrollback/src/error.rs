@@ -2,6 +2,7 @@
 
 use std::io;
 
+use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::limits::{MAX_CAPACITY, MAX_START, MIN_CAPACITY};
@@ -113,13 +114,24 @@ pub enum FileError {
     )]
     OnDisk,
     /// The operating system has refused an operation.
-    #[error("can't {doing} the ring's file: {source}")]
+    #[error("can't {doing} the ring's file: {source}{}", advice(source))]
     Io {
         /// The operation.
         doing: &'static str,
         /// The underlying error.
         source: io::Error,
     },
+}
+
+/// What to do about an error of the operating system.
+fn advice(source: &io::Error) -> &'static str {
+    match Errno::from_io_error(source) {
+        // Of a file that is open for reading only, and of a sealed memfd.
+        Some(Errno::BADF | Errno::PERM | Errno::ACCESS) => {
+            "; a writer needs a file that is open for reading and writing, and not sealed against writing"
+        }
+        _ => "",
+    }
 }
 
 impl FileError {

@@ -85,6 +85,20 @@ fn a_memfd_can_be_mapped_loaded_and_adopted() {
 }
 
 #[test]
+fn f19_a_ring_that_can_not_be_written_says_what_a_writer_needs() {
+    let named = NamedTempFile::new().expect("a file");
+    drop(options().create_in(named.reopen().expect("a file")).expect("a ring"));
+    let (writer, scrollback) = options().create_memfd("f19").expect("a ring");
+    let sealed = dup(&scrollback);
+    scrollback.seal().expect("a seal");
+    drop(writer);
+    for file in [File::open(named.path()).expect("a file"), sealed] {
+        let error = options().adopt(file).map(drop).expect_err("a ring that is read only").to_string();
+        assert!(error.ends_with("open for reading and writing, and not sealed against writing"), "{error}");
+    }
+}
+
+#[test]
 fn a_file_is_created_once_and_adopted_afterwards() {
     let named = NamedTempFile::new().expect("a file");
     let (mut writer, scrollback) = options()

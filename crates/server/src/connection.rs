@@ -277,7 +277,7 @@ impl Connection {
     }
 
     fn error(&mut self, code: ErrorCode, message: &str) {
-        self.tell(&Event::Error(ErrorMessage { code, message: message.to_owned() }));
+        self.tell(&Event::Error(ErrorMessage { code, message: message.into() }));
     }
 
     fn say_and_close(&mut self, text: &str) {

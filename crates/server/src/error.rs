@@ -7,12 +7,20 @@ use vuart_scrollback::SleeperError;
 
 use crate::pty::PtyError;
 
+/// What to do about a path that is taken. A socket that another server of that name has left was removed before.
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => ": what is there is no socket of this console's; remove it",
+        _ => "",
+    }
+}
+
 /// Why a [`Server`](crate::Server) or its [thread](crate::ServerThread) can't start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
     /// A socket can't be created.
-    #[error("can't listen on {}: {source}", path.display())]
+    #[error("can't listen on {}: {source}{}", path.display(), advice(source))]
     Bind {
         /// The path of the socket.
         path: PathBuf,

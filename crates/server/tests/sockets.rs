@@ -54,6 +54,16 @@ fn last_code(stream: &mut UnixStream) -> Option<ErrorCode> {
 }
 
 #[test]
+fn f19_a_file_in_the_place_of_a_socket_is_to_be_removed() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = RuntimeDir::create(temp.path().join("r")).unwrap();
+    std::fs::write(dir.raw_socket("vm0").unwrap(), "precious").unwrap();
+    let claim = vuart_server::Claim::new(&dir, "vm0").unwrap();
+    let error = Sockets::of(claim).bind_raw().unwrap_err().to_string();
+    assert!(error.ends_with("what is there is no socket of this console's; remove it"), "{error}");
+}
+
+#[test]
 fn all_three_sockets_are_private() {
     let vm = all();
     for ending in ["sock", "ro.sock", "ctl"] {
@@ -275,7 +285,7 @@ fn sockets_of_systemd_are_served() {
         move || {
             let mut client = Client::connect(&path, "early").unwrap();
             client.attach(Mode::Exclusive, Position::End).unwrap();
-            client.welcome().console.clone()
+            client.welcome().console.to_string()
         }
     });
     let run = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" --exact \"$1\" --nocapture";

@@ -85,7 +85,7 @@ fn a_thousand_consoles_are_served_on_one_thread() {
         .map(|guest| {
             let path = run.control_socket(&guest.name).unwrap();
             let mut client = Client::connect(&path, &guest.name).unwrap();
-            assert_eq!(client.welcome().console, guest.name);
+            assert_eq!(client.welcome().console, guest.name.as_str());
             assert!(client.attach(Mode::Exclusive, Position::End).unwrap().owner);
             client
         })

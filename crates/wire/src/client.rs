@@ -5,8 +5,9 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
 use crate::decoder::Decoder;
@@ -14,6 +15,7 @@ use crate::error::{ErrorMessage, WireError};
 use crate::event::{Attached, Event, Status, Welcome};
 use crate::frame::{Frame as _, VERSION};
 use crate::request::{AttachRequest, Hello, KickRequest, LogRequest, Request};
+use crate::said::Said;
 use vuart_endpoint::{Identity, Mode, Refused, SessionId};
 use vuart_scrollback::Position;
 
@@ -65,9 +67,15 @@ pub enum ClientError {
     /// The session has not begun.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The server answered with a frame that does not fit the request.
-    #[error("the server answered out of order: {0}")]
-    Unexpected(String),
+    /// The server answered with a frame that does not fit the request: the [name](Event::name) of that frame.
+    #[error("the server answered out of order, with {0}")]
+    Unexpected(&'static str),
+    /// The server speaks another version of the protocol.
+    #[error("the server speaks version {0} of the protocol, and this program version {VERSION}")]
+    Version(u32),
+    /// The server sends, and takes nothing of what is sent to it. Only a hostile or broken server does that.
+    #[error("the server takes nothing of what it is sent")]
+    Deaf,
 }
 
 /// A connection to a console's control socket.
@@ -90,7 +98,15 @@ impl Client {
     /// The longest wait for the server while a connection is made.
     const HANDSHAKE: Duration = Duration::from_secs(5);
 
-    /// Connects to the control socket at `path`, and introduces the client as `label`. Waits at most 5 s for each step.
+    /// The longest wait for an answer. A server may search gigabytes of history for text lines before it answers.
+    const ANSWER: Duration = Duration::from_secs(60);
+
+    /// The most bytes that may wait in the output queue while more is received. A program sends at most as much as it reads
+    /// from a person or a file, and bounds that itself. What a server makes it send is bounded here.
+    const UNSENT: usize = 4 << 20;
+
+    /// Connects to the control socket at `path`, and introduces the client as `label`. Waits at most 5 s for a place in the
+    /// socket's queue, and at most 5 s for the server's introduction, whatever it sends meanwhile.
     ///
     /// # Errors
     ///
@@ -106,16 +122,32 @@ impl Client {
                 _ => ClientError::Connect { path, source },
             }
         })?;
-        stream.set_read_timeout(Some(Self::HANDSHAKE)).map_err(ClientError::Lost)?;
-        let welcome = Welcome { version: 0, console: String::new(), pid: 0 };
+        Self::introduce(stream, label, Self::HANDSHAKE)
+    }
+
+    /// Introduces the client on a new connection, and waits at most `patience` for the server's introduction.
+    fn introduce(stream: UnixStream, label: &str, patience: Duration) -> Result<Self, ClientError> {
+        let welcome = Welcome { version: 0, console: Said::default(), pid: 0 };
         let mut client = Self { stream, decoder: Decoder::default(), output: VecDeque::new(), welcome };
         let label = label.chars().take(Identity::LABEL_MAX).collect();
-        match client.ask(&Request::Hello(Hello { version: VERSION, label }))? {
+        match client.ask_within(&Request::Hello(Hello { version: VERSION, label }), patience)? {
             Event::Welcome(welcome) if welcome.version == VERSION => client.welcome = welcome,
-            other => return Err(ClientError::Unexpected(format!("{other:?}"))),
+            Event::Welcome(welcome) => return Err(ClientError::Version(welcome.version)),
+            other => return Err(ClientError::Unexpected(other.name())),
         }
-        client.stream.set_read_timeout(None).map_err(ClientError::Lost)?;
         Ok(client)
+    }
+
+    /// Whether a process listens on the socket at `path`. It asks that process nothing and does not wait for it, so it is fit for a
+    /// list of many sockets.
+    pub fn is_served(path: &Path) -> bool {
+        let connected = || {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+            rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)
+        };
+        // EAGAIN means that others wait to be let in.
+        matches!(connected(), Ok(()) | Err(Errno::AGAIN))
     }
 
     /// The server's introduction: version, console name, process.
@@ -144,7 +176,7 @@ impl Client {
         match self.ask(&Request::Attach(request))? {
             Event::Attached(attached) => Ok(attached),
             Event::Refused(refused) => Err(refused.into()),
-            other => Err(ClientError::Unexpected(format!("{other:?}"))),
+            other => Err(ClientError::Unexpected(other.name())),
         }
     }
 
@@ -157,7 +189,7 @@ impl Client {
     pub fn status(&mut self) -> Result<Status, ClientError> {
         match self.ask(&Request::Status)? {
             Event::Status(status) => Ok(status),
-            other => Err(ClientError::Unexpected(format!("{other:?}"))),
+            other => Err(ClientError::Unexpected(other.name())),
         }
     }
 
@@ -170,7 +202,7 @@ impl Client {
     pub fn kick(&mut self, session: SessionId) -> Result<(), ClientError> {
         match self.ask(&Request::Kick(KickRequest { session }))? {
             Event::Done => Ok(()),
-            other => Err(ClientError::Unexpected(format!("{other:?}"))),
+            other => Err(ClientError::Unexpected(other.name())),
         }
     }
 
@@ -185,8 +217,28 @@ impl Client {
     }
 
     fn ask(&mut self, request: &Request) -> Result<Event, ClientError> {
+        self.ask_within(request, Self::ANSWER)
+    }
+
+    /// Sends a request, and waits for the answer. The time is limited as a whole: a server can send frames that are skipped, or
+    /// byte after byte, for ever.
+    fn ask_within(&mut self, request: &Request, patience: Duration) -> Result<Event, ClientError> {
         self.send(request)?;
-        match self.recv()? {
+        let deadline = Instant::now() + patience;
+        let answer = loop {
+            if let Some(answer) = self.next_event()? {
+                break answer;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let text = "the server has not answered in time";
+                return Err(ClientError::Lost(io::Error::new(io::ErrorKind::TimedOut, text)));
+            }
+            self.stream.set_read_timeout(Some(left)).map_err(ClientError::Lost)?;
+            self.fill()?;
+        };
+        self.stream.set_read_timeout(None).map_err(ClientError::Lost)?;
+        match answer {
             Event::Error(error) => Err(ClientError::Server(error)),
             answer => Ok(answer),
         }
@@ -242,19 +294,20 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Lost`] when the server is gone.
+    /// [`ClientError::Lost`] when the server is gone; [`ClientError::Deaf`] when mebibytes wait in the output queue.
     pub fn fill(&mut self) -> Result<bool, ClientError> {
+        if self.output.len() > Self::UNSENT {
+            return Err(ClientError::Deaf);
+        }
         loop {
             match self.decoder.receive(Self::BUFFER, |buffer| self.stream.read(buffer)) {
-                Ok(0) => return Err(ClientError::Lost(io::ErrorKind::UnexpectedEof.into())),
+                Ok(0) => {
+                    let text = "the server has closed it";
+                    return Err(ClientError::Lost(io::Error::new(io::ErrorKind::UnexpectedEof, text)));
+                }
                 Ok(_) => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if self.welcome.version == 0 {
-                        return Err(ClientError::Lost(io::ErrorKind::TimedOut.into()));
-                    }
-                    return Ok(false);
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(ClientError::Lost(error)),
             }
         }
@@ -318,3 +371,6 @@ impl AsFd for Client {
         self.stream.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests;

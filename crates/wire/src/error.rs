@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::frame::MAX_PAYLOAD;
+use crate::said::Said;
 
 /// The payload of [`Event::Error`](crate::Event::Error): why a request was not served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,7 +11,7 @@ pub struct ErrorMessage {
     /// The reason, for programs.
     pub code: ErrorCode,
     /// The reason, for people.
-    pub message: String,
+    pub message: Said,
 }
 
 /// The stable codes of an [`ErrorMessage`]. Each says what becomes of the frame or the connection.
@@ -59,7 +60,7 @@ pub enum WireError {
         /// The frame's kind.
         kind: u8,
         /// What is wrong with the payload.
-        reason: String,
+        reason: Said,
     },
 }
 

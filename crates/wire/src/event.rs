@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use vuart_endpoint::{Change, Counters, End, Epoch, Identity, Refused, SessionId, SessionInfo, Timestamp};
 
 use crate::error::ErrorMessage;
+use crate::said::Said;
 
 /// A frame from a server to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub struct Welcome {
     /// The protocol version that both sides speak.
     pub version: u32,
     /// The console's name.
-    pub console: String,
+    pub console: Said,
     /// The server's process.
     pub pid: u32,
 }
@@ -87,7 +88,7 @@ pub struct Hole {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// The console's name.
-    pub console: String,
+    pub console: Said,
     /// The server's process.
     pub pid: u32,
     /// The sessions: the owner first, then the others by age, the oldest first. At most [`Status::SESSIONS_MAX`].
@@ -111,6 +112,25 @@ pub struct Status {
     /// How the console has ended, if it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<End>,
+}
+
+impl Event {
+    /// The name of the frame, as `docs/protocol.md` has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Welcome(_) => "WELCOME",
+            Self::Attached(_) => "ATTACHED",
+            Self::Output { .. } => "OUTPUT",
+            Self::Hole(_) => "HOLE",
+            Self::Ended(_) => "ENDED",
+            Self::Refused(_) => "REFUSED",
+            Self::Status(_) => "STATUS_IS",
+            Self::LogEnd(_) => "LOG_END",
+            Self::Standing(_) => "STANDING",
+            Self::Done => "DONE",
+            Self::Error(_) => "ERROR",
+        }
+    }
 }
 
 impl Status {

@@ -11,13 +11,16 @@
 //! 3. Compile. The compiler asks for how the frame is read and written, in this file, and for what the server does with a
 //!    request, in `vuart-server`'s `connection/requests.rs`. It does not ask for what a request costs (`cost`, there), nor
 //!    for what clients do with an event: [`Event`] is non-exhaustive, and clients skip frames that they do not know.
-//! 4. Describe it in `docs/protocol.md`. `frame/tests.rs` compares that page's tables with the kinds.
+//! 4. Make each member that people read a [`Said`] or an [`Identity`](vuart_endpoint::Identity), and not a
+//!    `String`: a peer has chosen it.
+//! 5. Describe it in `docs/protocol.md`. `frame/tests.rs` compares that page's tables with the kinds.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::error::WireError;
 use crate::event::Event;
 use crate::request::{DetachRequest, Request, is_default};
+use crate::said::Said;
 
 /// The protocol version that this crate speaks.
 pub const VERSION: u32 = 1;
@@ -188,7 +191,7 @@ impl Frame for Event {
                 Some((offset, bytes)) => {
                     Ok(Self::Output { offset: u64::from_le_bytes(*offset), bytes: bytes.to_vec() })
                 }
-                None => Err(WireError::Malformed { kind, reason: "it has no offset".to_owned() }),
+                None => Err(WireError::Malformed { kind, reason: "it has no offset".into() }),
             },
             Kind::Hole => json(kind, payload).map(Self::Hole),
             Kind::Ended => json(kind, payload).map(Self::Ended),
@@ -247,7 +250,8 @@ fn error_frame(out: &mut Vec<u8>, code: &str, message: &str) {
 
 fn json<T: DeserializeOwned>(kind: u8, payload: &[u8]) -> Result<T, WireError> {
     serde_json::from_slice(payload).map_err(|error| {
-        let reason = error.to_string().chars().take(QUOTE).collect();
+        // It quotes the payload.
+        let reason = Said::from(error.to_string().chars().take(QUOTE).collect::<String>());
         WireError::Malformed { kind, reason }
     })
 }
@@ -256,7 +260,10 @@ fn empty<T>(kind: u8, payload: &[u8], value: T) -> Result<T, WireError> {
     if payload.is_empty() {
         Ok(value)
     } else {
-        Err(WireError::Malformed { kind, reason: format!("{} bytes where none belong", payload.len()) })
+        Err(WireError::Malformed {
+            kind,
+            reason: format!("{} bytes where none belong", payload.len()).into(),
+        })
     }
 }
 

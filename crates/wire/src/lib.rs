@@ -9,6 +9,7 @@
 //! | the bytes of a frame, and **how to add a frame** | [`Frame`] (`frame.rs`) |
 //! | how a stream is cut into frames | [`Decoder`] (`decoder.rs`) |
 //! | the errors on the wire, and of received bytes | [`ErrorMessage`], [`WireError`] (`error.rs`) |
+//! | how what a peer says is made harmless | [`Said`] (`said.rs`) |
 //! | how to connect, blocking or with an event loop | [`Client`] (`client.rs`) |
 //! | where the sockets are | [`RuntimeDir`] (`runtime_dir.rs`) |
 //!
@@ -24,6 +25,7 @@ mod event;
 mod frame;
 mod request;
 mod runtime_dir;
+mod said;
 
 pub use client::{Client, ClientError};
 pub use decoder::Decoder;
@@ -32,6 +34,7 @@ pub use event::{Attached, Event, Hole, LogEnd, Status, Welcome};
 pub use frame::{Frame, HEADER, MAX_PAYLOAD, OUTPUT_HEADER, OUTPUT_MAX, VERSION, output_frame};
 pub use request::{AcceptRequest, AttachRequest, DetachRequest, Hello, KickRequest, LogRequest, Request};
 pub use runtime_dir::{RuntimeDir, RuntimeDirError};
+pub use said::Said;
 
 /// The example of the README is tested.
 #[cfg(doctest)]

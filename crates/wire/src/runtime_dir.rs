@@ -61,7 +61,7 @@ pub enum RuntimeDirError {
         path: PathBuf,
     },
     /// Another user owns the directory, and could put an imitation of a console into it.
-    #[error("{} belongs to uid {uid}, not to you; set VUART_RUNTIME_DIR to a directory of your own", path.display())]
+    #[error("{0} belongs to uid {uid}, not to you; if a console there is open to your group, name the path of its socket, {0}/NAME.ctl; for consoles of your own, set VUART_RUNTIME_DIR", path.display())]
     NotYours {
         /// The directory.
         path: PathBuf,

@@ -1,8 +1,8 @@
 //! Frames: what is written is read, and what can't be written is replaced by an error.
 
-use vuart_endpoint::{Cause, Refused};
+use vuart_endpoint::{Cause, Refused, is_printable};
 use vuart_wire::{
-    Decoder, ErrorCode, ErrorMessage, Event, Frame, Hello, MAX_PAYLOAD, OUTPUT_MAX, Request, VERSION,
+    Decoder, ErrorCode, ErrorMessage, Event, Frame, HEADER, Hello, MAX_PAYLOAD, OUTPUT_MAX, Request, VERSION,
     output_frame,
 };
 
@@ -29,7 +29,7 @@ fn an_unknown_code_keeps_the_rest_of_its_frame() {
         other => panic!("{other:?}"),
     }
     assert_eq!(Event::decode(0x86, json), Ok(Event::Refused(Refused::Unknown)));
-    let error = ErrorMessage { code: ErrorCode::Unknown, message: "m".to_owned() };
+    let error = ErrorMessage { code: ErrorCode::Unknown, message: "m".into() };
     assert_eq!(Event::decode(0x89, json), Ok(Event::Error(error)));
 }
 
@@ -43,16 +43,55 @@ fn output_at_the_last_offset_can_be_encoded_again() {
 #[test]
 fn a_frame_that_would_be_too_long_becomes_an_error_frame() {
     let hello = Hello { version: VERSION, label: "x".repeat(MAX_PAYLOAD) };
-    let error = ErrorMessage { code: ErrorCode::Malformed, message: "x".repeat(MAX_PAYLOAD) };
+    let mut bytes = encoded(&Request::Hello(hello));
+    // The stream goes on after it.
+    Event::Done.encode(&mut bytes);
+    let message = "frame kind 0x01 would be too long".into();
+    let told = ErrorMessage { code: ErrorCode::TooLong, message };
+    assert_eq!(decoded::<Event>(&bytes), [Event::Error(told), Event::Done]);
+}
+
+/// Each member of each frame of a server that people read, with everything in it that a terminal obeys or hides.
+#[test]
+fn f12_what_a_peer_says_is_cleaned_when_it_is_read() {
+    // The errors quote only the beginning, so what is worst comes first.
+    let points =
+        [0x202e, 0x9b, 0x200b, 0x61c].into_iter().chain(0..0xa0).chain(0x2000..0x2070).chain([0xad, 0xfeff]);
+    let hostile: String = points.filter_map(char::from_u32).collect();
+    let text = serde_json::to_string(&hostile).unwrap();
+    let who = format!(r#"{{"label":{text},"uid":1,"pid":null}}"#);
+    let end = format!(r#"{{"code":"kicked","by":{who},"at":18446744073709551615}}"#);
+    let session = format!(r#"{{"id":1,"identity":{who},"owner":true,"since":0}}"#);
+    let status = format!(
+        r#"{{"console":{text},"pid":1,"sessions":[{session}],"oldest":0,"end":0,"capacity":0,"input_waiting":0,"counters":{{}},"ended":{end}}}"#
+    );
     let frames = [
-        (encoded(&Request::Hello(hello)), "frame kind 0x01 would be too long"),
-        (encoded(&Event::Error(error)), "frame kind 0x89 would be too long"),
+        (0x81, format!(r#"{{"version":1,"console":{text},"pid":1}}"#)),
+        (0x82, format!(r#"{{"session":1,"owner":true,"offset":0,"evicted":{who},"held_by":{who}}}"#)),
+        (0x85, end.clone()),
+        (0x86, format!(r#"{{"code":"held","holder":{who},"since":0}}"#)),
+        (0x86, format!(r#"{{"code":"ended","end":{end}}}"#)),
+        (0x87, status),
+        (0x89, format!(r#"{{"code":{text},"message":{text}}}"#)),
+        (0x8a, format!(r#"{{"standing":"spectator","evicted":{{"by":{who},"at":0}}}}"#)),
+        // The errors quote what is wrong.
+        (0x88, format!(r#"{{"next":{text}}}"#)),
+        (0x8a, format!(r#"{{"standing":{text}}}"#)),
+        (0x84, format!(r"{{{text}:0}}")),
     ];
-    for (mut bytes, message) in frames {
-        // The stream goes on after it.
-        Event::Done.encode(&mut bytes);
-        let told = ErrorMessage { code: ErrorCode::TooLong, message: message.to_owned() };
-        assert_eq!(decoded::<Event>(&bytes), [Event::Error(told), Event::Done]);
+    for (kind, json) in frames {
+        let shown = match Event::decode(kind, json.as_bytes()) {
+            // The members as they are written again.
+            Ok(event) => {
+                let json = String::from_utf8(encoded(&event)[HEADER..].to_vec()).unwrap();
+                for hidden in ["\\u00", "\\u20", "\\n", "\\r", "\\t", "\\b", "\\f"] {
+                    assert!(!json.contains(hidden), "{kind:#x}: {json}");
+                }
+                json
+            }
+            Err(error) => error.to_string(),
+        };
+        assert!(shown.chars().all(is_printable), "{kind:#x}: {shown:?}");
     }
 }
 

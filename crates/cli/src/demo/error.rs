@@ -35,6 +35,9 @@ pub(crate) enum DemoError {
     #[error(transparent)]
     Ring(#[from] RingError),
 
+    #[error("process {pid} uses {}: end it, or choose another file with --ring", path.display())]
+    RingInUse { path: PathBuf, pid: u32 },
+
     #[error("can't write the trace to {}: {source}", path.display())]
     Trace { path: PathBuf, source: io::Error },
 
@@ -77,7 +80,9 @@ impl DemoError {
                 _ => Exit::FAILURE,
             },
             Self::Claim(ClaimError::Directory(error)) => Exit::of_runtime_dir(error),
-            Self::NoFreeName { .. } | Self::Claim(ClaimError::Taken { .. }) => Exit::IN_USE,
+            Self::RingInUse { .. } | Self::NoFreeName { .. } | Self::Claim(ClaimError::Taken { .. }) => {
+                Exit::IN_USE
+            }
             Self::Ring(RingError::NotPrivate { .. })
             | Self::Claim(ClaimError::Lock { .. })
             | Self::Boot(BootError::Serve(ServeError::Bind { .. }))

@@ -12,14 +12,15 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use vuart::audit::{Audit, AuditFile, AuditLog};
-use vuart::scrollback::RingOptions;
+use vuart::scrollback::{FileError, RingOptions};
 use vuart::server::{Claim, ClaimError};
 use vuart::trace::Saving;
 use vuart::wire::RuntimeDir;
-use vuart_vmm::{BootError, Choice, Device, ServedMachine, open_ring};
+use vuart_vmm::{BootError, Choice, Device, RingError, ServedMachine, open_ring};
 
 use super::args::DemoArgs;
 use super::error::DemoError;
+use super::holder;
 use crate::error::Error;
 use crate::invocation::{command, quoted};
 use crate::signals::{Pending, Signal, Signals};
@@ -75,7 +76,12 @@ impl<'a> Demo<'a> {
     ) -> Result<ServedMachine, DemoError> {
         let claim = self.claim(dir)?;
         let output = match &self.args.ring {
-            Some(path) => open_ring(path)?,
+            Some(path) => open_ring(path).map_err(|error| match (&error, holder::of(path)) {
+                (RingError::Ring { source: FileError::InUse, .. }, Some(pid)) => {
+                    DemoError::RingInUse { path: path.clone(), pid }
+                }
+                _ => error.into(),
+            })?,
             None => RingOptions::default().create().map_err(BootError::Ring)?.0,
         };
         if let Some(path) = &self.args.audit {

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::session::{self, Outcome, Session, Wording};
 use crate::signals::{Signal, Signals};
+use crate::time::with_age;
 use crate::user;
 
 /// The words for a session whose end stops the guest.
@@ -74,7 +75,7 @@ fn attend(
         Ok(attached) => attached,
         // Another client attached first, or took the console in the moment since.
         Err(ClientError::Refused(Refused::Held { holder, since })) => {
-            let _ = writeln!(stderr(), "[vuart: {holder} holds the console since {since}]");
+            let _ = writeln!(stderr(), "[vuart: {holder} holds the console since {}]", with_age(since));
             let _ = writeln!(stderr(), "[vuart: {}]", stand_by_hint());
             return Ok((Visit::HeldByAnother, None));
         }

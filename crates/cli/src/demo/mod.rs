@@ -9,6 +9,7 @@
 mod args;
 mod error;
 mod guest;
+mod holder;
 mod interactive;
 mod tour;
 

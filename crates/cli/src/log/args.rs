@@ -6,13 +6,20 @@ use clap::Args;
 use clap_complete::ArgValueCompleter;
 use vuart_scrollback::Position;
 
+use crate::begin::BeginArgs;
+use crate::number::number;
 use crate::target::candidates;
+use crate::tty::outlet::Form;
 
 /// Write what a guest has written, by offset, to standard output.
 ///
-/// The bytes are as the guest wrote them, and each has an offset, counted from the first. Reading takes nothing away. Where
-/// bytes are gone from the history, standard error says which. A terminal is spared what would make it answer or change more
-/// than its screen, unless `--raw` is given.
+/// Each byte has an offset, counted from the first. Reading takes nothing away. Where bytes are gone from the history, standard
+/// error says which.
+///
+/// What is written depends on where it goes, because a guest's control sequences can make a terminal type into your shell. A file
+/// gets every byte (`vuart log vm0 > FILE`). A terminal gets what is safe to show. A pipe or a socket gets plain text, because what
+/// reads from it as a rule shows it on a terminal (`vuart log vm0 | tail`). --raw, --filter and --plain choose another form. What is
+/// written is never changed: bytes are only left out.
 ///
 /// With --follow it goes on with what the guest writes, as a spectator, until a signal comes (exit status 130 after ^C, as of `tail -f`) or
 /// the guest's end.
@@ -40,48 +47,48 @@ pub(crate) struct LogArgs {
     pub(super) json: bool,
 
     /// Write no more than this many bytes
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = number, allow_negative_numbers = true)]
     pub(super) max: Option<u64>,
 
-    /// Write every byte to a terminal as well; what is no terminal gets them all anyway
-    #[arg(long)]
-    pub(super) raw: bool,
+    #[command(flatten)]
+    form: FormArgs,
 
     /// Say the offset to go on from, on standard error, also when that is no terminal
     #[arg(long, short)]
     pub(super) verbose: bool,
 }
 
-/// The options for the beginning of a log. Without one, it begins with the oldest byte that is kept.
+/// The options for what is written. Without one, that depends on where it goes.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
-struct BeginArgs {
-    /// Begin at this offset; with the oldest byte that is kept unless given
-    #[arg(long, value_name = "OFFSET")]
-    from: Option<u64>,
-
-    /// Begin this many bytes before the end
-    #[arg(long, value_name = "BYTES")]
-    last: Option<u64>,
-
-    /// Begin this many lines before the end; what follows the last line's end is one, too
-    #[arg(long, short = 'n', value_name = "COUNT")]
-    lines: Option<u64>,
-
-    /// Begin where the guest has booted last
+struct FormArgs {
+    /// Write every byte, to a terminal or a pipe as well, also what makes a terminal answer, which types into your shell
     #[arg(long)]
-    boot: bool,
+    raw: bool,
+
+    /// Write what is safe to show on a terminal, colours and the cursor's movements among it, to a file or a pipe as well; what the
+    /// guest has left on is turned off at the end
+    #[arg(long)]
+    filter: bool,
+
+    /// Write plain text, to a terminal or a file as well: characters, line ends, tabulators and backspaces
+    #[arg(long)]
+    plain: bool,
 }
 
 impl LogArgs {
-    /// Where the log begins.
-    pub(super) fn begin(&self) -> Position {
-        match self.begin {
-            BeginArgs { from: Some(offset), .. } => Position::Offset(offset),
-            BeginArgs { last: Some(bytes), .. } => Position::Newest(bytes),
-            BeginArgs { lines: Some(lines), .. } => Position::NewestLines(lines),
-            BeginArgs { boot: true, .. } => Position::Boot,
-            _ => Position::Oldest,
+    /// The form that the options ask for, if they do.
+    pub(super) fn form(&self) -> Option<Form> {
+        match self.form {
+            FormArgs { raw: true, .. } => Some(Form::Exact),
+            FormArgs { filter: true, .. } => Some(Form::Filtered),
+            FormArgs { plain: true, .. } => Some(Form::Plain),
+            _ => None,
         }
+    }
+
+    /// Where the log begins: with the oldest byte that is kept, unless an option says otherwise.
+    pub(super) fn begin(&self) -> Position {
+        self.begin.position().unwrap_or(Position::Oldest)
     }
 }

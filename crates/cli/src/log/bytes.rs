@@ -1,16 +1,17 @@
-//! Output as bytes: on standard output, filtered if that is a terminal. Notes go to standard error.
+//! Output as bytes on standard output, in the form that is safe there. Notes go to standard error.
 
 use std::io::{self, IsTerminal as _, Write as _, stderr};
 use std::thread;
 
 use signal_hook::low_level::emulate_default_handler;
-use vuart_endpoint::End;
+use vuart_endpoint::{End, Printable};
 use vuart_wire::Hole;
 
 use super::printout::Printout;
 use crate::error::Error;
+use crate::number::counted;
 use crate::signals;
-use crate::tty::outlet::Outlet;
+use crate::tty::outlet::{Form, Outlet};
 use crate::tty::screen;
 
 /// A printout of bytes.
@@ -23,19 +24,19 @@ pub(super) struct Bytes {
 }
 
 impl Bytes {
-    /// A printout. With `verbatim`, a terminal gets every byte.
-    pub(super) fn new(verbose: bool, verbatim: bool) -> Result<Self, Error> {
-        let outlet = Outlet::new(verbatim);
-        if outlet.is_terminal() {
+    /// A printout, in this form or else in the one that is safe where it goes.
+    pub(super) fn new(verbose: bool, form: Option<Form>) -> Result<Self, Error> {
+        let outlet = Outlet::new(form);
+        if outlet.is_screen() {
             give_back_on_signals().map_err(|source| Error::Host { operation: "catch signals", source })?;
         }
         Ok(Self { verbose, outlet, written: 0 })
     }
 
-    fn note(&mut self, text: &str) {
+    fn say(&mut self, text: &str) {
         let fresh = if self.outlet.take_inside_line() { "\n" } else { "" };
         // A failure of standard error can't be reported anywhere.
-        let _ = writeln!(stderr(), "{fresh}[vuart: {text}]");
+        let _ = writeln!(stderr(), "{fresh}[vuart: {}]", Printable(text));
     }
 }
 
@@ -48,21 +49,30 @@ impl Printout for Bytes {
 
     fn hole(&mut self, Hole { from, to }: Hole) -> Result<(), Error> {
         self.outlet.cut();
-        let lost = to.saturating_sub(from);
-        self.note(&format!("{lost} bytes are lost here, offsets {from} to {}", to.saturating_sub(1)));
+        let lost = counted(to.saturating_sub(from), "byte is", "bytes are");
+        self.say(&format!("{lost} lost here, from offset {from} on; the next offset is {to}"));
         Ok(())
+    }
+
+    fn note(&mut self, text: &str) {
+        self.say(text);
     }
 
     fn end(&mut self, next: u64, _: Option<&End>) -> Result<(), Error> {
         self.restore();
         if self.verbose || stderr().is_terminal() {
-            self.note(&format!("{} bytes; the next offset is {next}", self.written));
+            let written = counted(self.written, "byte", "bytes");
+            let left_out = match self.outlet.left_out() {
+                0 => String::new(),
+                count => format!(" ({count} left out here: control sequences; --raw writes them)"),
+            };
+            self.say(&format!("{written}{left_out}; the next offset is {next}"));
         }
         Ok(())
     }
 
     fn restore(&self) {
-        if self.outlet.is_terminal() {
+        if self.outlet.is_screen() {
             screen::restore();
         }
     }

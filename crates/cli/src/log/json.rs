@@ -9,6 +9,7 @@ use vuart_wire::Hole;
 
 use super::printout::Printout;
 use crate::error::Error;
+use crate::print::json;
 
 /// The longest piece of a text line in one object, in bytes. A guest may write a line without end.
 const LONGEST: usize = 64 << 10;
@@ -126,29 +127,11 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn write(object: &Object<'_>) -> Result<(), Error> {
-    // Serialising plain structs with string keys into memory can't fail.
-    let mut line = harmless(serde_json::to_string(object).unwrap_or_default());
-    line.push('\n');
+    let line = json(object, false) + "\n";
     let mut stdout = stdout().lock();
     io::Write::write_all(&mut stdout, line.as_bytes())
         .and_then(|()| io::Write::flush(&mut stdout))
         .map_err(Error::Stdout)
-}
-
-/// Escapes the control characters that JSON may contain literally and that a terminal may obey. The text stays the same.
-fn harmless(json: String) -> String {
-    let obeyed = |c: char| matches!(c, '\u{7f}'..='\u{9f}');
-    if !json.contains(obeyed) {
-        return json;
-    }
-    json.chars().fold(String::with_capacity(json.len() + 16), |mut out, c| {
-        if obeyed(c) {
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
-        } else {
-            out.push(c);
-        }
-        out
-    })
 }
 
 #[cfg(test)]
@@ -175,7 +158,7 @@ mod tests {
 
     #[test]
     fn objects_are_as_documented() {
-        let json = |object: &Object<'_>| harmless(serde_json::to_string(object).unwrap());
+        let json = |object: &Object<'_>| json(object, false);
         let text = Object::Text { offset: 7, text: "\x1b[m\u{9b}\x7f\"\r\n" };
         assert_eq!(json(&text), r#"{"offset":7,"text":"\u001b[m\u009b\u007f\"\r\n"}"#);
         assert_eq!(json(&Object::Hex { offset: 7, hex: hex(b"\xff\n") }), r#"{"offset":7,"hex":"ff0a"}"#);

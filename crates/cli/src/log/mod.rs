@@ -26,7 +26,7 @@ pub(crate) use self::args::LogArgs;
 /// Prints the part of the output that the arguments select.
 pub(crate) fn run(args: &LogArgs) -> Result<Exit, Error> {
     let mut printout: Box<dyn Printout> =
-        if args.json { Box::new(Json::default()) } else { Box::new(Bytes::new(args.verbose, args.raw)?) };
+        if args.json { Box::new(Json::default()) } else { Box::new(Bytes::new(args.verbose, args.form())?) };
     let written = match Target::file(&args.target) {
         Some(path) => ring::print(path, args, printout.as_mut()),
         None if args.follow => served::follow(args, printout.as_mut()),

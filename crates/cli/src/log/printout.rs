@@ -1,6 +1,8 @@
 //! The form in which output is printed.
 
-use vuart_endpoint::End;
+use std::io::{Write as _, stderr};
+
+use vuart_endpoint::{End, Printable};
 use vuart_wire::Hole;
 
 use crate::error::Error;
@@ -16,6 +18,12 @@ pub(super) trait Printout {
     /// Prints what has been held back, because nothing has arrived for a while. More may follow.
     fn pause(&mut self) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// Says something on standard error.
+    fn note(&mut self, text: &str) {
+        // A failure of standard error can't be reported anywhere.
+        let _ = writeln!(stderr(), "[vuart: {}]", Printable(text));
     }
 
     /// Ends the printout. `next` is the offset to continue from, and `end` says how the console has ended, if it has.

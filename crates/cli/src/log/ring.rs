@@ -1,18 +1,18 @@
 //! The output in the file that holds a console's ring. It needs no server.
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
-use vuart_scrollback::Scrollback;
+use vuart_scrollback::{Position, Scrollback};
 use vuart_wire::Hole;
 
 use super::args::LogArgs;
 use super::printout::Printout;
 use super::quiet::{Quiet, wait_unless_unread};
+use super::served::too_far;
 use crate::error::Error;
 
 /// How much is read at once, in bytes.
@@ -27,10 +27,18 @@ const TAIL: u64 = 128;
 
 /// Prints the requested part as it is at this moment, and with `--follow` what comes after it.
 pub(super) fn print(path: &Path, args: &LogArgs, printout: &mut dyn Printout) -> Result<(), Error> {
-    let file = open(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
+    let file = open(path)?;
     let load = || Scrollback::load(&file).map_err(|source| Error::Ring { path: path.to_owned(), source });
     let mut ring = load()?;
     let mut reader = ring.reader(args.begin());
+    if let Position::Offset(from) = args.begin()
+        && ring.end() < from
+    {
+        printout.note(&too_far(ring.end(), from));
+        if !args.follow {
+            return printout.end(ring.end(), None);
+        }
+    }
     let mut left = args.max.unwrap_or(u64::MAX);
     let mut buf = vec![0; CHUNK];
     let mut quiet = Quiet::default();
@@ -74,8 +82,17 @@ fn end(file: &File) -> Option<u64> {
     Some(u64::from_ne_bytes(word))
 }
 
-fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path) -> Result<File, Error> {
+    let failed = |source| Error::Open { path: path.to_owned(), source };
     // Opening a pipe must not block, and opening a terminal must not make it the controlling terminal.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
-    File::options().read(true).custom_flags(flags.cast_signed()).open(path)
+    let file = File::options().read(true).custom_flags(flags.cast_signed()).open(path).map_err(failed)?;
+    let kind = file.metadata().map_err(failed)?.file_type();
+    let what = match kind {
+        _ if kind.is_file() => return Ok(file),
+        _ if kind.is_dir() => "a directory",
+        _ if kind.is_fifo() => "a pipe",
+        _ => "a device",
+    };
+    Err(Error::NoRing { path: path.to_owned(), what })
 }

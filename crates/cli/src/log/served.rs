@@ -10,6 +10,7 @@ use super::args::LogArgs;
 use super::printout::Printout;
 use super::quiet::{HELD_BACK, Quiet, wait_unless_unread};
 use crate::error::Error;
+use crate::number::counted;
 use crate::target::Target;
 use crate::user;
 
@@ -17,15 +18,31 @@ use crate::user;
 pub(super) fn print(args: &LogArgs, printout: &mut dyn Printout) -> Result<(), Error> {
     let mut client = Target::parse(&args.target)?.connect(&user::name())?;
     client.log(args.begin(), args.max)?;
+    let mut empty = true;
     loop {
-        match client.recv()? {
+        let event = client.recv()?;
+        empty &= matches!(event, Event::LogEnd(_));
+        match event {
             Event::Output { offset, bytes } => printout.output(offset, &bytes)?,
             Event::Hole(hole) => printout.hole(hole)?,
-            Event::LogEnd(end) => return printout.end(end.next, None),
+            Event::LogEnd(end) => {
+                // Nothing was there, perhaps because the log was to begin beyond the end.
+                let written = if empty { client.status()?.end.min(end.next) } else { end.next };
+                if written < end.next {
+                    printout.note(&too_far(written, end.next));
+                }
+                return printout.end(written, None);
+            }
             Event::Error(error) => return Err(ClientError::Server(error).into()),
-            other => return Err(ClientError::Unexpected(format!("{other:?}")).into()),
+            other => return Err(ClientError::Unexpected(other.name()).into()),
         }
     }
+}
+
+/// What is said when the log is to begin at an offset that the guest has not written.
+pub(super) fn too_far(written: u64, from: u64) -> String {
+    let written = counted(written, "byte", "bytes");
+    format!("the guest has written only {written}: there is nothing at offset {from} yet")
 }
 
 /// Prints the kept output and then the live output as a spectator, until the guest ends.
@@ -43,6 +60,9 @@ pub(super) fn follow(args: &LogArgs, printout: &mut dyn Printout) -> Result<(), 
     };
     // A session begins at the end of the output at the latest. If the log begins later, what comes before is skipped.
     let from = if let Position::Offset(from) = args.begin() { from } else { 0 };
+    if next < from {
+        printout.note(&too_far(next, from));
+    }
     let mut left = args.max.unwrap_or(u64::MAX);
     let mut quiet = Quiet::default();
     client.set_nonblocking(true)?;
@@ -70,7 +90,7 @@ pub(super) fn follow(args: &LogArgs, printout: &mut dyn Printout) -> Result<(), 
                 }
                 Event::Ended(end) => {
                     printout.end(next, Some(&end))?;
-                    let console = client.welcome().console.clone();
+                    let console = client.welcome().console.to_string();
                     return match end.cause {
                         Cause::VmEnded => Ok(()),
                         Cause::ShutDown => Err(Error::ShutDown { console }),

@@ -139,17 +139,19 @@ fn continues(client: &mut Client, progress: &Progress) -> Result<bool, Error> {
     let (mut read, mut lost) = (Vec::new(), false);
     loop {
         match client.recv()? {
+            // More than was asked for is not what was shown, and a server that sends it may go on for ever.
+            Event::Output { bytes, .. } if read.len() + bytes.len() > tail.len() => return Ok(false),
             Event::Output { bytes, .. } => read.extend(bytes),
             Event::Hole(_) => lost = true,
             Event::LogEnd(_) => return Ok(lost || read == tail),
             Event::Error(error) => return Err(ClientError::Server(error).into()),
-            other => return Err(ClientError::Unexpected(format!("{other:?}")).into()),
+            other => return Err(ClientError::Unexpected(other.name()).into()),
         }
     }
 }
 
 /// Whether a later attempt may succeed after this error.
-pub(super) fn may_pass(error: &Error) -> bool {
+pub(crate) fn may_pass(error: &Error) -> bool {
     match error {
         Error::NoSuchConsole { .. } | Error::NoConsoleAt { .. } | Error::NotServed { .. } => true,
         Error::Directory(RuntimeDirError::Read { source, .. }) => source.kind() == io::ErrorKind::NotFound,

@@ -15,6 +15,7 @@ use super::options::{Options, Outcome};
 use super::progress::Progress;
 use super::role::{Effect, Role};
 use crate::error::Error;
+use crate::number::counted;
 use crate::signals::{Signal, Signals};
 use crate::terminal::escape::{self, Action, EscapeScanner};
 use crate::tty::printer::Piece;
@@ -208,7 +209,7 @@ impl<'a> Session<'a> {
                 self.local.printer.push(Piece::Cut);
                 if self.options.on_lag != OnLag::Ignore {
                     let lost = hole.to.saturating_sub(hole.from);
-                    self.note(&format!("{lost} bytes are lost here"));
+                    self.note(&format!("{} lost here", counted(lost, "byte is", "bytes are")));
                 }
             }
             Event::Standing(change) => {
@@ -241,7 +242,11 @@ impl<'a> Session<'a> {
                 }
                 Err(refused) => return Err(ClientError::Refused(refused).into()),
             },
-            Event::Status(status) => self.note(who::in_words(&status).trim_end()),
+            Event::Status(status) => {
+                // The table begins on a line of its own, so that its columns stand below each other.
+                let table = who::in_words(&status, self.role.session());
+                self.note(&format!("at {}:\n{}", status.console, table.trim_end()));
+            }
             Event::LogEnd(_) => return Ok(self.over.take().map(Outcome::Ended)),
             // An older server does not know every request, and a request that comes too late has no effect.
             Event::Error(error) if matches!(error.code, ErrorCode::UnknownFrame | ErrorCode::OutOfOrder) => {}
@@ -321,8 +326,11 @@ impl<'a> Session<'a> {
             match scanner.next(&mut typed) {
                 None => break,
                 Some(Action::Send(bytes)) => self.send(&[Request::Input(bytes.to_vec())]),
-                Some(Action::Break) => self.send(&[Request::Break]),
-                Some(Action::SysRq(key)) => self.send(&[Request::Break, Request::Input(vec![key])]),
+                Some(Action::Break) => self.send_noted(&[Request::Break], "a break"),
+                Some(Action::SysRq(key)) => {
+                    let requests = [Request::Break, Request::Input(vec![key])];
+                    self.send_noted(&requests, &format!("a break and {}", key.escape_ascii()));
+                }
                 Some(Action::TakeOver) => {
                     let effect = self.role.take_over();
                     self.apply(effect);
@@ -350,6 +358,16 @@ impl<'a> Session<'a> {
         } else {
             let effect = self.role.typed_in_vain();
             self.apply(effect);
+        }
+    }
+
+    /// Sends what an escape asks for. Its effect may be invisible, so each time a note says whether it was sent.
+    fn send_noted(&mut self, requests: &[Request], what: &str) {
+        if self.role.is_owner() {
+            self.send(requests);
+            self.note(&format!("{what}: sent"));
+        } else {
+            self.note(&format!("{what}: not sent, because {}", self.role.why_not()));
         }
     }
 

@@ -19,7 +19,8 @@ mod progress;
 mod reconnect;
 mod role;
 
-pub(crate) use attempt::Destination;
+pub(crate) use attempt::{Destination, may_pass};
 pub(crate) use carry::Session;
 pub(crate) use options::{Options, Outcome, Wording};
+pub(crate) use reconnect::Pauses;
 pub(crate) use role::place;

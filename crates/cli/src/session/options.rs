@@ -11,7 +11,7 @@ pub(crate) struct Options {
     pub(crate) on_lag: OnLag,
     /// Whether to become owner again after an eviction that leaves this session watching.
     pub(crate) returning: bool,
-    /// Whether a terminal is shown every byte, unfiltered.
+    /// Whether every byte of the output is written, wherever it goes.
     pub(crate) verbatim: bool,
     /// The words that depend on the command.
     pub(crate) wording: Wording,

@@ -17,12 +17,27 @@ use super::options::Outcome;
 use super::progress::Progress;
 use super::role::{Role, place};
 use crate::error::Error;
+use crate::time::with_age;
 
-/// The pause before the first attempt. It doubles with each attempt.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The pauses before attempts to connect. Each is twice as long as the last, up to a limit.
+#[derive(Debug)]
+pub(crate) struct Pauses(Duration);
 
-/// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+impl Pauses {
+    const FIRST: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(5);
+
+    /// The pauses, from the shortest on.
+    pub(crate) fn new() -> Self {
+        Self(Self::FIRST)
+    }
+
+    /// The pause before the next attempt.
+    pub(crate) fn next(&mut self) -> Duration {
+        let next = (self.0 * 2).min(Self::LONGEST);
+        std::mem::replace(&mut self.0, next)
+    }
+}
 
 impl Session<'_> {
     /// Whether the connection was lost, rather than ended on purpose.
@@ -47,15 +62,14 @@ impl Session<'_> {
             options: self.options,
             progress: self.progress.clone(),
         };
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new();
         loop {
-            let next = Instant::now() + pause;
+            let next = Instant::now() + pauses.next();
             while Instant::now() < next {
                 if let Some(outcome) = self.stand_by(None, Some(next))? {
                     return Ok(Some(outcome));
                 }
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
             let attempt = Attempt::start(destination, &resumption)
                 .map_err(|source| Error::Host { operation: "start a thread that connects", source })?;
             let found = loop {
@@ -98,7 +112,11 @@ impl Session<'_> {
                 let now = match (self.role.standing(), held) {
                     (Standing::Owner { .. }, _) => "the console is yours again".to_owned(),
                     (Standing::Waiting { ahead }, Some((holder, since))) => {
-                        format!("back: {holder} holds the console since {since}; {}", place(ahead))
+                        format!(
+                            "back: {holder} holds the console since {}; {}",
+                            with_age(since),
+                            place(ahead)
+                        )
                     }
                     (Standing::Waiting { ahead }, None) => format!("back: {}", place(ahead)),
                     _ => "back: you are watching".to_owned(),

@@ -3,7 +3,7 @@
 //! The server decides about the role. This module decides what follows for the user. It does no input or output: each method
 //! returns an [`Effect`] for the session to carry out.
 
-use vuart_endpoint::{Cause, Change, End, Epoch, Mode, Refused, Standing};
+use vuart_endpoint::{Cause, Change, End, Epoch, Mode, Refused, SessionId, Standing};
 use vuart_wire::Attached;
 
 /// What the session has to do.
@@ -40,6 +40,8 @@ enum Switch {
 /// The role, as far as the server has said.
 #[derive(Debug)]
 pub(super) struct Role {
+    /// The session's number, while there is a session.
+    session: Option<SessionId>,
     standing: Standing,
     switch: Option<Switch>,
     /// Whether the user has been told that typing goes nowhere.
@@ -49,12 +51,17 @@ pub(super) struct Role {
 impl Role {
     /// The role of a session that has just attached.
     pub(super) fn new(attached: &Attached) -> Self {
-        Self { standing: standing(attached), switch: None, told: false }
+        Self { session: Some(attached.session), standing: standing(attached), switch: None, told: false }
     }
 
     /// The role of a session that only reads the rest of the output.
     pub(super) fn spectator() -> Self {
-        Self { standing: Standing::Spectator, switch: None, told: false }
+        Self { session: None, standing: Standing::Spectator, switch: None, told: false }
+    }
+
+    /// The session's number, while there is a session.
+    pub(super) fn session(&self) -> Option<SessionId> {
+        self.session
     }
 
     /// Whether the session owns the console.
@@ -113,6 +120,15 @@ impl Role {
         }
     }
 
+    /// Why nothing that is typed goes to the guest, if the session is not the owner.
+    pub(super) fn why_not(&self) -> &'static str {
+        match (self.session, self.standing) {
+            (None, _) => "there is no connection",
+            (_, Standing::Waiting { .. }) => "you are waiting",
+            _ => "you are watching",
+        }
+    }
+
     /// The user wants to take the console over (`~R`).
     pub(super) fn take_over(&mut self) -> Effect {
         if self.is_owner() {
@@ -137,6 +153,7 @@ impl Role {
     /// The new session has attached.
     pub(super) fn attached(&mut self, attached: &Attached) -> Effect {
         self.switch = None;
+        self.session = Some(attached.session);
         self.standing = standing(attached);
         match (&attached.evicted, attached.owner) {
             (Some(evicted), _) => Effect::Note(format!("the console is yours, taken over from {evicted}")),

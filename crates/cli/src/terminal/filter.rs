@@ -61,7 +61,7 @@ impl Filter {
 }
 
 /// Whether a character is one of U+0080 to U+009F, which some terminals take for the 8-bit forms of `ESC @` to `ESC _`.
-fn is_control(character: &[u8]) -> bool {
+pub(super) fn is_control(character: &[u8]) -> bool {
     matches!(character, [0xc2, 0x80..=0x9f])
 }
 

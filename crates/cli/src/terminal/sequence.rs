@@ -42,12 +42,17 @@ pub(crate) enum Token<'a> {
 }
 
 /// The parser. The output may arrive in pieces of any length.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Parser {
     state: State,
     /// The bytes of a character or sequence that is not complete yet.
     held: Vec<u8>,
+    /// How many more bytes may be the rest of a character whose beginning is missing.
+    headless: u8,
 }
+
+/// The most bytes of a UTF-8 character behind its first.
+const TAIL_MAX: u8 = 3;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -81,15 +86,22 @@ enum Step {
     Again,
 }
 
+impl Default for Parser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Parser {
-    /// A parser between two sequences.
+    /// A parser between two sequences, at a point of the output that may be in the middle of a character.
     pub(crate) const fn new() -> Self {
-        Self { state: State::Ground, held: Vec::new() }
+        Self { state: State::Ground, held: Vec::new(), headless: TAIL_MAX }
     }
 
-    /// Drops an incomplete sequence, because bytes are missing at this point.
+    /// Drops an incomplete sequence, because bytes are missing at this point. The output goes on with the next whole character.
     pub(crate) fn cut(&mut self) {
         self.ground();
+        self.headless = TAIL_MAX;
     }
 
     /// Parses these bytes, and calls `to` with each token that they complete.
@@ -99,6 +111,7 @@ impl Parser {
                 let printable =
                     bytes.iter().position(|byte| !matches!(byte, 0x20..=0x7e)).unwrap_or(bytes.len());
                 if printable > 0 {
+                    self.headless = 0;
                     let (text, rest) = bytes.split_at(printable);
                     to(Token::Text(text));
                     bytes = rest;
@@ -152,6 +165,11 @@ impl Parser {
 
     /// Handles a byte outside of any sequence. Printable ASCII, which needs no state, is handled by [`feed`](Self::feed).
     fn begin(&mut self, byte: u8, to: &mut impl FnMut(Token<'_>)) {
+        if matches!(byte, 0x80..=0xbf) && self.headless > 0 {
+            self.headless -= 1;
+            return;
+        }
+        self.headless = 0;
         self.held.clear();
         self.held.push(byte);
         match byte {

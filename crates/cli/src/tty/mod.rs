@@ -2,7 +2,7 @@
 //!
 //! * [`raw_mode`]: makes the terminal on standard input raw, and restores it in every case.
 //! * [`screen`]: writes to the terminal on standard output, and turns off at the end what the guest has left on.
-//! * [`outlet`]: standard output, filtered where it is a terminal.
+//! * [`outlet`]: standard output, in the form that is safe there.
 //! * [`printer`]: a thread that writes output and notes in one order, so that a slow terminal does not block the session.
 //!
 //! The module `terminal` decides what is written. Signals are in the module `signals`.

@@ -14,8 +14,9 @@ use std::thread;
 
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
+use vuart_endpoint::Printable;
 
-use super::outlet::Outlet;
+use super::outlet::{Form, Outlet};
 use super::screen::{self, write_all};
 
 /// Writes output and notes. Its file descriptor is readable when something has been written, or writing has failed.
@@ -94,7 +95,7 @@ impl Channel {
 }
 
 impl Printer {
-    /// Starts the thread. Notes end with `newline`. With `verbatim`, a terminal gets every byte of the output.
+    /// Starts the thread. Notes end with `newline`. With `verbatim`, every byte of the output is written, wherever it goes.
     pub(crate) fn new(newline: &'static str, verbatim: bool) -> io::Result<Self> {
         let written = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let channel = Arc::new(Channel { backlog: Mutex::default(), filled: Condvar::new(), written });
@@ -114,7 +115,8 @@ impl Printer {
 
     /// Writes a note of one or more text lines. It starts on a new line.
     pub(crate) fn note(&self, text: &str) {
-        let lines: Vec<&str> = text.lines().collect();
+        // The last gate before the terminal: the text may contain the path of a file that somebody else has named.
+        let lines: Vec<String> = text.lines().map(|line| Printable(line).to_string()).collect();
         let text = format!("[vuart: {}]{}", lines.join(self.newline), self.newline);
         self.push(Piece::Note { text, newline: self.newline });
     }
@@ -176,7 +178,7 @@ impl Drop for Printer {
 
 /// Writes the pieces until the printer is dropped. This is the thread's function.
 fn write_pieces(channel: &Channel, verbatim: bool) {
-    let mut outlet = Outlet::new(verbatim);
+    let mut outlet = Outlet::new(verbatim.then_some(Form::Exact));
     loop {
         let piece = {
             let mut backlog = channel.backlog();

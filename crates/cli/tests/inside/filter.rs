@@ -308,6 +308,8 @@ proptest! {
 
     #[test]
     fn what_passes_is_there_and_passes_again(output in output()) {
+        // What comes first is no rest of a character that began before: that is dropped.
+        let output = [b".", &output[..]].concat();
         let once = passed(&output);
         // A newline follows, because an incomplete character would be held back.
         let mut rest = output.iter();

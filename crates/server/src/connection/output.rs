@@ -108,7 +108,10 @@ impl Connection {
             if read.missed > 0 {
                 // The bytes behind the hole come next.
                 match self.protocol {
-                    Protocol::Raw => self.outbox.say(&format!("{} bytes are lost here", read.missed)),
+                    Protocol::Raw => {
+                        let are = if read.missed == 1 { "byte is" } else { "bytes are" };
+                        self.outbox.say(&format!("{} {are} lost here", read.missed));
+                    }
                     Protocol::Framed(_) => self.tell(&Event::Hole(Hole { from, to: read.start })),
                 }
                 return Ok(Produced::Bytes(self.outbox.len()));

@@ -46,7 +46,7 @@ impl Connection {
                 self.peer = self.peer.clone().with_label(&hello.label);
                 self.tell(&Event::Welcome(Welcome {
                     version: vuart_wire::VERSION,
-                    console: context.name.clone(),
+                    console: context.name.as_str().into(),
                     pid: std::process::id(),
                 }));
             }
@@ -175,7 +175,7 @@ fn status(context: &Context) -> Status {
     let mut sessions = console.sessions();
     sessions.sort_by_key(|session| !session.owner);
     Status {
-        console: context.name.clone(),
+        console: context.name.as_str().into(),
         pid: std::process::id(),
         more_sessions: (sessions.len().saturating_sub(Status::SESSIONS_MAX)) as u64,
         sessions: sessions.into_iter().take(Status::SESSIONS_MAX).collect(),

@@ -14,7 +14,7 @@ fn a_payload_that_cannot_be_serialised_becomes_an_error_frame() {
     }
     let mut bytes = Vec::new();
     json_frame(&mut bytes, 0x82, &Impossible);
-    let message = "frame kind 0x82 can't be serialised".to_owned();
+    let message = "frame kind 0x82 can't be serialised".into();
     let mut decoder = Decoder::default();
     decoder.extend(&bytes);
     let error = Event::Error(ErrorMessage { code: ErrorCode::Malformed, message });
