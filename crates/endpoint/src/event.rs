@@ -126,7 +126,8 @@ pub enum EventKind {
         /// The first offset after it that it did not miss.
         to: u64,
     },
-    /// A new ownership discarded input of an earlier one that the guest had not taken.
+    /// A new ownership discarded input of an earlier one that the guest had not taken. What the guest's receiver had taken, and
+    /// gave back unread when the ownership had begun, is told when the next one begins.
     InputDiscarded {
         /// The number of symbols.
         symbols: u64,

@@ -92,8 +92,6 @@ impl State {
     pub(crate) fn begin_change(&mut self) {
         self.clock.restart();
         self.ring_doorbell = false;
-        let late = self.input.take_discarded_late();
-        self.count_discarded(late);
     }
 
     /// Whether the doorbell must ring after the present change.
@@ -261,8 +259,11 @@ impl State {
     /// discarded here, under the lock. An earlier owner needs the lock to queue more, and then its epoch is not the present one.
     fn own(&mut self, who: &Who) -> Epoch {
         let epoch = self.ownership.begin(who.session, self.clock.instant());
-        let symbols = self.input.discard();
-        self.count_discarded(symbols);
+        let symbols = self.input.take_discarded_late() + self.input.discard();
+        if symbols > 0 {
+            self.counters.input_discarded += symbols;
+            self.event(EventKind::InputDiscarded { symbols });
+        }
         if let Some(row) = self.table.get_mut(who.session) {
             row.evicted = None;
         }
@@ -270,14 +271,6 @@ impl State {
             self.hang_up(HangUpReason::OtherPerson, person);
         }
         epoch
-    }
-
-    /// Counts input that a new ownership has discarded.
-    fn count_discarded(&mut self, symbols: u64) {
-        if symbols > 0 {
-            self.counters.input_discarded += symbols;
-            self.event(EventKind::InputDiscarded { symbols });
-        }
     }
 
     /// Takes the console from its owner, for the session `by`, which is about to own it.

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | FreeBSD `uart` | its buffer holds 384 characters and is emptied after the interrupt; what is more is lost (`uart_bus_attach`, `uart_rx_full`) |
 //! | Linux `8250` | 256 characters for each call of `serial8250_rx_chars`, and 512 calls for each interrupt (`PASS_LIMIT`), then "too much work" |
-//! | Windows `serial.sys` | a buffer of 1,024 or 4,096 characters, emptied by a deferred call |
+//! | Windows `serial.sys` | a buffer of 4,096 characters, less with little memory, emptied by a deferred call |
 //! | NetBSD `com` | a ring of 2,048 characters, emptied by a soft interrupt |
 //! | OpenBSD `com` | a buffer of 16,384 characters, emptied by a soft interrupt |
 //!

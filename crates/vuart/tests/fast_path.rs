@@ -21,6 +21,9 @@ enum Operation {
     /// An access to neighbouring registers, some of them beyond the last.
     Wide(u64, Vec<u8>),
     Type(Vec<u8>),
+    Paste(usize),
+    /// A guest that polls, or whose handler looks at LSR alone.
+    Drain(usize),
     Break,
     TakeOver,
     HangUp,
@@ -47,6 +50,8 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(register, bytes)| Operation::WriteString(register, bytes)),
         1 => (0..10_u64, bytes()).prop_map(|(offset, bytes)| Operation::Wide(offset, bytes)),
         2 => bytes().prop_map(Operation::Type),
+        1 => (200..600_usize).prop_map(Operation::Paste),
+        1 => (1..80_usize).prop_map(Operation::Drain),
         1 => Just(Operation::Break),
         1 => Just(Operation::TakeOver),
         1 => Just(Operation::HangUp),
@@ -92,6 +97,14 @@ impl Board {
             }
             Operation::Type(bytes) => {
                 self.owner.write(bytes).unwrap();
+            }
+            Operation::Paste(count) => {
+                self.owner.write(&vec![b'p'; *count]).unwrap();
+            }
+            Operation::Drain(count) => {
+                for _ in 0..*count {
+                    seen.extend([LSR, RBR].map(|register| port.read_register(register)));
+                }
             }
             Operation::Break => {
                 self.owner.send_break().unwrap();

@@ -287,6 +287,44 @@ fn s13_a_hang_up_that_the_guest_has_not_seen_is_in_it() {
     assert_eq!(there.modem_status & 0xF0, 0xB0, "vm-superio would leave it low");
 }
 
+/// Input that a guest has not read, with a pause in it, and characters that the guest sent itself. Version 2 knew neither.
+#[test]
+fn s13_a_pause_and_what_came_by_loopback_are_in_it() {
+    let (mut pausing, _) = port();
+    pausing.write_register(FCR, 0x01);
+    let mut session = owner(&pausing);
+    session.write(b"typed").unwrap();
+    pausing.write_register(FCR, 0x03);
+    pausing.read_register(LSR);
+    let (mut looped, _) = port();
+    looped.write_register(FCR, 0x01);
+    let mut session = owner(&looped);
+    session.write(b"typed").unwrap();
+    looped.write_register(IER, 0x01);
+    looped.read_register(RBR);
+    looped.read_register(IIR);
+    looped.write_register(MCR, 0x18);
+    looped.write_string(THR.into(), b"own");
+    for state in [kept("v3-pause-shown", &pausing), pausing.state()] {
+        assert_eq!(state, pausing.state());
+        let mut port = PortBuilder::restore(&state).build(Edges::default()).unwrap();
+        assert_eq!(port.state(), state);
+        assert_eq!([RBR, LSR].map(|register| port.read_register(register)), [0, 0x60], "the pause goes on");
+    }
+    for state in [kept("v3-looped", &looped), looped.state()] {
+        assert_eq!(state, looped.state());
+        let mut port = PortBuilder::restore(&state).build(Edges::default()).unwrap();
+        assert_eq!(port.state(), state);
+        port.write_register(FCR, 0x03);
+        port.write_register(MCR, 0x08);
+        assert_eq!(
+            [IIR, RBR, RBR, RBR].map(|register| port.read_register(register)),
+            [0xC4, b'y', b'p', b'e']
+        );
+        assert_eq!([RBR, RBR].map(|register| port.read_register(register)), [b'd', 0]);
+    }
+}
+
 /// The guest halts during a break, and listens for a drop that comes while it is moved.
 #[test]
 fn s19_a_drop_that_is_due_is_announced_where_the_guest_is_restored() {

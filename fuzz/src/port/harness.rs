@@ -161,6 +161,9 @@ impl<T: Target> Harness<T> {
             let Some(register) = register(offset, index).filter(|_| data.len() <= ACCESS_MAX) else {
                 continue;
             };
+            if register == offset::FCR {
+                self.receiver.fcr_was_written();
+            }
             match self.registers.write(register, value) {
                 Effect::None => {}
                 Effect::Transmitted(byte) => self.transmitted.push(byte),
@@ -183,7 +186,8 @@ impl<T: Target> Harness<T> {
     }
 
     fn catch_up(&mut self) {
-        self.receiver.has_taken(self.target.console().input_taken(), self.registers.fifos());
+        let taken = self.target.console().input_taken();
+        self.discarded += self.receiver.has_taken(taken, self.registers.fifos());
     }
 
     fn print(&mut self, count: u16) {

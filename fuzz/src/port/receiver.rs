@@ -13,6 +13,16 @@ pub(super) enum Item {
     Break,
 }
 
+/// Where a symbol in the UART has come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// From the present owner, or nobody has come to own the console since.
+    Owner,
+    /// From an owner before the present one: a new ownership has begun since the UART took it.
+    OldOwner,
+    Loopback,
+}
+
 /// How much is known about the UART's content. One access may take characters and clear the receiver, and only the port knows which came
 /// first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,14 +36,19 @@ enum Known {
     Nothing,
 }
 
+/// The most looks at LSR that show nothing although something waits: those to a driver that clears the receiver, and some.
+pub(super) const IN_VAIN_MAX: u32 = 20;
+
 /// The queue behind the receiver, and the receiver.
 #[derive(Debug, Default)]
 pub(super) struct Receiver {
     /// The symbols that the console has taken, and the UART has not.
     queue: VecDeque<Item>,
     /// The symbols in the UART.
-    fifo: VecDeque<Item>,
+    fifo: VecDeque<(Item, Source)>,
     known: Known,
+    /// How often in a row the guest has looked at LSR in vain while something waited.
+    in_vain: u32,
     /// The number of characters that the UART has taken.
     taken: u64,
     typed: u64,
@@ -73,11 +88,27 @@ impl Receiver {
     pub(super) fn discard(&mut self) -> u64 {
         let waiting = self.waiting();
         self.queue.clear();
+        for (_, source) in self.fifo.iter_mut().filter(|(_, source)| *source == Source::Owner) {
+            *source = Source::OldOwner;
+        }
         waiting
     }
 
-    /// FCR has cleared the receiver.
+    /// FCR has cleared the receiver. What was typed is still to [go back](Self::has_taken).
     pub(super) fn clear(&mut self) {
+        self.fifo.retain(|(_, source)| *source != Source::Loopback);
+        self.in_vain = 0;
+        if self.known != Known::Exactly {
+            self.known = Known::SomeGone;
+        }
+    }
+
+    /// The guest has written FCR, after which it may look in vain again.
+    pub(super) fn fcr_was_written(&mut self) {
+        self.in_vain = 0;
+    }
+
+    fn is_empty(&mut self) {
         self.fifo.clear();
         self.known = Known::Exactly;
     }
@@ -92,20 +123,30 @@ impl Receiver {
         if !fifos {
             // RBR is overwritten.
             self.clear();
-            self.fifo.push_back(Item::Byte(byte));
+            self.fifo.push_back((Item::Byte(byte), Source::Loopback));
         } else if self.known != Known::Exactly {
             // There may be room for it or not.
             self.known = Known::Nothing;
         } else if self.fifo.len() < usize::from(FIFO_SIZE) {
-            self.fifo.push_back(Item::Byte(byte));
+            self.fifo.push_back((Item::Byte(byte), Source::Loopback));
         }
     }
 
-    /// After an access: the UART has taken `total` characters since it was made.
-    pub(super) fn has_taken(&mut self, total: u64, fifos: bool) {
+    /// After an access: the UART has taken `total` characters since it was made, less those that went back to the queue. Returns how
+    /// many were discarded, because a new ownership had begun when they were to go back.
+    pub(super) fn has_taken(&mut self, total: u64, fifos: bool) -> u64 {
         for _ in self.taken..total {
-            let item = self.queue.pop_front();
-            self.fifo.push_back(item.expect("the guest's receiver took what nobody has typed"));
+            let item = self.queue.pop_front().expect("the guest's receiver took what nobody has typed");
+            self.fifo.push_back((item, Source::Owner));
+        }
+        let mut discarded = 0;
+        for _ in total..self.taken {
+            let last = self.fifo.iter().rposition(|(_, source)| *source != Source::Loopback);
+            match last.and_then(|last| self.fifo.remove(last)) {
+                Some((item, Source::Owner)) => self.queue.push_front(item),
+                Some(_) => discarded += 1,
+                None => panic!("more went back to the queue than the receiver had"),
+            }
         }
         self.taken = total;
         let capacity = if fifos { usize::from(FIFO_SIZE) } else { 1 };
@@ -117,17 +158,18 @@ impl Receiver {
             self.known = Known::Exactly;
         }
         assert!(self.fifo.len() <= capacity, "the receiver took more than it can hold: {:?}", self.fifo);
+        discarded
     }
 
     /// The guest has read RBR, in an access at whose end the UART has taken `total` characters since it was made. An empty
-    /// receiver whose interrupt is enabled takes what waits first, so that RBR is part of it; in an access to more registers
-    /// than RBR (`alone` is false) the others may have taken it as well.
+    /// receiver takes what waits first, so that RBR is part of it; in an access to more registers than RBR (`alone` is false) the
+    /// others may have taken it as well.
     pub(super) fn read(&mut self, value: u8, total: u64, alone: bool) {
         if total > self.taken {
             match self.known {
                 Known::Exactly if !self.fifo.is_empty() => {}
                 Known::Exactly if alone => {
-                    self.fifo.extend(self.queue.pop_front());
+                    self.fifo.extend(self.queue.pop_front().map(|item| (item, Source::Owner)));
                     self.taken += 1;
                 }
                 _ => self.known = Known::Nothing,
@@ -136,13 +178,13 @@ impl Receiver {
         match self.known {
             Known::Exactly => {
                 let expected = match self.fifo.pop_front() {
-                    Some(Item::Byte(byte)) => byte,
-                    Some(Item::Break) | None => 0,
+                    Some((Item::Byte(byte), _)) => byte,
+                    Some((Item::Break, _)) | None => 0,
                 };
                 assert_eq!(value, expected, "RBR; after it: {:?}", self.fifo);
             }
             Known::SomeGone if value != 0 => {
-                let found = self.fifo.iter().position(|item| *item == Item::Byte(value));
+                let found = self.fifo.iter().position(|(item, _)| *item == Item::Byte(value));
                 let found = found.unwrap_or_else(|| panic!("RBR is {value:#04x}, of {:?}", self.fifo));
                 self.fifo.drain(..=found);
                 self.known = Known::Exactly;
@@ -157,12 +199,13 @@ impl Receiver {
         if self.known == Known::Exactly {
             assert_eq!(data_ready, !self.fifo.is_empty(), "LSR.DR; the receiver has {:?}", self.fifo);
         } else if !data_ready {
-            self.clear();
+            self.is_empty();
         }
-        assert!(
-            data_ready || loopback || self.queue.is_empty(),
-            "LSR.DR is 0 while {} symbols wait",
-            self.queue.len()
-        );
+        if data_ready || loopback || self.queue.is_empty() {
+            self.in_vain = 0;
+        } else {
+            self.in_vain += 1;
+        }
+        assert!(self.in_vain <= IN_VAIN_MAX, "LSR.DR stays 0 while {} symbols wait", self.queue.len());
     }
 }

@@ -81,11 +81,7 @@ impl InputProducer {
 
     /// Takes the number of [late discards](Self::discarded_late).
     pub(crate) fn take_discarded_late(&mut self) -> u64 {
-        // The load comes first because it is cheap: the console asks at each change.
-        match self.discarded_late() {
-            0 => 0,
-            _ => self.queue.discarded_late.swap(0, Relaxed),
-        }
+        self.queue.discarded_late.swap(0, Relaxed)
     }
 
     /// The number of symbols that wait. While it is not 0, the bell `room` rings when the consumer takes more.
