@@ -1,12 +1,14 @@
 //! `vuart trace`: replays register traces.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read, Write as _, stderr, stdin};
 
 use clap::{Args, Subcommand};
 use vuart_endpoint::Printable;
-use vuart_trace::{Board, ParseError, Trace};
+use vuart_trace::{Device, ParseError, Settings, Trace};
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -26,14 +28,20 @@ pub(crate) enum TraceCommand {
     Replay(TraceReplayArgs),
 }
 
-/// Do what traces say to a UART, and compare its answers with those expected.
+/// Do what traces say to a serial port, and compare its answers with those expected.
 ///
-/// Each answer that differs is a line on standard output, `FILE:LINE: r 5: expected 61, got 60`. The exit status is 0 when
-/// there is none, 1 when there are some, and 2 when a file can't be read or is not a trace, which standard error explains.
+/// Each answer that differs is a line on standard output, `FILE:LINE: r 5: expected 61, got 60`. Then a line for each kind of device says
+/// how many traces were replayed on it. The exit status is 0 when no answer differs, 1 when some do, and 2 when a file can't be read or is
+/// not a trace, which standard error explains.
+///
+/// A trace is replayed on `SerialPort`, the device that a VMM embeds. Two kinds of traces have no port to go to: one in virtual time (`mode
+/// timed`) is replayed on `Uart<Timed>`, the register machine with a serial line, and a recording (`at chip`) on `Uart`, the register
+/// machine inside the port that was recorded. A command that was built without its demo has no port: it replays all traces on the register
+/// machine.
 #[derive(Debug, Args)]
 #[command(max_term_width = 100, after_help = vuart_trace::FORMAT)]
 pub(crate) struct TraceReplayArgs {
-    /// Write the trace, with the UART's answers in the place of those expected, instead of comparing; takes one FILE
+    /// Write the trace, with the device's answers in the place of those expected, instead of comparing; takes one FILE
     #[arg(long)]
     fill: bool,
 
@@ -44,6 +52,13 @@ pub(crate) struct TraceReplayArgs {
 
 /// The longest trace, in bytes: some ten million accesses. It takes a few times as much memory.
 const LONGEST: u64 = 1 << 26;
+
+/// How many traces were replayed on one kind of device, and how many of them had other answers.
+#[derive(Debug, Default)]
+struct Count {
+    traces: usize,
+    other: usize,
+}
 
 /// Replays the traces.
 pub(crate) fn run(args: &TraceArgs) -> Result<Exit, Error> {
@@ -56,14 +71,18 @@ pub(crate) fn run(args: &TraceArgs) -> Result<Exit, Error> {
     let mut printed = Ok(Exit::DONE);
     // The worst result: a file that is not a trace (2) is worse than a trace with other answers (1).
     let mut worst = Exit::DONE;
+    let mut counts = BTreeMap::<_, Count>::new();
     for file in &args.files {
         // A shell's `*` may name a file that somebody else has named.
         let name = Printable(&file.to_string_lossy()).to_string();
         match read(file).and_then(|text| replay(&name, &text, args.fill)) {
-            Ok((as_expected, text)) => {
+            Ok(Replayed { device, as_expected, text }) => {
                 printed = printed.and_then(|_| print(text));
-                if !as_expected && worst == Exit::DONE {
-                    worst = Exit::FAILURE;
+                let count = counts.entry(device).or_default();
+                count.traces += 1;
+                if !as_expected {
+                    count.other += 1;
+                    worst = if worst == Exit::DONE { Exit::FAILURE } else { worst };
                 }
             }
             Err(complaint) => {
@@ -73,7 +92,24 @@ pub(crate) fn run(args: &TraceArgs) -> Result<Exit, Error> {
             }
         }
     }
+    if !args.fill {
+        printed = printed.and_then(|_| print(summary(&counts)));
+    }
     printed.map(|_| worst)
+}
+
+/// A line for each kind of device.
+fn summary(counts: &BTreeMap<&str, Count>) -> String {
+    let mut text = String::new();
+    for (device, Count { traces, other }) in counts {
+        let plural = if *traces == 1 { "" } else { "s" };
+        // A string takes everything.
+        let _ = match other {
+            0 => writeln!(text, "{traces} trace{plural} on {device}: every answer is as expected"),
+            _ => writeln!(text, "{traces} trace{plural} on {device}: {other} with other answers"),
+        };
+    }
+    text
 }
 
 /// Reads a file. The error is the part of the message after the file's name.
@@ -95,14 +131,39 @@ fn read(file: &OsStr) -> Result<String, String> {
     })
 }
 
-/// Replays one trace. Returns whether all answers were as expected, and the text for standard output.
-fn replay(name: &str, text: &str, fill: bool) -> Result<(bool, String), String> {
+/// What came of one trace.
+#[derive(Debug)]
+struct Replayed {
+    /// What it was replayed on.
+    device: &'static str,
+    as_expected: bool,
+    /// For standard output.
+    text: String,
+}
+
+/// Replays one trace.
+fn replay(name: &str, text: &str, fill: bool) -> Result<Replayed, String> {
     let trace: Trace = text.parse().map_err(|error: ParseError| error.to_string())?;
-    let mut board = Board::new(trace.settings());
-    if fill {
-        return Ok((true, trace.fill(&mut board).map_err(|error| error.to_string())?));
-    }
-    let mismatches = trace.replay(&mut board);
-    let lines: Vec<_> = mismatches.iter().map(|mismatch| format!("{name}:{mismatch}\n")).collect();
-    Ok((mismatches.is_empty(), lines.concat()))
+    let mut device = device(trace.settings())?;
+    let (as_expected, text) = if fill {
+        (true, trace.fill(&mut *device).map_err(|error| error.to_string())?)
+    } else {
+        let mismatches = trace.replay(&mut *device);
+        let lines: Vec<_> = mismatches.iter().map(|mismatch| format!("{name}:{mismatch}\n")).collect();
+        (mismatches.is_empty(), lines.concat())
+    };
+    Ok(Replayed { device: device.name(), as_expected, text })
+}
+
+/// What a VMM embeds.
+#[cfg(feature = "demo")]
+fn device(settings: Settings) -> Result<Box<dyn Device>, String> {
+    vuart::replay::device(settings).map_err(|error| format!(" {error}"))
+}
+
+/// Without the demo there is no port.
+#[cfg(not(feature = "demo"))]
+#[allow(clippy::unnecessary_wraps, reason = "a port can fail")]
+fn device(settings: Settings) -> Result<Box<dyn Device>, String> {
+    Ok(Box::new(vuart_trace::Board::new(settings)))
 }

@@ -25,12 +25,34 @@ fn replay(runtime: &Runtime, more: &[&str]) -> support::Done {
     run(&mut runtime.vuart(&[&["trace", "replay"], more].concat()))
 }
 
+/// What a trace of a host at a port is replayed on.
+const PORT: &str = if cfg!(feature = "demo") { "SerialPort" } else { "Uart" };
+
 #[test]
-fn a_matching_trace_prints_nothing() {
+fn matching_traces_are_counted() {
     let runtime = Runtime::new();
     let good = file(&runtime, "good.trace", "# vuart trace v1\nw 0 41\ntx 41\nr 5 60\n");
     let done = replay(&runtime, &[good.to_str().unwrap(), good.to_str().unwrap()]);
-    assert_eq!((done.code, done.text().as_str(), done.stderr.as_str()), (0, "", ""));
+    let expected = format!("2 traces on {PORT}: every answer is as expected\n");
+    assert_eq!((done.code, done.text(), done.stderr.as_str()), (0, expected, ""));
+}
+
+/// The output says what a trace was replayed on, and it is so: only a port gives input back that a reset has taken from the receiver,
+/// only a recording is at home on the chip alone, and only virtual time passes.
+#[test]
+fn f4_each_kind_of_trace_goes_to_the_device_that_the_output_names() {
+    let runtime = Runtime::new();
+    let back = "w 2 01\nrx 41\nr 5 61\nw 2 03\nr 5 60\n";
+    let port = if cfg!(feature = "demo") { "r 5 61\nr 0 41\n" } else { "r 5 60\nr 0 00\n" };
+    let port = file(&runtime, "port", format!("{back}{port}"));
+    let chip = file(&runtime, "chip", format!("at chip\n{back}r 5 60\nr 0 00\n"));
+    let timed =
+        file(&runtime, "timed", "mode timed\nw 3 83\nw 0 1\nw 1 0\nw 3 3\nw 0 41\ntx\nt 86806\ntx 41\n");
+    for (trace, device) in [(port, PORT), (chip, "Uart"), (timed, "Uart<Timed>")] {
+        let done = replay(&runtime, &[trace.to_str().unwrap()]);
+        let expected = format!("1 trace on {device}: every answer is as expected\n");
+        assert_eq!((done.code, done.text()), (0, expected));
+    }
 }
 
 #[test]
@@ -42,7 +64,10 @@ fn every_answer_that_differs_is_a_line() {
     assert_eq!((done.code, done.stderr.as_str()), (1, ""));
     assert_eq!(
         done.text(),
-        format!("{name}:1: r 5: expected 61, got 60\n{name}:3: irq: expected 1, got 0\n")
+        format!(
+            "{name}:1: r 5: expected 61, got 60\n{name}:3: irq: expected 1, got 0\n\
+             1 trace on {PORT}: 1 with other answers\n"
+        )
     );
 }
 
@@ -75,7 +100,9 @@ fn the_worst_of_several_files_decides_the_status() {
     for files in [[none, wrong], [wrong, none]] {
         let done = replay(&runtime, &files);
         assert_eq!(done.code, 2);
-        assert_eq!(done.text(), format!("{wrong}:1: r 5: expected 61, got 60\n"));
+        let expected =
+            format!("{wrong}:1: r 5: expected 61, got 60\n1 trace on {PORT}: 1 with other answers\n");
+        assert_eq!(done.text(), expected);
         assert!(done.one_line().starts_with(&format!("vuart: {none}:1: ")));
     }
 }
@@ -102,7 +129,8 @@ fn a_reader_that_closes_the_pipe_changes_no_status() {
 fn standard_input() {
     let runtime = Runtime::new();
     let done = run_with(&mut runtime.vuart(&["trace", "replay", "-"]), b"r 5 61\n");
-    assert_eq!((done.code, done.text().as_str()), (1, "-:1: r 5: expected 61, got 60\n"));
+    let expected = format!("-:1: r 5: expected 61, got 60\n1 trace on {PORT}: 1 with other answers\n");
+    assert_eq!((done.code, done.text()), (1, expected));
 }
 
 #[test]
@@ -114,7 +142,7 @@ fn a_sketch_is_filled_in() {
     let filled = "# a sketch\nw 1 2 # THRE\nr 2 02\nirq 0\nw 0 41\ntx 41\n";
     assert_eq!(done.text(), filled);
     let done = run_with(&mut runtime.vuart(&["trace", "replay", "-"]), filled.as_bytes());
-    assert_eq!((done.code, done.text().as_str()), (0, ""));
+    assert_eq!(done.code, 0, "{}", done.text());
 }
 
 #[test]
@@ -140,7 +168,7 @@ fn the_tour_is_recorded_and_replays() {
     let done = run(&mut runtime.vuart(&["demo", "--trace", path]));
     assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{}", done.text());
     let text = fs::read_to_string(&trace).unwrap();
-    assert!(text.starts_with("# vuart trace v1\n"), "{text:.100}");
+    assert!(text.starts_with("# vuart trace v1\nat chip\n"), "{text:.100}");
     // The trace has everything that the guest has printed, and interrupts.
     let printed: Vec<u8> = text
         .lines()
@@ -150,7 +178,8 @@ fn the_tour_is_recorded_and_replays() {
     assert!(String::from_utf8_lossy(&printed).ends_with("halting\r\n"));
     assert!(text.lines().any(|line| line == "irq 1") && text.lines().any(|line| line.starts_with("rx ")));
     let done = replay(&runtime, &[path]);
-    assert_eq!((done.code, done.text().as_str(), done.stderr.as_str()), (0, "", ""));
+    let expected = "1 trace on Uart: every answer is as expected\n";
+    assert_eq!((done.code, done.text().as_str(), done.stderr.as_str()), (0, expected, ""));
 }
 
 #[cfg(feature = "demo")]
@@ -164,7 +193,8 @@ fn a_demo_that_is_stopped_leaves_a_whole_trace() {
     let done = demo.process.finish();
     assert_eq!(done.code, 128 + 15, "{}", done.stderr);
     let done = replay(&runtime, &[path]);
-    assert_eq!((done.code, done.text().as_str(), done.stderr.as_str()), (0, "", ""));
+    let expected = "1 trace on Uart: every answer is as expected\n";
+    assert_eq!((done.code, done.text().as_str(), done.stderr.as_str()), (0, expected, ""));
 }
 
 #[cfg(feature = "demo")]

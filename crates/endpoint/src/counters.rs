@@ -7,7 +7,7 @@
 pub struct Counters {
     /// Bytes that the guest has written, which is the offset of its next byte.
     pub bytes_out: u64,
-    /// Symbols (bytes and breaks) that the console has taken from owners.
+    /// Symbols (bytes, damaged ones among them, and breaks) that the console has taken from owners.
     pub input_accepted: u64,
     /// The breaks among the accepted symbols.
     pub breaks: u64,

@@ -71,6 +71,6 @@ pub use printable::{Printable, is_printable};
 pub use refused::Refused;
 pub use session::Session;
 pub use standing::{Change, Epoch, Eviction, Standing};
-pub use symbol::Symbol;
+pub use symbol::{LineError, Symbol};
 pub use timestamp::Timestamp;
 pub use warnings::Warning;

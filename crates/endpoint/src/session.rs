@@ -12,7 +12,7 @@ use crate::info::{SessionInfo, Window};
 use crate::link::Link;
 use crate::refused::Refused;
 use crate::standing::{Change, Epoch, Standing};
-use crate::symbol::Symbol;
+use crate::symbol::{LineError, Symbol};
 
 /// A session at a console. It reads the guest's output, and writes input while it owns the console. Dropping it detaches.
 #[derive(Debug)]
@@ -185,6 +185,23 @@ impl Session {
             // Under the lock: see `write`.
             self.must_go_on()?;
             Ok(state.send_break(self.info.id, self.epoch))
+        })
+    }
+
+    /// Sends a character that a serial line has damaged: the guest gets it with a parity error, a framing error or both. Use it to pass
+    /// on what a real line has brought, and to test how a guest takes it. Returns `false` if there is no room for it, or if the session
+    /// is a spectator.
+    ///
+    /// There is no overrun to send: input that has no room is refused here, and not lost at the guest.
+    ///
+    /// # Errors
+    ///
+    /// If the session has ended: why and when.
+    pub fn send_damaged(&mut self, byte: u8, error: LineError) -> Result<bool, End> {
+        self.core.change(|state| {
+            // Under the lock: see `write`.
+            self.must_go_on()?;
+            Ok(state.publish(self.info.id, self.epoch, [Symbol::Damaged(byte, error)].into_iter()) == 1)
         })
     }
 

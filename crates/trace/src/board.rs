@@ -1,4 +1,4 @@
-//! Our UART, with a host at the other end of its serial line.
+//! The bare register machine, with a host at the other end of its serial line.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,9 @@ use vuart_16550::{Instant, Timed, Uart};
 use crate::device::{Device, Unsupported};
 use crate::operation::{Mode, Settings};
 
-/// A [`Uart`] and the host at the other end of its serial line, to replay a [`Trace`](crate::Trace) on.
+/// A bare [`Uart`] and the host at the other end of its serial line, to replay a [`Trace`](crate::Trace) on.
+///
+/// Use it for traces in virtual time and for recordings. The [boundary](crate::Settings::boundary) makes no difference here.
 #[derive(Debug)]
 pub struct Board {
     uart: AnyTime,
@@ -94,6 +96,13 @@ impl Board {
 }
 
 impl Device for Board {
+    fn name(&self) -> &'static str {
+        match &self.uart {
+            AnyTime::Instant(_) => "Uart",
+            AnyTime::Timed(_) => "Uart<Timed>",
+        }
+    }
+
     fn read(&mut self, register: u8) -> u8 {
         let value = uart!(&mut self.uart, uart => uart.read(register));
         self.deliver();

@@ -11,6 +11,9 @@ pub struct Unsupported(pub &'static str);
 ///
 /// A method with a default is one that an implementation may lack.
 pub trait Device {
+    /// What the device is: the name of its type, for whoever reads the result of a replay.
+    fn name(&self) -> &'static str;
+
     /// The guest reads a register, 0 to 7.
     fn read(&mut self, register: u8) -> u8;
 

@@ -1,6 +1,7 @@
 //! Register traces: what a guest and its host did to a UART, as text that a person can read, write and replay.
 //!
-//! A [`Tracer`] records a trace, a [`Trace`] is parsed from text, and a [`Board`], or any other [`Device`], replays it.
+//! A [`Tracer`] records a trace, a [`Trace`] is parsed from text, and a [`Board`], or any other [`Device`], replays it. A [`Board`] is the
+//! bare register machine. What a VMM embeds is more than that: `vuart::replay` has a [`Device`] around its port.
 //!
 //! # Format
 //!
@@ -11,8 +12,12 @@
 //! Each text line has one operation. A `#` begins a comment. A recording that could not keep everything has a line `lost N` where N bytes
 //! of it are missing, and can't be replayed. The UART is in its reset state at first, with carrier, CTS and DSR on.
 //!
-//! *Instant mode.* The host's characters go into the receiver as far as it has [room](vuart_16550::Uart::room). The rest waits behind it and
-//! moves up as soon as there is room. A character that comes in loopback waits, too. A reset empties the receiver, and not what waits.
+//! *Instant mode.* The host's characters wait in a queue. A [`Board`] moves them into the receiver as soon as it has
+//! [room](vuart_16550::Uart::room), and a port when the guest looks for them. A character that comes in loopback waits, too. A reset
+//! empties the receiver, and not what waits.
+//!
+//! *The place of the host.* A trace of a driver says what the host does at the port (`at port`). A recording says what the receiver inside
+//! the port took, and when (`at chip`), so it is replayed on the bare register machine.
 //!
 //! *Timed mode.* The host is at the other end of a serial line. The first character after a pause arrives at the time of its `rx`, and each
 //! further character one character time later. A serial line does not wait, so a full receiver overruns, unless automatic flow control (of a
@@ -52,7 +57,7 @@ pub use board::Board;
 pub use device::{Device, Unsupported};
 pub use error::{ParseError, Reason};
 pub use file::create_file;
-pub use operation::{Mode, Operation, Settings};
+pub use operation::{Boundary, Mode, Operation, Settings};
 pub use parse::Trace;
 pub use recorder::RecordError;
 pub use recording::{Recording, Saving};

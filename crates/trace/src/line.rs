@@ -3,7 +3,7 @@
 use vuart_16550::spec::{Lsr, Msr};
 
 use crate::error::{Reason, excerpt};
-use crate::operation::{MODEM_INPUTS, Mode, Operation, PROFILES, Settings};
+use crate::operation::{Boundary, MODEM_INPUTS, Mode, Operation, PROFILES, Settings};
 
 /// The kind of a text line, without its comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub(super) enum Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
     Mode,
+    Boundary,
     Profile,
     Out2Gate,
 }
@@ -33,6 +34,11 @@ pub(super) fn parse(code: &str, settings: &mut Settings) -> Result<Line, Reason>
             settings.mode =
                 words.one_of(&[("instant", Mode::Instant), ("timed", Mode::Timed)], "instant or timed")?;
             return words.end().map(|()| Line::Setting(Setting::Mode));
+        }
+        "at" => {
+            settings.boundary =
+                words.one_of(&[("port", Boundary::Port), ("chip", Boundary::Chip)], "port or chip")?;
+            return words.end().map(|()| Line::Setting(Setting::Boundary));
         }
         "profile" => {
             let profile = words.one_of(&PROFILES, "16450, 16550a or 16750")?;

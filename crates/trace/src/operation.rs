@@ -15,20 +15,35 @@ pub enum Mode {
     Timed,
 }
 
+/// The place at which the host's side of a trace was written down. It decides what a trace is replayed on.
+///
+/// A virtual machine has a queue between the host and the chip. Input waits there, and the port decides when the receiver gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Boundary {
+    /// What the host does at the port. How it gets to the receiver is up to the device.
+    #[default]
+    Port,
+    /// What the receiver takes, at the moment at which it does so. [Recordings](crate::Tracer) are of this kind, because a queue is behind
+    /// them already: a port with a queue of its own would deliver some of it earlier, later, or once more after a reset.
+    Chip,
+}
+
 /// The settings of a trace: the UART before its first operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Settings {
     /// The kind of time.
     pub mode: Mode,
+    /// The place of the host.
+    pub boundary: Boundary,
     /// The chip and the board.
     pub config: Config,
 }
 
 impl Settings {
-    /// Sets both.
+    /// Sets the time and the chip, for a host at the port.
     pub fn new(mode: Mode, config: Config) -> Self {
-        Self { mode, config }
+        Self { mode, boundary: Boundary::Port, config }
     }
 }
 

@@ -54,6 +54,8 @@ impl Recorder {
 
     fn settings(&mut self, config: Config) {
         self.line(format_args!("{HEADER}"));
+        // The recorder is around the chip, behind whatever queue there is.
+        self.line(format_args!("at chip"));
         for (name, profile) in PROFILES {
             if profile == config.profile && profile != Config::new().profile {
                 self.line(format_args!("profile {name}"));

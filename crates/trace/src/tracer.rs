@@ -28,7 +28,7 @@ use crate::recording::Recording;
 /// uart.receive(b'a');
 /// uart.settle();
 /// assert!(uart.interrupt()); // by way of the UART
-/// assert_eq!(recording.take(), "# vuart trace v1\nw 1 01\nrx 61\nirq 1\n");
+/// assert_eq!(recording.take(), "# vuart trace v1\nat chip\nw 1 01\nrx 61\nirq 1\n");
 /// # Ok::<(), vuart_trace::RecordError>(())
 /// ```
 #[derive(Debug)]

@@ -90,6 +90,9 @@ fn filling_keeps_what_the_author_wrote() {
 struct Poor;
 
 impl Device for Poor {
+    fn name(&self) -> &'static str {
+        "Poor"
+    }
     fn read(&mut self, _register: u8) -> u8 {
         0xFF
     }

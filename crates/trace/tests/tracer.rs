@@ -37,7 +37,7 @@ fn each_verb_is_a_line_and_the_trace_replays() {
     let text = recording.take();
     assert_eq!(
         text,
-        "# vuart trace v1\nprofile 16750\nout2-gate off\nw 2 01\nw 1 05\nrx 41\nrx-err pe+fe 42\nbreak\nirq 1\n\
+        "# vuart trace v1\nat chip\nprofile 16750\nout2-gate off\nw 2 01\nw 1 05\nrx 41\nrx-err pe+fe 42\nbreak\nirq 1\n\
          r 5 e1\nr 0 41\nr 5 ed\nr 0 42\nr 5 f1\nr 0 00\nirq 0\nmodem -cts\nmodem +ri\nmodem -dcd\nw 3 40\ntx-break 1\n\
          w 0 43\ntx 43\n"
     );

@@ -64,6 +64,8 @@ mod modem;
 mod pause;
 mod port;
 mod receive;
+#[cfg(feature = "trace")]
+pub mod replay;
 mod shared;
 mod state;
 mod superio;

@@ -212,7 +212,7 @@ impl<T: Trigger> SerialPort<T> {
     /// let mut recording = port.record(1 << 20)?;
     /// port.write(0, b"A");
     /// port.read(5, &mut [0]);
-    /// assert_eq!(recording.take(), "# vuart trace v1\nw 0 41\ntx 41\nr 5 60\n");
+    /// assert_eq!(recording.take(), "# vuart trace v1\nat chip\nw 0 41\ntx 41\nr 5 60\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -225,6 +225,17 @@ impl<T: Trigger> SerialPort<T> {
         let recording = self.chip.record(capacity)?;
         self.cache.clear();
         Ok(recording)
+    }
+
+    /// The level of the interrupt line, as if the guest had looked at the input that waits and interrupts it.
+    #[cfg(feature = "trace")]
+    pub(crate) fn line(&self) -> bool {
+        if self.chip.interrupt() || !self.chip.awaits_character() {
+            return self.chip.interrupt();
+        }
+        let mut looked_at = chip::of(Uart::clone(&self.chip));
+        self.receive.show(&mut looked_at);
+        looked_at.interrupt()
     }
 
     /// Whether it makes no difference to the guest *when* its THR writes come here, as long as they come in order and before any other

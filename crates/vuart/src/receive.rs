@@ -13,7 +13,7 @@
 
 use vuart_16550::FIFO_SIZE_MAX;
 use vuart_16550::spec::{Fcr, Lcr, Lsr, offset};
-use vuart_endpoint::{Input, Symbol};
+use vuart_endpoint::{Input, LineError, Symbol};
 
 use crate::chip::Chip;
 use crate::edge::Edge;
@@ -80,6 +80,14 @@ impl Receive {
     /// The input that waits, in order. For a snapshot: it allocates.
     pub(crate) fn waiting(&self) -> Vec<Symbol> {
         self.input.waiting()
+    }
+
+    /// Puts what waits into a copy of the chip, as far as it has room, and takes nothing from the queue.
+    #[cfg(feature = "trace")]
+    pub(crate) fn show(&self, chip: &mut Chip) {
+        for symbol in self.waiting().into_iter().take(chip.room().into()) {
+            deliver(symbol, chip);
+        }
     }
 
     pub(crate) fn pause(&self) -> Pause {
@@ -294,19 +302,40 @@ impl Receive {
         let room = usize::from(chip.room()).min(MOST).min(left);
         let taken = self.input.take(&mut symbols[..room]);
         for symbol in &symbols[..taken] {
-            match symbol {
-                Symbol::Byte(byte) => chip.receive(*byte),
-                Symbol::Break => chip.receive_break(),
-            }
+            deliver(*symbol, chip);
         }
         self.run = self.run.saturating_add(u16::try_from(taken).unwrap_or(u16::MAX));
         self.looped = 0;
     }
 }
 
-/// The symbol that has become a character with these errors in the receiver: the reverse of what a refill does with it.
+/// Puts a symbol into the receiver.
+#[inline]
+fn deliver(symbol: Symbol, chip: &mut Chip) {
+    match symbol {
+        Symbol::Byte(byte) => chip.receive(byte),
+        Symbol::Break => chip.receive_break(),
+        Symbol::Damaged(byte, error) => chip.receive_with_errors(byte, as_lsr(error)),
+    }
+}
+
+fn as_lsr(error: LineError) -> Lsr {
+    match error {
+        LineError::Parity => Lsr::PE,
+        LineError::Framing => Lsr::FE,
+        LineError::ParityAndFraming => Lsr::PE | Lsr::FE,
+    }
+}
+
+/// The symbol that has become a character with these errors in the receiver: the reverse of [`deliver`].
 pub(crate) fn symbol(data: u8, errors: Lsr) -> Symbol {
-    if errors.contains(Lsr::BI) { Symbol::Break } else { Symbol::Byte(data) }
+    match (errors.contains(Lsr::BI), errors.contains(Lsr::PE), errors.contains(Lsr::FE)) {
+        (true, ..) => Symbol::Break,
+        (_, true, true) => Symbol::Damaged(data, LineError::ParityAndFraming),
+        (_, true, false) => Symbol::Damaged(data, LineError::Parity),
+        (_, false, true) => Symbol::Damaged(data, LineError::Framing),
+        (_, false, false) => Symbol::Byte(data),
+    }
 }
 
 /// One character at a time.

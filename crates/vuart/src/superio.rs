@@ -40,7 +40,7 @@ impl TryFrom<&PortState> for SerialState {
         let uart = uart.clone().latest();
         let [baud_divisor_low, baud_divisor_high] = uart.divisor.to_le_bytes();
         let typed = waiting.iter().filter_map(|symbol| match symbol {
-            Symbol::Byte(byte) => Some(*byte),
+            Symbol::Byte(byte) | Symbol::Damaged(byte, _) => Some(*byte),
             Symbol::Break => None,
         });
         if uart.mcr & Mcr::LOOP.bits() != 0 && !waiting.is_empty() {

@@ -221,7 +221,7 @@ fn f1_xoff_stops_and_xon_resumes_where_it_is_asked_for() {
         }
         port.write_register(THR, XON);
         assert_eq!((edges.take(), drain(&mut port)), (1, b"typed".to_vec()));
-        assert_eq!(is_stopped(&port).0, false);
+        assert!(!is_stopped(&port).0);
         // Clients get them as any other byte.
         let mut output = [0; 8];
         let read = port.console().scrollback().read_at(0, &mut output).len();

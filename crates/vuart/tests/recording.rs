@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use vm_superio::Trigger;
-use vuart::endpoint::{Attach, Identity, Mode};
+use vuart::endpoint::{Attach, Identity, LineError, Mode};
 use vuart::trace::{Board, Trace};
 use vuart::uart::spec::{Msr, offset::*};
 use vuart::uart::{Config, Profile};
@@ -40,8 +40,13 @@ enum Step {
     Write(u8, u8),
     Type(Vec<u8>),
     Break,
+    Damaged(u8, LineError),
     Modem(u8),
     TakeOver,
+}
+
+fn error() -> impl Strategy<Value = LineError> {
+    prop_oneof![Just(LineError::Parity), Just(LineError::Framing), Just(LineError::ParityAndFraming)]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -51,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<u8>().prop_map(|value| Step::Write(THR, value)),
         2 => prop::collection::vec(any::<u8>(), 0..40).prop_map(Step::Type),
         1 => Just(Step::Break),
+        1 => (any::<u8>(), error()).prop_map(|(byte, error)| Step::Damaged(byte, error)),
         1 => any::<u8>().prop_map(Step::Modem),
         1 => Just(Step::TakeOver),
     ]
@@ -71,6 +77,7 @@ proptest! {
                 Step::Write(register, value) => port.write_register(register, value),
                 Step::Type(bytes) => drop(session.write(&bytes).unwrap()),
                 Step::Break => drop(session.send_break().unwrap()),
+                Step::Damaged(byte, error) => drop(session.send_damaged(byte, error).unwrap()),
                 Step::Modem(inputs) => port.set_modem_inputs(Msr::from_bits_retain(inputs)),
                 Step::TakeOver => session = port.console().attach(attach()).unwrap(),
             }
@@ -174,7 +181,7 @@ fn a_recording_ends_when_it_is_dropped_or_finished() {
     for _ in 0..10_000 {
         port.read_register(LSR);
     }
-    assert_eq!(file.0.lock().unwrap().as_slice(), b"# vuart trace v1\nr 5 60\n");
+    assert_eq!(file.0.lock().unwrap().as_slice(), b"# vuart trace v1\nat chip\nr 5 60\n");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use vuart::trace::{Mismatch, Mode, Operation, ParseError, Trace};
+use vuart::replay::{self, DeviceError};
+use vuart::trace::{Boundary, Device, Mismatch, Mode, Operation, ParseError, Trace};
 use vuart::uart::{Config, Profile};
 
 use super::peer::Peer;
@@ -57,9 +58,24 @@ pub enum Error {
         /// The driver's.
         name: &'static str,
     },
+    /// It is not about what a host does at a port, as a driver's trace is.
+    #[error("{0}: `at chip` is for recordings: the trace of a driver says what the host does at the port")]
+    Boundary(PathBuf),
+    /// There is no device to replay it on.
+    #[error("{0}: {1}")]
+    Device(PathBuf, #[source] DeviceError),
     /// A mask that is none.
     #[error("{0}:{1}: `# mask MM` belongs to a read that expects something")]
     Mask(PathBuf, usize),
+}
+
+/// What came of a replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What it was replayed on, as that says of itself.
+    pub device: &'static str,
+    /// Where the driver first sees something that it does not expect.
+    pub first: Option<Mismatch>,
 }
 
 /// One behaviour of one driver.
@@ -90,14 +106,21 @@ impl Behaviour {
         comment("source")?;
         comment("rules")?;
         let otherwise = comment("otherwise")?;
+        if trace.settings().boundary != Boundary::Port {
+            return Err(Error::Boundary(path));
+        }
         let looks = Look::all(&trace, &text).map_err(|line| Error::Mask(path.clone(), line))?;
         Ok(Self { path, title, otherwise, trace, looks })
     }
 
     /// Whether it is one of a 16550A without time, as every virtual machine has one.
     pub fn is_common(&self) -> bool {
-        let settings = self.trace.settings();
-        settings.mode == Mode::Instant && settings.config.profile == Profile::Uart16550a
+        self.mode() == Mode::Instant && self.trace.settings().config.profile == Profile::Uart16550a
+    }
+
+    /// The kind of time that it is about.
+    pub fn mode(&self) -> Mode {
+        self.trace.settings().mode
     }
 
     /// The board that it is about, in words.
@@ -114,15 +137,32 @@ impl Behaviour {
         }
     }
 
-    /// What this UART does otherwise, all bits counted. There should be nothing.
-    pub fn on_vuart(&self) -> Vec<Mismatch> {
-        self.trace.replay(&mut vuart::trace::Board::new(self.trace.settings()))
+    /// What a VMM that embeds this product does otherwise, all bits counted. There should be nothing.
+    ///
+    /// # Errors
+    ///
+    /// If there is no device.
+    pub fn on_vuart(&self) -> Result<(&'static str, Vec<Mismatch>), Error> {
+        let device = replay::device(self.trace.settings());
+        let mut device = device.map_err(|error| Error::Device(self.path.clone(), error))?;
+        Ok((device.name(), self.trace.replay(&mut *device)))
     }
 
-    /// Where the driver first sees something on vm-superio that it does not expect.
-    pub fn on_peer(&self) -> Option<Mismatch> {
+    /// What the driver sees there.
+    ///
+    /// # Errors
+    ///
+    /// If there is no device.
+    pub fn vuart(&self) -> Result<Outcome, Error> {
+        let (device, mismatches) = self.on_vuart()?;
+        Ok(Outcome { device, first: mismatches.into_iter().next() })
+    }
+
+    /// What the driver sees on vm-superio.
+    pub fn peer(&self) -> Outcome {
         let mut seen = Seen::new(Peer::default(), self.looks.clone());
-        self.trace.replay(&mut seen).into_iter().next()
+        let device = seen.name();
+        Outcome { device, first: self.trace.replay(&mut seen).into_iter().next() }
     }
 
     /// How many operations it has.

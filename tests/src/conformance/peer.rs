@@ -49,6 +49,10 @@ impl Peer {
 }
 
 impl Device for Peer {
+    fn name(&self) -> &'static str {
+        "vm_superio::Serial"
+    }
+
     fn read(&mut self, register: u8) -> u8 {
         let value = self.serial.read(register);
         self.deliver();

@@ -52,6 +52,10 @@ impl<D> Seen<D> {
 }
 
 impl<D: Device> Device for Seen<D> {
+    fn name(&self) -> &'static str {
+        self.device.name()
+    }
+
     fn read(&mut self, register: u8) -> u8 {
         let answer = self.device.read(register);
         match self.looks.pop_front() {

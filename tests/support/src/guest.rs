@@ -59,7 +59,7 @@ fn take_most(input: &mut Input, most: usize, taken: &mut Vec<u8>) {
     let mut symbols = [Symbol::Break; 64];
     let count = input.take(&mut symbols[..most]);
     taken.extend(symbols[..count].iter().map(|symbol| match symbol {
-        Symbol::Byte(byte) => *byte,
+        Symbol::Byte(byte) | Symbol::Damaged(byte, _) => *byte,
         Symbol::Break => b'^',
     }));
 }

@@ -32,7 +32,7 @@ fn take(input: &mut Input) -> Vec<u8> {
     symbols[..count]
         .iter()
         .map(|symbol| match symbol {
-            Symbol::Byte(byte) => *byte,
+            Symbol::Byte(byte) | Symbol::Damaged(byte, _) => *byte,
             Symbol::Break => b'^',
         })
         .collect()

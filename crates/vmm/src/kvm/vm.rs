@@ -107,10 +107,11 @@ impl Vm {
             coalescer.drain(&mut self.processor);
             match request {
                 Ok(Request::End(outcome)) => return outcome,
-                Ok(Request::Reset) if self.processor.board.reset() => self.reset()?,
+                // A guest with a triple fault has crashed. But what it asks the processor for is a reset.
+                Ok(Request::Reset) | Err(Error::TripleFault) if self.processor.board.reset() => {
+                    self.reset()?;
+                }
                 Ok(Request::Reset) => return Ok(Exit::Reset),
-                // Such a guest has crashed. But what it asks the processor for is a reset.
-                Err(Error::TripleFault) if self.processor.board.reset() => self.reset()?,
                 Err(error) => return Err(error),
             }
         }
