@@ -332,6 +332,9 @@ proptest! {
             match symbol {
                 vuart::endpoint::Symbol::Byte(byte) => prop_assert_eq!(fresh.owner.write(&[byte]), Ok(1)),
                 vuart::endpoint::Symbol::Break => prop_assert_eq!(fresh.owner.send_break(), Ok(true)),
+                vuart::endpoint::Symbol::Damaged(byte, error) => {
+                    prop_assert_eq!(fresh.owner.send_damaged(byte, error), Ok(true));
+                }
             }
         }
         for action in &after {
