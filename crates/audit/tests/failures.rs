@@ -104,14 +104,15 @@ fn a_rename_that_fails_is_tried_again_and_removes_no_other_file() {
     let audit = Audit::new(1 << 20).unwrap();
     console.observe(audit.observer("vm0"));
     let log = audit.save(AuditFile::new(&path).with_limit(64 << 10)).unwrap();
-    fs::write(at("audit.2"), "older\n").unwrap();
+    let older = "{\"v\":1,\"line\":0}\n";
+    fs::write(at("audit.2"), older).unwrap();
     fs::create_dir(at("audit.3")).unwrap();
     much_happens(&console, &audit, 20 << 10);
     let error = until_it_fails(&log);
     assert!(matches!(&*error, AuditError::Rotate { .. }), "{error}");
     fs::remove_dir(at("audit.3")).unwrap();
     log.finish(HANG).unwrap();
-    assert_eq!(fs::read_to_string(at("audit.3")).unwrap(), "older\n");
+    assert_eq!(fs::read_to_string(at("audit.3")).unwrap(), older);
     let text = [at("audit.1"), path].map(|file| fs::read_to_string(file).unwrap()).concat();
     assert_eq!(check_complete(&parsed(&text), count(&audit)), 0);
 }

@@ -350,23 +350,27 @@ fn an_audit_trail_that_can_not_be_kept_is_reported_and_nothing_is_served() {
     assert!(runtime.files().is_empty(), "{:?}", runtime.files());
 }
 
-/// A trail's file is full, and the next one can't be begun: a directory is in the way of the oldest.
+/// A trail's file gets full, and the next one can't be begun: a directory is in the way of the oldest.
 #[test]
 fn f25_the_demo_says_at_once_that_its_audit_trail_is_not_saved() {
     let runtime = Runtime::new();
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     let line = "{\"v\":1,\"line\":0,\"at\":\"2026-01-01T00:00:00.000Z\",\"event\":\"began\",\"pid\":4242}\n";
-    fs::write(at("audit"), line.repeat((4 << 20) / line.len())).unwrap();
+    // There is room for a few sessions.
+    fs::write(at("audit"), line.repeat(((4 << 20) - 4096) / line.len())).unwrap();
     fs::write(at("audit.2"), line).unwrap();
     for name in ["audit", "audit.2"] {
         fs::set_permissions(at(name), Permissions::from_mode(0o600)).unwrap();
     }
-    fs::create_dir(at("audit.3")).unwrap();
     let path = at("audit");
     let arguments = ["demo", "--no-attach", "--engine", "software", "--audit", path.to_str().unwrap()];
     let mut demo = Process::without_input(&mut runtime.vuart(&arguments));
     demo.expect_stdout(b".sock\n");
+    fs::create_dir(at("audit.3")).unwrap();
+    for _ in 0..16 {
+        assert_eq!(run(&mut runtime.vuart(&["send", "demo", "text", "x"])).code, 0);
+    }
     demo.expect_stderr(b"[vuart: can't begin another file of the audit trail");
     let who = run(&mut runtime.vuart(&["who", "demo"])).text();
     assert!(who.contains("\nwarning: demo: audit: can't begin another file of the audit trail"), "{who}");

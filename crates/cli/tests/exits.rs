@@ -153,7 +153,10 @@ fn demo(option: &str, path: &std::path::Path, umask: &str) -> Done {
     shell.arg("-c").arg(format!("umask {umask}; exec \"$0\" \"$@\""));
     shell.arg(vuart.get_program()).args(vuart.get_args());
     for (name, value) in vuart.get_envs() {
-        shell.env(name, value.unwrap());
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
     }
     let mut process = Process::without_input(&mut shell);
     // The directions, or nothing if it fails.

@@ -389,8 +389,8 @@ fn e3_each_cause_has_a_code_of_its_own() {
         assert_eq!(end(&mut client), cause);
         codes.push(cause);
     }
-    // The other causes need a guest or time: see `crates/vuart/tests/hang_up_served.rs`, and above.
-    codes.extend([Cause::Idle, Cause::GuestHungUp, Cause::Lagged { from: 0, to: 1 }]);
+    // The other causes need a guest, a port or time: see `crates/vuart/tests/hang_up_served.rs`, `server.rs`, and above.
+    codes.extend([Cause::Idle, Cause::GuestHungUp, Cause::PortDropped, Cause::Lagged { from: 0, to: 1 }]);
     let mut codes: Vec<String> = codes
         .iter()
         .map(|cause| serde_json::to_value(cause).unwrap()["code"].as_str().unwrap().to_owned())
@@ -407,8 +407,8 @@ fn e3_each_cause_has_a_code_of_its_own() {
             "kicked",
             "lagged",
             "migrating",
-            "shut-down",
             "port-dropped",
+            "shut-down",
             "vm-ended"
         ]
     );

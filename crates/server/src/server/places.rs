@@ -122,7 +122,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::time::Duration;
 
-    use vuart_endpoint::{Console, Identity, Mode};
+    use vuart_endpoint::{Console, Identity, Input, Mode};
     use vuart_scrollback::Scrollback;
 
     use super::*;
@@ -135,15 +135,15 @@ mod tests {
     const BOB: u32 = 1001;
     const CAROL: u32 = 1002;
 
-    /// A server that nobody runs, and the other ends of its connections.
-    struct Rig(Server, Vec<UnixStream>);
+    /// A server that nobody runs, the other ends of its connections, and the guest's end of the console, which would end without it.
+    struct Rig(Server, Vec<UnixStream>, #[expect(dead_code, reason = "it is only kept")] Input);
 
     impl Rig {
         fn new() -> Self {
             let (_writer, scrollback) = Scrollback::new(4096).unwrap();
-            let (console, _input) = Console::new(scrollback, || ());
+            let (console, input) = Console::new(scrollback, || ());
             let server = Server::new("test", console, Sockets::default(), ServerOptions::default());
-            Self(server.unwrap(), Vec::new())
+            Self(server.unwrap(), Vec::new(), input)
         }
 
         /// Connects a client, which has a session in this mode or none. Returns its token.
