@@ -6,125 +6,18 @@
 mod support;
 
 use std::sync::mpsc;
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use support::linux_modem::{CLOCAL, LISTENS, Linux, PROBE};
+use support::pic::Pic;
 use support::{Edges, port};
 use vm_superio::Trigger;
 use vuart::SerialPort;
 use vuart::endpoint::{Attach, Console, Identity, Mode, Session};
 use vuart::trace::{Board, Mode as Time, Settings, Trace};
-use vuart::uart::spec::{Ier, Lsr, Msr, offset::*};
+use vuart::uart::spec::{Ier, Msr, offset::*};
 use vuart::uart::{Config, Instant, Uart};
-
-/// IER of a port that is open, with and without CLOCAL.
-const CLOCAL: u8 = 0x05;
-const LISTENS: u8 = 0x0D;
-
-/// The activity of [`Linux::meanwhile`] that probes.
-const PROBE: u8 = 1;
-
-struct Linux<T> {
-    port: SerialPort<T>,
-    ier: u8,
-    hang_ups: usize,
-    /// The number of times that DCD has come back.
-    carriers: usize,
-    /// The number of bytes that a process has written and the driver has not sent.
-    unsent: usize,
-    received: Vec<u8>,
-}
-
-impl<T: Trigger> Linux<T> {
-    fn open(port: SerialPort<T>, ier: u8) -> Self {
-        let mut linux = Self { port, ier, hang_ups: 0, carriers: 0, unsent: 0, received: Vec::new() };
-        linux.port.write_register(FCR, 0x87);
-        linux.port.write_register(LCR, 0x13);
-        for register in [LSR, RBR, IIR, MSR] {
-            linux.port.read_register(register);
-        }
-        linux.port.write_register(MCR, 0x0B);
-        linux.port.write_register(IER, ier);
-        linux
-    }
-
-    fn set_ier(&mut self, ier: u8) {
-        self.ier = ier;
-        self.port.write_register(IER, ier);
-    }
-
-    fn modem_status(&mut self) {
-        let status = Msr::from_bits_retain(self.port.read_register(MSR));
-        assert!(status.contains(Msr::CTS) && !status.contains(Msr::DCTS), "writers would stop: {status:?}");
-        if status.contains(Msr::DDCD) && Ier::from_bits_retain(self.ier).contains(Ier::EDSSI) {
-            if status.contains(Msr::DCD) {
-                self.carriers += 1;
-            } else {
-                self.hang_ups += 1;
-            }
-        }
-    }
-
-    /// The interrupt handler.
-    fn interrupted(&mut self) {
-        while self.port.read_register(IIR) & 0x01 == 0 {
-            let status = Lsr::from_bits_retain(self.port.read_register(LSR));
-            if status.contains(Lsr::DR) {
-                while self.port.read_register(LSR) & Lsr::DR.bits() != 0 {
-                    self.received.push(self.port.read_register(RBR));
-                }
-            }
-            self.modem_status();
-            if status.contains(Lsr::THRE) && Ier::from_bits_retain(self.ier).contains(Ier::ETBEI) {
-                for _ in 0..self.unsent.min(16) {
-                    self.port.write_register(THR, b'.');
-                    self.unsent -= 1;
-                }
-                if self.unsent == 0 {
-                    self.set_ier(self.ier & !Ier::ETBEI.bits());
-                }
-            }
-        }
-    }
-
-    /// A process writes to the port.
-    fn print(&mut self, count: usize) {
-        self.unsent += count;
-        self.set_ier(self.ier | Ier::ETBEI.bits());
-    }
-
-    /// The kernel writes to its console.
-    fn printk(&mut self) {
-        self.port.write_register(IER, 0);
-        self.port.write_register(THR, b'p');
-        self.port.write_register(IER, self.ier);
-    }
-
-    /// The kernel looks for a UART that it knows already.
-    fn probe(&mut self) {
-        self.port.write_register(MCR, 0x1A);
-        assert_eq!(self.port.read_register(MSR) & 0xF0, 0x90);
-        self.port.write_register(MCR, 0x0B);
-    }
-
-    /// OUT2 is off for a moment.
-    fn close_gate(&mut self) {
-        self.port.write_register(MCR, 0x03);
-        self.port.write_register(MCR, 0x0B);
-    }
-
-    fn meanwhile(&mut self, what: u8) {
-        match what % 6 {
-            0 => self.printk(),
-            PROBE => self.probe(),
-            2 => self.close_gate(),
-            3 => self.print(20),
-            4 => self.modem_status(),
-            _ => {}
-        }
-    }
-}
 
 fn open(ier: u8) -> (Linux<Edges>, Edges) {
     let (port, edges) = port();
@@ -357,29 +250,6 @@ fn e18_a_recorded_hang_up_replays() {
     assert!(text.contains("r 6 38\nmodem +dcd\n"), "{text}");
     let trace: Trace = text.parse().unwrap();
     assert_eq!(trace.replay(&mut Board::new(Settings::new(Time::Instant, Config::new()))), []);
-}
-
-/// An 8259 in edge mode: a latch.
-#[derive(Debug, Clone, Default)]
-struct Pic(Arc<(Mutex<bool>, Condvar)>);
-
-impl Trigger for Pic {
-    type E = ();
-    fn trigger(&self) -> Result<(), ()> {
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_one();
-        Ok(())
-    }
-}
-
-impl Pic {
-    fn halt(&self) {
-        let latched = self.0.0.lock().unwrap();
-        let (mut latched, timeout) =
-            self.0.1.wait_timeout_while(latched, Duration::from_secs(20), |latched| !*latched).unwrap();
-        assert!(!timeout.timed_out(), "an interrupt was lost");
-        *latched = false;
-    }
 }
 
 /// The guest sleeps, or does something else for a moment, while another thread hangs up and types. The test waits for each hang-up, so one
