@@ -6,10 +6,12 @@ use vuart_scrollback::{RingOptions, Scrollback, Writer};
 
 pub(crate) const CAPACITY: usize = Scrollback::MIN_CAPACITY;
 
+/// The byte that belongs at an offset: neighbours, and offsets a capacity apart, differ.
 pub(crate) fn byte_at(offset: u64) -> u8 {
     offset.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[0]
 }
 
+/// Writes so many bytes.
 pub(crate) fn fill(writer: &mut Writer, count: u64) {
     let bytes: Vec<u8> = (writer.end()..writer.end() + count).map(byte_at).collect();
     writer.extend(&bytes);
