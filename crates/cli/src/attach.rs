@@ -51,8 +51,8 @@ pub(crate) struct AttachArgs {
     on_lag: OnLagArg,
 
     /// Wait for a console that is not there yet. When the connection is lost, try until there is a server again, and go on where
-    /// the output stopped. It never takes the
-    /// console over: if somebody holds it that was yours, you wait in line. Whoever was evicted or kicked is not brought back
+    /// the output stopped. It never takes the console over: if somebody holds it that was yours, you wait in line. Whoever was evicted
+    /// or kicked is not brought back
     #[arg(long)]
     reconnect: bool,
 

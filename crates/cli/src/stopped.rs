@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use crate::number::counted;
 use crate::target::Target;
 
 /// How long an answer may take. A server that is stopped gives none.
@@ -44,7 +45,6 @@ impl Inquiry {
 pub(crate) fn in_words(waiting: u64) -> String {
     match waiting {
         0 => "the guest has stopped input".to_owned(),
-        1 => "the guest has stopped input, and 1 byte waits".to_owned(),
-        _ => format!("the guest has stopped input, and {waiting} bytes wait"),
+        _ => format!("the guest has stopped input, and {}", counted(waiting, "byte waits", "bytes wait")),
     }
 }

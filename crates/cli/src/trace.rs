@@ -12,6 +12,7 @@ use vuart_trace::{Device, ParseError, Settings, Trace};
 
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::number::counted;
 use crate::print::print;
 
 /// Replay register traces: what a guest and its host did to a UART, as text.
@@ -102,11 +103,11 @@ pub(crate) fn run(args: &TraceArgs) -> Result<Exit, Error> {
 fn summary(counts: &BTreeMap<&str, Count>) -> String {
     let mut text = String::new();
     for (device, Count { traces, other }) in counts {
-        let plural = if *traces == 1 { "" } else { "s" };
+        let traces = counted(*traces as u64, "trace", "traces");
         // A string takes everything.
         let _ = match other {
-            0 => writeln!(text, "{traces} trace{plural} on {device}: every answer is as expected"),
-            _ => writeln!(text, "{traces} trace{plural} on {device}: {other} with other answers"),
+            0 => writeln!(text, "{traces} on {device}: every answer is as expected"),
+            _ => writeln!(text, "{traces} on {device}: {other} with other answers"),
         };
     }
     text

@@ -6,6 +6,8 @@
 
 #![cfg(not(miri))] // It has no processes.
 
+#[path = "killed/notes.rs"]
+mod notes;
 mod support;
 
 use std::{
@@ -14,10 +16,7 @@ use std::{
     hint,
     os::{fd::AsRawFd, unix::fs::FileExt},
     process::{self, Child, Command, Stdio},
-    sync::atomic::{
-        AtomicU64,
-        Ordering::{Acquire, Relaxed, Release},
-    },
+    sync::atomic::Ordering::{Acquire, Relaxed, Release},
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -26,6 +25,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use vuart_mapping::{Mapping, PAGE};
 use vuart_scrollback::{Position, RingOptions, Scrollback, Writer};
 
+use notes::{Notes, PERIOD, Pattern, index};
 use support::Random;
 
 const RINGS: u32 = 10;
@@ -37,54 +37,11 @@ const NOTES: &str = "VUART_KILLED_NOTES";
 const SEED: &str = "VUART_KILLED_SEED";
 const LIFE: &str = "VUART_KILLED_LIFE";
 
-/// A prime, so that offsets a capacity apart hold different bytes.
-const PERIOD: usize = 8191;
-
 /// The longest slice of one call, in bytes.
 const SLICE_MAX: u64 = 9000;
 
 fn choose<T: Copy>(random: &mut Random, from: &[T]) -> T {
     from[random.small(from.len())]
-}
-
-fn index(number: u64) -> usize {
-    usize::try_from(number).expect("small")
-}
-
-/// The bytes of a writer at consecutive offsets. The next writer writes other bytes there.
-struct Pattern(Vec<u8>);
-
-impl Pattern {
-    fn new() -> Self {
-        let mut random = Random(0);
-        let period: Vec<u8> = (0..PERIOD).map(|_| random.next().to_le_bytes()[0]).collect();
-        Self(period.repeat(4))
-    }
-
-    fn at(&self, life: usize, offset: u64, len: usize) -> &[u8] {
-        &self.0[index((offset + 13 * life as u64) % PERIOD as u64)..][..len]
-    }
-}
-
-/// The victim's notes, in offsets: what it is about to do, and what it has done.
-struct Notes(Mapping);
-
-impl Notes {
-    fn begun(&self) -> &AtomicU64 {
-        &self.0.header()[0]
-    }
-
-    fn finished(&self) -> &AtomicU64 {
-        &self.0.header()[1]
-    }
-
-    fn marking(&self) -> &AtomicU64 {
-        &self.0.header()[2]
-    }
-
-    fn marked(&self) -> &AtomicU64 {
-        &self.0.header()[3]
-    }
 }
 
 /// The memory or file of a ring or of the notes, and the path by which another process opens it.

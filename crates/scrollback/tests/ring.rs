@@ -1,16 +1,12 @@
 //! The results of reads, in the edge cases.
 
-use vuart_scrollback::{CapacityError, OptionsError, Read, Scrollback, Writer};
+mod support;
 
-const CAPACITY: usize = Scrollback::MIN_CAPACITY;
+use support::filled::{CAPACITY, byte_at};
+use vuart_scrollback::{CapacityError, OptionsError, Read, Scrollback, Writer};
 
 fn ring() -> (Writer, Scrollback) {
     Scrollback::new(CAPACITY).expect("a capacity that is allowed")
-}
-
-/// The byte that belongs at an offset: neighbours, and offsets a capacity apart, differ.
-fn byte_at(offset: u64) -> u8 {
-    offset.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[0]
 }
 
 fn fill(writer: &mut Writer, count: usize) {

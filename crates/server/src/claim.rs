@@ -10,7 +10,7 @@ use vuart_file::{Kind, OpenError, Options};
 use vuart_wire::{RuntimeDir, RuntimeDirError};
 
 use crate::access::SocketKind;
-use crate::place::Place;
+use crate::entry::Entry;
 
 /// Why a console's name can't be claimed.
 #[derive(Debug, thiserror::Error)]
@@ -49,11 +49,12 @@ pub enum ClaimError {
 #[derive(Debug)]
 pub struct Claim {
     name: String,
-    raw: Place,
-    read_only: Place,
-    control: Place,
-    pty: Place,
-    place: Place,
+    raw: Entry,
+    read_only: Entry,
+    control: Entry,
+    pty: Entry,
+    /// That of the lock file.
+    entry: Entry,
     /// The open lock file, which holds the lock.
     lock: File,
 }
@@ -75,12 +76,12 @@ impl Claim {
         dir.raw_socket(name)?;
         dir.read_only_socket(name)?;
         dir.control_socket(name)?;
-        let at = |ending| Place::new(dir, format!("{name}.{ending}"));
-        let place = at("lock");
-        let fail = |source| ClaimError::Lock { path: place.path().to_owned(), source };
+        let at = |ending| Entry::new(dir, format!("{name}.{ending}"));
+        let entry = at("lock");
+        let fail = |source| ClaimError::Lock { path: entry.path().to_owned(), source };
         for _ in 0..CLAIM_TRIES {
             let mut lock = Options::new(LOCK)
-                .open_at(dir.enter()?, place.file())
+                .open_at(dir.enter()?, entry.file())
                 .map_err(|source| ClaimError::File { dir: dir.path().to_owned(), source })?
                 .file;
             match lock.try_lock() {
@@ -97,14 +98,14 @@ impl Claim {
             }
             // The last holder removes the file before it unlocks it. If that happened between opening and locking, this lock is
             // on a file that no other process will open.
-            if !is_at(&lock, &place).map_err(fail)? {
+            if !is_at(&lock, &entry).map_err(fail)? {
                 continue;
             }
             // For people: the next process that wants the name shows it. A full disk may still have room for sockets, and the
             // console is worth more than this number.
             let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
             let (raw, read_only, control, pty) = (at("sock"), at("ro.sock"), at("ctl"), at("pty"));
-            let claim = Self { name: name.to_owned(), raw, read_only, control, pty, place, lock };
+            let claim = Self { name: name.to_owned(), raw, read_only, control, pty, entry, lock };
             claim.remove_files();
             return Ok(claim);
         }
@@ -137,7 +138,7 @@ impl Claim {
     }
 
     /// Where a socket of this kind belongs.
-    pub(crate) fn place(&self, kind: SocketKind) -> &Place {
+    pub(crate) fn entry(&self, kind: SocketKind) -> &Entry {
         match kind {
             SocketKind::Raw => &self.raw,
             SocketKind::ReadOnly => &self.read_only,
@@ -157,9 +158,9 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         // If the lock file was removed meanwhile, another server may have claimed the name, and the sockets may be its own.
-        if is_at(&self.lock, &self.place).unwrap_or(false) {
+        if is_at(&self.lock, &self.entry).unwrap_or(false) {
             self.remove_files();
-            self.place.remove(FileType::RegularFile);
+            self.entry.remove(FileType::RegularFile);
         }
     }
 }
@@ -167,8 +168,8 @@ impl Drop for Claim {
 /// The most attempts to claim a name while other servers of the same name come and go.
 const CLAIM_TRIES: usize = 100;
 
-/// Whether an open file is the one at a place.
-fn is_at(file: &File, place: &Place) -> io::Result<bool> {
+/// Whether an open file is the one at an entry.
+fn is_at(file: &File, entry: &Entry) -> io::Result<bool> {
     let open = file.metadata()?;
-    Ok(place.look()?.is_some_and(|there| (there.st_dev, there.st_ino) == (open.dev(), open.ino())))
+    Ok(entry.look()?.is_some_and(|there| (there.st_dev, there.st_ino) == (open.dev(), open.ino())))
 }

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | how to serve a console | [`Server`], or [`ServerThread`] without an event loop |
 //! | on which sockets, and under which name | [`Sockets`], [`Claim`], [`RuntimeDir`] |
+//! | how a console's files come into the directory | `claim.rs`, `entry.rs` |
 //! | who may connect, and what each may do | [`Role`], [`Peer`], [`ServerOptions::with_authoriser`] |
 //! | what happens for one event of the event loop, and when | `server.rs`: one pass, the deadlines |
 //! | how clients are accepted, refused and closed | `server/admission.rs`, `server/acceptor.rs`, `server/clients.rs` |
@@ -22,11 +23,11 @@ mod access;
 mod allowance;
 mod claim;
 mod connection;
+mod entry;
 mod error;
 mod options;
 mod pace;
 mod pass;
-mod place;
 mod pty;
 mod ready;
 mod server;

@@ -76,7 +76,8 @@ impl ServerOptions {
     }
 
     /// Sets whether the name of a peer's program is read from `/proc` (default: yes). It is shown for clients that do not name
-    /// themselves. It is the only file that a server opens for a client: switch it off in a process that may open none.
+    /// themselves. Beside the device for each session at a pseudo-terminal, it is the only file that a server opens for a client:
+    /// switch it off in a process that may open none.
     #[must_use]
     pub fn with_program_names(self, programs: bool) -> Self {
         Self { programs, ..self }

@@ -43,7 +43,7 @@ use rustix::termios::{
     tcsetattr, tcsetwinsize,
 };
 
-use crate::place::Place;
+use crate::entry::Entry;
 use crate::timer_fd::is_exhaustion;
 
 /// Why a pseudo-terminal can't be opened.
@@ -93,7 +93,7 @@ impl PtyError {
 /// The pseudo-terminal of a console: a stable link to one device after another.
 #[derive(Debug)]
 pub(crate) struct Pty {
-    link: Option<Place>,
+    link: Option<Entry>,
     watch: OwnedFd,
     device: Option<Device>,
 }
@@ -132,7 +132,7 @@ impl Pty {
     pub(crate) const LEAVING_TIME: Duration = Duration::from_secs(2);
 
     /// Opens a pseudo-terminal, and makes the link point to it.
-    pub(crate) fn open(link: Option<Place>) -> Result<Self, PtyError> {
+    pub(crate) fn open(link: Option<Entry>) -> Result<Self, PtyError> {
         let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
             .map_err(|error| PtyError::Watch(error.into()))?;
         let mut pty = Self { link, watch, device: None };
@@ -280,7 +280,7 @@ const FLAGS: OpenptFlags = OpenptFlags::RDWR.union(OpenptFlags::NOCTTY).union(Op
 
 impl Device {
     /// Makes the link point to this device.
-    fn take_the_link(&self, link: &Place) -> Result<(), PtyError> {
+    fn take_the_link(&self, link: &Entry) -> Result<(), PtyError> {
         link.point(&self.path).map_err(|source| match Errno::from_io_error(&source) {
             Some(error) if is_exhaustion(error) => PtyError::Exhausted(source),
             _ => PtyError::Link { path: link.path().to_owned(), source },

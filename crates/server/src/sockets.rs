@@ -7,8 +7,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use crate::access::{Listener, Role, SocketKind};
 use crate::claim::Claim;
+use crate::entry::Entry;
 use crate::error::ServeError;
-use crate::place::Place;
 use crate::pty::{Pty, PtyError};
 
 /// The sockets and the pseudo-terminal that a console is served on. The sockets are created here, or handed in by another
@@ -140,9 +140,9 @@ impl Sockets {
     }
 
     fn bind_at(mut self, kind: SocketKind) -> Result<Self, ServeError> {
-        let place = self.claim.as_ref().ok_or(ServeError::NoName)?.place(kind);
-        let fail = |source| ServeError::Bind { path: place.path().to_owned(), source };
-        let socket = bind(place, self.group.map(|(gid, _)| gid)).map_err(fail)?;
+        let entry = self.claim.as_ref().ok_or(ServeError::NoName)?.entry(kind);
+        let fail = |source| ServeError::Bind { path: entry.path().to_owned(), source };
+        let socket = bind(entry, self.group.map(|(gid, _)| gid)).map_err(fail)?;
         self.add(kind, socket, self.group);
         Ok(self)
     }
@@ -154,7 +154,7 @@ impl Sockets {
     ///
     /// When the system has no pseudo-terminals, or none is left. The sockets are still there, so a VMM can serve without it.
     pub fn open_pty(&mut self) -> Result<(), PtyError> {
-        let link = self.claim.as_ref().map(|claim| claim.place(SocketKind::Pty).clone());
+        let link = self.claim.as_ref().map(|claim| claim.entry(SocketKind::Pty).clone());
         self.pty = Some(Pty::open(link)?);
         Ok(())
     }
@@ -191,10 +191,10 @@ impl Sockets {
 /// if that is asked for. So a flood can't put thousands of clients before the next one. The system has a limit of its own.
 const BACKLOG: i32 = 256;
 
-fn bind(place: &Place, group: Option<u32>) -> io::Result<UnixListener> {
+fn bind(entry: &Entry, group: Option<u32>) -> io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    place.bind(&socket, group)?;
+    entry.bind(&socket, group)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(socket.into())
 }

@@ -20,7 +20,7 @@ pub enum Reason {
     Version(String),
     /// No operation has that name.
     #[error(
-        "{0:?} is no operation; there are w r rx rx-err break tx tx-break irq modem t mode at profile out2-gate"
+        "{0:?} is no operation; there are w r rx rx-err break tx tx-break irq modem reset t mode at profile out2-gate"
     )]
     UnknownOperation(String),
     /// A word is not what belongs there.

@@ -49,7 +49,7 @@ fn a_wrong_line_is_refused_with_its_number() {
         ("# vuart trace v2", "1: the trace is of version \"v2\", and this reads v1"),
         (
             "\nx 1",
-            "2: \"x\" is no operation; there are w r rx rx-err break tx tx-break irq modem t mode at profile out2-gate",
+            "2: \"x\" is no operation; there are w r rx rx-err break tx tx-break irq modem reset t mode at profile out2-gate",
         ),
         ("w", "1: a register, 0 to 7 is missing"),
         ("w 8 0", "1: \"8\" is not a register, 0 to 7"),

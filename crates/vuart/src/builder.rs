@@ -234,7 +234,8 @@ impl<C> PortBuilder<C> {
 }
 
 impl<C, R> PortBuilder<C, R> {
-    /// Sets which signals of the guest stop its input. At first it is RTS. A snapshot does not keep it.
+    /// Sets which signals of the guest stop its input: RTS by default. This choice is not in a snapshot, so make it again when you
+    /// restore one.
     ///
     /// ```
     /// # use vuart::{FlowControl, PortBuilder};

@@ -1,4 +1,5 @@
-//! The modem lines between the VMM, the console and the guest: DCD and its drop for a hang-up, DTR, breaks, and whether the guest has stopped input.
+//! The modem lines between the VMM, the console and the guest: DCD and its drop for a hang-up, DTR, breaks, and whether the guest has
+//! stopped input.
 //!
 //! The console hangs up: DCD goes low when the guest next looks, and high again when the guest has seen it low, because a tty without
 //! CLOCAL can't be opened while DCD is low. The guest hangs up by dropping DTR, and sends breaks: the console is told of both.

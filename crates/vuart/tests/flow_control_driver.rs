@@ -1,36 +1,13 @@
 //! Flow control (F1) with drivers that sleep until they are interrupted, while another thread types.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+mod support;
 
-use vm_superio::Trigger;
+use std::collections::VecDeque;
+
+use support::pic::Pic;
 use vuart::SerialPort;
 use vuart::endpoint::{Attach, Console, Identity, Session};
 use vuart::uart::spec::offset::*;
-
-/// An 8259 in edge mode: a latch. A lost interrupt is a test that fails.
-#[derive(Debug, Clone, Default)]
-struct Pic(Arc<(Mutex<bool>, Condvar)>);
-
-impl Trigger for Pic {
-    type E = ();
-    fn trigger(&self) -> Result<(), ()> {
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_one();
-        Ok(())
-    }
-}
-
-impl Pic {
-    fn halt(&self) {
-        let latched = self.0.0.lock().unwrap();
-        let (mut latched, timeout) =
-            self.0.1.wait_timeout_while(latched, Duration::from_secs(60), |latched| !*latched).unwrap();
-        assert!(!timeout.timed_out(), "an interrupt was lost");
-        *latched = false;
-    }
-}
 
 /// Byte `n` of the input: no period of the FIFO or of a page.
 fn byte(n: usize) -> u8 {

@@ -1,37 +1,13 @@
 //! A guest that sleeps until it is interrupted, and an owner that types from another thread: no interrupt is ever lost.
 //!
-//! The interrupt is a token: each edge adds one, and the guest sleeps until there is one. A lost edge is a hang.
+//! The interrupt is a latch: an edge sets it, and the guest sleeps until it is set. A lost edge is a test that fails.
 
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+mod support;
 
-use vm_superio::Trigger;
+use support::pic::Pic;
 use vuart::SerialPort;
 use vuart::endpoint::{Attach, Identity};
 use vuart::uart::spec::offset::{FCR, IER, IIR, LCR, LSR, MCR, RBR, THR};
-
-#[derive(Debug, Clone, Default)]
-struct Pic(Arc<(Mutex<bool>, Condvar)>);
-
-impl Trigger for Pic {
-    type E = ();
-    fn trigger(&self) -> Result<(), ()> {
-        // An 8259 in edge mode: a latch.
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_one();
-        Ok(())
-    }
-}
-
-impl Pic {
-    fn halt(&self) {
-        let latched = self.0.0.lock().unwrap();
-        let (mut latched, timeout) =
-            self.0.1.wait_timeout_while(latched, Duration::from_secs(60), |latched| !*latched).unwrap();
-        assert!(!timeout.timed_out(), "an interrupt was lost");
-        *latched = false;
-    }
-}
 
 /// Does what a driver does between interrupts, chosen so that input meets every window: nothing; a console write with interrupts off; a
 /// visit to loopback; a reconfiguration.

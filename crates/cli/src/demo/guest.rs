@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::event::PollFlags;
 use vuart::audit::{Audit, AuditFile, AuditLog};
-use vuart::endpoint::Console;
+use vuart::endpoint::{Console, Printable};
 use vuart::scrollback::{FileError, RingOptions};
 use vuart::server::{Claim, ClaimError};
 use vuart::trace::{Saving, create_file};
@@ -20,6 +20,7 @@ use super::error::DemoError;
 use super::holder;
 use crate::error::Error;
 use crate::invocation::{command, quoted};
+use crate::number::counted;
 use crate::signals::{Pending, Signal, Signals};
 use crate::wait::wait;
 
@@ -168,10 +169,11 @@ fn show_failures(log: &AuditLog, console: Console) {
             error.to_string()
         } else {
             console.withdraw_warning("audit");
-            format!("the audit trail is saved again; {} lines of it are lost", status.lost)
+            let lost = counted(status.lost, "line of it is", "lines of it are");
+            format!("the audit trail is saved again; {lost} lost")
         };
         // In a text line of its own, also on a terminal that is raw. A failure of standard error can't be reported anywhere.
-        let _ = write!(stderr(), "\r\n[vuart: {note}]\r\n");
+        let _ = write!(stderr(), "\r\n[vuart: {}]\r\n", Printable(&note));
     });
 }
 

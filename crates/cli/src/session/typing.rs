@@ -10,6 +10,7 @@ use super::local::has_typed;
 use super::options::Outcome;
 use super::typist::Typist;
 use crate::error::Error;
+use crate::number::counted;
 use crate::pace::Pacer;
 use crate::terminal::escape::{self, Action};
 use crate::terminal::keys::Keys;
@@ -283,6 +284,6 @@ impl Session<'_> {
             None => "the guest has not read what was typed before",
             Some(_) => "too much waits for its time",
         };
-        self.note(&format!("{why}: {refused} bytes were not sent"));
+        self.note(&format!("{why}: {} not sent", counted(refused, "byte was", "bytes were")));
     }
 }

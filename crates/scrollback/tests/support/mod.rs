@@ -1,4 +1,8 @@
-//! The random numbers of tests.
+//! What tests of the ring share: random numbers, and rings whose content is known.
+
+#![allow(dead_code, reason = "each test program uses its part of it")]
+
+pub(crate) mod filled;
 
 /// The generator that is known as `SplitMix64`.
 #[derive(Debug)]

@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "each test program uses its part of it")]
 
+pub(crate) mod flow;
+pub(crate) mod linux_modem;
 pub(crate) mod listener;
+pub(crate) mod pic;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

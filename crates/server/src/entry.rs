@@ -1,4 +1,4 @@
-//! A place in the runtime directory: a file of a console, and what may be there.
+//! An entry of the runtime directory: a file of a console, and what may be there.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
@@ -14,13 +14,13 @@ use vuart_wire::{RuntimeDir, RuntimeDirError};
 /// A file of a console in the runtime directory. Each operation opens the directory, checks it, and works in what was opened: so nobody
 /// can put another directory in its place in between.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct Entry {
     dir: RuntimeDir,
     file: String,
     path: PathBuf,
 }
 
-impl Place {
+impl Entry {
     pub(crate) fn new(dir: &RuntimeDir, file: String) -> Self {
         let path = dir.path().join(&file);
         Self { dir: dir.clone(), file, path }
@@ -60,7 +60,7 @@ impl Place {
         }
     }
 
-    /// Gives the socket this place, for this user alone, or for a group as well.
+    /// Puts the socket here, for this user alone, or for a group as well.
     pub(crate) fn bind(&self, socket: impl AsFd, group: Option<u32>) -> io::Result<()> {
         let dir = self.enter()?;
         let inside = format!("/proc/self/fd/{}/{}", dir.as_raw_fd(), self.file);
