@@ -203,7 +203,7 @@ fn f7_clients_are_told_that_the_port_was_dropped_after_the_last_output() {
     alice.attach(Mode::Exclusive, Position::End).unwrap();
     vm.guest.writes(&vec![b'x'; 50_000]);
     // The console is not ended. Its server finds out by itself.
-    drop(std::mem::replace(&mut vm.guest, Guest::new(1 << 10)));
+    drop(std::mem::replace(&mut vm.guest, Guest::new(1 << 12)));
     output(&mut alice, 50_000);
     assert!(matches!(alice.recv().unwrap(), Event::Ended(end) if end.cause == Cause::PortDropped));
     let mut reader = vm.client("reader");

@@ -8,7 +8,7 @@ use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vuart_scrollback::{Position, Scrollback, Writer};
 
-use vuart_endpoint::{Cause, Console, Mode};
+use vuart_endpoint::{Cause, Console, Input, Mode};
 use vuart_server::{Claim, FinishError, Server, ServerThread};
 use vuart_wire::{Client, RuntimeDir};
 
@@ -19,16 +19,18 @@ struct Rig {
     dir: tempfile::TempDir,
     writer: Writer,
     console: Console,
+    /// The guest's end: without it the console would end.
+    _input: Input,
     server: ServerThread,
 }
 
 fn rig() -> Rig {
     let dir = tempfile::tempdir().unwrap();
     let (writer, scrollback) = Scrollback::new(1 << 20).unwrap();
-    let (console, _input) = Console::new(scrollback, || ());
+    let (console, input) = Console::new(scrollback, || ());
     let claim = Claim::new(&RuntimeDir::create(dir.path().join("r")).unwrap(), "vm0").unwrap();
     let server = ServerThread::start(Server::bind(claim, console.clone()).unwrap()).unwrap();
-    Rig { dir, writer, console, server }
+    Rig { dir, writer, console, _input: input, server }
 }
 
 impl Rig {
