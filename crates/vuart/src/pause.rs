@@ -24,8 +24,9 @@
 //! when it has returned. A guest that polls loses one look in 257. If another interrupt is pending in a pause, IIR has that one, and
 //! the handler goes on with the next run: then the number of the other interrupts bounds it.
 //!
-//! A read of RBR takes a character in a pause too, unless LSR has shown that there is none. A driver that reads RBR without a look
-//! has counted on the character.
+//! A read of RBR takes a character in a pause too, because a driver that reads RBR without a look counts on the character. That
+//! holds also when LSR has shown that there is none, if input interrupts the guest: a handler may begin with RBR, and have looked
+//! at LSR before only to send an echo.
 //!
 //! # A driver that clears the receiver
 //!
@@ -39,7 +40,9 @@
 //! again and read RBR again: Linux up to five times ("for luck"), OpenBSD until DR is 0. So for the next [`LOOKS`] looks, or until
 //! the driver enables the interrupt, it finds nothing.
 //!
-//! A driver that waits for the interrupt is interrupted, and finds its input by IIR at once.
+//! A driver that waits for the interrupt is interrupted, and finds its input by IIR at once. If it has looked at LSR since it cleared
+//! the receiver, its first read of RBR finds nothing, and the next one does: some versions of Linux clear the receiver once more when
+//! they have enabled the interrupt, and a handler may read nothing but RBR.
 
 use vuart_16550::spec::offset;
 
@@ -59,10 +62,12 @@ pub(crate) enum Pause {
     Cleared,
     /// A run of characters has come to its end, and the guest has not looked since.
     Due,
-    /// LSR has shown that the receiver is empty.
+    /// LSR has shown that the receiver is empty, after the guest has cleared it.
     Shown,
     /// The guest clears the receiver by reads of RBR. This many reads of LSR show nothing.
     Flushing(u8),
+    /// LSR has shown that the receiver is empty, at the end of a run.
+    DueShown,
 }
 
 /// What a look does while input waits behind the empty receiver.
@@ -82,18 +87,23 @@ impl Pause {
         use Look::{MovesUp, ShowsNothing};
         match (self, register) {
             (Self::None, offset::IIR) if !interrupts => (ShowsNothing, Self::None),
-            (Self::None, _) | (Self::Shown, offset::LSR) => (MovesUp, Self::None),
-            (Self::Cleared | Self::Due, offset::LSR) => (ShowsNothing, Self::Shown),
-            (Self::Cleared | Self::Flushing(_), _) if interrupts => (MovesUp, Self::None),
-            (Self::Due | Self::Shown, offset::IIR) | (Self::Flushing(0 | 1), offset::LSR) => {
-                (ShowsNothing, Self::None)
+            (Self::None, _) | (Self::Shown | Self::DueShown, offset::LSR) => (MovesUp, Self::None),
+            (Self::Cleared, offset::LSR) => (ShowsNothing, Self::Shown),
+            (Self::Due, offset::LSR) => (ShowsNothing, Self::DueShown),
+            (Self::DueShown, offset::RBR) | (Self::Cleared | Self::Flushing(_), _) if interrupts => {
+                (MovesUp, Self::None)
             }
+            (Self::Due | Self::Shown | Self::DueShown, offset::IIR)
+            | (Self::Flushing(0 | 1), offset::LSR) => (ShowsNothing, Self::None),
             // The driver counts on the character, and the handler still has to end.
             (Self::Due, _) => (MovesUp, Self::Due),
-            (Self::Shown, _) if interrupts => (ShowsNothing, Self::Shown),
-            (Self::Cleared | Self::Shown, offset::RBR) => (ShowsNothing, Self::Flushing(LOOKS)),
+            // Once: a handler that reads nothing but RBR would never get its input.
+            (Self::Shown, _) if interrupts => (ShowsNothing, Self::None),
+            (Self::Cleared | Self::Shown | Self::DueShown, offset::RBR) => {
+                (ShowsNothing, Self::Flushing(LOOKS))
+            }
             (Self::Flushing(looks), offset::LSR) => (ShowsNothing, Self::Flushing(looks - 1)),
-            (Self::Cleared | Self::Shown | Self::Flushing(_), _) => (ShowsNothing, self),
+            (Self::Cleared | Self::Shown | Self::DueShown | Self::Flushing(_), _) => (ShowsNothing, self),
         }
     }
 
@@ -101,13 +111,13 @@ impl Pause {
     pub(crate) fn clear(self) -> Self {
         match self {
             Self::Flushing(_) => Self::Flushing(LOOKS),
-            Self::None | Self::Cleared | Self::Due | Self::Shown => Self::Cleared,
+            Self::None | Self::Cleared | Self::Due | Self::Shown | Self::DueShown => Self::Cleared,
         }
     }
 
     /// Whether input stays behind the receiver although it interrupts the guest.
     #[inline]
     pub(crate) fn holds(self) -> bool {
-        matches!(self, Self::Cleared | Self::Due | Self::Shown)
+        matches!(self, Self::Cleared | Self::Due | Self::Shown | Self::DueShown)
     }
 }

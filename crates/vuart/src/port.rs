@@ -259,8 +259,9 @@ impl<T: Trigger> SerialPort<T> {
     #[inline]
     fn settle(&mut self) {
         let high = self.chip.interrupt();
-        let level = high || self.receive.calls(&self.chip);
-        let rises = self.edge.settle(level);
+        // In any case: it may have to ask for an announcement.
+        let calls = self.receive.calls(&self.chip);
+        let rises = self.edge.settle(high || calls);
         chip::settle(&mut self.chip);
         self.level.set(high, self.receive.awaits_input(&self.chip));
         if rises {

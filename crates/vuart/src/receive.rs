@@ -116,9 +116,12 @@ impl Receive {
     }
 
     /// Whether the guest is to be interrupted for input that stays behind the receiver in a pause. The interrupt line is high for it.
+    ///
+    /// A take-over may have discarded it since [`settle`](Self::settle) saw it. The guest has perhaps looked for the last time then, so
+    /// the next input is to be announced.
     #[inline]
-    pub(crate) fn calls(&self, chip: &Chip) -> bool {
-        self.holds_back(chip) && !self.input.is_empty()
+    pub(crate) fn calls(&mut self, chip: &Chip) -> bool {
+        self.holds_back(chip) && !(self.input.is_empty() && self.input.want())
     }
 
     /// Whether input that comes, or is there, raises the interrupt line: the queue is to announce it, or holds it back in a pause.
@@ -343,3 +346,46 @@ pub(crate) const ONE: usize = 1;
 
 /// As many characters at a time as the receiver of any chip holds.
 pub(crate) const FIFO: usize = FIFO_SIZE_MAX as usize;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use vuart_16550::Uart;
+    use vuart_endpoint::{Attach, Console, ConsoleParts, Identity, Mode, Session};
+    use vuart_scrollback::Scrollback;
+
+    use super::*;
+    use crate::chip;
+
+    fn take_over(console: &Console) -> Session {
+        console.attach(Attach::new(Identity::new("test", 0, None)).with_mode(Mode::TakeOver)).unwrap()
+    }
+
+    /// A take-over comes after the port has found input that it holds back, and before it looks whether to interrupt the guest for it.
+    #[test]
+    fn f2_e4_a_take_over_in_the_middle_of_a_pausing_access_leaves_the_guest_listening() {
+        let announced = Arc::new(AtomicUsize::new(0));
+        let (_writer, scrollback) = Scrollback::new(4096).unwrap();
+        let count = Arc::clone(&announced);
+        let announce = move || {
+            count.fetch_add(1, Relaxed);
+        };
+        let ConsoleParts { console, input, .. } = Console::builder(scrollback).build(announce);
+        let mut chip = chip::of(Uart::default());
+        chip.write(offset::IER, 0x01);
+        let mut edge = Edge::default();
+        let mut receive = Receive::new(input, Pause::None, 0, 0);
+        for pause in [Pause::Cleared, Pause::Due, Pause::Shown, Pause::DueShown] {
+            receive.pause = pause;
+            take_over(&console).write(b"old").unwrap();
+            receive.settle::<FIFO>(&mut chip, &mut edge);
+            let mut owner = take_over(&console);
+            assert!(!receive.calls(&chip), "{pause:?}: nothing waits");
+            owner.write(b"new").unwrap();
+            assert_eq!(announced.swap(0, Relaxed), 1, "{pause:?}");
+            assert!(receive.awaits_input(&chip) && receive.calls(&chip), "{pause:?}");
+        }
+    }
+}

@@ -188,10 +188,12 @@ pub enum PauseV3 {
     Cleared,
     /// The guest has read so many characters without a pause that there is one, and has not looked since.
     Due,
-    /// LSR has shown that the receiver is empty.
+    /// LSR has shown that the receiver is empty, after the guest has cleared it.
     Shown,
     /// The guest clears the receiver by reads of RBR. This many reads of LSR show nothing.
     Flushing(u8),
+    /// LSR has shown that the receiver is empty, after so many characters without a pause.
+    DueShown,
 }
 
 impl From<Pause> for PauseV3 {
@@ -201,6 +203,7 @@ impl From<Pause> for PauseV3 {
             Pause::Cleared => Self::Cleared,
             Pause::Due => Self::Due,
             Pause::Shown => Self::Shown,
+            Pause::DueShown => Self::DueShown,
             Pause::Flushing(looks) => Self::Flushing(looks),
         }
     }
@@ -213,6 +216,7 @@ impl From<PauseV3> for Pause {
             PauseV3::Cleared => Self::Cleared,
             PauseV3::Due => Self::Due,
             PauseV3::Shown => Self::Shown,
+            PauseV3::DueShown => Self::DueShown,
             PauseV3::Flushing(looks) => Self::Flushing(looks.min(LOOKS)),
         }
     }

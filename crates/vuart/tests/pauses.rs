@@ -195,6 +195,21 @@ fn f2_a_handler_that_reads_one_character_is_interrupted_for_each() {
     assert!(interrupts <= guest.paste.len() + 2 * guest.paste.len() / RUN_MAX, "{interrupts} interrupts");
 }
 
+/// A handler for a chip without FIFOs may begin with RBR, because it was interrupted for the character. To echo it, it looks at LSR. It
+/// reads nothing that was not typed, however the pauses fall.
+#[test]
+fn f2_a_handler_that_begins_with_rbr_reads_nothing_that_was_not_typed() {
+    let mut guest = Pasted::new(PASTE / 16);
+    guest.open(0x00, 0x01);
+    let (most, _) = guest.interrupts(|guest| {
+        guest.take();
+        while guest.get(LSR) & 0x20 == 0 {}
+        guest.set(THR, b'e');
+    });
+    guest.assert_complete();
+    assert_eq!(most, 1);
+}
+
 /// FreeBSD's buffer holds 384 characters, and is emptied after the interrupt.
 #[test]
 fn f2_freebsd_never_overruns_its_buffer() {

@@ -114,6 +114,31 @@ fn f3_an_open_while_interrupts_are_on_loses_nothing_either() {
     assert_eq!(handler(&mut port, &edges), b"bcdef");
 }
 
+/// A handler that reads nothing but RBR, as a beginner's kernel has it. Its driver has cleared the receiver and looked at LSR, perhaps
+/// for whether there is a port at all. One read finds nothing, as a read that clears the receiver does.
+#[test]
+fn f3_a_handler_that_reads_rbr_alone_gets_its_input_after_a_reset() {
+    let (mut port, edges, _owner) = typed(b"abc");
+    set(&mut port, &[(FCR, 0x06), (MCR, 0x0B), (IER, 0x01)]);
+    assert_eq!(port.read_register(LSR), 0x60);
+    let mut read = Vec::new();
+    while edges.take() > 0 {
+        read.push(port.read_register(RBR));
+        assert!(read.len() < 10, "interrupted again and again, and reads {read:?}");
+    }
+    assert_eq!(read, b"\0abc");
+}
+
+/// Some versions of Linux enable the interrupt, and then clear the receiver once more, "for luck".
+#[test]
+fn f3_what_waits_is_not_cleared_by_a_driver_that_enables_the_interrupt_first() {
+    let (mut port, edges, _owner) = typed(b"abc");
+    set(&mut port, &[(FCR, 0x07), (FCR, 0x00), (FCR, 0x81), (MCR, 0x0B), (IER, 0x05)]);
+    let seen = [LSR, RBR, IIR].map(|register| port.read_register(register));
+    assert_eq!(seen, [0x60, 0x00, 0xCC]);
+    assert_eq!(handler(&mut port, &edges), b"abc");
+}
+
 /// Trace `freebsd/attach`, with three characters.
 #[test]
 fn f3_freebsd_sees_that_fcr_works() {
