@@ -257,7 +257,10 @@ fn f19_a_reconnecting_client_waits_for_a_console_that_is_not_there_yet() {
     let runtime = Runtime::new();
     let mut pty = Pty::new();
     let client = pty.spawn(&mut runtime.vuart(&["attach", "vm0", "--reconnect"]));
-    pty.expect("[vuart: there is no console \"vm0\" yet: waiting for it]\r\n");
+    pty.expect("[vuart: there is no console \"vm0\" yet: waiting for it; ^C ends that]\r\n");
+    // It is typed for nobody.
+    pty.type_in(b"reboot\n~.\n");
+    pty.expect("~.\r\n");
     let mut served = Served::new(&runtime, 4096);
     pty.expect("~? helps]\r\n");
     pty.type_in(b"ls\r~.");
