@@ -407,7 +407,10 @@ fn f25_f17_a_file_that_may_not_grow_is_told_and_the_guest_goes_on() {
         demo.expect_stderr(said.as_bytes());
         for command in [&["who", "demo"][..], &["list"]] {
             let shown = run(&mut runtime.vuart(command)).text();
-            assert!(shown.contains(&format!("\nwarning: demo: {topic}: ")) && shown.contains(said), "{shown}");
+            assert!(
+                shown.contains(&format!("\nwarning: demo: {topic}: ")) && shown.contains(said),
+                "{shown}"
+            );
         }
         demo.signal(Signal::TERM);
         let done = demo.finish();
