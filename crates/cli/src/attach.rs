@@ -74,7 +74,7 @@ pub(crate) struct AttachArgs {
 
     /// Send what is typed, pasted or piped slowly, for a guest whose software loses what comes fast: so many characters a second,
     /// or each line when the echo of the line before has come, or has not come for 2 s
-    #[arg(long, value_name = "CPS|echo", value_parser = Pace::parse)]
+    #[arg(long, value_name = "CPS|echo", value_parser = Pace::parse, allow_negative_numbers = true)]
     pace: Option<Pace>,
 }
 

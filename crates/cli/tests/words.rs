@@ -43,6 +43,15 @@ fn f19_a_number_that_is_none_is_refused_in_words() {
         );
         assert!(wrong(&["attach", "vm0", "--replay", number]).contains("nor a number of bytes"));
     }
+    for command in [&["attach", "vm0", "--pace"][..], &["send", "vm0", "break", "--pace"]] {
+        for pace in ["-1", "0", "0.5", HUGE, "x"] {
+            let said = wrong(&[command, &[pace]].concat());
+            assert!(
+                said.contains("it takes a number of characters from 1 to 4294967295, or 'echo'"),
+                "{said}"
+            );
+        }
+    }
     assert!(wrong(&["send", "vm0", "break", "--timeout", "0"]).contains("it takes a number from 1 to "));
 }
 
