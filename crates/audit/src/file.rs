@@ -104,7 +104,10 @@ impl Capped {
     fn rotate(&mut self) -> Result<(), AuditError> {
         let fail = |source| AuditError::Rotate { path: self.path.clone(), source };
         if !self.moved {
-            check_older(&self.path)?;
+            check_older(&self.path).map_err(|error| match error {
+                AuditError::File(error) => fail(io::Error::other(error)),
+                error => error,
+            })?;
             // Later this file is not open any more.
             self.file.sync_data().map_err(AuditError::Sync)?;
             for number in (1..OLDER).rev() {

@@ -74,7 +74,7 @@ pub(crate) struct AttachArgs {
 
     /// Send what is typed, pasted or piped slowly, for a guest whose software loses what comes fast: so many characters a second,
     /// or each line when the echo of the line before has come, or has not come for 2 s
-    #[arg(long, value_name = "CPS|echo", value_parser = Pace::parse)]
+    #[arg(long, value_name = "CPS|echo", value_parser = Pace::parse, allow_negative_numbers = true)]
     pace: Option<Pace>,
 }
 
@@ -243,13 +243,21 @@ fn wait_for_console(target: &Target, label: &str, reason: &Error) -> Result<Clie
         reason => reason.line(),
     };
     // A failure of standard error can't be reported anywhere.
-    let _ = writeln!(stderr(), "[vuart: {reason}: waiting for it]");
+    let terminal = stdin().is_terminal();
+    let leave = if terminal { "; ^C ends that" } else { "" };
+    let _ = writeln!(stderr(), "[vuart: {reason}: waiting for it{leave}]");
     let mut pauses = Pauses::new();
     loop {
         sleep(pauses.next());
         match target.connect(label) {
             Err(error) if may_pass(&error) => {}
-            client => return client,
+            client => {
+                // It was typed for nobody, as in the time without a server later on.
+                if terminal && client.is_ok() {
+                    raw_mode::discard_typed();
+                }
+                return client;
+            }
         }
     }
 }

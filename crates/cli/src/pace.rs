@@ -28,7 +28,10 @@ impl Pace {
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         match text {
             "echo" => Ok(Self::Echo),
-            _ => text.parse().map(Self::Rate).map_err(|_| "neither a number of characters, nor 'echo'"),
+            _ => text
+                .parse()
+                .map(Self::Rate)
+                .map_err(|_| "it takes a number of characters from 1 to 4294967295, or 'echo'"),
         }
     }
 }

@@ -52,7 +52,13 @@ pub(crate) struct SendArgs {
 
     /// Send slowly, for a guest whose software loses what comes fast: so many characters a second, or each line when the echo of the
     /// line before has come. When none comes within the timeout, the rest is not sent (exit status 14)
-    #[arg(long, global = true, value_name = "CPS|echo", value_parser = Pace::parse)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "CPS|echo",
+        value_parser = Pace::parse,
+        allow_negative_numbers = true
+    )]
     pace: Option<Pace>,
 }
 

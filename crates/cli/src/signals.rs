@@ -7,6 +7,7 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 use signal_hook::consts::{
     SIGABRT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM,
@@ -86,7 +87,19 @@ pub(crate) struct Signals {
 impl Signals {
     /// Starts to catch the signals. They do not end the process by themselves any more.
     pub(crate) fn catch() -> io::Result<Self> {
-        let signals = [leaving(), vec![SIGCONT, SIGWINCH]].concat();
+        Self::of(leaving())
+    }
+
+    /// Starts to catch the signals in a process that runs a guest. A file that may not grow any more (`ulimit -f`) must not end
+    /// that guest, as a full disk does not: the write fails, and whoever writes says so.
+    pub(crate) fn catch_for_guest() -> io::Result<Self> {
+        // Only a handler prevents the end of the process. What it notes is of no interest.
+        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+        Self::of(leaving().into_iter().filter(|signal| *signal != SIGXFSZ).collect())
+    }
+
+    fn of(leaving: Vec<c_int>) -> io::Result<Self> {
+        let signals = [leaving, vec![SIGCONT, SIGWINCH]].concat();
         let (read, write) = UnixStream::pair()?;
         Ok(Self { delivery: SignalDelivery::with_pipe(read, write, SignalOnly, signals)? })
     }

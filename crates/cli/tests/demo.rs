@@ -6,7 +6,8 @@ mod support;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use support::{Demo, Process, Runtime, run, run_with};
@@ -378,4 +379,42 @@ fn f25_the_demo_says_at_once_that_its_audit_trail_is_not_saved() {
     assert!(!run(&mut runtime.vuart(&["who", "demo"])).text().contains("warning"));
     demo.signal(Signal::TERM);
     assert_eq!(demo.finish().code, 143);
+}
+
+/// Starts a demo whose files may have 512 bytes, and waits until it serves.
+fn with_short_files(runtime: &Runtime, option: &str, path: &Path) -> Process {
+    let mut demo = Command::new("sh");
+    demo.args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""]).arg(env!("CARGO_BIN_EXE_vuart"));
+    demo.args(["demo", "--no-attach", "--engine", "software", option]).arg(path);
+    demo.env("VUART_RUNTIME_DIR", runtime.path());
+    let mut demo = Process::without_input(&mut demo);
+    demo.expect_stdout(b".sock\n");
+    demo
+}
+
+#[test]
+fn f25_f17_a_file_that_may_not_grow_is_told_and_the_guest_goes_on() {
+    let runtime = Runtime::new();
+    let directory = tempfile::tempdir().unwrap();
+    for (option, topic, said) in [
+        ("--audit", "audit", "can't write the audit trail: File too large"),
+        ("--trace", "trace", "/trace ends here: File too large"),
+    ] {
+        let mut demo = with_short_files(&runtime, option, &directory.path().join(topic));
+        for _ in 0..8 {
+            assert_eq!(run(&mut runtime.vuart(&["send", "demo", "text", "help\r"])).code, 0, "{topic}");
+        }
+        demo.expect_stderr(said.as_bytes());
+        for command in [&["who", "demo"][..], &["list"]] {
+            let shown = run(&mut runtime.vuart(command)).text();
+            assert!(
+                shown.contains(&format!("\nwarning: demo: {topic}: ")) && shown.contains(said),
+                "{shown}"
+            );
+        }
+        demo.signal(Signal::TERM);
+        let done = demo.finish();
+        assert!(done.stderr.contains("[vuart: demo: SIGTERM: the guest is stopped]"), "{}", done.stderr);
+        assert_eq!(done.code, 1, "the trail or the trace is not whole: {}", done.stderr);
+    }
 }

@@ -199,6 +199,27 @@ fn a_path_that_is_not_a_file_is_reported() {
     assert!(done.one_line().contains("is a device, and no console's ring"), "{}", done.stderr);
 }
 
+/// A device may act when it is opened. A pipe shows it: its writer would have waited for this reader.
+#[test]
+fn f28_what_is_no_ring_is_not_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let opened = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            drop(File::options().write(true).open(&path).unwrap());
+            opened.store(true, Relaxed);
+        });
+        for _ in 0..8 {
+            assert_eq!(log(path.to_str().unwrap(), &[]).code, 2);
+        }
+        let too_early = opened.load(Relaxed);
+        drop(File::open(&path).unwrap());
+        assert!(!too_early, "the pipe was opened");
+    });
+}
+
 #[test]
 fn an_unreadable_file_is_reported() {
     let ring = Ring::new(RingOptions::new(4096));

@@ -43,6 +43,15 @@ fn f19_a_number_that_is_none_is_refused_in_words() {
         );
         assert!(wrong(&["attach", "vm0", "--replay", number]).contains("nor a number of bytes"));
     }
+    for command in [&["attach", "vm0", "--pace"][..], &["send", "vm0", "break", "--pace"]] {
+        for pace in ["-1", "0", "0.5", HUGE, "x"] {
+            let said = wrong(&[command, &[pace]].concat());
+            assert!(
+                said.contains("it takes a number of characters from 1 to 4294967295, or 'echo'"),
+                "{said}"
+            );
+        }
+    }
     assert!(wrong(&["send", "vm0", "break", "--timeout", "0"]).contains("it takes a number from 1 to "));
 }
 
@@ -257,7 +266,10 @@ fn f19_a_reconnecting_client_waits_for_a_console_that_is_not_there_yet() {
     let runtime = Runtime::new();
     let mut pty = Pty::new();
     let client = pty.spawn(&mut runtime.vuart(&["attach", "vm0", "--reconnect"]));
-    pty.expect("[vuart: there is no console \"vm0\" yet: waiting for it]\r\n");
+    pty.expect("[vuart: there is no console \"vm0\" yet: waiting for it; ^C ends that]\r\n");
+    // It is typed for nobody.
+    pty.type_in(b"reboot\n~.\n");
+    pty.expect("~.\r\n");
     let mut served = Served::new(&runtime, 4096);
     pty.expect("~? helps]\r\n");
     pty.type_in(b"ls\r~.");

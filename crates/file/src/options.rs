@@ -136,6 +136,10 @@ impl Options {
             opened => opened,
         };
         let file = File::from(match opened {
+            // The path ends with a slash.
+            Err(Errno::ISDIR) if made => {
+                return Err(OpenError::NotAFile { path: path.to_owned(), found: "a directory's name" }.into());
+            }
             // It came, went, or became another kind since it was looked at.
             Err(Errno::EXIST) if made => return Err(Failed::Moved),
             Err(Errno::NOENT) if !made => return Err(Failed::Moved),
@@ -160,12 +164,11 @@ impl Options {
         if found.nlink() > 1 {
             return Err(OpenError::OtherNames { path: path(), names: found.nlink() }.into());
         }
-        if found.len() > 0 {
-            let mut beginning = vec![0; Kind::BEGINNING];
-            let read = file.read_at(&mut beginning, 0).map_err(fail)?;
-            if !(self.kind.begins)(&beginning[..read]) {
-                return Err(OpenError::OtherKind { path: path(), kind: self.kind.name }.into());
-            }
+        // Read whatever its length: files of the kernel's, as in /proc, say that they are empty.
+        let mut beginning = vec![0; Kind::BEGINNING];
+        let read = file.read_at(&mut beginning, 0).map_err(fail)?;
+        if read > 0 && !(self.kind.begins)(&beginning[..read]) {
+            return Err(OpenError::OtherKind { path: path(), kind: self.kind.name }.into());
         }
         let mode = found.mode() & 0o7777;
         if mode & 0o022 != 0 {

@@ -84,3 +84,22 @@ fn f21_a_second_name_and_a_lock_are_seen() {
     let refused = Options::new(NOTES).open(&path);
     assert!(matches!(refused, Err(OpenError::OtherNames { names: 2, .. })), "{refused:?}");
 }
+
+#[test]
+fn f21_a_file_that_only_says_that_it_is_empty_is_refused() {
+    // Its length is 0, and it can be written: that would change this thread's name.
+    let path = PathBuf::from("/proc/thread-self/comm");
+    let before = fs::read(&path).unwrap();
+    assert_eq!((fs::metadata(&path).unwrap().len(), before.is_empty()), (0, false));
+    let refused = Options::new(NOTES).open(&path);
+    assert!(matches!(refused, Err(OpenError::OtherKind { .. })), "{refused:?}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn f28_the_name_of_a_directory_that_is_not_there_is_no_files_name() {
+    let (dir, path) = place();
+    let refused = Options::new(NOTES).open(&dir.path().join("file/"));
+    assert!(matches!(refused, Err(OpenError::NotAFile { found: "a directory's name", .. })), "{refused:?}");
+    assert!(!path.exists());
+}

@@ -1,8 +1,9 @@
 //! The demo's guest: its name and its ring, how it is booted with its recorders, and how it is stopped.
 
-use std::io::{self, BufWriter, Write as _, stderr};
+use std::io::{self, BufWriter, Write, stderr};
 use std::iter::once;
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -102,7 +103,9 @@ impl<'a> Demo<'a> {
         })?;
         if let (Some(file), Some(recording)) = (trace, recording) {
             let recording = recording.map_err(|error| failed(io::Error::other(error)))?;
-            self.trace = Some(recording.save(BufWriter::new(file)).map_err(failed)?);
+            let path = self.args.trace.clone().unwrap_or_default();
+            let file = Told { file: BufWriter::new(file), path, console: guest.console().clone() };
+            self.trace = Some(recording.save(file).map_err(failed)?);
         }
         Ok(guest)
     }
@@ -172,9 +175,46 @@ fn show_failures(log: &AuditLog, console: Console) {
             let lost = counted(status.lost, "line of it is", "lines of it are");
             format!("the audit trail is saved again; {lost} lost")
         };
-        // In a text line of its own, also on a terminal that is raw. A failure of standard error can't be reported anywhere.
-        let _ = write!(stderr(), "\r\n[vuart: {}]\r\n", Printable(&note));
+        say(&note);
     });
+}
+
+/// Says something in a text line of its own, also on a terminal that is raw.
+fn say(note: &str) {
+    // A failure of standard error can't be reported anywhere.
+    let _ = write!(stderr(), "\r\n[vuart: {}]\r\n", Printable(note));
+}
+
+/// The file of a trace. Its first error is said at once, here and to whoever looks at the console. The trace ends there.
+struct Told<W> {
+    file: W,
+    path: PathBuf,
+    console: Console,
+}
+
+impl<W> Told<W> {
+    fn tell<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            let note = format!("the trace in {} ends here: {error}", self.path.display());
+            self.console.warn("trace", &note);
+            say(&note);
+        }
+        result
+    }
+}
+
+impl<W: Write> Write for Told<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes);
+        self.tell(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.file.flush();
+        self.tell(flushed)
+    }
 }
 
 /// Stops the guest if it still runs, lets clients read its last output, and removes the sockets.

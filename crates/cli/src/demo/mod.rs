@@ -31,7 +31,8 @@ pub(crate) use self::error::DemoError;
 /// Runs the demo in the way that fits the arguments and the standard streams.
 pub(crate) fn run(args: &DemoArgs) -> Result<Exit, Error> {
     // First, so that a signal can't leave files or sockets behind.
-    let signals = Signals::catch().map_err(|source| Error::Host { operation: "catch signals", source })?;
+    let signals =
+        Signals::catch_for_guest().map_err(|source| Error::Host { operation: "catch signals", source })?;
     let choice = choose(args.engine.requested()).map_err(|error| match args.engine {
         EngineArg::Kvm => DemoError::Kvm(error),
         EngineArg::Auto | EngineArg::Software => DemoError::Machine(error),

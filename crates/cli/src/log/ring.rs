@@ -1,6 +1,6 @@
 //! The output in the file that holds a console's ring. It needs no server.
 
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
@@ -71,12 +71,19 @@ pub(super) fn print(path: &Path, args: &LogArgs, printout: &mut dyn Printout) ->
 
 fn open(path: &Path) -> Result<File, Error> {
     let failed = |source| Error::Open { path: path.to_owned(), source };
-    // Opening a pipe must not block, and opening a terminal must not make it the controlling terminal.
+    // Looked at first, because a device may act when it is opened, and somebody may wait for a pipe's other end.
+    is_file(&fs::metadata(path).map_err(failed)?, path)?;
+    // It may be another by now. Opening a pipe must not block, and opening a terminal must not make it the controlling terminal.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
     let file = File::options().read(true).custom_flags(flags.cast_signed()).open(path).map_err(failed)?;
-    let kind = file.metadata().map_err(failed)?.file_type();
+    is_file(&file.metadata().map_err(failed)?, path)?;
+    Ok(file)
+}
+
+fn is_file(found: &Metadata, path: &Path) -> Result<(), Error> {
+    let kind = found.file_type();
     let what = match kind {
-        _ if kind.is_file() => return Ok(file),
+        _ if kind.is_file() => return Ok(()),
         _ if kind.is_dir() => "a directory",
         _ if kind.is_fifo() => "a pipe",
         _ => "a device",

@@ -120,6 +120,12 @@ fn discard_input() {
     let _ = tcflush(stdin, QueueSelector::IFlush);
 }
 
+/// Discards what was typed before the terminal is raw, and nobody has read.
+pub(crate) fn discard_typed() {
+    // A terminal that is gone is noticed later.
+    let _ = tcflush(stdin(), QueueSelector::IFlush);
+}
+
 /// Installs a panic hook that restores the terminal before the panic message of any thread is shown.
 pub(crate) fn restore_on_panic() {
     let report = panic::take_hook();
