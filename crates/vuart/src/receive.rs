@@ -258,7 +258,7 @@ impl Receive {
         } else if is_fcr && !fcr.contains(Fcr::ENABLE) {
             // The FIFOs were off before, so the chip clears nothing. But a driver that switches them off means to clear them. (OpenBSD
             // reads RBR after this, for the character that may still be there.)
-            self.hides_what_waits();
+            self.hides_what_waits(edge);
         } else if held.loops_back && has_fifo {
             let arrived = chip.received() - held.received;
             self.looped = self.looped.min(held.received) + arrived;
@@ -274,11 +274,17 @@ impl Receive {
     pub(crate) fn cleared(&mut self, unread: u8, edge: &mut Edge) {
         self.put_back(unread, edge);
         self.looped = 0;
-        self.hides_what_waits();
+        self.hides_what_waits(edge);
     }
 
-    fn hides_what_waits(&mut self) {
-        self.pause = if self.input.is_empty() { Pause::None } else { self.pause.clear() };
+    fn hides_what_waits(&mut self, edge: &mut Edge) {
+        if self.input.is_empty() {
+            self.pause = Pause::None;
+        } else {
+            self.pause = self.pause.clear();
+            // The line falls. It rises again if what waits interrupts the guest, which may sleep without another look.
+            edge.saw(false);
+        }
     }
 
     /// The guest was reset, and the receiver with it, which held this many [unread](Self::unread) characters. The new guest waits for

@@ -317,3 +317,12 @@ fn f2_e4_a_take_over_in_a_pause_leaves_the_guest_listening() {
         assert_eq!(guest.read, b"new", "{looks:?}");
     }
 }
+
+/// THRE keeps the line high all the while, because the handler does not look at IIR.
+#[test]
+fn f2_a_handler_that_looks_at_lsr_alone_is_interrupted_again_while_thre_is_pending() {
+    let mut guest = Pasted::new(3000);
+    guest.open(0x07, 0x03);
+    guest.interrupts(lsr_alone);
+    guest.assert_complete();
+}

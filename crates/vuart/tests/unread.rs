@@ -335,3 +335,12 @@ fn f9_a_port_starts_with_the_lines_that_it_is_given() {
         assert_eq!(port.read_register(MSR) & 0x11, (inputs ^ Msr::CTS).bits() & 0x10 | 0x01);
     }
 }
+
+#[test]
+fn f3_what_goes_back_interrupts_a_guest_that_sleeps_without_a_look() {
+    let (mut port, edges, _owner) = typed(b"abc");
+    set(&mut port, &[(FCR, 0x01), (IER, 0x01)]);
+    assert_eq!(edges.take(), 1);
+    set(&mut port, &[(FCR, 0x03)]);
+    assert_eq!(handler(&mut port, &edges), b"abc");
+}

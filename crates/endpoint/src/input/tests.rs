@@ -202,7 +202,7 @@ fn f3_e4_what_would_come_back_after_a_discard_is_discarded_once() {
 #[test]
 fn f3_s1_what_is_put_back_into_a_full_queue_has_room_and_the_producer_waits() {
     let (mut producer, mut input, _, roomy) = full_size_queue();
-    let typed: Vec<u8> = (0..10_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    let typed: Vec<u8> = (0..10_000_u32).map(|n| n.wrapping_mul(0x9E37_79B9).to_le_bytes()[3]).collect();
     let mut sent = producer.publish(bytes(&typed));
     let (mut fifo, mut read) = ([Symbol::Break; Input::PUT_BACK_MAX], Vec::new());
     while read.len() < 5000 {
