@@ -87,6 +87,8 @@ fn f8_a_hang_up_that_is_not_heard_leaves_the_answer_to_an_earlier_one() {
     let console = guest.port.console().clone();
     assert!(console.hang_up());
     assert_eq!(guest.hung_up(), 1);
+    // The console has been told that the guest has seen it.
+    guest.time_passes(Duration::ZERO);
     guest.port.write_register(IER, 0);
     assert!(!console.hang_up());
     answers(&mut guest);
