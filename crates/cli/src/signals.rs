@@ -92,6 +92,7 @@ impl Signals {
 
     /// Starts to catch the signals in a process that runs a guest. A file that may not grow any more (`ulimit -f`) must not end
     /// that guest, as a full disk does not: the write fails, and whoever writes says so.
+    #[cfg(feature = "demo")]
     pub(crate) fn catch_for_guest() -> io::Result<Self> {
         // Only a handler prevents the end of the process. What it notes is of no interest.
         signal_hook::flag::register(SIGXFSZ, Arc::default())?;
