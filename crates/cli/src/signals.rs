@@ -7,7 +7,6 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 
 use signal_hook::consts::{
     SIGABRT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM,
@@ -95,7 +94,7 @@ impl Signals {
     #[cfg(feature = "demo")]
     pub(crate) fn catch_for_guest() -> io::Result<Self> {
         // Only a handler prevents the end of the process. What it notes is of no interest.
-        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+        signal_hook::flag::register(SIGXFSZ, std::sync::Arc::default())?;
         Self::of(leaving().into_iter().filter(|signal| *signal != SIGXFSZ).collect())
     }
 
