@@ -147,7 +147,8 @@ impl<T: Target> Harness<T> {
         }
         self.catch_up();
         if let Some(lsr) = line_status {
-            self.receiver.check_data_ready(lsr.contains(Lsr::DR), self.registers.loopback());
+            let held_back = self.registers.loopback() || self.registers.stops_input();
+            self.receiver.check_data_ready(lsr.contains(Lsr::DR), held_back);
         }
         data.last().copied()
     }
@@ -341,6 +342,8 @@ impl<T: Target> Harness<T> {
             (self.attached, self.taken_over, self.refused)
         );
         assert_eq!(console.input_waiting(), self.receiver.waiting());
+        // In loopback nothing comes in anyway.
+        assert!(self.registers.loopback() || console.input_stopped() == self.registers.stops_input());
         assert!(console.input_waiting() <= WAITING_MAX);
         let owner = self.sessions.iter().find(|known| known.owner).map(|known| known.session.info());
         assert_eq!(console.owner().as_ref(), owner);

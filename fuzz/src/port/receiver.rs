@@ -164,11 +164,15 @@ impl Receiver {
     /// The guest has read RBR, in an access at whose end the UART has taken `total` characters since it was made. An empty
     /// receiver takes what waits first, so that RBR is part of it; in an access to more registers than RBR (`alone` is false) the
     /// others may have taken it as well.
+    ///
+    /// A driver that reads RBR to clear it finds nothing, once, and what waits comes after that. Nothing reads as 0, and so does a break.
     pub(super) fn read(&mut self, value: u8, total: u64, alone: bool) {
         if total > self.taken {
-            match self.known {
-                Known::Exactly if !self.fifo.is_empty() => {}
-                Known::Exactly if alone => {
+            match (self.known, self.queue.front()) {
+                (Known::Exactly, _) if !self.fifo.is_empty() => {}
+                (Known::Exactly, Some(Item::Break)) if alone && value == 0 => self.known = Known::SomeGone,
+                (Known::Exactly, Some(Item::Byte(_))) if alone && value == 0 => {}
+                (Known::Exactly, _) if alone => {
                     self.fifo.extend(self.queue.pop_front().map(|item| (item, Source::Owner)));
                     self.taken += 1;
                 }
@@ -194,14 +198,15 @@ impl Receiver {
         }
     }
 
-    /// The guest has read LSR, and the receiver has not changed since.
-    pub(super) fn check_data_ready(&mut self, data_ready: bool, loopback: bool) {
+    /// The guest has read LSR, and the receiver has not changed since. `held_back` says that the guest itself has stopped input, or is in
+    /// loopback.
+    pub(super) fn check_data_ready(&mut self, data_ready: bool, held_back: bool) {
         if self.known == Known::Exactly {
             assert_eq!(data_ready, !self.fifo.is_empty(), "LSR.DR; the receiver has {:?}", self.fifo);
         } else if !data_ready {
             self.is_empty();
         }
-        if data_ready || loopback || self.queue.is_empty() {
+        if data_ready || held_back || self.queue.is_empty() {
             self.in_vain = 0;
         } else {
             self.in_vain += 1;

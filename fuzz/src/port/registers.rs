@@ -23,11 +23,12 @@ pub(super) struct Registers {
     mcr: u8,
     scr: u8,
     divisor: [u8; 2],
+    rts_was_raised: bool,
 }
 
 impl Registers {
     pub(super) fn new() -> Self {
-        Self { ier: 0, fifos: false, lcr: 0, mcr: 0x08, scr: 0, divisor: [12, 0] }
+        Self { ier: 0, fifos: false, lcr: 0, mcr: 0x08, scr: 0, divisor: [12, 0], rts_was_raised: false }
     }
 
     pub(super) fn fifos(&self) -> bool {
@@ -36,6 +37,11 @@ impl Registers {
 
     pub(super) fn loopback(&self) -> bool {
         self.mcr & Mcr::LOOP.bits() != 0
+    }
+
+    /// Whether the guest has lowered RTS after it had raised it. In loopback the pin does not follow MCR.
+    pub(super) fn stops_input(&self) -> bool {
+        !self.loopback() && self.rts_was_raised && self.mcr & Mcr::RTS.bits() == 0
     }
 
     /// Whether a read of offset 0 is one of the receiver.
@@ -66,7 +72,10 @@ impl Registers {
                     return Effect::LoopedBack(0);
                 }
             }
-            offset::MCR => self.mcr = value & Mcr::STANDARD.bits(),
+            offset::MCR => {
+                self.mcr = value & Mcr::STANDARD.bits();
+                self.rts_was_raised |= !self.loopback() && self.mcr & Mcr::RTS.bits() != 0;
+            }
             offset::SCR => self.scr = value,
             _ => {}
         }
