@@ -1,0 +1,176 @@
+//! Two vCPUs of one virtual machine at one port whose output KVM collects. Their exit loop knows nothing of it.
+#![cfg(target_arch = "x86_64")]
+
+use std::convert::Infallible;
+use std::io::{self, Write as _};
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kvm_bindings::kvm_userspace_memory_region;
+use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use vm_memory::{Bytes as _, GuestAddress, GuestMemoryBackend as _, GuestMemoryMmap};
+use vm_superio::Trigger;
+use vuart::dispatch::Dispatch as _;
+use vuart::kvm::OpenError;
+use vuart::{CoalescedPort, SerialPort};
+
+const COM1: u16 = 0x3f8;
+/// The segments of the two programs.
+const SEGMENTS: [u16; 2] = [0x1000, 0x1800];
+const MEMORY: usize = 0x2_0000;
+/// The limit for any wait. It only guards against hanging.
+const HANG: Duration = Duration::from_mins(2);
+/// How often each vCPU looks at LSR. Each time, it writes 16 bytes.
+const LOOKS: u16 = 500;
+const BYTES: usize = LOOKS as usize * 16;
+
+/// A program that looks at LSR CX times, and writes 16 bytes each time. The low seven bits count from BL on; the eighth is that of BH.
+const PRINTER: [u8; 24] = [
+    0xba, 0xfd, 0x03, // next: mov dx, 0x3fd
+    0xec, // in al, dx
+    0xb2, 0xf8, // mov dl, 0xf8
+    0xb4, 0x10, // mov ah, 16
+    0x88, 0xd8, // byte: mov al, bl
+    0x24, 0x7f, // and al, 0x7f
+    0x08, 0xf8, // or al, bh
+    0xee, // out dx, al
+    0xfe, 0xc3, // inc bl
+    0xfe, 0xcc, // dec ah
+    0x75, 0xf3, // jnz byte
+    0xe2, 0xe9, // loop next
+    0xf4, // hlt
+];
+
+/// An interrupt that is not connected, because the guests poll.
+struct Unheard;
+
+impl Trigger for Unheard {
+    type E = Infallible;
+
+    fn trigger(&self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+/// A virtual machine whose vCPUs print, or `None` if KVM can't be used.
+fn machine() -> Option<(VmFd, [VcpuFd; 2], GuestMemoryMmap)> {
+    let vm = match Kvm::new().and_then(|kvm| kvm.create_vm()) {
+        Ok(vm) => vm,
+        Err(error) => {
+            // Not with a macro of std, whose output the test harness captures.
+            drop(writeln!(io::stderr(), "NOT TESTED with output that KVM collects: {error}"));
+            return None;
+        }
+    };
+    let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), MEMORY)]).unwrap();
+    let region = kvm_userspace_memory_region {
+        slot: 0,
+        flags: 0,
+        guest_phys_addr: 0,
+        memory_size: MEMORY as u64,
+        userspace_addr: memory.get_host_address(GuestAddress(0)).unwrap() as u64,
+    };
+    // SAFETY: the region is all of a mapping that `memory` owns, which the caller drops last. This process holds no reference into it.
+    unsafe { vm.set_user_memory_region(region) }.unwrap();
+    let processors = [0u8, 1].map(|number| {
+        let segment = SEGMENTS[usize::from(number)];
+        memory.write_slice(&PRINTER, GuestAddress(u64::from(segment) << 4)).unwrap();
+        let vcpu = vm.create_vcpu(number.into()).unwrap();
+        let mut special = vcpu.get_sregs().unwrap();
+        (special.cs.selector, special.cs.base) = (segment, u64::from(segment) << 4);
+        vcpu.set_sregs(&special).unwrap();
+        let mut registers = vcpu.get_regs().unwrap();
+        (registers.rip, registers.rflags, registers.rcx) = (0, 2, LOOKS.into());
+        registers.rbx = u64::from(number) << 15;
+        vcpu.set_regs(&registers).unwrap();
+        vcpu
+    });
+    Some((vm, processors, memory))
+}
+
+/// Runs a vCPU until it halts. Returns the number of exits.
+fn run(mut vcpu: VcpuFd, port: &CoalescedPort<Unheard>) -> usize {
+    for exits in 1.. {
+        match vcpu.run() {
+            Ok(VcpuExit::IoOut(address, data)) => port.write(u64::from(address - COM1), data),
+            Ok(VcpuExit::IoIn(address, data)) => port.read(u64::from(address - COM1), data),
+            Ok(VcpuExit::Hlt) => return exits,
+            // Interrupted by a signal, for example from a debugger.
+            Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    unreachable!("the guest halts")
+}
+
+fn printed(port: &CoalescedPort<Unheard>) -> Vec<u8> {
+    let mut bytes = vec![0; 4 * BYTES];
+    let read = port.with(|port| port.console().scrollback().read_at(0, &mut bytes));
+    bytes.truncate(read.len());
+    bytes
+}
+
+#[test]
+fn two_vcpus_print_into_kvms_page() {
+    let Some((vm, processors, memory)) = machine() else { return };
+    let port = CoalescedPort::new(SerialPort::new(Unheard).unwrap());
+    let scrollback = port.with(|port| port.console().scrollback().clone());
+    // SAFETY: both are open beyond the call.
+    let [vm_fd, vcpu_fd] =
+        [vm.as_raw_fd(), processors[0].as_raw_fd()].map(|fd| unsafe { BorrowedFd::borrow_raw(fd) });
+    let mut ticks = match port.coalesce(vm_fd, vcpu_fd, COM1) {
+        Ok(ticks) => ticks,
+        Err(OpenError::Unsupported) => {
+            drop(writeln!(io::stderr(), "NOT TESTED with output that KVM collects: it can't"));
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    ticks.dispatch().unwrap();
+    let begin = Instant::now();
+    let exits: usize = thread::scope(|scope| {
+        let threads = processors.map(|vcpu| scope.spawn(|| run(vcpu, &port)));
+        // The last bytes come with the timer: no vCPU makes another access.
+        while scrollback.end() < 2 * BYTES as u64 {
+            assert!(begin.elapsed() < HANG, "{} bytes of {}", scrollback.end(), 2 * BYTES);
+            let limit = Timespec { tv_sec: 1, tv_nsec: 0 };
+            let _ = poll(&mut [PollFd::new(&ticks, PollFlags::IN)], Some(&limit));
+            ticks.dispatch().unwrap();
+        }
+        threads.map(|thread| thread.join().unwrap()).iter().sum()
+    });
+    let output = printed(&port);
+    assert_eq!(output.len(), 2 * BYTES, "nothing is lost, and nothing is there twice");
+    for number in [0, 1] {
+        let written = output.iter().filter(|byte| **byte >> 7 == number).map(|byte| byte & 0x7f);
+        assert!(written.eq((0..BYTES).map(|n| n.to_le_bytes()[0] & 0x7f)), "of processor {number}, in order");
+    }
+    assert!(exits < 2 * BYTES, "{exits} exits for {} bytes: nothing was collected", 2 * BYTES);
+    drop((port, vm, memory));
+}
+
+#[test]
+fn what_is_no_virtual_machine_is_refused() {
+    let port = CoalescedPort::new(SerialPort::new(Unheard).unwrap());
+    let null = std::fs::File::open("/dev/null").unwrap();
+    assert!(matches!(port.coalesce(&null, &null, COM1), Err(OpenError::Ask(_))));
+    port.write(0, b"A");
+    assert_eq!(printed(&port), b"A");
+}
+
+/// The examples of the guide and of the README: what a VMM writes.
+#[test]
+fn coalescing_takes_at_most_thirty_lines() {
+    for (document, text) in [
+        ("docs/guide/embedding.md", include_str!("../../docs/guide/embedding.md")),
+        ("crates/vuart/README.md", include_str!("../../crates/vuart/README.md")),
+    ] {
+        let example =
+            text.split("```").find(|block| block.starts_with("rust") && block.contains(".coalesce("));
+        let lines =
+            example.unwrap_or_else(|| panic!("{document} has no example")).trim().lines().skip(1).count();
+        assert!(lines <= 30, "{document}: {lines} lines");
+    }
+}
