@@ -12,9 +12,10 @@ use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use vm_memory::{Bytes as _, GuestAddress, GuestMemoryBackend as _, GuestMemoryMmap};
 use vm_superio::Trigger;
-use vuart::dispatch::Dispatch as _;
+use vuart::dispatch::Dispatch;
 use vuart::kvm::OpenError;
-use vuart::{CoalescedPort, SerialPort};
+use vuart::scrollback::Scrollback;
+use vuart::{CoalescedMmioPort, CoalescedPort, MmioPort, SerialPort};
 
 const COM1: u16 = 0x3f8;
 /// The segments of the two programs.
@@ -43,6 +44,24 @@ const PRINTER: [u8; 24] = [
     0xf4, // hlt
 ];
 
+/// The same with registers in memory at [`MMIO`].
+const MEMORY_PRINTER: [u8; 30] = [
+    0xb8, 0x00, 0xd0, // mov ax, 0xd000
+    0x8e, 0xc0, // mov es, ax
+    0x26, 0xa0, 0x05, 0x00, // next: mov al, es:[5]
+    0xb4, 0x10, // mov ah, 16
+    0x88, 0xd8, // byte: mov al, bl
+    0x24, 0x7f, // and al, 0x7f
+    0x08, 0xf8, // or al, bh
+    0x26, 0xa2, 0x00, 0x00, // mov es:[0], al
+    0xfe, 0xc3, // inc bl
+    0xfe, 0xcc, // dec ah
+    0x75, 0xf0, // jnz byte
+    0xe2, 0xe8, // loop next
+    0xf4, // hlt
+];
+const MMIO: u64 = 0xd_0000;
+
 /// An interrupt that is not connected, because the guests poll.
 struct Unheard;
 
@@ -55,12 +74,11 @@ impl Trigger for Unheard {
 }
 
 /// A virtual machine whose vCPUs print, or `None` if KVM can't be used.
-fn machine() -> Option<(VmFd, [VcpuFd; 2], GuestMemoryMmap)> {
+fn machine(program: &[u8]) -> Option<(VmFd, [VcpuFd; 2], GuestMemoryMmap)> {
     let vm = match Kvm::new().and_then(|kvm| kvm.create_vm()) {
         Ok(vm) => vm,
         Err(error) => {
-            // Not with a macro of std, whose output the test harness captures.
-            drop(writeln!(io::stderr(), "NOT TESTED with output that KVM collects: {error}"));
+            not_tested(&error);
             return None;
         }
     };
@@ -76,7 +94,7 @@ fn machine() -> Option<(VmFd, [VcpuFd; 2], GuestMemoryMmap)> {
     unsafe { vm.set_user_memory_region(region) }.unwrap();
     let processors = [0u8, 1].map(|number| {
         let segment = SEGMENTS[usize::from(number)];
-        memory.write_slice(&PRINTER, GuestAddress(u64::from(segment) << 4)).unwrap();
+        memory.write_slice(program, GuestAddress(u64::from(segment) << 4)).unwrap();
         let vcpu = vm.create_vcpu(number.into()).unwrap();
         let mut special = vcpu.get_sregs().unwrap();
         (special.cs.selector, special.cs.base) = (segment, u64::from(segment) << 4);
@@ -90,48 +108,69 @@ fn machine() -> Option<(VmFd, [VcpuFd; 2], GuestMemoryMmap)> {
     Some((vm, processors, memory))
 }
 
+/// The port, as an exit loop knows it.
+enum Port {
+    Pio(CoalescedPort<Unheard>),
+    Mmio(CoalescedMmioPort<Unheard>),
+}
+
 /// Runs a vCPU until it halts. Returns the number of exits.
-fn run(mut vcpu: VcpuFd, port: &CoalescedPort<Unheard>) -> usize {
+fn run(mut vcpu: VcpuFd, port: &Port) -> usize {
     for exits in 1.. {
-        match vcpu.run() {
-            Ok(VcpuExit::IoOut(address, data)) => port.write(u64::from(address - COM1), data),
-            Ok(VcpuExit::IoIn(address, data)) => port.read(u64::from(address - COM1), data),
-            Ok(VcpuExit::Hlt) => return exits,
+        match (vcpu.run(), port) {
+            (Ok(VcpuExit::IoOut(address, data)), Port::Pio(port)) => {
+                port.write(u64::from(address - COM1), data);
+            }
+            (Ok(VcpuExit::IoIn(address, data)), Port::Pio(port)) => {
+                port.read(u64::from(address - COM1), data);
+            }
+            (Ok(VcpuExit::MmioWrite(address, data)), Port::Mmio(port)) => port.write(address - MMIO, data),
+            (Ok(VcpuExit::MmioRead(address, data)), Port::Mmio(port)) => port.read(address - MMIO, data),
+            (Ok(VcpuExit::Hlt), _) => return exits,
             // Interrupted by a signal, for example from a debugger.
-            Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {}
-            other => panic!("{other:?}"),
+            (Err(error), _) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => {}
+            (other, _) => panic!("{other:?}"),
         }
     }
     unreachable!("the guest halts")
 }
 
-fn printed(port: &CoalescedPort<Unheard>) -> Vec<u8> {
+fn printed(scrollback: &Scrollback) -> Vec<u8> {
     let mut bytes = vec![0; 4 * BYTES];
-    let read = port.with(|port| port.console().scrollback().read_at(0, &mut bytes));
+    let read = scrollback.read_at(0, &mut bytes);
     bytes.truncate(read.len());
     bytes
 }
 
-#[test]
-fn two_vcpus_print_into_kvms_page() {
-    let Some((vm, processors, memory)) = machine() else { return };
-    let port = CoalescedPort::new(SerialPort::new(Unheard).unwrap());
-    let scrollback = port.with(|port| port.console().scrollback().clone());
-    // SAFETY: both are open beyond the call.
-    let [vm_fd, vcpu_fd] =
+/// Says that KVM can't do what is tested. Not with a macro of std, whose output the test harness captures.
+fn not_tested(why: &dyn std::fmt::Display) {
+    drop(writeln!(io::stderr(), "NOT TESTED with output that KVM collects: {why}"));
+}
+
+/// Runs the vCPUs, and the event loop of the ticks on this thread, until all is printed.
+fn print_all(
+    (vm, processors, memory): (VmFd, [VcpuFd; 2], GuestMemoryMmap),
+    port: &Port,
+    scrollback: &Scrollback,
+) {
+    // SAFETY: both are open beyond the calls.
+    let [vm_fd, vcpu] =
         [vm.as_raw_fd(), processors[0].as_raw_fd()].map(|fd| unsafe { BorrowedFd::borrow_raw(fd) });
-    let mut ticks = match port.coalesce(vm_fd, vcpu_fd, COM1) {
-        Ok(ticks) => ticks,
-        Err(OpenError::Unsupported) => {
-            drop(writeln!(io::stderr(), "NOT TESTED with output that KVM collects: it can't"));
-            return;
+    let ticks = match port {
+        Port::Pio(port) => port.coalesce(vm_fd, vcpu, COM1).map(|ticks| Box::new(ticks) as Box<dyn Dispatch>),
+        Port::Mmio(port) => {
+            port.coalesce(vm_fd, vcpu, MMIO).map(|ticks| Box::new(ticks) as Box<dyn Dispatch>)
         }
+    };
+    let mut ticks = match ticks {
+        Ok(ticks) => ticks,
+        Err(error @ OpenError::Unsupported) => return not_tested(&error),
         Err(error) => panic!("{error}"),
     };
     ticks.dispatch().unwrap();
     let begin = Instant::now();
     let exits: usize = thread::scope(|scope| {
-        let threads = processors.map(|vcpu| scope.spawn(|| run(vcpu, &port)));
+        let threads = processors.map(|vcpu| scope.spawn(|| run(vcpu, port)));
         // The last bytes come with the timer: no vCPU makes another access.
         while scrollback.end() < 2 * BYTES as u64 {
             assert!(begin.elapsed() < HANG, "{} bytes of {}", scrollback.end(), 2 * BYTES);
@@ -141,14 +180,30 @@ fn two_vcpus_print_into_kvms_page() {
         }
         threads.map(|thread| thread.join().unwrap()).iter().sum()
     });
-    let output = printed(&port);
+    let output = printed(scrollback);
     assert_eq!(output.len(), 2 * BYTES, "nothing is lost, and nothing is there twice");
     for number in [0, 1] {
         let written = output.iter().filter(|byte| **byte >> 7 == number).map(|byte| byte & 0x7f);
         assert!(written.eq((0..BYTES).map(|n| n.to_le_bytes()[0] & 0x7f)), "of processor {number}, in order");
     }
     assert!(exits < 2 * BYTES, "{exits} exits for {} bytes: nothing was collected", 2 * BYTES);
-    drop((port, vm, memory));
+    drop((vm, memory));
+}
+
+#[test]
+fn two_vcpus_print_into_kvms_page() {
+    let Some(machine) = machine(&PRINTER) else { return };
+    let port = SerialPort::new(Unheard).unwrap();
+    let scrollback = port.console().scrollback().clone();
+    print_all(machine, &Port::Pio(CoalescedPort::new(port)), &scrollback);
+}
+
+#[test]
+fn two_vcpus_print_into_kvms_page_by_memory() {
+    let Some(machine) = machine(&MEMORY_PRINTER) else { return };
+    let port = SerialPort::new(Unheard).unwrap();
+    let scrollback = port.console().scrollback().clone();
+    print_all(machine, &Port::Mmio(CoalescedMmioPort::new(MmioPort::new(port, 0))), &scrollback);
 }
 
 #[test]
@@ -157,7 +212,7 @@ fn what_is_no_virtual_machine_is_refused() {
     let null = std::fs::File::open("/dev/null").unwrap();
     assert!(matches!(port.coalesce(&null, &null, COM1), Err(OpenError::Ask(_))));
     port.write(0, b"A");
-    assert_eq!(printed(&port), b"A");
+    assert_eq!(printed(&port.with(|port| port.console().scrollback().clone())), b"A");
 }
 
 /// The examples of the guide and of the README: what a VMM writes.

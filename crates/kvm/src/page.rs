@@ -122,6 +122,29 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_thread_takes_what_another_appends() {
+        const COUNT: usize = if cfg!(miri) { 500 } else { 20_000 };
+        let page = page();
+        let sent = |n: usize| n.to_le_bytes()[0] ^ n.to_le_bytes()[1];
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..COUNT {
+                    while !append(&page, 0x3f8, 1, true, sent(n)) {
+                        std::thread::yield_now();
+                    }
+                }
+            });
+            let mut received = 0;
+            while received < COUNT {
+                for byte in taken(&page, &ZONE) {
+                    assert_eq!(byte, sent(received), "byte {received}");
+                    received += 1;
+                }
+            }
+        });
+    }
+
+    #[test]
     fn what_finds_no_room_stays() {
         let page = page();
         assert!((0..100).all(|byte| append(&page, 0x3f8, 1, true, byte)));
