@@ -196,9 +196,14 @@ impl<D> Lock<D> {
                 self.device.lock().unwrap_or_else(PoisonError::into_inner)
             }
         };
-        self.inside(&mut device, f)
+        // Cleared before the mutex is unlocked, also by a panic: `held` is dropped before `device`.
+        let held = Held::new(&self.holder);
+        let result = f(&mut device);
+        drop(held);
+        result
     }
 
+    /// [`with`](Self::with), unless another thread is inside.
     #[cfg(feature = "kvm")]
     fn try_with<R>(&self, f: impl FnOnce(&mut D) -> R) -> Option<R> {
         let mut device = match self.device.try_lock() {
@@ -206,16 +211,11 @@ impl<D> Lock<D> {
             Err(TryLockError::Poisoned(error)) => error.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(self.inside(&mut device, f))
-    }
-
-    #[inline]
-    fn inside<R>(&self, device: &mut D, f: impl FnOnce(&mut D) -> R) -> R {
-        // Cleared before the mutex is unlocked, also by a panic: `held` is dropped before the caller's guard.
+        // As in `with`.
         let held = Held::new(&self.holder);
-        let result = f(device);
+        let result = f(&mut device);
         drop(held);
-        result
+        Some(result)
     }
 
     #[cold]
