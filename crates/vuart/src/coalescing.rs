@@ -49,6 +49,8 @@
 //! # Ok::<(), vuart::NewPortError>(())
 //! ```
 //!
+//! With the feature `kvm`, `CoalescedPort` does all three. This module alone is for a VMM that drains on its vCPUs' threads only.
+//!
 //! `vuart-vmm` does it with a real KVM (`crates/vmm/src/kvm/coalesced.rs`). It has no timer thread: the tick is a POSIX timer that signals
 //! the vCPU's own thread, so no other thread ever takes the port's lock.
 //!

@@ -42,7 +42,7 @@
 //! | thread | when | calls |
 //! |---|---|---|
 //! | a vCPU's thread | it interrupts the guest, wakes readers that sleep, or tells them of a hang-up (its own, or that it has seen the console's) or a break | what the [`Trigger`](vm_superio::Trigger) does; `write` to an eventfd |
-//! | the same, in a VMM that lets KVM [coalesce](coalescing) | the guest has written much without interrupts; it takes interrupts again, or is silent | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`, `KVM_UNREGISTER_COALESCED_MMIO`), and its timer's: `timer_settime` in `vuart-vmm` |
+//! | the same, in a VMM that lets KVM [coalesce](coalescing) | the guest has written much without interrupts; it takes interrupts again, or is silent | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`, `KVM_UNREGISTER_COALESCED_MMIO`), and its timer's: `timerfd_settime` with a `CoalescedPort` (feature `kvm`; `vuart_kvm` lists the other threads' calls), `timer_settime` in `vuart-vmm` |
 //! | a vCPU's thread, at a [`SharedPort`] | another thread is inside | `futex` |
 //! | the thread that makes a port | once | `mmap`, `madvise`; for a ring in a file also `openat`, `flock`, `pread64`, `fstat`, `fstatfs`, `fcntl`, `fallocate`, `memfd_create` |
 //! | the server's thread | whenever it runs | `madvise` (`MADV_POPULATE_WRITE`), besides those of sockets, `epoll`, eventfds, timers and `/proc`, which `docs/guide/embedding.md` lists |
@@ -54,6 +54,8 @@ mod builder;
 mod bus;
 mod cache;
 mod chip;
+#[cfg(feature = "kvm")]
+mod coalesced;
 pub mod coalescing;
 mod edge;
 mod flow;
@@ -71,6 +73,8 @@ mod state;
 mod superio;
 
 pub use builder::{Capacity, NewPortError, PortBuilder, RestorePortError, ResumePortError};
+#[cfg(feature = "kvm")]
+pub use coalesced::{Coalesced, CoalescedMmioPort, CoalescedPort, Ticks};
 pub use flow::{FlowControl, FlowState, RtsState};
 pub use irqfd::IrqFd;
 pub use mmio::MmioPort;
@@ -91,8 +95,12 @@ struct Readme;
 pub use vuart_16550 as uart;
 #[cfg(feature = "audit")]
 pub use vuart_audit as audit;
+#[cfg(feature = "kvm")]
+pub use vuart_dispatch as dispatch;
 pub use vuart_endpoint as endpoint;
 pub use vuart_file as file;
+#[cfg(feature = "kvm")]
+pub use vuart_kvm as kvm;
 pub use vuart_scrollback as scrollback;
 #[cfg(feature = "server")]
 pub use vuart_server as server;

@@ -40,6 +40,12 @@ impl<T: Trigger> MmioPort<T> {
         8 << self.shift
     }
 
+    /// The register shift.
+    #[cfg(feature = "kvm")]
+    pub(crate) fn shift(&self) -> u8 {
+        self.shift
+    }
+
     /// Returns `false`: there are eight registers.
     pub fn is_empty(&self) -> bool {
         false

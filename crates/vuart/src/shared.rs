@@ -56,7 +56,7 @@ impl<D> Clone for Shared<D> {
     }
 }
 
-mod device {
+pub(crate) mod device {
     use vuart_scrollback::Doorbell;
 
     /// What [`Shared`](super::Shared) holds: a port, in port I/O or in memory.
@@ -81,7 +81,7 @@ impl<T: Trigger> Device for MmioPort<T> {
 }
 
 impl<D: Device> Shared<D> {
-    fn of(device: D) -> Self {
+    pub(crate) fn of(device: D) -> Self {
         let (holder, replaced) = (AtomicUsize::new(NO_THREAD), AtomicBool::new(false));
         let doorbell = device.doorbell().clone();
         Self(Arc::new(Lock { holder, device: Mutex::new(device), doorbell, replaced }))
@@ -110,10 +110,33 @@ impl<D: Device> Shared<D> {
 
     /// Makes an access that does not ring for its output, and rings after it. The access returns whether there was output.
     #[inline]
-    fn write_with(&self, access: impl FnOnce(&mut D) -> bool) {
+    pub(crate) fn write_with(&self, access: impl FnOnce(&mut D) -> bool) {
         // Dropped after the mutex is unlocked.
         let mut ring = RingOnDrop { lock: &self.0, due: true };
         ring.due = self.0.with(access);
+    }
+
+    /// [`with`](Self::with), unless another thread is inside: then `None`. It never waits, and can't replace the device.
+    #[cfg(feature = "kvm")]
+    pub(crate) fn try_with<R>(&self, f: impl FnOnce(&mut D) -> R) -> Option<R> {
+        self.0.try_with(f)
+    }
+
+    #[cfg(feature = "kvm")]
+    pub(crate) fn downgrade(&self) -> WeakShared<D> {
+        WeakShared(Arc::downgrade(&self.0))
+    }
+}
+
+/// A handle that does not keep the device.
+#[cfg(feature = "kvm")]
+#[derive(Debug)]
+pub(crate) struct WeakShared<D>(std::sync::Weak<Lock<D>>);
+
+#[cfg(feature = "kvm")]
+impl<D> WeakShared<D> {
+    pub(crate) fn upgrade(&self) -> Option<Shared<D>> {
+        self.0.upgrade().map(Shared)
     }
 }
 
@@ -178,6 +201,21 @@ impl<D> Lock<D> {
         let result = f(&mut device);
         drop(held);
         result
+    }
+
+    /// [`with`](Self::with), unless another thread is inside.
+    #[cfg(feature = "kvm")]
+    fn try_with<R>(&self, f: impl FnOnce(&mut D) -> R) -> Option<R> {
+        let mut device = match self.device.try_lock() {
+            Ok(device) => device,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        // As in `with`.
+        let held = Held::new(&self.holder);
+        let result = f(&mut device);
+        drop(held);
+        Some(result)
     }
 
     #[cold]

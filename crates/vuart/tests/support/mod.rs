@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses its part of it")]
 
+#[cfg(feature = "kvm")]
+pub(crate) mod collecting;
 pub(crate) mod flow;
 pub(crate) mod linux_modem;
 pub(crate) mod listener;

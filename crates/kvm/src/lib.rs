@@ -1,0 +1,52 @@
+//! KVM's coalesced I/O: the kernel collects what a guest writes to one port, so that not each byte is an exit.
+//!
+//! [`vuart::Coalesced`](https://docs.rs/vuart) uses it for a serial port. Use this crate itself for another device whose
+//! guest writes many small values that nobody answers.
+//!
+//! * [`Zone`] is the port: where it is, and which accesses KVM collects there. [`Zone::open`] makes a [`Kvm`] of it.
+//! * [`Kvm`] is what the kernel does: it registers the zone, unregisters it, and hands out what it has collected. [`Kernel`] is
+//!   the same as a trait, so that a test needs no KVM.
+//! * [`Collector`] belongs behind the device's lock. It drains before each access, and keeps the order that `collector.rs` proves.
+//! * [`Ticker`] belongs in an event loop. It gets the last bytes out of the kernel when the guest makes no more accesses.
+//!
+//! It takes the file descriptors of the virtual machine and of a vCPU, and knows no crate that wraps them.
+//!
+//! # One a virtual machine
+//!
+//! KVM has one page a virtual machine for all zones. So one collector a virtual machine may have it. What it finds there of another zone
+//! is dropped. A VMM that lets KVM collect another device's writes can't use this crate beside that.
+//!
+//! # System calls
+//!
+//! | thread | when | calls |
+//! |---|---|---|
+//! | the one that calls [`Zone::open`] and [`collector`] | once | `ioctl` (`KVM_CHECK_EXTENSION`), `fcntl` (`F_DUPFD_CLOEXEC`), `mmap` (`PROT_READ \| PROT_WRITE`, `MAP_SHARED`), `timerfd_create` (`CLOCK_MONOTONIC`), `timerfd_settime` |
+//! | a vCPU's | the policy registers the zone | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`), `timerfd_settime` |
+//! | a vCPU's | the policy unregisters the zone | `ioctl` (`KVM_UNREGISTER_COALESCED_MMIO`) |
+//! | the event loop's | the timer expires, every 10 ms while the zone is registered | `read`, `timerfd_settime` |
+//! | the event loop's | the guest is silent | `ioctl` (`KVM_UNREGISTER_COALESCED_MMIO`) |
+//! | the one that drops them | once | `ioctl` (`KVM_UNREGISTER_COALESCED_MMIO`) if the zone is registered, `munmap`, `close` |
+//!
+//! # Unsafe code
+//!
+//! `sys.rs` has all of it: the calls of the table, and the page as a slice of atomic words.
+
+#![deny(clippy::multiple_unsafe_ops_per_block)]
+
+mod collector;
+mod kernel;
+#[cfg(test)]
+mod model;
+mod page;
+mod sync;
+mod sys;
+mod ticker;
+
+pub use collector::{Change, Collector, Output, Policy, Ticked, collector};
+pub use kernel::{Kernel, Kvm, OpenError, Zone};
+pub use ticker::{PERIOD, Ticker};
+
+/// The README's example, so that it compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
