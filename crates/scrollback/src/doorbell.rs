@@ -1,15 +1,20 @@
 //! How threads sleep until another thread has data for them.
 
+mod claim;
 pub(crate) mod event;
 pub(crate) mod place;
 mod sleeper;
+mod sleeper_error;
 pub(crate) mod sleepers;
+pub(crate) mod slots;
 
-pub use sleeper::{Sleeper, SleeperError};
+pub use sleeper::Sleeper;
+pub use sleeper_error::SleeperError;
 
 use event::EventFd;
 use place::Place;
 use sleepers::{PLACES, Sleepers};
+use slots::Slots;
 use std::sync::Arc;
 
 /// Wakes the threads that sleep: the producers' side. There may be any number of producers. A handle, cheap to clone.
@@ -111,7 +116,7 @@ use std::sync::Arc;
 /// without data. A reader that polls and never sleeps costs the producer nothing, and its own core one timer a millisecond. A reader that
 /// spins costs the producer most of all.
 #[derive(Debug, Clone)]
-pub struct Doorbell(Arc<Sleepers<EventFd>>);
+pub struct Doorbell(Arc<Sleepers<Slots<EventFd>>>);
 
 impl Doorbell {
     /// The most threads that can sleep on one doorbell.
@@ -119,7 +124,7 @@ impl Doorbell {
 
     /// Makes a doorbell on which no thread sleeps.
     pub fn new() -> Self {
-        Self(Arc::new(Sleepers::new()))
+        Self(Arc::new(Sleepers::new(Slots::new())))
     }
 
     /// Adds one that can sleep until this doorbell rings.

@@ -31,6 +31,8 @@
 
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
 mod backing;
 mod doorbell;
 mod error;

@@ -5,7 +5,7 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 use vuart_explore::{Latch, Mutex, explore_words, explore_words_within, thread};
 
 use crate::{
-    doorbell::{event::Event, place::Place, sleepers::Sleepers},
+    doorbell::{event::Event, place::Place, sleepers::Sleepers, slots::Slots},
     sync::{AtomicU64, Ordering},
 };
 
@@ -29,14 +29,14 @@ impl Event for Flag {
 }
 
 struct Bell {
-    sleepers: Arc<Sleepers<Flag>>,
+    sleepers: Arc<Sleepers<Slots<Flag>>>,
     /// The amount that was produced.
     data: AtomicU64,
 }
 
 impl Bell {
     fn new() -> Arc<Self> {
-        let sleepers = Arc::new(Sleepers::new());
+        let sleepers = Arc::new(Sleepers::new(Slots::new()));
         Arc::new(Self { sleepers, data: AtomicU64::new(0) })
     }
 
