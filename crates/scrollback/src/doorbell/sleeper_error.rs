@@ -12,6 +12,7 @@ pub enum SleeperError {
     #[error("{PLACES} readers sleep on the same doorbell already")]
     TooMany,
     /// There are too many open files, or there is too little memory.
+    #[cfg(feature = "std")]
     #[error("no eventfd for a reader that sleeps: {0}")]
     Eventfd(#[source] std::io::Error),
 }

@@ -1,6 +1,8 @@
 //! The sleepers of a doorbell: a bit for each, so that wake-ups are coalesced and never lost.
 
-use crate::sync::{AtomicU64, Ordering, fence, fence_after_unlock};
+#[cfg(feature = "std")]
+use crate::sync::fence_after_unlock;
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// The most sleepers: one for each bit of a word.
 pub(crate) const PLACES: usize = u64::BITS as usize;
@@ -41,6 +43,7 @@ impl<E: Events> Sleepers<E> {
     }
 
     /// The same for a producer that has unlocked a mutex since it stored the data.
+    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn ring_if_armed_after_unlock(&self) -> bool {
         // P2. The docs of `Doorbell::ring_if_armed_after_unlock` say why this is enough.
