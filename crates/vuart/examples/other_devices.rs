@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::thread;
+use std::{hint, iter, thread};
 
 use vuart::endpoint::{Attach, Cause, Console, Identity, Session};
 use vuart::scrollback::Position;
@@ -23,7 +23,7 @@ use pl011::{Pl011, fr, int, offset};
 use virtio::{Memory, RECEIVE, TRANSMIT, VirtioConsole, Wake};
 
 /// What is typed: more than the console's queue holds.
-const TYPED: usize = 20_000;
+const TYPED: usize = 10_000;
 
 /// Runs both devices.
 ///
@@ -46,16 +46,21 @@ fn typed(index: usize) -> u8 {
     b'a' + u8::try_from(index % 26).unwrap_or(0)
 }
 
-/// Types everything. While the guest does not read, the console takes less, and a client waits for its doorbell.
+/// Types everything: one half at once, and the other a character at a time, each as soon as the guest has taken the last. While the guest
+/// does not read, the console takes less. (A client would wait for the doorbell.)
 fn types(session: &mut Session) {
     let text: Vec<u8> = (0..TYPED).map(typed).collect();
-    let mut rest = &text[..];
-    while let Ok(taken) = session.write(rest) {
-        rest = &rest[taken..];
-        if rest.is_empty() {
-            return;
+    let (paste, keys) = text.split_at(TYPED / 2);
+    for piece in iter::once(paste).chain(keys.chunks(1)) {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let Ok(taken) = session.write(rest) else { return };
+            rest = &rest[taken..];
+            thread::yield_now();
         }
-        thread::yield_now();
+        while piece.len() == 1 && session.input_left() > 0 && session.end().is_none() {
+            hint::spin_loop();
+        }
     }
 }
 

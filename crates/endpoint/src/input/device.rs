@@ -44,7 +44,9 @@ impl Input {
 
 #[cfg(all(test, loom))]
 mod model {
-    use vuart_explore::{explore, thread};
+    use std::sync::Arc;
+
+    use vuart_explore::{Condvar, Mutex, explore, explore_within, thread};
 
     use super::super::{Changes, Contents, InputBells, Size, queue};
     use super::*;
@@ -72,6 +74,64 @@ mod model {
                 }
             }
             assert_eq!(received, [Symbol::Byte(1), Symbol::Byte(2)]);
+            typist.join().unwrap();
+        });
+    }
+
+    /// An interrupt line that is triggered by its level.
+    #[derive(Default)]
+    struct Line {
+        level: Mutex<bool>,
+        rises: Condvar,
+    }
+
+    impl Line {
+        fn set(&self, level: bool) {
+            *self.level.lock().unwrap() = level;
+            self.rises.notify_one();
+        }
+
+        /// The guest sleeps until the line is high.
+        fn wait(&self) {
+            let mut level = self.level.lock().unwrap();
+            while !*level {
+                level = self.rises.wait(level).unwrap();
+            }
+        }
+    }
+
+    /// The device and the console drive a line. The device lowers it first, and looks after that. An interrupt that is lost is a deadlock.
+    #[test]
+    fn a_line_that_falls_before_the_device_looks_loses_no_interrupt() {
+        explore_within(3, 100, || {
+            let line = Arc::new(Line::default());
+            let raised = Arc::clone(&line);
+            let announce = Box::new(move || raised.set(true));
+            let bells =
+                InputBells { changed: silent_bell(), announce, room: silent_bell(), dropped: silent_bell() };
+            let size = Size { capacity: 2, put_back: 2 };
+            let (mut producer, mut input) = queue(size, Contents::default(), Changes::default(), bells);
+            let typist = thread::spawn(move || {
+                assert_eq!(producer.publish([Symbol::Byte(1)].into_iter()), 1);
+                assert_eq!(producer.publish([Symbol::Byte(2)].into_iter()), 1);
+            });
+            let mut receiver = [Symbol::Break];
+            let mut received = 0;
+            let mut settle = || {
+                line.set(false);
+                let taken = input.take_or_want(&mut receiver);
+                if taken > 0 {
+                    line.set(true);
+                }
+                taken
+            };
+            let mut unread = settle();
+            while received < 2 {
+                line.wait();
+                // The guest reads what is there, and the device ends the access.
+                received += unread;
+                unread = settle();
+            }
             typist.join().unwrap();
         });
     }
