@@ -28,8 +28,8 @@
 //!
 //! # Without an operating system
 //!
-//! Without the feature `std`, which is a default, this crate needs `core` and `alloc` only. [`Mapping::on_heap`] then makes the words, with the
-//! same handles to them.
+//! Without the feature `std`, which is a default, this crate needs `core` and `alloc` only. [`Mapping::on_heap`] then makes the words,
+//! with the same handles to them.
 //!
 //! # Models
 //!

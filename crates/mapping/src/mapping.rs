@@ -16,8 +16,8 @@ use crate::{PAGE, Page};
 pub struct Mapping(Words);
 
 impl Mapping {
-    /// Takes memory from the heap: a page, and `body` bytes, rounded down to whole words. All of it is written at once. Use it where there is
-    /// no operating system. Where there is one, [`anonymous`](Self::anonymous) costs nothing before the memory is used.
+    /// Takes memory from the heap: a page, and `body` bytes, rounded down to whole words. All of it is written at once. Use it where
+    /// there is no operating system. Where there is one, [`anonymous`](Self::anonymous) costs nothing before the memory is used.
     ///
     /// Returns `None` if there is not so much memory.
     ///

@@ -30,9 +30,10 @@
 //! # Without an operating system
 //!
 //! The feature `std` is a default. Without it this crate is `no_std` and needs `alloc`, on any 64-bit machine. Then there are [`Writer`],
-//! [`Scrollback`], [`Reader`] and [`Position`], with the same protocol, on memory of the heap; and [`CallbackDoorbell`], which calls a function
-//! where [`Doorbell`] writes to an eventfd. Rings in files, [`Follower`] and [`RingFile`] need `std`. (Sessions, in `vuart-endpoint`, do, too.)
-//! `tests/no-std` in the repository is a program without `std` that prints from a ring.
+//! [`Scrollback`], [`Reader`] and [`Position`], with the same protocol, on memory of the heap; and [`CallbackDoorbell`], which calls a
+//! function where [`Doorbell`] writes to an eventfd. Rings in files, [`Follower`] and [`RingFile`] need `std`. (Sessions, in
+//! `vuart-endpoint`, do, too.) To find text lines takes 4 KiB of stack. `tests/no-std` in the repository is a program without `std` that
+//! prints from a ring.
 //!
 //! The feature `serde` makes a [`Position`] serialisable. It needs no `std`.
 

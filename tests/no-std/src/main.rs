@@ -1,7 +1,7 @@
 //! The machine that [`vuart_no_std::run`] runs on. It has no standard library, an allocator that never frees, and one wire.
 //!
-//! So that it runs in a test, the wire is the file descriptor 1 and the power switch is `exit`: the program is made for a machine without an
-//! operating system, makes these two system calls by hand, and Linux starts it as it starts any static program. On a real machine they
+//! So that it runs in a test, the wire is the file descriptor 1 and the power switch is `exit`: the program is made for a machine without
+//! an operating system, makes these two system calls by hand, and Linux starts it as it starts any static program. On a real machine they
 //! would be a UART's data register and a reset.
 
 #![no_std]

@@ -15,8 +15,8 @@ use crate::sync::{AtomicU64, Ordering};
 /// byte after a sleeper has [armed](CallbackSleeper::arm), and not for the bytes that follow. Where there is an operating system,
 /// `Doorbell` is the usual choice.
 ///
-/// A producer makes the data visible, and then [rings, if a sleeper is armed](Self::ring_if_armed). The docs of [`CallbackSleeper`] have the
-/// sleepers' side.
+/// A producer makes the data visible, and then [rings, if a sleeper is armed](Self::ring_if_armed). The docs of [`CallbackSleeper`] have
+/// the sleepers' side.
 ///
 /// ```
 /// use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
@@ -48,8 +48,8 @@ use crate::sync::{AtomicU64, Ordering};
 ///
 /// # Protocol
 ///
-/// It is `Doorbell`'s, and the same code. A word with a bit for each sleeper, `rung`, takes the place of the eventfds, and the function that
-/// of the kernel, which ends a wait:
+/// It is `Doorbell`'s, and the same code. A word with a bit for each sleeper, `rung`, takes the place of the eventfds, and the function
+/// that of the kernel, which ends a wait:
 ///
 /// ```text
 /// P5  rung.fetch_or(taken); wake()            S4  halt until my bit in rung is set
