@@ -30,7 +30,18 @@ pub struct ConsoleBuilder<'a> {
     hang_up_due: bool,
 }
 
-/// A new console, and what belongs to the guest's port.
+/// A new console, and what belongs to the guest's port: a UART, or any other device.
+///
+/// The device has the ring's [`Writer`](vuart_scrollback::Writer), and a clone of the console's [doorbell](Console::doorbell). On its
+/// thread, which is a vCPU's or its own, it does this:
+///
+/// * *output:* [`push`](vuart_scrollback::Writer::push), and then [`ring_if_armed`](Doorbell::ring_if_armed);
+/// * *input:* [`take_or_want`](Input::take_or_want), with as much room as the guest's receiver has: when it starts, after an announcement,
+///   and whenever the guest has made room or has enabled its interrupt;
+/// * *modem lines*, if it has any: the calls of [`GuestLines`]. Otherwise drop them.
+///
+/// None of these calls blocks. The calls of [`Console`] take its lock, except [`doorbell`](Console::doorbell) and
+/// [`scrollback`](Console::scrollback), and belong to other threads. The guide's page on embedding has a section on this, "Another device".
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ConsoleParts {

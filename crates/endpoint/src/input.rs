@@ -60,6 +60,7 @@
 //! satisfied after a later store of its own thread. The release of `head` and its acquisition by the producer exclude that;
 //! this rests on the argument beside them alone.
 
+mod device;
 mod producer;
 
 use std::fmt;

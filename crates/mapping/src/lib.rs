@@ -18,7 +18,7 @@
 //!
 //! # Why the unsafe code is sound
 //!
-//! * The memory stays mapped, at its place, as long as any handle to it exists: each handle has an `Arc` of the mapping.
+//! * The memory stays there, mapped or allocated, at its place, as long as any handle to it exists: each handle has an `Arc` of the mapping.
 //! * This process accesses the memory only by aligned atomics of 64 bits.
 //! * Other processes that map the same file and use atomics are like threads. Another process that uses anything else is beyond what the
 //!   language describes: its stores can change a word at any time. Every value is a valid word, so nothing breaks here, but a reader
@@ -26,16 +26,25 @@
 //! * If somebody truncates a mapped file, its pages go, and an access ends the process with SIGBUS. That is defined, but fatal. Seal a
 //!   `memfd` to prevent it.
 //!
+//! # Without an operating system
+//!
+//! Without the feature `std`, which is a default, this crate needs `core` and `alloc` only. [`Mapping::on_heap`] then makes the words,
+//! with the same handles to them.
+//!
 //! # Models
 //!
 //! With `--cfg loom` the words are those of the workspace's package `vuart-explore`, in ordinary memory, and files cannot be mapped.
 
+#![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(clippy::multiple_unsafe_ops_per_block)]
+
+extern crate alloc;
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("Rust promises loads of 64 bits from read-only memory on 64-bit machines only");
 
 mod mapping;
+mod memory;
 mod ring;
 mod sync;
 mod view;

@@ -1,11 +1,12 @@
 //! The writer's handle.
 
-use std::fmt;
-use std::fs::File;
-use std::io;
+use core::fmt;
+#[cfg(feature = "std")]
+use std::{fs::File, io};
 
+use crate::memory::Memory;
 use crate::ring::Ring;
-use crate::sync::{AtomicU64, Memory};
+use crate::sync::AtomicU64;
 use crate::view::View;
 use crate::words::Words;
 use crate::{PAGE, Page};
@@ -15,14 +16,33 @@ use crate::{PAGE, Page};
 pub struct Mapping(Words);
 
 impl Mapping {
+    /// Takes memory from the heap: a page, and `body` bytes, rounded down to whole words. All of it is written at once. Use it where
+    /// there is no operating system. Where there is one, [`anonymous`](Self::anonymous) costs nothing before the memory is used.
+    ///
+    /// Returns `None` if there is not so much memory.
+    ///
+    /// ```
+    /// # use std::sync::atomic::Ordering::Relaxed;
+    /// # use vuart_mapping::Mapping;
+    /// let mapping = Mapping::on_heap(8192).expect("memory for three pages");
+    /// mapping.body()[7].store(1, Relaxed);
+    /// assert_eq!(mapping.view().body()[7].load(Relaxed), 1);
+    /// ```
+    pub fn on_heap(body: usize) -> Option<Self> {
+        let memory = Memory::on_heap(body.checked_add(PAGE)?)?;
+        Words::new(memory).map(Self)
+    }
+
     /// Maps memory of this process alone: a page, and `body` bytes. The kernel adds each page when it is first touched.
     ///
     /// # Errors
     ///
     /// The error of `mmap(2)`: there is not so much memory.
+    #[cfg(feature = "std")]
     pub fn anonymous(body: usize) -> io::Result<Self> {
         let len = body.checked_add(PAGE).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self(Words::new(Memory::anonymous(len)?)?))
+        let words = Words::new(Memory::anonymous(len)?);
+        Ok(Self(words.ok_or(io::ErrorKind::AddrNotAvailable)?))
     }
 
     /// Maps a whole file that is open for reading and writing. Every process that maps the file shares the memory.
@@ -30,8 +50,9 @@ impl Mapping {
     /// # Errors
     ///
     /// The error of `mmap(2)`; `InvalidInput` if the file is shorter than a page.
+    #[cfg(feature = "std")]
     pub fn of_file(file: &File) -> io::Result<Self> {
-        Ok(Self(Words::new(Memory::of_file(file)?)?))
+        Ok(Self(Words::of_file(Memory::of_file(file)?)?))
     }
 
     /// The first words.

@@ -1,6 +1,6 @@
 //! The writer's handle to the words of a ring.
 
-use std::fmt;
+use core::fmt;
 
 use crate::Page;
 use crate::sync::AtomicU64;

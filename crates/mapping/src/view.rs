@@ -1,14 +1,15 @@
 //! The readers' handle.
 
-use std::fmt;
-use std::fs::File;
-use std::io;
-use std::ops::Range;
-use std::ptr::NonNull;
-use std::sync::atomic::Ordering;
+use core::fmt;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+#[cfg(feature = "std")]
+use std::{fs::File, io, ops::Range};
 
 use crate::Page;
-use crate::sync::{AtomicU64, Memory};
+#[cfg(feature = "std")]
+use crate::memory::Memory;
+use crate::sync::AtomicU64;
 use crate::words::Words;
 
 /// A word that can only be loaded.
@@ -44,8 +45,9 @@ impl View {
     /// # Errors
     ///
     /// The error of `mmap(2)`; `InvalidInput` if the file is shorter than a page.
+    #[cfg(feature = "std")]
     pub fn of_file(file: &File) -> io::Result<Self> {
-        Ok(Self(Words::new(Memory::of_file_read_only(file)?)?))
+        Ok(Self(Words::of_file(Memory::of_file_read_only(file)?)?))
     }
 
     /// The first words.
@@ -71,6 +73,7 @@ impl View {
     /// # Errors
     ///
     /// The error of `madvise(2)`: `InvalidInput` before Linux 5.14, and for memory that this process maps read-only.
+    #[cfg(feature = "std")]
     pub fn populate(&self, body: Range<usize>) -> io::Result<()> {
         self.0.populate(body)
     }

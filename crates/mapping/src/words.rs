@@ -1,12 +1,13 @@
 //! The words of a mapping, by pointer: what the writer's handles and the readers' share.
 
-use std::fmt;
-use std::io;
-use std::ops::Range;
-use std::ptr::NonNull;
-use std::sync::Arc;
+use alloc::sync::Arc;
+use core::fmt;
+use core::ptr::NonNull;
+#[cfg(feature = "std")]
+use std::{io, ops::Range};
 
-use crate::sync::{AtomicU64, Memory};
+use crate::memory::Memory;
+use crate::sync::AtomicU64;
 use crate::{HEADER, PAGE, Page, WORD};
 
 /// The place of the words. Each handle has a copy, which saves the hot path a hop.
@@ -14,6 +15,7 @@ use crate::{HEADER, PAGE, Page, WORD};
 pub(crate) struct Words {
     /// The header is the page before the body. A pointer of its own would be one more load in the hot path.
     body: NonNull<[AtomicU64]>,
+    #[cfg_attr(not(feature = "std"), expect(dead_code, reason = "it keeps the words where they are"))]
     memory: Arc<Memory>,
 }
 
@@ -23,15 +25,21 @@ unsafe impl Send for Words {}
 unsafe impl Sync for Words {}
 
 impl Words {
-    pub(crate) fn new(memory: Memory) -> io::Result<Self> {
+    /// Returns `None` if the memory is shorter than a page.
+    pub(crate) fn new(memory: Memory) -> Option<Self> {
         let memory = Arc::new(memory);
-        let words = memory.words().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let Some(len) = words.len().checked_sub(HEADER) else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a mapping is a page long at least"));
-        };
+        let words = memory.words()?;
+        let len = words.len().checked_sub(HEADER)?;
         // SAFETY: there are `HEADER` words at least, so the end of the first ones is within the memory or one past it.
         let body = unsafe { words.cast::<AtomicU64>().add(HEADER) };
-        Ok(Self { body: NonNull::slice_from_raw_parts(body, len), memory })
+        Some(Self { body: NonNull::slice_from_raw_parts(body, len), memory })
+    }
+
+    /// The same for a file, which can have any length.
+    #[cfg(feature = "std")]
+    pub(crate) fn of_file(memory: Memory) -> io::Result<Self> {
+        let too_short = || io::Error::new(io::ErrorKind::InvalidInput, "a mapping is a page long at least");
+        Self::new(memory).ok_or_else(too_short)
     }
 
     /// The first words. The pointer is good as long as `self` is.
@@ -47,6 +55,7 @@ impl Words {
         self.body
     }
 
+    #[cfg(feature = "std")]
     pub(crate) fn populate(&self, body: Range<usize>) -> io::Result<()> {
         let end = body.end.min(self.body.len() * WORD);
         if body.start >= end {

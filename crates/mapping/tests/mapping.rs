@@ -9,7 +9,11 @@ use vuart_mapping::{Mapping, PAGE, View, WORD};
 
 #[test]
 fn memory_is_zero_and_outlives_the_first_handle() {
-    let mapping = Mapping::anonymous(3 * WORD).expect("memory");
+    is_zero_and_outlives_the_first_handle(Mapping::anonymous(3 * WORD).expect("memory"));
+    is_zero_and_outlives_the_first_handle(Mapping::on_heap(3 * WORD).expect("memory"));
+}
+
+fn is_zero_and_outlives_the_first_handle(mapping: Mapping) {
     assert_eq!((mapping.header().len() * WORD, mapping.body().len()), (PAGE, 3));
     let view = mapping.clone().view();
     assert!(view.header().iter().chain(view.body()).all(|word| word.load(Relaxed) == 0));
@@ -24,6 +28,19 @@ fn memory_is_zero_and_outlives_the_first_handle() {
 fn what_can_not_be_mapped_is_an_error() {
     assert!(Mapping::anonymous(usize::MAX).is_err());
     assert!(Mapping::anonymous(isize::MAX.unsigned_abs()).is_err());
+    assert!(Mapping::on_heap(usize::MAX).is_none());
+    assert!(Mapping::on_heap(isize::MAX.unsigned_abs()).is_none());
+}
+
+#[test]
+fn memory_of_the_heap_is_a_ring_of_whole_words() {
+    let mapping = Mapping::on_heap(4 * WORD + 7).expect("memory");
+    assert_eq!(mapping.body().len(), 4);
+    assert!(mapping.ring(8).is_none());
+    let ring = mapping.ring(4).expect("a power of two");
+    ring.word(usize::MAX).store(1, Relaxed);
+    assert_eq!(mapping.view().body()[3].load(Relaxed), 1);
+    assert!(mapping.view().populate(0..4 * WORD).is_ok(), "it has been written");
 }
 
 #[test]

@@ -184,7 +184,7 @@ pub(crate) fn map(file: &File) -> Result<Scrollback, FileError> {
     let geometry = Geometry::from_words(words, len(file)?)?;
     let view = View::of_file(file).map_err(FileError::io("map"))?;
     check_mapped(view.body().len(), file, &geometry)?;
-    Ok(Scrollback::of(MemoryView::new(view), geometry, None, offsets.tail))
+    Ok(Scrollback::of(MemoryView::new(view), geometry, offsets.tail))
 }
 
 /// Reads all readable bytes, with the file in place of the memory: `tail` and `kept` before the cells (R1, H1), `intent` and `boot` after
@@ -229,5 +229,5 @@ pub(crate) fn load(file: &File) -> Result<Scrollback, FileError> {
     let offsets = Offsets { tail: before.tail.max(geometry.oldest(intent)), intent, boot, kept };
     let memory = Memory::new(mapping, &geometry).ok_or(LayoutError::NotARing)?;
     memory.publish(offsets);
-    Ok(Scrollback::of(memory.view(), geometry, None, offsets.tail))
+    Ok(Scrollback::of(memory.view(), geometry, offsets.tail))
 }

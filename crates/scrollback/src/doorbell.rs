@@ -1,15 +1,32 @@
 //! How threads sleep until another thread has data for them.
 
+mod callback;
+mod claim;
+#[cfg(feature = "std")]
 pub(crate) mod event;
+#[cfg(feature = "std")]
 pub(crate) mod place;
+#[cfg(feature = "std")]
 mod sleeper;
+mod sleeper_error;
 pub(crate) mod sleepers;
+#[cfg(feature = "std")]
+pub(crate) mod slots;
 
-pub use sleeper::{Sleeper, SleeperError};
+pub use callback::{CallbackDoorbell, CallbackSleeper};
+#[cfg(feature = "std")]
+pub use sleeper::Sleeper;
+pub use sleeper_error::SleeperError;
 
+#[cfg(feature = "std")]
 use event::EventFd;
+#[cfg(feature = "std")]
 use place::Place;
+#[cfg(feature = "std")]
 use sleepers::{PLACES, Sleepers};
+#[cfg(feature = "std")]
+use slots::Slots;
+#[cfg(feature = "std")]
 use std::sync::Arc;
 
 /// Wakes the threads that sleep: the producers' side. There may be any number of producers. A handle, cheap to clone.
@@ -110,16 +127,18 @@ use std::sync::Arc;
 /// millisecond, such as a log, looks again each millisecond as long as data comes, and sleeps on the doorbell only after a millisecond
 /// without data. A reader that polls and never sleeps costs the producer nothing, and its own core one timer a millisecond. A reader that
 /// spins costs the producer most of all.
+#[cfg(feature = "std")]
 #[derive(Debug, Clone)]
-pub struct Doorbell(Arc<Sleepers<EventFd>>);
+pub struct Doorbell(Arc<Sleepers<Slots<EventFd>>>);
 
+#[cfg(feature = "std")]
 impl Doorbell {
     /// The most threads that can sleep on one doorbell.
     pub const MAX_SLEEPERS: usize = PLACES;
 
     /// Makes a doorbell on which no thread sleeps.
     pub fn new() -> Self {
-        Self(Arc::new(Sleepers::new()))
+        Self(Arc::new(Sleepers::new(Slots::new())))
     }
 
     /// Adds one that can sleep until this doorbell rings.
@@ -171,6 +190,7 @@ impl Doorbell {
     }
 }
 
+#[cfg(feature = "std")]
 impl Default for Doorbell {
     fn default() -> Self {
         Self::new()

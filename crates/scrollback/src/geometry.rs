@@ -1,6 +1,6 @@
 //! The place of each byte in the memory.
 
-use std::ops::Range;
+use core::ops::Range;
 
 use crate::{
     error::{CapacityError, OptionsError},

@@ -1,5 +1,7 @@
 //! The layout of a ring's memory, version 1: the content of a `memfd` or a file, for other tools and for later versions.
 //!
+//! A ring in a process's own memory has the same layout, so that it can be found in a memory dump.
+//!
 //! This module has no items. [`RingOptions::create_memfd`](crate::RingOptions::create_memfd) and
 //! [`create_in`](crate::RingOptions::create_in) write it, [`Scrollback::load`](crate::Scrollback::load),
 //! [`map`](crate::Scrollback::map) and [`RingOptions::adopt`](crate::RingOptions::adopt) read it.
@@ -38,9 +40,12 @@
 //! The next writer ([`adopt`](crate::RingOptions::adopt)) continues at `tail`. Bytes beyond it, of at most one
 //! [`push`](crate::Writer::push) or one step of an [`extend`](crate::Writer::extend), were never readable, and are overwritten.
 
+#[cfg(feature = "std")]
 use vuart_mapping::PAGE;
 
-use crate::{error::LayoutError, geometry::Geometry};
+#[cfg(feature = "std")]
+use crate::LayoutError;
+use crate::geometry::Geometry;
 
 pub(crate) const MAGIC: usize = 0;
 const VERSION: usize = 1;
@@ -63,6 +68,7 @@ const VERSION_NUMBER: u64 = 1;
 
 impl Geometry {
     /// The length of the file, in bytes.
+    #[cfg(feature = "std")]
     pub(crate) fn file_len(&self) -> u64 {
         (PAGE + self.body()) as u64
     }
@@ -79,6 +85,7 @@ impl Geometry {
     }
 
     /// Reads the geometry from the first words of a file of `len` bytes.
+    #[cfg(feature = "std")]
     pub(crate) fn from_words(words: [u64; FIXED], len: u64) -> Result<Self, LayoutError> {
         if words[MAGIC].swap_bytes() == MAGIC_NUMBER {
             return Err(LayoutError::ByteOrder);

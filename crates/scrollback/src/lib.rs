@@ -27,38 +27,64 @@
 //! The ring itself does not wait or wake. The writing thread rings a [`Doorbell`], and each thread that sleeps until there is more has a
 //! [`Sleeper`] of that doorbell. A [`Follower`] is such a thread: it copies the stream to another place as it grows.
 //!
-//! The feature `serde` makes a [`Position`] serialisable.
+//! # Without an operating system
+//!
+//! The feature `std` is a default. Without it this crate is `no_std` and needs `alloc`, on any 64-bit machine. Then there are [`Writer`],
+//! [`Scrollback`], [`Reader`] and [`Position`], with the same protocol, on memory of the heap; and [`CallbackDoorbell`], which calls a
+//! function where [`Doorbell`] writes to an eventfd. Rings in files, [`Follower`] and [`RingFile`] need `std`. (Sessions, in
+//! `vuart-endpoint`, do, too.) To find text lines takes 4 KiB of stack. `tests/no-std` in the repository is a program without `std` that
+//! prints from a ring.
+//!
+//! The feature `serde` makes a [`Position`] serialisable. It needs no `std`.
 
+#![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
+#[cfg(feature = "std")]
 mod backing;
 mod doorbell;
 mod error;
+#[cfg(feature = "std")]
+mod file_error;
+#[cfg(feature = "std")]
 mod follower;
 mod geometry;
+#[cfg(feature = "std")]
+mod in_file;
 pub mod layout;
 mod limits;
 mod memory;
-#[cfg(all(test, any(loom, miri)))]
+#[cfg(all(test, feature = "std", any(loom, miri)))]
 mod models;
+#[cfg(feature = "std")]
 mod named;
 mod offsets;
 mod options;
 mod position;
 pub mod protocol;
 mod reader;
+#[cfg(feature = "std")]
 mod ring_file;
 mod scrollback;
 mod sync;
+#[cfg(feature = "std")]
 mod touch;
 mod writer;
 
-pub use doorbell::{Doorbell, Sleeper, SleeperError};
-pub use error::{CapacityError, FileError, LayoutError, OptionsError};
+pub use doorbell::{CallbackDoorbell, CallbackSleeper, SleeperError};
+#[cfg(feature = "std")]
+pub use doorbell::{Doorbell, Sleeper};
+pub use error::{CapacityError, OptionsError};
+#[cfg(feature = "std")]
+pub use file_error::{FileError, LayoutError};
+#[cfg(feature = "std")]
 pub use follower::{FinishError, Follow, Follower, FollowerError, Step};
 pub use options::RingOptions;
 pub use position::Position;
 pub use reader::Reader;
+#[cfg(feature = "std")]
 pub use ring_file::RingFile;
 pub use scrollback::{Read, Scrollback};
 pub use writer::Writer;

@@ -1,5 +1,6 @@
 //! The memory that the writer and the readers share: the four words of the header that change, and the cells.
 
+#[cfg(feature = "std")]
 use std::{io, ops::Range};
 
 use vuart_mapping::{Mapping, Ring, View, Word};
@@ -82,6 +83,7 @@ impl Memory {
 pub(crate) struct MemoryView(View);
 
 impl MemoryView {
+    #[cfg(feature = "std")]
     pub(crate) fn new(view: View) -> Self {
         Self(view)
     }
@@ -107,6 +109,7 @@ impl MemoryView {
         self.0.body()
     }
 
+    #[cfg(feature = "std")]
     pub(crate) fn populate(&self, body: Range<usize>) -> io::Result<()> {
         self.0.populate(body)
     }

@@ -30,8 +30,8 @@ fn ring_of(geometry: Geometry, offsets: Offsets) -> (Writer, Scrollback) {
     }
     let memory = Memory::new(mapping, &geometry).expect("room for the cells");
     memory.publish(offsets);
-    let scrollback = Scrollback::of(memory.view(), geometry, None, offsets.tail);
-    (Writer::new(memory, scrollback.clone(), offsets, None), scrollback)
+    let scrollback = Scrollback::of(memory.view(), geometry, offsets.tail);
+    (Writer::new(memory, scrollback.clone(), offsets), scrollback)
 }
 
 /// The byte that belongs at an offset. No two of a model's few bytes are the same, and none is 0, as in a cell that was never written.

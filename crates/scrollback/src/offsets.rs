@@ -1,5 +1,6 @@
 //! The words that a writer leaves behind.
 
+#[cfg(feature = "std")]
 use crate::{geometry::Geometry, limits::MAX_START};
 
 /// The words that the writer publishes, while no writer changes them.
@@ -18,6 +19,7 @@ impl Offsets {
     }
 
     /// Whether a writer can have left these words behind, at any moment of its life.
+    #[cfg(feature = "std")]
     pub(crate) fn are_possible(&self, geometry: &Geometry) -> bool {
         let Self { tail, intent, boot, kept } = *self;
         let Geometry { granule, head, origin, .. } = *geometry;

@@ -195,3 +195,4 @@
 //! | doorbell: load and store for the swap | – | found |
 //! | doorbell: `ring` without its fence | – | found |
 //! | doorbell: the sleeper does not look again | – | found |
+//! | doorbell: the callback before its bit | – | found |

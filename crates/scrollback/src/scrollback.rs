@@ -1,15 +1,18 @@
 //! The readers' handle: `R1`–`R6` and `H1`–`H6` of the [protocol](crate::protocol).
 
-use std::{fmt, fs::File, io, sync::Arc};
+use core::fmt;
+#[cfg(feature = "std")]
+use std::{fs::File, sync::Arc};
 
 use vuart_mapping::Word;
 
+#[cfg(feature = "std")]
+use crate::touch::Touched;
 use crate::{
     geometry::{Geometry, WORD, lane},
     limits,
     memory::MemoryView,
     sync::{Ordering, fence},
-    touch::Touched,
 };
 
 /// A handle to the bytes that a [`Writer`](crate::Writer) wrote. A clone is cheap, and reads the same ring.
@@ -19,9 +22,11 @@ use crate::{
 pub struct Scrollback {
     pub(crate) memory: MemoryView,
     pub(crate) geometry: Geometry,
+    #[cfg(feature = "std")]
     pub(crate) touched: Arc<Touched>,
     /// The file that the ring lives in, if it does not live in this process alone.
-    file: Option<Arc<File>>,
+    #[cfg(feature = "std")]
+    pub(crate) file: Option<Arc<File>>,
 }
 
 /// The result of one read. All offsets are absolute. The bytes are at the start of the caller's buffer.
@@ -64,8 +69,19 @@ impl Scrollback {
     pub const MAX_START: u64 = limits::MAX_START;
 
     /// Makes a handle to memory that has room for `geometry`. The next byte will be written at `end`.
-    pub(crate) fn of(memory: MemoryView, geometry: Geometry, file: Option<Arc<File>>, end: u64) -> Self {
-        Self { memory, geometry, touched: Arc::new(Touched::new(&geometry, end)), file }
+    #[cfg_attr(
+        not(feature = "std"),
+        expect(unused_variables, reason = "memory of the heap has been touched")
+    )]
+    pub(crate) fn of(memory: MemoryView, geometry: Geometry, end: u64) -> Self {
+        Self {
+            memory,
+            geometry,
+            #[cfg(feature = "std")]
+            touched: Arc::new(Touched::new(&geometry, end)),
+            #[cfg(feature = "std")]
+            file: None,
+        }
     }
 
     /// The size of the ring in bytes, without the boot head. A little less can be read: see [`retained`](Self::retained).
@@ -114,14 +130,6 @@ impl Scrollback {
         // Acquire: pairs with the store in `mark`. A `tail` that is loaded later is not before the boot.
         fence(Ordering::Acquire);
         boot
-    }
-
-    /// The file or `memfd` that the ring lives in. Hand it to a process that [maps](Self::map) or [adopts](crate::RingOptions::adopt) it.
-    ///
-    /// `None` if the ring lives in this process alone, or was [mapped](Self::map) or [loaded](Self::load) from a file that the caller
-    /// already has.
-    pub fn file(&self) -> Option<&File> {
-        self.file.as_deref()
     }
 
     /// Copies bytes from the offset `from` on into `buf`, as many as exist and fit. The bytes stay in the ring.
@@ -240,28 +248,6 @@ impl Scrollback {
     /// R2 and R5.
     pub(crate) fn oldest_in_ring(&self) -> u64 {
         self.geometry.oldest(self.memory.intent().load(Ordering::Relaxed))
-    }
-
-    /// Touches the memory of the writer's next `bytes` bytes, so that the writer takes no page fault there. Returns whether there is more
-    /// to touch later: after a lap there is not.
-    ///
-    /// Call it now and then on a thread that is not the writer's, such as when it is woken to read. It is cheap when nothing is to be done.
-    /// [`RingOptions::with_prefault`](crate::RingOptions::with_prefault) touches all memory at once instead.
-    ///
-    /// # Errors
-    ///
-    /// The error of `madvise(2)`, which a seccomp filter has to allow. It is `InvalidInput` before Linux 5.14 and for a ring that is mapped
-    /// read-only. The writer touches the pages then, and the next call does nothing.
-    pub fn touch_ahead(&self, bytes: usize) -> io::Result<bool> {
-        if self.touched.is_complete() {
-            return Ok(false);
-        }
-        self.touched.touch_ahead(&self.memory, &self.geometry, self.end(), bytes).inspect_err(|error| {
-            // A system that cannot is asked once.
-            if error.kind() == io::ErrorKind::InvalidInput {
-                self.touched.complete();
-            }
-        })
     }
 }
 

@@ -1,9 +1,9 @@
-//! The atomics: `std`'s, or those of the models with `--cfg loom`.
+//! The atomics: `core`'s, or those of the models with `--cfg loom`.
 
-pub(crate) use std::sync::atomic::Ordering;
+pub(crate) use core::sync::atomic::Ordering;
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU64, fence};
+pub(crate) use core::sync::atomic::{AtomicU64, fence};
 
 #[cfg(loom)]
 pub(crate) use vuart_explore::{AtomicU64, fence};
@@ -17,10 +17,11 @@ pub(crate) const SHORT: usize = if cfg!(any(loom, miri)) { 3 } else { 32 };
 /// On x86-64 the unlock is a full barrier itself, and only the compiler has to be kept from moving the next load before it: see
 /// [`ring_if_armed_after_unlock`](crate::Doorbell::ring_if_armed_after_unlock). `loom` and Miri check the language's memory model, which
 /// knows nothing of that.
+#[cfg(feature = "std")]
 #[inline]
 pub(crate) fn fence_after_unlock() {
     if cfg!(all(target_arch = "x86_64", not(any(loom, miri)))) {
-        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+        core::sync::atomic::compiler_fence(Ordering::SeqCst);
     } else {
         fence(Ordering::SeqCst);
     }

@@ -8,7 +8,13 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
-use crate::{geometry::Geometry, memory::MemoryView};
+use vuart_mapping::{PAGE, WORD};
+
+use crate::{
+    Scrollback,
+    geometry::Geometry,
+    memory::{Memory, MemoryView},
+};
 
 /// The part of a ring's memory that this process has touched.
 #[derive(Debug)]
@@ -77,5 +83,39 @@ impl Touched {
     pub(crate) fn complete(&self) {
         self.up_to.fetch_max(self.lap, Relaxed);
         self.head.store(true, Relaxed);
+    }
+}
+
+impl Scrollback {
+    /// Touches the memory of the writer's next `bytes` bytes, so that the writer takes no page fault there. Returns whether there is more
+    /// to touch later: after a lap there is not.
+    ///
+    /// Call it now and then on a thread that is not the writer's, such as when it is woken to read. It is cheap when nothing is to be done.
+    /// [`RingOptions::with_prefault`](crate::RingOptions::with_prefault) touches all memory at once instead.
+    ///
+    /// # Errors
+    ///
+    /// The error of `madvise(2)`, which a seccomp filter has to allow. It is `InvalidInput` before Linux 5.14 and for a ring that is mapped
+    /// read-only. The writer touches the pages then, and the next call does nothing.
+    pub fn touch_ahead(&self, bytes: usize) -> io::Result<bool> {
+        if self.touched.is_complete() {
+            return Ok(false);
+        }
+        self.touched.touch_ahead(&self.memory, &self.geometry, self.end(), bytes).inspect_err(|error| {
+            // A system that cannot is asked once.
+            if error.kind() == io::ErrorKind::InvalidInput {
+                self.touched.complete();
+            }
+        })
+    }
+
+    /// Touches all memory of a new ring, before its writer begins.
+    pub(crate) fn prefault(&self, memory: &Memory) {
+        if self.touched.touch_all(&self.memory, &self.geometry).is_err() {
+            // Before Linux 5.14. No other thread stores yet, so nothing can come between the load and the store.
+            for word in memory.body().iter().step_by(PAGE / WORD) {
+                word.store(word.load(Relaxed), Relaxed);
+            }
+        }
     }
 }

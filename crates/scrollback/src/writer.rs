@@ -1,10 +1,11 @@
 //! The writer: `W1`–`W4` and `K1`–`K3` of the [protocol](crate::protocol).
 
-use std::fmt;
+use core::fmt;
 
+#[cfg(feature = "std")]
+use crate::backing::Lock;
 use crate::{
     Scrollback,
-    backing::Lock,
     geometry::{Geometry, WORD, cell, lane},
     memory::Memory,
     offsets::Offsets,
@@ -34,12 +35,13 @@ pub struct Writer {
     kept: u64,
     scrollback: Scrollback,
     /// Shows other processes that the ring has a writer.
+    #[cfg(feature = "std")]
     _lock: Option<Lock>,
 }
 
 impl Writer {
     /// Makes a writer that goes on at `offsets`, where the last writer has stopped. They may be those of an empty ring.
-    pub(crate) fn new(memory: Memory, scrollback: Scrollback, offsets: Offsets, lock: Option<Lock>) -> Self {
+    pub(crate) fn new(memory: Memory, scrollback: Scrollback, offsets: Offsets) -> Self {
         let geometry = scrollback.geometry;
         let Offsets { tail, intent, boot, kept } = offsets;
         // Bytes of the cell beyond `tail`, if any, were never readable.
@@ -48,7 +50,24 @@ impl Writer {
             // Relaxed: the writer that stored it comes before this one in the order of all writes.
             lane => memory.cell(cell(tail)).load(Ordering::Relaxed) & ((1 << (8 * lane)) - 1),
         };
-        Self { memory, geometry, end: tail, limit: intent, word, boot, kept, scrollback, _lock: lock }
+        Self {
+            memory,
+            geometry,
+            end: tail,
+            limit: intent,
+            word,
+            boot,
+            kept,
+            scrollback,
+            #[cfg(feature = "std")]
+            _lock: None,
+        }
+    }
+
+    /// The writer of a ring that other processes can see.
+    #[cfg(feature = "std")]
+    pub(crate) fn locking(self, lock: Lock) -> Self {
+        Self { _lock: Some(lock), ..self }
     }
 
     /// Appends one byte. It overwrites the oldest byte if the ring is full.

@@ -6,7 +6,7 @@
 //!
 //! Start with [`SerialPort::new`], or with [`PortBuilder`] for a larger ring, another chip, or a port that goes on from a snapshot.
 //! [`SharedPort`] is for several vCPUs, and [`MmioPort`] for a port in memory. The package's `examples` embed a console, update a VMM
-//! under its guest, and observe who attaches.
+//! under its guest, observe who attaches, and put a PL011 and a virtio-console in place of this UART.
 //!
 //! ```no_run
 //! use std::sync::Arc;

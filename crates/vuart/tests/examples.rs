@@ -17,6 +17,8 @@ mod embed;
 mod live_update;
 #[path = "../examples/observe.rs"]
 mod observe;
+#[path = "../examples/other_devices.rs"]
+mod other_devices;
 mod support;
 
 #[test]
@@ -32,6 +34,11 @@ fn live_update_keeps_registers_and_history() {
 #[test]
 fn observe_has_each_session_in_its_trail() {
     observe::main().unwrap();
+}
+
+#[test]
+fn other_devices_print_and_read() {
+    other_devices::main().unwrap();
 }
 
 #[test]

@@ -6,38 +6,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{event::Event, sleepers::Sleepers};
-
-/// A bit of the sleepers' words, until this is dropped.
-#[derive(Debug)]
-struct Claim<E> {
-    sleepers: Arc<Sleepers<E>>,
-    bit: u64,
-}
-
-impl<E> Drop for Claim<E> {
-    fn drop(&mut self) {
-        self.sleepers.leave(self.bit);
-    }
-}
+use super::{claim::Claim, event::Event, sleepers::Sleepers, slots::Slots};
 
 /// A place among the sleepers. Only one thread sleeps in it: hence `&mut`.
 #[derive(Debug)]
 pub(crate) struct Place<E> {
-    claim: Claim<E>,
+    claim: Claim<Slots<E>>,
     event: Arc<E>,
 }
 
 impl<E: Event> Place<E> {
     /// Takes the first free place. Returns `None` if all are taken.
     pub(crate) fn enter<Error>(
-        sleepers: &Arc<Sleepers<E>>,
+        sleepers: &Arc<Sleepers<Slots<E>>>,
         make: impl FnOnce() -> Result<E, Error>,
     ) -> Result<Option<Self>, Error> {
-        let Some(bit) = sleepers.enter() else { return Ok(None) };
         // First, so that an error leaves the place.
-        let claim = Claim { sleepers: Arc::clone(sleepers), bit };
-        let Some(event) = sleepers.event(bit, make)? else { return Ok(None) };
+        let Some(claim) = Claim::enter(sleepers) else { return Ok(None) };
+        let Some(event) = claim.events().event(claim.bit(), make)? else { return Ok(None) };
         // A ring for the place's last sleeper may be left.
         event.clear();
         Ok(Some(Self { claim, event }))
@@ -48,11 +34,11 @@ impl<E: Event> Place<E> {
     }
 
     pub(crate) fn arm(&mut self) {
-        self.claim.sleepers.arm(self.claim.bit);
+        self.claim.arm();
     }
 
     pub(crate) fn acknowledge(&mut self) -> bool {
-        self.claim.sleepers.disarm(self.claim.bit);
+        self.claim.disarm();
         self.event.clear()
     }
 
@@ -71,12 +57,9 @@ impl<E: Event> Place<E> {
             if left == Some(Duration::ZERO) {
                 return Ok(false);
             }
-            self.arm();
-            let ready = ready();
-            let waited = if ready { Ok(()) } else { self.event.wait(left) };
-            self.acknowledge();
-            waited?;
-            if ready {
+            let slept = self.claim.sleep(&mut ready, || self.event.wait(left));
+            self.event.clear();
+            if slept? {
                 return Ok(true);
             }
         }

@@ -6,21 +6,7 @@ use std::{
     time::Duration,
 };
 
-use thiserror::Error;
-
-use super::{event::EventFd, place::Place, sleepers::PLACES};
-
-/// No more threads can sleep on a doorbell.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum SleeperError {
-    /// All places are taken.
-    #[error("{PLACES} readers sleep on the same doorbell already")]
-    TooMany,
-    /// There are too many open files, or there is too little memory.
-    #[error("no eventfd for a reader that sleeps: {0}")]
-    Eventfd(#[source] io::Error),
-}
+use super::{event::EventFd, place::Place};
 
 /// Sleeps until a [`Doorbell`](crate::Doorbell) rings: a place among the doorbell's [sleepers](crate::Doorbell::MAX_SLEEPERS), with an
 /// eventfd.

@@ -1,14 +1,19 @@
 //! The sleepers of a doorbell: a bit for each, so that wake-ups are coalesced and never lost.
 
-use std::sync::{Arc, OnceLock};
-
-use super::event::Event;
-use crate::sync::{AtomicU64, Ordering, fence, fence_after_unlock};
+#[cfg(feature = "std")]
+use crate::sync::fence_after_unlock;
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// The most sleepers: one for each bit of a word.
 pub(crate) const PLACES: usize = u64::BITS as usize;
 
-/// The sleepers of a [`Doorbell`](crate::Doorbell), and the event that each sleeps on.
+/// How a producer wakes sleepers: P5 of the protocol.
+pub(crate) trait Events {
+    /// Sets the events of these sleepers, a bit for each. There may be none. It does not block.
+    fn set(&self, sleepers: u64);
+}
+
+/// The sleepers of a doorbell, and the events that they sleep on.
 ///
 /// Both words are changed by read-modify-writes only. So each change continues the release sequences before it: a producer that takes
 /// a bit from `armed` sees all that the bit's sleeper did before it armed.
@@ -18,18 +23,12 @@ pub(crate) struct Sleepers<E> {
     armed: AtomicU64,
     /// The places that are taken.
     present: AtomicU64,
-    /// Made when a place is first taken, and kept for the next sleeper that takes it. A producer may still hold the bit of a sleeper
-    /// that has gone, and sets that event then.
-    events: [OnceLock<Arc<E>>; PLACES],
+    events: E,
 }
 
-impl<E: Event> Sleepers<E> {
-    pub(crate) fn new() -> Self {
-        Self {
-            armed: AtomicU64::new(0),
-            present: AtomicU64::new(0),
-            events: [const { OnceLock::new() }; PLACES],
-        }
+impl<E: Events> Sleepers<E> {
+    pub(crate) fn new(events: E) -> Self {
+        Self { armed: AtomicU64::new(0), present: AtomicU64::new(0), events }
     }
 
     /// The producer's side, after it has stored the data. Returns whether it woke a sleeper: of several producers one does, until a
@@ -44,6 +43,7 @@ impl<E: Event> Sleepers<E> {
     }
 
     /// The same for a producer that has unlocked a mutex since it stored the data.
+    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn ring_if_armed_after_unlock(&self) -> bool {
         // P2. The docs of `Doorbell::ring_if_armed_after_unlock` say why this is enough.
@@ -64,7 +64,7 @@ impl<E: Event> Sleepers<E> {
     fn ring_armed(&self) -> bool {
         // P4. A swap, so that one producer takes each bit. Acquire: the producer sees the event in the state that its sleeper left it.
         let armed = self.armed.swap(0, Ordering::Acquire);
-        self.set(armed);
+        self.events.set(armed);
         armed != 0
     }
 
@@ -73,35 +73,15 @@ impl<E: Event> Sleepers<E> {
     pub(crate) fn ring(&self) {
         // SeqCst: a sleeper that enters too late to be seen here arms after this fence, and sees what was stored before it.
         fence(Ordering::SeqCst);
-        self.set(self.present.load(Ordering::Acquire));
-    }
-
-    fn set(&self, mut sleepers: u64) {
-        while sleepers != 0 {
-            let place = sleepers.trailing_zeros() as usize;
-            sleepers &= sleepers - 1;
-            if let Some(event) = self.events.get(place).and_then(OnceLock::get) {
-                event.set();
-            }
-        }
-    }
-
-    /// The event of a place that the caller has taken: made by `make`, if no sleeper had the place before.
-    pub(super) fn event<Error>(
-        &self,
-        bit: u64,
-        make: impl FnOnce() -> Result<E, Error>,
-    ) -> Result<Option<Arc<E>>, Error> {
-        let Some(cell) = self.events.get(bit.trailing_zeros() as usize) else { return Ok(None) };
-        if let Some(event) = cell.get() {
-            return Ok(Some(Arc::clone(event)));
-        }
-        let event = Arc::new(make()?);
-        Ok(Some(Arc::clone(cell.get_or_init(|| event))))
+        self.events.set(self.present.load(Ordering::Acquire));
     }
 }
 
 impl<E> Sleepers<E> {
+    pub(super) fn events(&self) -> &E {
+        &self.events
+    }
+
     /// Takes the first free place, and returns its bit. Returns `None` if all are taken.
     pub(super) fn enter(&self) -> Option<u64> {
         let with_lowest_free = |present: u64| (present != u64::MAX).then(|| present | (present + 1));

@@ -1,11 +1,13 @@
-//! Producers and sleepers of a doorbell beside each other: the real code, with a flag in place of each file descriptor.
+//! Producers and sleepers of a doorbell beside each other: the real code, with a flag in place of each file descriptor, or of the interrupt
+//! that ends a halt.
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use vuart_explore::{Latch, Mutex, explore_words, explore_words_within, thread};
 
 use crate::{
-    doorbell::{event::Event, place::Place, sleepers::Sleepers},
+    CallbackDoorbell, CallbackSleeper,
+    doorbell::{event::Event, place::Place, sleepers::Sleepers, slots::Slots},
     sync::{AtomicU64, Ordering},
 };
 
@@ -29,14 +31,14 @@ impl Event for Flag {
 }
 
 struct Bell {
-    sleepers: Arc<Sleepers<Flag>>,
+    sleepers: Arc<Sleepers<Slots<Flag>>>,
     /// The amount that was produced.
     data: AtomicU64,
 }
 
 impl Bell {
     fn new() -> Arc<Self> {
-        let sleepers = Arc::new(Sleepers::new());
+        let sleepers = Arc::new(Sleepers::new(Slots::new()));
         Arc::new(Self { sleepers, data: AtomicU64::new(0) })
     }
 
@@ -205,5 +207,100 @@ fn a_sleeper_that_enters_during_a_ring_sees_the_data() {
         let mut place = bell.enter();
         bell.sleep_until(&mut place, 1);
         ringer.join().expect("a ringer");
+    });
+}
+
+/// What a doorbell with a callback calls, boxed because the type needs a name.
+type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// A processor that halts until an interrupt comes, and keeps one that comes before.
+struct Processor {
+    doorbell: CallbackDoorbell<Wake>,
+    interrupt: Arc<Latch>,
+    data: AtomicU64,
+}
+
+impl Processor {
+    fn new() -> Arc<Self> {
+        let interrupt = Arc::new(Latch::default());
+        let wake = Arc::clone(&interrupt);
+        let doorbell = CallbackDoorbell::new(Box::new(move || wake.ring()) as Wake);
+        Arc::new(Self { doorbell, interrupt, data: AtomicU64::new(0) })
+    }
+
+    fn produce_one_more(&self) -> bool {
+        self.data.fetch_add(1, Ordering::Release);
+        self.doorbell.ring_if_armed()
+    }
+
+    fn halt(&self, sleeper: &CallbackSleeper<Wake>) {
+        while !sleeper.is_rung() {
+            self.interrupt.wait();
+        }
+    }
+
+    fn sleep_until(&self, sleeper: &mut CallbackSleeper<Wake>, all: u64) {
+        sleeper.wait(|| self.data.load(Ordering::Acquire) == all, |sleeper| self.halt(sleeper));
+    }
+}
+
+/// A processor that halts is woken. Its halt ends only when it was rung, so a callback that comes before that is a deadlock.
+#[test]
+fn a_callback_ends_a_halt() {
+    explore_words(1000, || {
+        let processor = Processor::new();
+        let mut sleeper = processor.doorbell.sleeper().expect("a place");
+        let producer = thread::spawn({
+            let processor = Arc::clone(&processor);
+            move || {
+                processor.produce_one_more();
+                processor.produce_one_more();
+            }
+        });
+        processor.sleep_until(&mut sleeper, 2);
+        producer.join().expect("a producer");
+    });
+}
+
+/// The same with two producers, and a place that another sleeper had before.
+#[test]
+fn a_callback_ends_a_halt_in_a_place_that_changed_hands() {
+    explore_words_within(3, 300, || {
+        let processor = Processor::new();
+        let mut sleeper = processor.doorbell.sleeper().expect("a place");
+        sleeper.arm();
+        let producers = [(); 2].map(|()| {
+            let processor = Arc::clone(&processor);
+            thread::spawn(move || processor.produce_one_more())
+        });
+        drop(sleeper);
+        let mut sleeper = processor.doorbell.sleeper().expect("a place");
+        processor.sleep_until(&mut sleeper, 2);
+        for producer in producers {
+            producer.join().expect("a producer");
+        }
+        drop(sleeper);
+        assert!(!processor.doorbell.ring_if_armed(), "no sleeper is left");
+    });
+}
+
+/// After one `arm`, one of the producers calls back. Who finds itself rung sees what that producer stored.
+#[test]
+fn callbacks_are_coalesced() {
+    explore_words(50, || {
+        let processor = Processor::new();
+        let mut sleeper = processor.doorbell.sleeper().expect("a place");
+        sleeper.arm();
+        let producer = thread::spawn({
+            let processor = Arc::clone(&processor);
+            move || processor.produce_one_more()
+        });
+        if sleeper.is_rung() {
+            assert!(processor.data.load(Ordering::Relaxed) > 0);
+        }
+        let here = processor.produce_one_more();
+        let there = producer.join().expect("a producer");
+        assert!(here != there, "rung {here} here, {there} there");
+        assert!(sleeper.acknowledge());
     });
 }

@@ -1,8 +1,8 @@
 //! Rings whose content is known: each byte follows from its offset.
 
-use std::fs::File;
-
-use vuart_scrollback::{RingOptions, Scrollback, Writer};
+use vuart_scrollback::{Scrollback, Writer};
+#[cfg(feature = "std")]
+use {std::fs::File, vuart_scrollback::RingOptions};
 
 pub(crate) const CAPACITY: usize = Scrollback::MIN_CAPACITY;
 
@@ -41,10 +41,12 @@ pub(crate) fn check(scrollback: &Scrollback, from: u64) -> Vec<(u64, u64)> {
 }
 
 /// Options for a file that may be on a disk, as the tests' files may be.
+#[cfg(feature = "std")]
 pub(crate) fn options() -> RingOptions {
     RingOptions::new(CAPACITY).with_disk(true)
 }
 
+#[cfg(feature = "std")]
 pub(crate) fn dup(scrollback: &Scrollback) -> File {
     scrollback.file().expect("a ring in a file").try_clone().expect("a descriptor")
 }
