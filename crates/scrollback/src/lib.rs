@@ -49,6 +49,7 @@ pub mod protocol;
 mod reader;
 mod ring_file;
 mod scrollback;
+mod size;
 mod sync;
 mod touch;
 mod writer;
@@ -61,6 +62,7 @@ pub use position::Position;
 pub use reader::Reader;
 pub use ring_file::RingFile;
 pub use scrollback::{Read, Scrollback};
+pub use size::RingSize;
 pub use writer::Writer;
 
 /// The README's example, so that it compiles.

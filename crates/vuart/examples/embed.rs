@@ -28,7 +28,7 @@ fn print(port: &mut SerialPort<IrqFd>, text: &str) {
 pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     // The port. KVM turns the eventfd into the guest's interrupt: `vm.register_irqfd(&irq, 4)`.
     let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)?;
-    let mut port = SerialPort::new(IrqFd(irq))?;
+    let mut port = SerialPort::new(IrqFd(irq));
 
     // The server, on a thread of its own. `vuart attach vm0` reaches it; here the directory is a temporary one.
     let dir = tempfile::tempdir()?;

@@ -39,14 +39,13 @@
 //!     }
 //! }
 //!
-//! let (mut vm, mut port, mut coalescing) = (Vm::default(), SerialPort::new(Irq)?, Coalescing::new());
+//! let (mut vm, mut port, mut coalescing) = (Vm::default(), SerialPort::new(Irq), Coalescing::new());
 //! for byte in [b'.'; 300] {
 //!     on_write(&mut vm, &mut port, &mut coalescing, 0, byte);
 //! }
 //! assert_eq!((vm.exits, vm.ring.len()), (128, 172));
 //! on_write(&mut vm, &mut port, &mut coalescing, 1, 0x02); // IER: the THRE interrupt
 //! assert_eq!((port.console().scrollback().end(), vm.registered), (300, false));
-//! # Ok::<(), vuart::NewPortError>(())
 //! ```
 //!
 //! `vuart-vmm` does it with a real KVM (`crates/vmm/src/kvm/coalesced.rs`). It has no timer thread: the tick is a POSIX timer that signals

@@ -36,6 +36,10 @@ impl<T> InterruptLine<T> {
         Self { trigger, raised: AtomicU64::new(0), failed: AtomicU64::new(0) }
     }
 
+    pub(crate) fn trigger(&self) -> &T {
+        &self.trigger
+    }
+
     /// How often the trigger was called.
     pub(crate) fn raised(&self) -> u64 {
         // Relaxed, here and below: counters order nothing.

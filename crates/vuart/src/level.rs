@@ -18,7 +18,7 @@
 //! # struct EventLoop; impl EventLoop { fn wait_readable(&self, _: &EventFd) {} } let event_loop = EventLoop;
 //!
 //! let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)?;
-//! let port = SerialPort::new(IrqFd(irq.try_clone()?))?;
+//! let port = SerialPort::new(IrqFd(irq.try_clone()?));
 //! let resample = ResampleFd::new(irq, port.interrupt_level())?;
 //! vm.register_irqfd_with_resample(resample.irq(), resample.event(), 10)?;
 //!
@@ -46,7 +46,7 @@
 //! ```
 //! # struct Controller; impl Controller { fn set(&self, _: u32, _: bool) {} } let controller = Controller;
 //! # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-//! # let mut port = vuart::SerialPort::new(Irq)?;
+//! # let mut port = vuart::SerialPort::new(Irq);
 //! port.write(0, b"A"); // any access
 //! if !port.interrupt() {
 //!     controller.set(10, false);
@@ -54,7 +54,6 @@
 //!         controller.set(10, true);
 //!     }
 //! }
-//! # Ok::<(), vuart::NewPortError>(())
 //! ```
 
 use std::io;

@@ -20,7 +20,7 @@
 //! # struct Vm; impl Vm { fn register_irqfd(&self, _: &EventFd, _: u32) -> std::io::Result<()> { Ok(()) } } let vm = Vm;
 //! let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)?;
 //! vm.register_irqfd(&irq, 4)?;
-//! let port = SerialPort::new(IrqFd(irq))?;
+//! let port = SerialPort::new(IrqFd(irq));
 //!
 //! let claim = Claim::new(&RuntimeDir::create(RuntimeDir::default_path())?, "vm0")?;
 //! let server = Server::bind(claim, port.console().clone())?;
@@ -57,6 +57,7 @@ mod chip;
 pub mod coalescing;
 mod edge;
 mod flow;
+pub mod interrupt;
 mod irqfd;
 pub mod level;
 mod mmio;
@@ -70,14 +71,17 @@ mod shared;
 mod state;
 mod superio;
 
-pub use builder::{Capacity, NewPortError, PortBuilder, RestorePortError, ResumePortError};
+pub use builder::{PortBuilder, RestorePortError, ResumePortError};
 pub use flow::{FlowControl, FlowState, RtsState};
+pub use interrupt::Trigger;
 pub use irqfd::IrqFd;
 pub use mmio::MmioPort;
 pub use port::{PortCounters, SerialPort};
 pub use shared::{Shared, SharedMmioPort, SharedPort};
 pub use state::{PauseV3, PortState, PortStateV1, PortStateV2, PortStateV3, StateError, TooMuchInput};
 pub use superio::ToSuperioError;
+pub use vmm_sys_util::eventfd::EventFd;
+pub use vuart_scrollback::RingSize;
 
 /// The examples of the READMEs and of the guide, so that they compile.
 #[cfg(doctest)]

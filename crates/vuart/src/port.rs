@@ -146,6 +146,11 @@ impl<T: Trigger> SerialPort<T> {
         &self.console
     }
 
+    /// The trigger that the port was made with: the guest's interrupt.
+    pub fn trigger(&self) -> &T {
+        self.line.trigger()
+    }
+
     /// The level of the interrupt line, as a level-triggered input of an interrupt controller needs it. It includes what another thread
     /// has announced and the port has not taken: see [`InterruptLevel::is_high`].
     ///
@@ -208,7 +213,7 @@ impl<T: Trigger> SerialPort<T> {
     /// ```
     /// # use vuart::SerialPort;
     /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let mut port = SerialPort::new(Irq)?;
+    /// let mut port = SerialPort::new(Irq);
     /// let mut recording = port.record(1 << 20)?;
     /// port.write(0, b"A");
     /// port.read(5, &mut [0]);

@@ -22,14 +22,13 @@ pub type SharedMmioPort<T> = Shared<MmioPort<T>>;
 /// ```
 /// # use vuart::{SerialPort, SharedPort, uart::spec::offset};
 /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-/// let port = SharedPort::new(SerialPort::new(Irq)?);
+/// let port = SharedPort::new(SerialPort::new(Irq));
 /// let console = port.with(|port| port.console().clone());
 /// let vcpus = [port.clone(), port].map(|port| {
 ///     std::thread::spawn(move || port.write(offset::THR.into(), b"A"))
 /// });
 /// vcpus.into_iter().for_each(|vcpu| vcpu.join().expect("a vCPU"));
 /// assert_eq!(console.scrollback().end(), 2);
-/// # Ok::<(), vuart::NewPortError>(())
 /// ```
 ///
 /// The device is behind a [`std::sync::Mutex`]. Only vCPU threads take it, and other threads while the vCPUs are paused. All other
@@ -281,11 +280,10 @@ impl<T: Trigger> Shared<MmioPort<T>> {
     /// ```
     /// # use vuart::{MmioPort, SerialPort, SharedMmioPort};
     /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let port = SharedMmioPort::new(MmioPort::new(SerialPort::new(Irq)?, 2));
+    /// let port = SharedMmioPort::new(MmioPort::new(SerialPort::new(Irq), 2));
     /// let mut lsr = [0; 4];
     /// port.read(5 << 2, &mut lsr);
     /// assert_eq!(lsr, [0x60, 0, 0, 0]);
-    /// # Ok::<(), vuart::NewPortError>(())
     /// ```
     pub fn new(port: MmioPort<T>) -> Self {
         Self::of(port)

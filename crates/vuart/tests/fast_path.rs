@@ -8,7 +8,7 @@ use support::{Edges, owner};
 use vuart::endpoint::Session;
 use vuart::uart::spec::{Msr, offset::*};
 use vuart::uart::{Config, Profile};
-use vuart::{PortBuilder, SerialPort};
+use vuart::{PortBuilder, RingSize, SerialPort};
 
 #[derive(Debug, Clone)]
 enum Operation {
@@ -69,7 +69,10 @@ struct Board {
 impl Board {
     fn new(uart: Config) -> Self {
         let edges = Edges::default();
-        let port = PortBuilder::new().with_scrollback(1 << 16).with_uart(uart).build(edges.clone()).unwrap();
+        let port = PortBuilder::new()
+            .with_scrollback(RingSize::of::<{ 1 << 16 }>())
+            .with_uart(uart)
+            .build(edges.clone());
         let owner = owner(&port);
         Self { port, edges, owner }
     }

@@ -96,10 +96,9 @@ impl<T: Trigger> SerialPort<T> {
     /// ```
     /// # use vuart::SerialPort;
     /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let mut port = SerialPort::new(Irq)?;
+    /// let mut port = SerialPort::new(Irq);
     /// port.write_string(0, b"Linux version 6.1");
     /// assert_eq!(port.console().scrollback().end(), 17);
-    /// # Ok::<(), vuart::NewPortError>(())
     /// ```
     pub fn write_string(&mut self, offset: u64, data: &[u8]) {
         self.write_string_and_ring(offset, data, Ring::Port);
