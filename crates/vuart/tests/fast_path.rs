@@ -176,7 +176,7 @@ fn a_string_beyond_the_registers_reads_ones_and_has_no_effect() {
     let mut data = [0; 3];
     port.read_string(8, &mut data);
     port.write_string(u64::MAX, b"lost");
-    assert_eq!((data, port.counters().bad_accesses), ([0xFF; 3], 2));
+    assert_eq!((data, port.counters().bad_accesses()), ([0xFF; 3], 2));
     assert_eq!(port.console().scrollback().end(), 0);
 }
 

@@ -86,7 +86,7 @@ fn s12_every_offset_and_length() {
             port.write(offset, &data);
         }
     }
-    assert!(port.counters().bad_accesses > 0);
+    assert!(port.counters().bad_accesses() > 0);
 }
 
 #[test]
