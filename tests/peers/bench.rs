@@ -41,7 +41,7 @@ pub(crate) struct Guest {
 impl Guest {
     /// At a port after reset.
     pub(crate) fn new() -> Self {
-        Self::built(|edges| SerialPort::new(edges))
+        Self::built(SerialPort::new)
     }
 
     /// At a port whose ring has this size.

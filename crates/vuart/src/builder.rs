@@ -55,9 +55,8 @@ pub enum ResumePortError {
 ///
 /// ```
 /// # use vuart::{PortBuilder, RingSize, uart::{Config, Profile}};
-/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
 /// let config = Config::new().with_profile(Profile::Uart16750);
-/// let port = PortBuilder::new().with_uart(config).with_scrollback(RingSize::of::<{ 64 << 10 }>()).build(Irq);
+/// let port = PortBuilder::new().with_uart(config).with_scrollback(RingSize::of::<{ 64 << 10 }>()).build(|| ());
 /// assert_eq!(port.console().scrollback().capacity(), 64 << 10);
 /// ```
 ///
@@ -70,14 +69,13 @@ pub enum ResumePortError {
 ///
 /// ```
 /// # use vuart::{PortBuilder, PortState, SerialPort};
-/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-/// let mut port = SerialPort::new(Irq);
+/// let mut port = SerialPort::new(|| ());
 /// port.write(0, b"A");
 /// port.write(1, &[0x02]); // THRE interrupt
 /// let state: PortState = port.state();
 /// drop(port); // ... and on another machine:
 ///
-/// let mut port = PortBuilder::restore(&state).build(Irq)?;
+/// let mut port = PortBuilder::restore(&state).build(|| ())?;
 /// assert_eq!(port.counters().interrupts, 1);
 /// port.write(0, b"B");
 /// assert_eq!(port.console().scrollback().oldest(), 1);
@@ -92,10 +90,9 @@ pub enum ResumePortError {
 ///
 /// ```
 /// # use vuart::{PortBuilder, scrollback};
-/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
 /// let ring = scrollback::RingOptions::new(1 << 20).with_boot_head(64 << 10);
 /// let (output, scrollback) = ring.create_memfd("com1")?;
-/// let mut port = PortBuilder::new().with_writer(output).build(Irq);
+/// let mut port = PortBuilder::new().with_writer(output).build(|| ());
 /// port.write(0, b"O");
 /// port.write(0, b"K");
 ///
@@ -117,16 +114,15 @@ pub enum ResumePortError {
 ///
 /// ```
 /// # use vuart::{PortBuilder, scrollback};
-/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
 /// let (output, scrollback) = scrollback::RingOptions::default().create_memfd("com1")?;
-/// let mut port = PortBuilder::new().with_writer(output).build(Irq);
+/// let mut port = PortBuilder::new().with_writer(output).build(|| ());
 /// port.write(0, b"A");
 /// port.console().end(&vuart::endpoint::Cause::Migrating); // before the drop, which would say nothing
 /// let (state, file) = (port.state(), scrollback.file().expect("a ring in a memfd").try_clone()?);
 /// drop(port); // ... and in another process, by inheritance or over a Unix socket:
 ///
 /// let (output, _) = scrollback::RingOptions::default().adopt(file)?;
-/// let mut port = PortBuilder::restore(&state).with_writer(output).build(Irq)?;
+/// let mut port = PortBuilder::restore(&state).with_writer(output).build(|| ())?;
 /// port.write(0, b"B");
 /// assert_eq!(port.console().scrollback().oldest(), 0);
 /// assert_eq!(port.console().scrollback().end(), 2);
@@ -190,8 +186,7 @@ impl<R> PortBuilder<Config, R> {
     ///
     /// ```
     /// # use vuart::{PortBuilder, uart::spec::{Msr, offset::MSR}};
-    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let mut port = PortBuilder::new().with_modem_inputs(Msr::CTS | Msr::DSR).build(Irq); // no carrier
+    /// let mut port = PortBuilder::new().with_modem_inputs(Msr::CTS | Msr::DSR).build(|| ()); // no carrier
     /// assert_eq!(port.read_register(MSR), 0x30);
     /// ```
     pub fn with_modem_inputs(self, inputs: Msr) -> Self {
@@ -227,8 +222,7 @@ impl<C, R> PortBuilder<C, R> {
     /// ```
     /// # use vuart::{FlowControl, PortBuilder};
     /// # use vuart::endpoint::{Attach, Identity};
-    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let mut port = PortBuilder::new().with_flow_control(FlowControl::RtsAndXonXoff).build(Irq);
+    /// let mut port = PortBuilder::new().with_flow_control(FlowControl::RtsAndXonXoff).build(|| ());
     /// let mut session = port.console().attach(Attach::new(Identity::new("alice", 1000, None)))?;
     /// session.write(b"k")?;
     /// port.write_register(0, 0x13); // XOFF

@@ -13,7 +13,8 @@
 //! ```no_run
 //! use vuart::{IrqFd, SerialPort};
 //! # use vuart::EventFd;
-//! # struct Vm; impl Vm { fn register_irqfd_with_resample(&self, _: &EventFd, _: &EventFd, _: u32) -> std::io::Result<()> { Ok(()) } } let vm = Vm;
+//! # struct Vm; impl Vm { fn register_irqfd_with_resample(&self, _: &EventFd, _: &EventFd, _: u32) -> std::io::Result<()> { Ok(()) } }
+//! # let vm = Vm;
 //! # struct EventLoop; impl EventLoop { fn wait_readable(&self, _: &EventFd) {} } let event_loop = EventLoop;
 //!
 //! let port = SerialPort::new(IrqFd::new()?);

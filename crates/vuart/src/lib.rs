@@ -1,8 +1,8 @@
 //! A guest's serial console, for a virtual machine monitor (VMM) to embed.
 //!
-//! [`SerialPort`] is the device. Give it the guest's port or MMIO accesses; it raises [interrupts](interrupt) through an eventfd, a closure, or a [`Trigger`]. Its
-//! [`Console`](endpoint::Console) is what clients attach to. The two share no lock, so a vCPU thread that accesses the port never waits
-//! for a client.
+//! [`SerialPort`] is the device. Give it the guest's port or MMIO accesses; it raises [interrupts](interrupt) through an eventfd, a
+//! closure, or a [`Trigger`]. Its [`Console`](endpoint::Console) is what clients attach to. The two share no lock, so a vCPU thread that
+//! accesses the port never waits for a client.
 //!
 //! Start with [`SerialPort::new`], or with [`PortBuilder`] for a larger ring, another chip, or a port that goes on from a snapshot.
 //! [`SharedPort`] is for several vCPUs, and [`MmioPort`] for a port in memory. The package's `examples` embed a console, update a VMM

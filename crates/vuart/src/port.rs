@@ -207,8 +207,7 @@ impl<T: Trigger> SerialPort<T> {
     ///
     /// ```
     /// # use vuart::SerialPort;
-    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let mut port = SerialPort::new(Irq);
+    /// let mut port = SerialPort::new(|| ());
     /// let mut recording = port.record(1 << 20)?;
     /// port.write(0, b"A");
     /// port.read(5, &mut [0]);

@@ -25,8 +25,7 @@ pub type SharedMmioPort<T> = Shared<MmioPort<T>>;
 ///
 /// ```
 /// # use vuart::{SerialPort, SharedPort, uart::spec::offset};
-/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-/// let port = SharedPort::new(SerialPort::new(Irq));
+/// let port = SharedPort::new(SerialPort::new(|| ()));
 /// let console = port.console();
 /// let vcpus = [port.clone(), port].map(|port| {
 ///     std::thread::spawn(move || port.write(offset::THR.into(), b"A"))
@@ -349,8 +348,7 @@ impl<T: Trigger> Shared<MmioPort<T>> {
     ///
     /// ```
     /// # use vuart::{MmioPort, SerialPort, SharedMmioPort};
-    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let port = SharedMmioPort::new(MmioPort::new(SerialPort::new(Irq), 2));
+    /// let port = SharedMmioPort::new(MmioPort::new(SerialPort::new(|| ()), 2));
     /// let mut lsr = [0; 4];
     /// port.read(5 << 2, &mut lsr);
     /// assert_eq!(lsr, [0x60, 0, 0, 0]);

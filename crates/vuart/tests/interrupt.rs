@@ -51,6 +51,23 @@ fn a_closure_an_eventfd_and_a_trigger_are_interrupts() {
     assert_eq!(edges.take(), 1);
 }
 
+/// A VMM that is generic in its interrupt needs no more bounds than the port has.
+#[test]
+fn a_generic_function_makes_a_port() {
+    fn of_trigger<T: Trigger + Send + Sync + 'static>(trigger: T) -> SerialPort<T> {
+        SerialPort::new(trigger)
+    }
+    fn of_closure<F: Fn() + Send + Sync + 'static>(call: F) -> SerialPort<Callback<F>> {
+        SerialPort::new(call)
+    }
+    let edges = Edges::default();
+    raise(&mut of_trigger(edges.clone()));
+    assert_eq!(edges.take(), 1);
+    let mut port = of_closure(|| ());
+    raise(&mut port);
+    assert_eq!(port.counters().interrupts, 1);
+}
+
 #[test]
 fn a_restored_port_interrupts_by_a_closure() {
     let (mut port, _) = port();

@@ -99,8 +99,7 @@ impl<T: Trigger> SerialPort<T> {
     ///
     /// ```
     /// # use vuart::SerialPort;
-    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let mut port = SerialPort::new(Irq);
+    /// let mut port = SerialPort::new(|| ());
     /// port.write_string(0, b"Linux version 6.1");
     /// assert_eq!(port.console().scrollback().end(), 17);
     /// ```

@@ -28,8 +28,7 @@ impl<T: Trigger> SerialPort<T> {
     ///
     /// ```
     /// # use vuart::{SerialPort, scrollback::Position, uart::spec::offset::*};
-    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let mut port = SerialPort::new(Irq);
+    /// let mut port = SerialPort::new(|| ());
     /// port.write_string(THR.into(), b"the first boot");
     /// port.write_register(MCR, 0x1B); // loopback, and the guest is reset
     ///
