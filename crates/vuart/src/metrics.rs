@@ -112,25 +112,24 @@ impl Metrics {
 pub struct Meter {
     counts: Arc<Counts>,
     console: Console,
-    start: u64,
 }
 
 impl Meter {
-    /// `start` is the offset of the port's first byte.
-    pub(crate) fn new(counts: Arc<Counts>, console: Console, start: u64) -> Self {
-        Self { counts, console, start }
+    pub(crate) fn new(counts: Arc<Counts>, console: Console) -> Self {
+        Self { counts, console }
     }
 
     /// The numbers at this moment. It takes the console's lock for a moment.
     pub fn read(&self) -> Metrics {
-        let sent = self.console.scrollback().end().saturating_sub(self.start);
-        Metrics { port: self.counts.read(sent), console: self.console.counters() }
+        Metrics { port: self.counts.read(self.console.scrollback().end()), console: self.console.counters() }
     }
 }
 
 /// What is counted of a port, but for the bytes that are sent: their count is the ring's offset.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Counts {
+    /// The offset of the port's first byte.
+    start: u64,
     /// Only the thread inside the port counts these four.
     pub(crate) bytes_read: Count,
     pub(crate) register_writes: Count,
@@ -142,9 +141,23 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn read(&self, bytes_sent: u64) -> PortCounters {
+    /// Counts from here on. The port's first byte will have the offset `start`.
+    pub(crate) fn new(start: u64) -> Self {
+        Self {
+            start,
+            bytes_read: Count::default(),
+            register_writes: Count::default(),
+            bad_reads: Count::default(),
+            bad_writes: Count::default(),
+            interrupts: AtomicU64::new(0),
+            interrupts_failed: AtomicU64::new(0),
+        }
+    }
+
+    /// The counts when the port's next byte has the offset `end`.
+    pub(crate) fn read(&self, end: u64) -> PortCounters {
         PortCounters {
-            bytes_sent,
+            bytes_sent: end.saturating_sub(self.start),
             bytes_read: self.bytes_read.get(),
             register_writes: self.register_writes.get(),
             bad_reads: self.bad_reads.get(),

@@ -76,8 +76,6 @@ pub struct SerialPort<T> {
     doorbell: Doorbell,
     console: Console,
     counts: Arc<Counts>,
-    /// The offset of the port's first byte.
-    start: u64,
 }
 
 /// What a port begins with, besides its chip and its ring.
@@ -103,7 +101,7 @@ pub(crate) struct Beginning<'a> {
 impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     /// A port whose chip is as `uart` is, which drives nothing and asks for nothing yet.
     pub(crate) fn wired(trigger: T, uart: Uart, output: Writer, beginning: &Beginning<'_>) -> Self {
-        let (counts, start) = (Arc::new(Counts::default()), output.end());
+        let counts = Arc::new(Counts::new(output.end()));
         let line = Arc::new(InterruptLine::new(trigger, Arc::clone(&counts)));
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
@@ -129,7 +127,6 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
             doorbell: console.doorbell().clone(),
             console,
             counts,
-            start,
         }
     }
 }
@@ -160,12 +157,12 @@ impl<T: Trigger> SerialPort<T> {
 
     /// The counters at this moment. [`meter`](Self::meter) reads them on other threads, together with the console's.
     pub fn counters(&self) -> PortCounters {
-        self.counts.read(self.output.end() - self.start)
+        self.counts.read(self.output.end())
     }
 
     /// A handle for the VMM's metrics, which reads the [`Metrics`](crate::Metrics) of this port and its console on any thread.
     pub fn meter(&self) -> Meter {
-        Meter::new(Arc::clone(&self.counts), self.console.clone(), self.start)
+        Meter::new(Arc::clone(&self.counts), self.console.clone())
     }
 
     /// Marks the beginning of a boot: what the guest writes from now on is a new boot's output. Returns the offset at which it begins.
