@@ -23,39 +23,37 @@ const READS: [(&str, u8); 4] = [
     ("RBR read", offset::RBR),
 ];
 
-fn main() -> Result<(), vuart::NewPortError> {
+fn main() {
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
         .sample_size(50)
         .without_plots()
         .configure_from_args();
-    thr(&mut criterion.benchmark_group("THR write"))?;
-    thr_on_bus(&mut criterion.benchmark_group("THR write on a bus"))?;
+    thr(&mut criterion.benchmark_group("THR write"));
+    thr_on_bus(&mut criterion.benchmark_group("THR write on a bus"));
     for (name, register) in READS {
-        read(&mut criterion.benchmark_group(name), register)?;
+        read(&mut criterion.benchmark_group(name), register);
     }
-    string(&mut criterion.benchmark_group("THR string of 16 bytes"))?;
+    string(&mut criterion.benchmark_group("THR string of 16 bytes"));
     criterion.final_summary();
-    Ok(())
 }
 
 /// THR writes with no client attached. vm-superio writes to a sink that keeps nothing.
-fn thr(group: &mut BenchmarkGroup<'_, WallTime>) -> Result<(), vuart::NewPortError> {
-    let (mut port, mut peer) = (devices::port()?, devices::peer(io::sink()));
+fn thr(group: &mut BenchmarkGroup<'_, WallTime>) {
+    let (mut port, mut peer) = (devices::port(), devices::peer(io::sink()));
     let both: [(&str, &mut dyn Registers); 2] = [("vuart", &mut port), ("vm-superio", &mut peer)];
     for (name, device) in both {
         let device = black_box(device);
         group.bench_function(name, |bencher| bencher.iter(|| device.write_register(offset::THR, b'x')));
     }
-    Ok(())
 }
 
 /// THR writes through a bus, which is how a VMM calls its devices.
-fn thr_on_bus(group: &mut BenchmarkGroup<'_, WallTime>) -> Result<(), vuart::NewPortError> {
+fn thr_on_bus(group: &mut BenchmarkGroup<'_, WallTime>) {
     const COM1: PioAddress = PioAddress(0x3F8);
 
-    let mut port = devices::port()?;
+    let mut port = devices::port();
     let mut peer = PeerOnBus(devices::peer(io::sink()));
     let both: [(&str, &mut dyn MutDevicePio); 2] = [("vuart", &mut port), ("vm-superio", &mut peer)];
     for (name, device) in both {
@@ -63,24 +61,22 @@ fn thr_on_bus(group: &mut BenchmarkGroup<'_, WallTime>) -> Result<(), vuart::New
             bencher.iter(|| device.pio_write(COM1, black_box(u16::from(offset::THR)), black_box(b"x")));
         });
     }
-    Ok(())
 }
 
-fn read(group: &mut BenchmarkGroup<'_, WallTime>, register: u8) -> Result<(), vuart::NewPortError> {
-    let (mut port, mut peer) = (devices::port()?, devices::peer(io::sink()));
+fn read(group: &mut BenchmarkGroup<'_, WallTime>, register: u8) {
+    let (mut port, mut peer) = (devices::port(), devices::peer(io::sink()));
     let both: [(&str, &mut dyn Registers); 2] = [("vuart", &mut port), ("vm-superio", &mut peer)];
     for (name, device) in both {
         let device = black_box(device);
         group.bench_function(name, |bencher| bencher.iter(|| device.read_register(register)));
     }
-    Ok(())
 }
 
 /// Accesses of 16 bytes. vm-superio has none, so a VMM calls it for each byte.
-fn string(group: &mut BenchmarkGroup<'_, WallTime>) -> Result<(), vuart::NewPortError> {
+fn string(group: &mut BenchmarkGroup<'_, WallTime>) {
     let bytes = *b"0123456789abcdef";
     group.throughput(Throughput::Bytes(bytes.len() as u64));
-    let mut port = devices::port()?;
+    let mut port = devices::port();
     group.bench_function("vuart", |bencher| {
         bencher.iter(|| port.write_string(black_box(u64::from(offset::THR)), black_box(&bytes)));
     });
@@ -92,5 +88,4 @@ fn string(group: &mut BenchmarkGroup<'_, WallTime>) -> Result<(), vuart::NewPort
             }
         });
     });
-    Ok(())
 }

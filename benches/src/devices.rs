@@ -8,7 +8,7 @@ use vm_device::MutDevicePio;
 use vm_device::bus::{PioAddress, PioAddressOffset};
 use vm_superio::serial::NoEvents;
 use vm_superio::{Serial, Trigger};
-use vuart::{NewPortError, PortBuilder, SerialPort};
+use vuart::{PortBuilder, SerialPort};
 
 /// The interrupt of a guest that polls, as a kernel's console does. It is never raised.
 ///
@@ -36,17 +36,17 @@ fn expose() {
 pub(crate) type Port<const COPY: u8 = 0> = SerialPort<Polled<COPY>>;
 
 /// Makes our port with default options: the ring, the doorbell and the counters are on.
-pub(crate) fn port() -> Result<Port, NewPortError> {
+pub(crate) fn port() -> Port {
     port_copy()
 }
 
 /// Makes one of several copies of our port. See [`Polled`].
-pub(crate) fn port_copy<const COPY: u8>() -> Result<Port<COPY>, NewPortError> {
+pub(crate) fn port_copy<const COPY: u8>() -> Port<COPY> {
     port_with(PortBuilder::new())
 }
 
 /// Makes our port with another ring or chip.
-pub(crate) fn port_with<const COPY: u8>(builder: PortBuilder) -> Result<Port<COPY>, NewPortError> {
+pub(crate) fn port_with<const COPY: u8>(builder: PortBuilder) -> Port<COPY> {
     expose();
     builder.build(Polled)
 }

@@ -68,7 +68,7 @@ impl Loop {
             }
             Self::Thr => write(count, 1, |port, n| port.write_register(black_box(offset::THR), character(n))),
             Self::ThrShared => {
-                let mut port = SharedPort::new(devices::port()?);
+                let mut port = SharedPort::new(devices::port());
                 let scrollback = port.with(|port| port.console().scrollback().clone());
                 marked::run(&mut port, count, |port, n| {
                     port.write_register(black_box(offset::THR), character(n));
@@ -95,7 +95,7 @@ impl Loop {
             Self::Msr => read(count, offset::MSR),
             Self::Rbr => read(count, offset::RBR),
             Self::Typed => {
-                let port = devices::port()?;
+                let port = devices::port();
                 let owner = port.console().attach(Attach::new(Identity::new("bench", 0, None)))?;
                 let mut taken = 0;
                 marked::run(&mut (port, owner), count, |(port, owner), n| {
@@ -151,13 +151,13 @@ fn write(
     bytes: u64,
     iteration: impl FnMut(&mut devices::Port, u64),
 ) -> Result<(), Box<dyn Error>> {
-    let mut port = devices::port()?;
+    let mut port = devices::port();
     marked::run(&mut port, count, iteration)?;
     expect("the ring", port.console().scrollback().end(), count * bytes)
 }
 
 fn read(count: u64, register: u8) -> Result<(), Box<dyn Error>> {
-    let mut port = devices::port()?;
+    let mut port = devices::port();
     marked::run(&mut port, count, |port, _| {
         black_box(port.read_register(black_box(register)));
     })?;

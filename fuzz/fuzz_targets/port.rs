@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vuart::PortBuilder;
+use vuart::{PortBuilder, RingSize};
 use vuart_fuzz::{Harness, Irq, Operation};
 
 /// The most operations of a run. A longer sequence finds nothing more.
@@ -11,7 +11,7 @@ const OPERATIONS_MAX: usize = 256;
 
 fuzz_target!(|operations: Vec<Operation>| {
     // The smallest ring, so that it is lapped often.
-    let port = PortBuilder::new().with_scrollback(4096).build(Irq).expect("a file descriptor and 4 KiB");
+    let port = PortBuilder::new().with_scrollback(RingSize::of::<4096>()).build(Irq);
     let mut harness = Harness::new(port);
     for operation in operations.iter().take(OPERATIONS_MAX) {
         harness.run(operation);

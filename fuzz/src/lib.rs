@@ -26,11 +26,10 @@
 //!     }
 //! }
 //!
-//! let bus = Bus { port: vuart::SerialPort::new(vuart_fuzz::Irq)? };
+//! let bus = Bus { port: vuart::SerialPort::new(vuart_fuzz::Irq) };
 //! let mut harness = Harness::new(bus);
 //! harness.run(&Operation::Write { offset: 0, data: b"A".to_vec() });
 //! harness.finish();
-//! # Ok::<(), vuart::NewPortError>(())
 //! ```
 //!
 //! [`registers`] has operations of its own, for a UART without a console behind it. [`ring_file`] makes files that may or may not hold a

@@ -6,7 +6,7 @@ use vuart::uart::{
     CharacterState, CharacterTimeoutV1, Instant, Profile, ThreV1, Time, Timed, TimedStateV1, Uart, UartState,
     UartStateV1,
 };
-use vuart::{PortBuilder, PortState};
+use vuart::{PortBuilder, PortState, RingSize};
 
 use crate::port::Irq;
 
@@ -21,12 +21,12 @@ const STEPS_MAX: usize = 300;
 /// Panics if an accepted state does not read back the same, or makes a UART that hangs.
 pub fn check_state(bytes: &[u8]) {
     if let Ok(state) = serde_json::from_slice::<PortState>(bytes)
-        && let Ok(mut port) = PortBuilder::restore(&state).with_scrollback(4096).build(Irq)
+        && let Ok(mut port) = PortBuilder::restore(&state).with_scrollback(RingSize::of::<4096>()).build(Irq)
     {
         port.write_register(LCR, 0x03);
         port.read_register(LSR);
         PortBuilder::restore(&port.state())
-            .with_scrollback(4096)
+            .with_scrollback(RingSize::of::<4096>())
             .build(Irq)
             .expect("a port's own state restores");
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use vm_superio::Trigger;
 use vuart::endpoint::{Attach, Identity, Mode, Session};
 use vuart::scrollback::Position;
-use vuart::{PortBuilder, PortState, SerialPort};
+use vuart::{PortBuilder, PortState, RingSize, SerialPort};
 
 /// LSR: a character can be read.
 pub(crate) const DR: u8 = 0x01;
@@ -41,12 +41,12 @@ pub(crate) struct Guest {
 impl Guest {
     /// At a port after reset.
     pub(crate) fn new() -> Self {
-        Self::built(|edges| SerialPort::new(edges).unwrap())
+        Self::built(SerialPort::new)
     }
 
     /// At a port whose ring has this size.
     pub(crate) fn with_ring(bytes: usize) -> Self {
-        Self::built(|edges| PortBuilder::new().with_scrollback(bytes).build(edges).unwrap())
+        Self::built(|edges| PortBuilder::new().with_scrollback(RingSize::new(bytes).unwrap()).build(edges))
     }
 
     /// At a port that goes on from a state.

@@ -117,7 +117,7 @@ fn there_is_nothing_behind_the_last_register() {
     let mut guest = Guest::new();
     guest.write(SCR + 1, 5);
     assert_eq!(guest.read(SCR + 1), 0xFF);
-    assert_eq!(guest.port.counters().bad_accesses, 2);
+    assert_eq!(guest.port.counters().bad_accesses(), 2);
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn output(port: &SharedPort<Unheard>) -> Vec<u8> {
 #[test]
 fn two_vcpus_print_at_one_port() {
     let Some(machine) = Machine::new([&WRITER, &WRITER]) else { return };
-    let port = SharedPort::new(SerialPort::new(Unheard).unwrap());
+    let port = SharedPort::new(SerialPort::new(Unheard));
     machine.run(&port, |_| ());
     let output = output(&port);
     assert_eq!(output.len(), 2 * usize::from(COUNT), "nothing is lost, and nothing is there twice");
@@ -175,7 +175,7 @@ fn two_vcpus_print_at_one_port() {
 #[test]
 fn one_vcpu_prints_while_the_other_reads() {
     let Some(machine) = Machine::new([&WRITER, &READER]) else { return };
-    let port = SharedPort::new(SerialPort::new(Unheard).unwrap());
+    let port = SharedPort::new(SerialPort::new(Unheard));
     let console = port.with(|port| port.console().clone());
     let typed: Vec<u8> = (0..COUNT).map(|n| n.to_be_bytes()[1].wrapping_mul(37)).collect();
     let mut owner = console.attach(Attach::new(Identity::new("owner", 0, None))).unwrap();

@@ -75,7 +75,7 @@ struct Board {
 impl Board {
     fn new(bus: impl FnOnce(SerialPort<Edges>) -> Bus) -> Self {
         let edges = Edges::default();
-        let port = SerialPort::new(edges.clone()).unwrap();
+        let port = SerialPort::new(edges.clone());
         let console = port.console().clone();
         // SAFETY: the constructor requires a bus on which all eight registers can be accessed safely. This bus consists of
         // safe code.

@@ -6,11 +6,11 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vuart::PortBuilder;
 use vuart::endpoint::Mode;
 use vuart::scrollback::Position;
 use vuart::uart::spec::offset;
 use vuart::wire::{Client, DetachRequest, Event, Request};
+use vuart::{PortBuilder, RingSize};
 
 use crate::devices;
 use crate::guest::character;
@@ -28,7 +28,8 @@ pub(super) fn rows(effort: Effort) -> Rows {
 }
 
 fn attach(effort: Effort) -> Result<Pair, Box<dyn Error>> {
-    let mut port: devices::Port = devices::port_with(PortBuilder::new().with_scrollback(2 * REPLAY))?;
+    let mut port: devices::Port =
+        devices::port_with(PortBuilder::new().with_scrollback(RingSize::of::<{ 2 * REPLAY }>()));
     for n in 0..2 * REPLAY as u64 {
         port.write_register(offset::THR, character(n));
     }

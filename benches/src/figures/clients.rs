@@ -81,7 +81,7 @@ fn measure<'a>(
     pace: Pace,
 ) -> Result<[Times<'a>; 2], Box<dyn Error>> {
     cores.use_others()?;
-    let mut ports = [devices::port()?, devices::port()?];
+    let mut ports = [devices::port(), devices::port()];
     let mut scenes =
         [Scene::new(ports[0].console(), attached)?, Scene::new(ports[1].console(), Attached::NOBODY)?];
     let mut times = [stopwatch.times()?, stopwatch.times()?];

@@ -39,7 +39,7 @@ pub(super) fn rows(effort: Effort) -> Rows {
 }
 
 fn unattached(effort: Effort) -> Result<Pair, Box<dyn Error>> {
-    let mut port = devices::port()?;
+    let mut port = devices::port();
     let served = Served::new(port.console())?;
     let written = compare_thr_writes(effort, &mut port, &mut devices::peer(io::sink()));
     served.finish()?;
@@ -49,7 +49,7 @@ fn unattached(effort: Effort) -> Result<Pair, Box<dyn Error>> {
 
 /// Measures the time in which a guest writes all it can, for each byte that a reader receives in it.
 fn received(effort: Effort) -> Result<Pair, Box<dyn Error>> {
-    let mut port = devices::port()?;
+    let mut port = devices::port();
     let served = Served::new(port.console())?;
     let owner = ClientReader::start(served.attach(Mode::Exclusive)?);
     let (socket_in, socket_out) = UnixStream::pair()?;

@@ -46,7 +46,7 @@ fn by_interrupt<T: Trigger + Send + Sync + 'static>(
 where
     T::E: std::fmt::Debug,
 {
-    let mut port = SerialPort::new(trigger()?)?;
+    let mut port = SerialPort::new(trigger()?);
     let mut peer = vm_superio::Serial::<_, NoEvents, _>::new(trigger()?, io::sink());
     port.write_register(offset::IER, Ier::ETBEI.bits());
     peer.write(offset::IER, Ier::ETBEI.bits()).map_err(|error| format!("{error:?}"))?;
@@ -82,7 +82,7 @@ fn handle_interrupts(device: &mut dyn Registers, count: u64) {
 
 /// Measures one character at a time, to a guest that polls.
 fn typed(effort: Effort) -> Result<Pair, Box<dyn Error>> {
-    let mut port = devices::port()?;
+    let mut port = devices::port();
     let mut peer = devices::peer(io::sink());
     let mut owner = port.console().attach(Attach::new(Identity::new("bench", 0, None)))?;
     let (mut typed, mut taken, mut peer_typed, mut peer_taken) = (0, 0, 0, 0);

@@ -67,7 +67,7 @@ fn compare(effort: Effort, burst: Burst) -> Result<Costs, Box<dyn Error>> {
 /// Prints once, and checks that all of it arrived. Returns the number of exits, and the time.
 fn print(burst: Burst, coalescing: bool) -> Result<(u64, Duration), Box<dyn Error>> {
     let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)?;
-    let port = Arc::new(Mutex::new(SerialPort::new(IrqFd(irq.try_clone()?))?));
+    let port = Arc::new(Mutex::new(SerialPort::new(IrqFd(irq.try_clone()?))));
     let options = MachineOptions::default().with_program(Program::Print { bytes: BYTES, burst });
     let options = if coalescing { options } else { options.without_coalescing() };
     let machine = Machine::start_with(Engine::Kvm, port.clone(), irq, options)?;

@@ -53,7 +53,7 @@ pub(super) fn rows(effort: Effort) -> Rows {
 }
 
 fn thr<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
-    let mut port = devices::port_copy::<COPY>()?;
+    let mut port = devices::port_copy::<COPY>();
     let written = compare_thr_writes(effort, &mut port, &mut devices::peer_copy::<_, COPY>(io::sink()));
     ring_holds(&port, written.ours)?;
     Ok(written.pair)
@@ -65,7 +65,7 @@ fn thr_on_bus<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
             device.pio_write(COM1, black_box(u16::from(offset::THR)), black_box(&[character(n)]));
         }
     }
-    let mut port = devices::port_copy::<COPY>()?;
+    let mut port = devices::port_copy::<COPY>();
     let mut peer = PeerOnBus(devices::peer_copy::<_, COPY>(io::sink()));
     let mut written = 0;
     let pair = compare(
@@ -90,7 +90,7 @@ fn iir<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
 
 /// Measures reads of a register of an idle port and of its peer.
 fn read<const COPY: u8>(effort: Effort, register: u8) -> Result<Pair, Box<dyn Error>> {
-    let mut port = devices::port_copy::<COPY>()?;
+    let mut port = devices::port_copy::<COPY>();
     let mut peer = devices::peer_copy::<_, COPY>(io::sink());
     let lsr = (Lsr::THRE | Lsr::TEMT).bits();
     if (port.read_register(offset::LSR), peer.read(offset::LSR)) != (lsr, lsr) {
@@ -104,7 +104,7 @@ fn read<const COPY: u8>(effort: Effort, register: u8) -> Result<Pair, Box<dyn Er
 /// Measures a string access of [`STRING`] bytes, as `rep outsb` makes it, and a single write to another port of ours.
 fn string<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
     let bytes: Vec<u8> = (0..u64::from(STRING)).map(character).collect();
-    let (mut single, mut string) = (devices::port_copy::<COPY>()?, devices::port_copy::<COPY>()?);
+    let (mut single, mut string) = (devices::port_copy::<COPY>(), devices::port_copy::<COPY>());
     let (mut single_written, mut string_written) = (0, 0);
     let medians = medians(
         effort,

@@ -26,7 +26,7 @@ pub(super) fn rows(effort: Effort) -> Rows {
         "THR write to a shared port, one vCPU writes: `SharedPort` vs `Arc<Mutex<vm-superio>>` writing to a sink, ns",
         over_copies(effort, copies!(uncontended))?,
     );
-    let [single, run] = alternating(effort)?;
+    let [single, run] = alternating(effort);
     Ok(vec![
         uncontended.with_goal(0.95).with_headline(),
         Row::new(
@@ -46,7 +46,7 @@ pub(super) fn rows(effort: Effort) -> Rows {
 
 /// Measures one thread that writes to a shared port, and to the peer behind a mutex.
 fn uncontended<const COPY: u8>(effort: Effort) -> Result<Pair, Box<dyn Error>> {
-    let port = &SharedPort::new(devices::port_copy::<COPY>()?);
+    let port = &SharedPort::new(devices::port_copy::<COPY>());
     let peer = Arc::new(Mutex::new(devices::peer_copy::<_, COPY>(io::sink())));
     let mut written = 0;
     let pair = compare(
@@ -76,9 +76,9 @@ fn write_peer<const COPY: u8>(peer: &Mutex<Peer<io::Sink, COPY>>, n: u64) {
 ///
 /// A figure is the time of a whole run, including the time until the other thread sees that the run is over. That is most of it,
 /// and noisy on two cores that other programs use, too.
-fn alternating(effort: Effort) -> Result<[Pair; 2], Box<dyn Error>> {
-    let port = SharedPort::new(devices::port()?);
-    let locked = Mutex::new(devices::port()?);
+fn alternating(effort: Effort) -> [Pair; 2] {
+    let port = SharedPort::new(devices::port());
+    let locked = Mutex::new(devices::port());
     let ours = |n| port.write_register(black_box(offset::THR), character(n));
     let theirs = |n| {
         let mut port = locked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,7 +89,7 @@ fn alternating(effort: Effort) -> Result<[Pair; 2], Box<dyn Error>> {
     let operations: &mut [Operation<'_>] =
         &mut [&mut ours_single, &mut theirs_single, &mut ours_run, &mut theirs_run];
     let figures = medians(effort, operations);
-    Ok([Pair { ours: figures[0], peer: figures[1] }, Pair { ours: figures[2], peer: figures[3] }])
+    [Pair { ours: figures[0], peer: figures[1] }, Pair { ours: figures[2], peer: figures[3] }]
 }
 
 /// Makes an operation of two threads that alternate. One operation is one run of `len` writes by one of them.

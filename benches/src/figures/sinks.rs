@@ -50,7 +50,7 @@ fn stream(
 
 /// Returns the figure, the number of characters that the peer wrote, and the sink to which it wrote them.
 fn measure<W: Write>(effort: Effort, sink: W) -> Result<(Pair, u64, W), Box<dyn Error>> {
-    let mut port = devices::port()?;
+    let mut port = devices::port();
     let mut peer = devices::peer(sink);
     let written = compare_thr_writes(effort, &mut port, &mut peer);
     ring_holds(&port, written.ours)?;

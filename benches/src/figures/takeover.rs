@@ -55,7 +55,7 @@ pub(super) fn rows(effort: Effort) -> Rows {
 }
 
 fn take_over(effort: Effort, other_guest: OtherGuest) -> Result<Pair, Box<dyn Error>> {
-    let (port, other_port) = (devices::port()?, devices::port()?);
+    let (port, other_port) = (devices::port(), devices::port());
     let other_console = other_port.console().clone();
     let dir = tempfile::tempdir()?;
     let run = RuntimeDir::create(dir.path().join("vuart"))?;

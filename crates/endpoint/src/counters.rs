@@ -1,5 +1,29 @@
 //! Counts of what has happened at a console.
 
+/// Defines a structure of counts, with what is the same for each of them.
+macro_rules! counts {
+    ($(#[$of_all:meta])* pub struct $name:ident { $($(#[$of_one:meta])* pub $count:ident: u64,)* }) => {
+        $(#[$of_all])*
+        pub struct $name {
+            $($(#[$of_one])* pub $count: u64,)*
+        }
+
+        impl $name {
+            /// Each count with the name of its field.
+            pub fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+                [$((stringify!($count), self.$count)),*].into_iter()
+            }
+
+            /// What has happened since `earlier`.
+            #[must_use]
+            pub fn since(&self, earlier: &Self) -> Self {
+                Self { $($count: self.$count.saturating_sub(earlier.$count)),* }
+            }
+        }
+    };
+}
+
+counts! {
 /// Counts of what has happened at a console since it was made. Each of them only grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
@@ -14,6 +38,9 @@ pub struct Counters {
     /// The accepted symbols that a new ownership discarded: before the guest's receiver took them, or when they would have come
     /// back from there unread.
     pub input_discarded: u64,
+    /// Symbols that an owner offered and the queue had no room for: the guest does not read them fast enough. They are offered again,
+    /// and count again if there is no room then.
+    pub input_refused: u64,
     /// Bytes of input that were dropped before the console took them: their client had gone, had been evicted, or had no
     /// session. A spectator's input is not counted while its session goes on. For a client that has gone, the count is
     /// bounded.
@@ -50,4 +77,5 @@ pub struct Counters {
     pub guest_resets: u64,
     /// Events that no observer was told of, because an observer did not return for too long.
     pub events_lost: u64,
+}
 }

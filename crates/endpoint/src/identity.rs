@@ -1,6 +1,10 @@
 //! The identity of a person or program at a console: what the kernel says of it, and what it calls itself.
 
 use std::fmt;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use rustix::process::{getegid, geteuid};
 
 use crate::printable::is_printable;
 
@@ -56,6 +60,28 @@ impl Identity {
         let label: String = label.chars().filter(|c| is_printable(*c)).take(Self::LABEL_MAX).collect();
         let label = if label.trim().is_empty() { "somebody".to_owned() } else { label };
         Self { label, uid, gid: None, pid }
+    }
+
+    /// The identity of this process, for the sessions that a VMM has itself: its effective user and group, its process ID, and the name that
+    /// the program was started by.
+    ///
+    /// The first call asks the kernel (`geteuid`, `getegid`, `getpid`). No later one makes a system call, so a program with a filter makes
+    /// the first call before it sets that. What changes after the first call (`setuid`, `fork`) is not seen.
+    ///
+    /// ```
+    /// use vuart_endpoint::Identity;
+    /// let here = Identity::this_process();
+    /// assert_eq!(here.pid(), Some(std::process::id()));
+    /// assert_eq!(here.with_label("my VMM").label(), "my VMM");
+    /// ```
+    pub fn this_process() -> Self {
+        static HERE: OnceLock<Identity> = OnceLock::new();
+        HERE.get_or_init(|| {
+            let program = std::env::args_os().next().unwrap_or_default();
+            let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
+            Self::new(&name, geteuid().as_raw(), Some(std::process::id())).with_gid(getegid().as_raw())
+        })
+        .clone()
     }
 
     /// Sets the primary group of the user.

@@ -68,6 +68,7 @@ mod reader;
 #[cfg(feature = "std")]
 mod ring_file;
 mod scrollback;
+mod size;
 mod sync;
 #[cfg(feature = "std")]
 mod touch;
@@ -87,6 +88,7 @@ pub use reader::Reader;
 #[cfg(feature = "std")]
 pub use ring_file::RingFile;
 pub use scrollback::{Read, Scrollback};
+pub use size::RingSize;
 pub use writer::Writer;
 
 /// The README's example, so that it compiles.

@@ -25,7 +25,7 @@
 //! use vuart_vmm::{Device, Irq, Machine, choose};
 //!
 //! let irq = Irq::new()?;
-//! let port = SerialPort::new(irq.clone())?;
+//! let port = SerialPort::new(irq.clone());
 //! let com1: Device = Arc::new(SharedPort::new(port));
 //!
 //! let choice = choose(None)?;

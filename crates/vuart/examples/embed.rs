@@ -4,7 +4,6 @@
 
 use std::error::Error;
 
-use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 use vuart::endpoint::{Cause, Mode};
 use vuart::scrollback::Position;
 use vuart::server::{Claim, Server, ServerThread};
@@ -26,9 +25,9 @@ fn print(port: &mut SerialPort<IrqFd>, text: &str) {
 ///
 /// When the port, the server or the client fails.
 pub(crate) fn main() -> Result<(), Box<dyn Error>> {
-    // The port. KVM turns the eventfd into the guest's interrupt: `vm.register_irqfd(&irq, 4)`.
-    let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)?;
-    let mut port = SerialPort::new(IrqFd(irq))?;
+    // The port. KVM turns the eventfd into the guest's interrupt: `vm.register_irqfd(&irq.0, 4)`.
+    let irq = IrqFd::new()?;
+    let mut port = SerialPort::new(irq);
 
     // The server, on a thread of its own. `vuart attach vm0` reaches it; here the directory is a temporary one.
     let dir = tempfile::tempdir()?;

@@ -5,22 +5,10 @@
 
 use std::error::Error;
 
-use vm_superio::Trigger;
 use vuart::PortBuilder;
 use vuart::endpoint::Cause;
 use vuart::scrollback::RingOptions;
 use vuart::uart::spec::offset;
-
-/// An interrupt that goes nowhere.
-struct Irq;
-
-impl Trigger for Irq {
-    type E = ();
-
-    fn trigger(&self) -> Result<(), ()> {
-        Ok(())
-    }
-}
 
 /// Hands a port over.
 ///
@@ -30,7 +18,7 @@ impl Trigger for Irq {
 pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     // The old VMM. Its ring is in a memfd, so that it can outlive the process.
     let (output, scrollback) = RingOptions::new(1 << 20).create_memfd("com1")?;
-    let mut old = PortBuilder::new().with_writer(output).build(Irq);
+    let mut old = PortBuilder::new().with_writer(output).build(|| ()); // nobody to interrupt
     old.write_register(offset::SCR, 0x5A);
     old.write_string(offset::THR.into(), b"before, ");
 
@@ -42,7 +30,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
 
     // The new VMM adopts the ring, and its port goes on from the state.
     let (output, scrollback) = RingOptions::default().adopt(file)?;
-    let mut new = PortBuilder::restore(&state).with_writer(output).build(Irq)?;
+    let mut new = PortBuilder::restore(&state).with_writer(output).build(|| ())?;
     new.write_string(offset::THR.into(), b"after");
 
     // The registers and the history are as they were.

@@ -6,21 +6,9 @@ use std::error::Error;
 use std::fs;
 use std::time::Duration;
 
-use vm_superio::Trigger;
 use vuart::SerialPort;
 use vuart::audit::{Audit, AuditEntry, AuditFile, AuditLine};
 use vuart::endpoint::{Attach, Identity, Mode};
-
-/// An interrupt that goes nowhere.
-struct Irq;
-
-impl Trigger for Irq {
-    type E = ();
-
-    fn trigger(&self) -> Result<(), ()> {
-        Ok(())
-    }
-}
 
 /// Lets two people use a console, and prints the trail.
 ///
@@ -30,7 +18,7 @@ impl Trigger for Irq {
 pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("vm0.audit");
-    let port = SerialPort::new(Irq)?;
+    let port = SerialPort::new(|| ()); // nobody to interrupt
 
     // The trail has a ring and a saving thread of its own: no client and no guest waits for the disk.
     let audit = Audit::new(1 << 20)?;

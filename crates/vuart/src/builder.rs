@@ -1,23 +1,14 @@
 //! The ways to make a port.
 
-use vm_superio::Trigger;
 use vuart_16550::spec::Msr;
 use vuart_16550::{Config, Uart};
-use vuart_scrollback::{CapacityError, OptionsError, Scrollback, Writer};
+use vuart_scrollback::{OptionsError, RingSize, Scrollback, Writer};
 
 use crate::flow::{Flow, FlowControl};
+use crate::interrupt::{IntoTrigger, Trigger};
 use crate::pause::Pause;
 use crate::port::{Beginning, SerialPort};
 use crate::state::{PortState, StateError};
-
-/// A port can't be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NewPortError {
-    /// The ring can't have that size.
-    #[error(transparent)]
-    Capacity(#[from] CapacityError),
-}
 
 /// A port can't go on from a state in a ring of its own.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +17,7 @@ pub enum RestorePortError {
     /// No port can be in that state.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The ring can't have that size, or begin at the state's offset.
+    /// The ring can't begin at the state's offset, or there is not enough memory.
     #[error(transparent)]
     Ring(#[from] OptionsError),
 }
@@ -60,15 +51,13 @@ pub enum ResumePortError {
 /// | at first | [`new`](PortBuilder::new): fresh, with [`with_uart`](PortBuilder::with_uart) | 1 MiB of memory, with [`with_scrollback`](PortBuilder::with_scrollback) |
 /// | or | [`restore`](PortBuilder::restore): as a [`PortState`] says | [`with_writer`](PortBuilder::with_writer): a ring that you have made |
 ///
-/// `build` takes the interrupt's trigger.
+/// `build` takes the interrupt.
 ///
 /// ```
-/// # use vuart::{PortBuilder, uart::{Config, Profile}};
-/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
+/// # use vuart::{PortBuilder, RingSize, uart::{Config, Profile}};
 /// let config = Config::new().with_profile(Profile::Uart16750);
-/// let port = PortBuilder::new().with_uart(config).with_scrollback(64 << 10).build(Irq)?;
+/// let port = PortBuilder::new().with_uart(config).with_scrollback(RingSize::of::<{ 64 << 10 }>()).build(|| ());
 /// assert_eq!(port.console().scrollback().capacity(), 64 << 10);
-/// # Ok::<(), vuart::NewPortError>(())
 /// ```
 ///
 /// # A snapshot that goes on elsewhere
@@ -80,14 +69,13 @@ pub enum ResumePortError {
 ///
 /// ```
 /// # use vuart::{PortBuilder, PortState, SerialPort};
-/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-/// let mut port = SerialPort::new(Irq)?;
+/// let mut port = SerialPort::new(|| ());
 /// port.write(0, b"A");
 /// port.write(1, &[0x02]); // THRE interrupt
 /// let state: PortState = port.state();
 /// drop(port); // ... and on another machine:
 ///
-/// let mut port = PortBuilder::restore(&state).build(Irq)?;
+/// let mut port = PortBuilder::restore(&state).build(|| ())?;
 /// assert_eq!(port.counters().interrupts, 1);
 /// port.write(0, b"B");
 /// assert_eq!(port.console().scrollback().oldest(), 1);
@@ -102,10 +90,9 @@ pub enum ResumePortError {
 ///
 /// ```
 /// # use vuart::{PortBuilder, scrollback};
-/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
 /// let ring = scrollback::RingOptions::new(1 << 20).with_boot_head(64 << 10);
 /// let (output, scrollback) = ring.create_memfd("com1")?;
-/// let mut port = PortBuilder::new().with_writer(output).build(Irq);
+/// let mut port = PortBuilder::new().with_writer(output).build(|| ());
 /// port.write(0, b"O");
 /// port.write(0, b"K");
 ///
@@ -127,16 +114,15 @@ pub enum ResumePortError {
 ///
 /// ```
 /// # use vuart::{PortBuilder, scrollback};
-/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
 /// let (output, scrollback) = scrollback::RingOptions::default().create_memfd("com1")?;
-/// let mut port = PortBuilder::new().with_writer(output).build(Irq);
+/// let mut port = PortBuilder::new().with_writer(output).build(|| ());
 /// port.write(0, b"A");
 /// port.console().end(&vuart::endpoint::Cause::Migrating); // before the drop, which would say nothing
 /// let (state, file) = (port.state(), scrollback.file().expect("a ring in a memfd").try_clone()?);
 /// drop(port); // ... and in another process, by inheritance or over a Unix socket:
 ///
 /// let (output, _) = scrollback::RingOptions::default().adopt(file)?;
-/// let mut port = PortBuilder::restore(&state).with_writer(output).build(Irq)?;
+/// let mut port = PortBuilder::restore(&state).with_writer(output).build(|| ())?;
 /// port.write(0, b"B");
 /// assert_eq!(port.console().scrollback().oldest(), 0);
 /// assert_eq!(port.console().scrollback().end(), 2);
@@ -147,21 +133,11 @@ pub enum ResumePortError {
 /// [`with_start`](vuart_scrollback::RingOptions::with_start).
 #[derive(Debug, Clone, Copy)]
 #[must_use = "a builder makes nothing until `build`"]
-pub struct PortBuilder<C = Config, R = Capacity> {
+pub struct PortBuilder<C = Config, R = RingSize> {
     chip: C,
     ring: R,
     flow: FlowControl,
     modem_inputs: Msr,
-}
-
-/// The size of a ring in memory that [`PortBuilder::build`] makes.
-#[derive(Debug, Clone, Copy)]
-pub struct Capacity(usize);
-
-impl Default for Capacity {
-    fn default() -> Self {
-        Self(1 << 20)
-    }
 }
 
 impl PortBuilder {
@@ -169,7 +145,7 @@ impl PortBuilder {
     pub fn new() -> Self {
         Self {
             chip: Config::default(),
-            ring: Capacity::default(),
+            ring: RingSize::default(),
             flow: FlowControl::default(),
             modem_inputs: Msr::CONNECTED,
         }
@@ -187,7 +163,7 @@ impl<'a> PortBuilder<&'a PortState> {
     pub fn restore(state: &'a PortState) -> Self {
         Self {
             chip: state,
-            ring: Capacity::default(),
+            ring: RingSize::default(),
             flow: FlowControl::default(),
             // The state has its own.
             modem_inputs: Msr::CONNECTED,
@@ -210,10 +186,8 @@ impl<R> PortBuilder<Config, R> {
     ///
     /// ```
     /// # use vuart::{PortBuilder, uart::spec::{Msr, offset::MSR}};
-    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let mut port = PortBuilder::new().with_modem_inputs(Msr::CTS | Msr::DSR).build(Irq)?; // no carrier
+    /// let mut port = PortBuilder::new().with_modem_inputs(Msr::CTS | Msr::DSR).build(|| ()); // no carrier
     /// assert_eq!(port.read_register(MSR), 0x30);
-    /// # Ok::<(), vuart::NewPortError>(())
     /// ```
     pub fn with_modem_inputs(self, inputs: Msr) -> Self {
         Self { modem_inputs: inputs & Msr::INPUTS, ..self }
@@ -221,9 +195,17 @@ impl<R> PortBuilder<Config, R> {
 }
 
 impl<C> PortBuilder<C> {
-    /// Sets how many bytes of output the ring keeps: a power of two.
-    pub fn with_scrollback(self, bytes: usize) -> Self {
-        Self { ring: Capacity(bytes), ..self }
+    /// Sets how many bytes of output the ring keeps.
+    ///
+    /// ```
+    /// # use vuart::{PortBuilder, RingSize};
+    /// let port = PortBuilder::new().with_scrollback(RingSize::of::<{ 64 << 10 }>()).build(|| ()); // a constant
+    /// # let configured = 8192;
+    /// let port = PortBuilder::new().with_scrollback(RingSize::new(configured)?).build(|| ()); // known at run time
+    /// # drop(port); Ok::<(), vuart::scrollback::CapacityError>(())
+    /// ```
+    pub fn with_scrollback(self, size: RingSize) -> Self {
+        Self { ring: size, ..self }
     }
 
     /// Uses a ring that you have made: one with a boot head, or one in a `memfd` or a file.
@@ -240,8 +222,7 @@ impl<C, R> PortBuilder<C, R> {
     /// ```
     /// # use vuart::{FlowControl, PortBuilder};
     /// # use vuart::endpoint::{Attach, Identity};
-    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let mut port = PortBuilder::new().with_flow_control(FlowControl::RtsAndXonXoff).build(Irq)?;
+    /// let mut port = PortBuilder::new().with_flow_control(FlowControl::RtsAndXonXoff).build(|| ());
     /// let mut session = port.console().attach(Attach::new(Identity::new("alice", 1000, None)))?;
     /// session.write(b"k")?;
     /// port.write_register(0, 0x13); // XOFF
@@ -257,23 +238,28 @@ impl<C, R> PortBuilder<C, R> {
 }
 
 impl PortBuilder {
-    /// Makes the port.
+    /// Makes the port. `interrupt` is a [`Trigger`], a closure or an eventfd: see [`interrupt`](crate::interrupt).
     ///
-    /// # Errors
-    ///
-    /// When the ring can't have that size.
-    pub fn build<T: Trigger + Send + Sync + 'static>(
-        self,
-        trigger: T,
-    ) -> Result<SerialPort<T>, NewPortError> {
-        let (output, _) = Scrollback::new(self.ring.0)?;
-        Ok(self.with_writer(output).build(trigger))
+    /// If there is no memory for the ring, the process ends, as for all that Rust allocates: see [`Scrollback::with_size`]. To have an
+    /// error for it, make the ring with [`RingOptions::create`](vuart_scrollback::RingOptions::create), and build
+    /// [with its writer](Self::with_writer).
+    pub fn build<K, T>(self, interrupt: T) -> SerialPort<T::Trigger>
+    where
+        T: IntoTrigger<K>,
+        T::Trigger: Send + Sync + 'static,
+    {
+        let (output, _) = Scrollback::with_size(self.ring);
+        self.with_writer(output).build(interrupt)
     }
 }
 
 impl PortBuilder<Config, Writer> {
     /// Makes the port.
-    pub fn build<T: Trigger + Send + Sync + 'static>(self, trigger: T) -> SerialPort<T> {
+    pub fn build<K, T>(self, interrupt: T) -> SerialPort<T::Trigger>
+    where
+        T: IntoTrigger<K>,
+        T::Trigger: Send + Sync + 'static,
+    {
         let uart = Uart::new(self.chip).with_modem_inputs(self.modem_inputs);
         let beginning = Beginning {
             taken: &[],
@@ -286,7 +272,7 @@ impl PortBuilder<Config, Writer> {
             dropped: false,
             flow: Flow::new(self.flow),
         };
-        SerialPort::wired(trigger, uart, self.ring, &beginning)
+        SerialPort::wired(interrupt.into_trigger(), uart, self.ring, &beginning)
     }
 }
 
@@ -295,16 +281,17 @@ impl PortBuilder<&PortState> {
     ///
     /// # Errors
     ///
-    /// When no port can be in that state, or the ring can't have that size or begin at the state's offset.
-    pub fn build<T: Trigger + Send + Sync + 'static>(
-        self,
-        trigger: T,
-    ) -> Result<SerialPort<T>, RestorePortError> {
+    /// When no port can be in that state, when the ring can't begin at the state's offset, or when there is not enough memory.
+    pub fn build<K, T>(self, interrupt: T) -> Result<SerialPort<T::Trigger>, RestorePortError>
+    where
+        T: IntoTrigger<K>,
+        T::Trigger: Send + Sync + 'static,
+    {
         // Errors of the state come first, and cost no memory.
         let state = self.chip.as_latest();
         let uart = state.uart()?;
-        let (output, _) = Scrollback::starting_at(self.ring.0, state.offset)?;
-        Ok(SerialPort::restored(trigger, uart, output, &state, self.flow))
+        let (output, _) = Scrollback::starting_at(self.ring.bytes(), state.offset)?;
+        Ok(SerialPort::restored(interrupt.into_trigger(), uart, output, &state, self.flow))
     }
 }
 
@@ -315,26 +302,33 @@ impl PortBuilder<&PortState, Writer> {
     ///
     /// [`OtherOffset`](ResumePortError::OtherOffset) when the ring's next offset is not the state's, or when no port can be in that
     /// state.
-    pub fn build<T: Trigger + Send + Sync + 'static>(
-        self,
-        trigger: T,
-    ) -> Result<SerialPort<T>, ResumePortError> {
+    pub fn build<K, T>(self, interrupt: T) -> Result<SerialPort<T::Trigger>, ResumePortError>
+    where
+        T: IntoTrigger<K>,
+        T::Trigger: Send + Sync + 'static,
+    {
         let (state, output) = (self.chip.as_latest(), self.ring);
         let uart = state.uart()?;
         if output.end() != state.offset {
             return Err(ResumePortError::OtherOffset { state: state.offset, ring: output.end() });
         }
-        Ok(SerialPort::restored(trigger, uart, output, &state, self.flow))
+        Ok(SerialPort::restored(interrupt.into_trigger(), uart, output, &state, self.flow))
     }
 }
 
 impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     /// Makes a port with a 16550A after reset and 1 MiB of scrollback. [`PortBuilder`] makes any other.
     ///
-    /// # Errors
+    /// `interrupt` is a [`Trigger`], a closure or an eventfd: see [`interrupt`](crate::interrupt).
     ///
-    /// When there is not enough memory for the ring.
-    pub fn new(trigger: T) -> Result<Self, NewPortError> {
-        PortBuilder::new().build(trigger)
+    /// ```
+    /// # use vuart::SerialPort;
+    /// # struct Pic; impl Pic { fn pulse(&self, _: u32) {} } let pic = Pic;
+    /// let mut port = SerialPort::new(move || pic.pulse(4));
+    /// port.write(0, b"A");
+    /// assert_eq!(port.console().scrollback().end(), 1);
+    /// ```
+    pub fn new<K>(interrupt: impl IntoTrigger<K, Trigger = T>) -> Self {
+        PortBuilder::new().build(interrupt)
     }
 }

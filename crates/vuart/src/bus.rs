@@ -18,6 +18,17 @@ impl<T: Trigger> MutDevicePio for SerialPort<T> {
     }
 }
 
+/// The registers are neighbours, as with [`MmioPort`] and the shift 0.
+impl<T: Trigger> MutDeviceMmio for SerialPort<T> {
+    fn mmio_read(&mut self, _base: MmioAddress, offset: MmioAddressOffset, data: &mut [u8]) {
+        self.read(offset, data);
+    }
+
+    fn mmio_write(&mut self, _base: MmioAddress, offset: MmioAddressOffset, data: &[u8]) {
+        self.write(offset, data);
+    }
+}
+
 impl<T: Trigger> MutDeviceMmio for MmioPort<T> {
     fn mmio_read(&mut self, _base: MmioAddress, offset: MmioAddressOffset, data: &mut [u8]) {
         self.read(offset, data);
@@ -35,6 +46,17 @@ impl<T: Trigger> DevicePio for SharedPort<T> {
 
     fn pio_write(&self, _base: PioAddress, offset: PioAddressOffset, data: &[u8]) {
         self.write(offset.into(), data);
+    }
+}
+
+/// The registers are neighbours, as with [`MmioPort`] and the shift 0.
+impl<T: Trigger> DeviceMmio for SharedPort<T> {
+    fn mmio_read(&self, _base: MmioAddress, offset: MmioAddressOffset, data: &mut [u8]) {
+        self.read(offset, data);
+    }
+
+    fn mmio_write(&self, _base: MmioAddress, offset: MmioAddressOffset, data: &[u8]) {
+        self.write(offset, data);
     }
 }
 

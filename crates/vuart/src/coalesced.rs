@@ -10,7 +10,6 @@ use std::os::fd::AsFd;
 use vm_superio::Trigger;
 use vuart_endpoint::Cause;
 use vuart_kvm::{Collector, Kernel, OpenError, Output, Ticked, Zone};
-use vuart_scrollback::Doorbell;
 
 use crate::coalescing::Coalescing;
 use crate::level::InterruptLevel;
@@ -39,7 +38,7 @@ pub type CoalescedMmioPort<T> = Coalesced<MmioPort<T>>;
 /// use vuart::{CoalescedPort, IrqFd, SerialPort, dispatch::Dispatch as _};
 /// # fn example(vm: impl std::os::fd::AsFd, vcpu: impl std::os::fd::AsFd, irq: IrqFd) -> Result<(), Box<dyn std::error::Error>> {
 ///
-/// let com1 = CoalescedPort::new(SerialPort::new(irq)?); // and onto the bus, as a `SharedPort`
+/// let com1 = CoalescedPort::new(SerialPort::new(irq)); // and onto the bus, as a `SharedPort`
 ///
 /// match com1.coalesce(&vm, &vcpu, 0x3f8) {
 ///     Ok(mut ticks) => {
@@ -78,67 +77,30 @@ pub type CoalescedMmioPort<T> = Coalesced<MmioPort<T>>;
 /// duplicated, so drop the port before you rely on the end of the virtual machine. Leave it off for guests with encrypted registers
 /// (SEV-ES).
 #[derive(Debug)]
-pub struct Coalesced<D: Holds>(Shared<Collected<D>>);
+pub struct Coalesced<D: Device>(Shared<Collected<D>>);
 
-impl<D: Holds> Clone for Coalesced<D> {
+impl<D: Device> Clone for Coalesced<D> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-mod holds {
-    use vm_superio::Trigger;
-
-    use crate::port::SerialPort;
-    use crate::shared::device::Device;
-
-    /// What [`Coalesced`](super::Coalesced) holds: a port, in port I/O or in memory.
-    pub trait Holds: Device {
-        #[doc(hidden)]
-        type Irq: Trigger;
-        #[doc(hidden)]
-        fn serial(&self) -> &SerialPort<Self::Irq>;
-        #[doc(hidden)]
-        fn serial_mut(&mut self) -> &mut SerialPort<Self::Irq>;
-    }
-}
-
-use holds::Holds;
-
-impl<T: Trigger> Holds for SerialPort<T> {
-    type Irq = T;
-
-    fn serial(&self) -> &SerialPort<T> {
-        self
-    }
-
-    fn serial_mut(&mut self) -> &mut SerialPort<T> {
-        self
-    }
-}
-
-impl<T: Trigger> Holds for MmioPort<T> {
-    type Irq = T;
-
-    fn serial(&self) -> &SerialPort<T> {
-        self.port()
-    }
-
-    fn serial_mut(&mut self) -> &mut SerialPort<T> {
-        self.port_mut()
-    }
-}
-
 /// What is behind the lock.
 #[derive(Debug)]
-struct Collected<D: Holds> {
+struct Collected<D: Device> {
     device: D,
     collector: Option<Collector<Coalescing>>,
 }
 
-impl<D: Holds> Device for Collected<D> {
-    fn doorbell(&self) -> &Doorbell {
-        self.device.doorbell()
+impl<D: Device> Device for Collected<D> {
+    type Trigger = D::Trigger;
+
+    fn the_port(&self) -> &SerialPort<D::Trigger> {
+        self.device.the_port()
+    }
+
+    fn the_port_mut(&mut self) -> &mut SerialPort<D::Trigger> {
+        self.device.the_port_mut()
     }
 }
 
@@ -148,17 +110,17 @@ struct Sink<'a, D> {
     output: bool,
 }
 
-impl<D: Holds> Output for Sink<'_, D> {
+impl<D: Device> Output for Sink<'_, D> {
     fn output(&mut self, bytes: &[u8]) {
-        self.output |= self.device.serial_mut().write_string_and_ring(0, bytes, Ring::Caller);
+        self.output |= self.device.the_port_mut().write_string_and_ring(0, bytes, Ring::Caller);
     }
 
     fn defers(&self) -> bool {
-        self.device.serial().defers_output()
+        self.device.the_port().defers_output()
     }
 }
 
-impl<D: Holds> Collected<D> {
+impl<D: Device> Collected<D> {
     /// Makes an access of the guest, in which it writes `written` bytes to THR. It returns whether there was output, and so does this.
     fn access(&mut self, written: usize, access: impl FnOnce(&mut D) -> bool) -> bool {
         let Some(collector) = &mut self.collector else { return access(&mut self.device) };
@@ -181,7 +143,7 @@ impl<D: Holds> Collected<D> {
     }
 }
 
-impl<D: Holds> Drop for Collected<D> {
+impl<D: Device> Drop for Collected<D> {
     fn drop(&mut self) {
         let Some(collector) = &mut self.collector else { return };
         let mut sink = Sink { device: &mut self.device, output: false };
@@ -192,7 +154,7 @@ impl<D: Holds> Drop for Collected<D> {
     }
 }
 
-impl<D: Holds> Coalesced<D> {
+impl<D: Device> Coalesced<D> {
     /// Shares the device. Nothing is collected yet.
     pub fn new(device: D) -> Self {
         Self(Shared::of(Collected { device, collector: None }))
@@ -255,23 +217,23 @@ impl<D: Holds> Coalesced<D> {
     /// Ends the console ([`Console::end`](vuart_endpoint::Console::end)) after the guest's last words.
     pub fn end(&self, cause: &Cause) {
         // Not within the lock: the end calls observers.
-        let console = self.with(|device| device.serial().console().clone());
+        let console = self.with(|device| device.the_port().console().clone());
         console.end(cause);
     }
 
     /// [`SerialPort::state`], after the guest's last words.
     pub fn state(&self) -> PortState {
-        self.with(|device| device.serial().state())
+        self.with(|device| device.the_port().state())
     }
 
     /// [`SerialPort::reset`], after the old boot's last words.
     pub fn reset(&self) -> u64 {
-        self.with(|device| device.serial_mut().reset())
+        self.with(|device| device.the_port_mut().reset())
     }
 
     /// [`SerialPort::interrupt_level`]. Take it before the vCPUs run: this call locks the port, and the handle does not.
     pub fn interrupt_level(&self) -> InterruptLevel {
-        self.with(|device| device.serial().interrupt_level())
+        self.with(|device| device.the_port().interrupt_level())
     }
 }
 

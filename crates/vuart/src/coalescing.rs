@@ -39,14 +39,13 @@
 //!     }
 //! }
 //!
-//! let (mut vm, mut port, mut coalescing) = (Vm::default(), SerialPort::new(Irq)?, Coalescing::new());
+//! let (mut vm, mut port, mut coalescing) = (Vm::default(), SerialPort::new(Irq), Coalescing::new());
 //! for byte in [b'.'; 300] {
 //!     on_write(&mut vm, &mut port, &mut coalescing, 0, byte);
 //! }
 //! assert_eq!((vm.exits, vm.ring.len()), (128, 172));
 //! on_write(&mut vm, &mut port, &mut coalescing, 1, 0x02); // IER: the THRE interrupt
 //! assert_eq!((port.console().scrollback().end(), vm.registered), (300, false));
-//! # Ok::<(), vuart::NewPortError>(())
 //! ```
 //!
 //! With the feature `kvm`, `CoalescedPort` does all three. This module alone is for a VMM that drains on its vCPUs' threads only.

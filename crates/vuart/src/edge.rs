@@ -17,34 +17,29 @@
 //!   the guest has been told of, and a second edge would be a spurious interrupt
 //!   ([`announced_elsewhere`](Edge::announced_elsewhere)).
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use vm_superio::Trigger;
 
-/// The interrupt line on its way to the guest: the VMM's trigger, and how often it was called.
+use crate::metrics::Counts;
+
+/// The interrupt line on its way to the guest: the VMM's trigger, and where its calls are counted.
 ///
 /// The vCPU's thread and the threads that type or hang up share it.
 #[derive(Debug)]
 pub(crate) struct InterruptLine<T> {
     trigger: T,
-    raised: AtomicU64,
-    failed: AtomicU64,
+    counts: Arc<Counts>,
 }
 
 impl<T> InterruptLine<T> {
-    pub(crate) fn new(trigger: T) -> Self {
-        Self { trigger, raised: AtomicU64::new(0), failed: AtomicU64::new(0) }
+    pub(crate) fn new(trigger: T, counts: Arc<Counts>) -> Self {
+        Self { trigger, counts }
     }
 
-    /// How often the trigger was called.
-    pub(crate) fn raised(&self) -> u64 {
-        // Relaxed, here and below: counters order nothing.
-        self.raised.load(Relaxed)
-    }
-
-    /// How often it failed.
-    pub(crate) fn failed(&self) -> u64 {
-        self.failed.load(Relaxed)
+    pub(crate) fn trigger(&self) -> &T {
+        &self.trigger
     }
 }
 
@@ -52,10 +47,23 @@ impl<T: Trigger> InterruptLine<T> {
     /// Interrupts the guest.
     #[inline(never)]
     pub(crate) fn raise(&self) {
-        self.raised.fetch_add(1, Relaxed);
-        // The guest's access must succeed all the same (S6). The VMM can see the count.
-        if self.trigger.trigger().is_err() {
-            self.failed.fetch_add(1, Relaxed);
+        // Relaxed, here and below: counts order nothing.
+        self.counts.interrupts.fetch_add(1, Relaxed);
+        if let Err(error) = self.trigger.trigger() {
+            self.failed(&error);
+        }
+    }
+
+    /// The guest's access must succeed all the same (S6). The VMM can see the count, and one line of log: a guest that causes interrupts
+    /// must not be able to fill a log with them (S7).
+    #[cold]
+    #[inline(never)]
+    fn failed(&self, error: &T::E) {
+        if self.counts.interrupts_failed.fetch_add(1, Relaxed) == 0 {
+            log::error!(
+                target: "vuart::interrupt",
+                "the guest has not got an interrupt of its serial port: {error:?}; more failures are only counted"
+            );
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The level of the interrupt line, for interrupt controllers that want one.
 //!
-//! A [`Trigger`](vm_superio::Trigger) tells that the line rises. That is all that an edge-triggered input needs: IRQ 4 of a PC's 8259, or
+//! A [`Trigger`](crate::Trigger) tells that the line rises. That is all that an edge-triggered input needs: IRQ 4 of a PC's 8259, or
 //! an MSI. A level-triggered input (PCI `INTx`, a pin of an I/O APIC, an SPI of a GIC, an 8259 with ELCR set) also has to know, when the
 //! driver has ended its handler, whether the line is still high. [`InterruptLevel`] answers that, on any thread.
 //!
@@ -11,15 +11,14 @@
 //! [`ResampleFd`] is that part of the VMM:
 //!
 //! ```no_run
-//! use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
-//! use vuart::level::ResampleFd;
 //! use vuart::{IrqFd, SerialPort};
-//! # struct Vm; impl Vm { fn register_irqfd_with_resample(&self, _: &EventFd, _: &EventFd, _: u32) -> std::io::Result<()> { Ok(()) } } let vm = Vm;
+//! # use vuart::EventFd;
+//! # struct Vm; impl Vm { fn register_irqfd_with_resample(&self, _: &EventFd, _: &EventFd, _: u32) -> std::io::Result<()> { Ok(()) } }
+//! # let vm = Vm;
 //! # struct EventLoop; impl EventLoop { fn wait_readable(&self, _: &EventFd) {} } let event_loop = EventLoop;
 //!
-//! let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)?;
-//! let port = SerialPort::new(IrqFd(irq.try_clone()?))?;
-//! let resample = ResampleFd::new(irq, port.interrupt_level())?;
+//! let port = SerialPort::new(IrqFd::new()?);
+//! let resample = port.resample_fd()?;
 //! vm.register_irqfd_with_resample(resample.irq(), resample.event(), 10)?;
 //!
 //! // On a thread of the VMM that is not a vCPU's:
@@ -35,27 +34,28 @@
 //! | an I/O APIC's pin, also for PCI `INTx` | irqfd with resamplefd on the pin's GSI, and the pin is level-triggered in the ACPI tables |
 //! | a GIC's SPI | irqfd with resamplefd on the SPI's GSI, and the device tree says `IRQ_TYPE_LEVEL_HIGH` |
 //! | an 8259's input | irqfd with resamplefd on the IRQ's GSI, and the guest or the VMM sets its bit in ELCR |
-//! | any input of an interrupt controller in the VMM | see below |
+//! | any input of an interrupt controller in the VMM | [`LevelLine`], see below |
 //!
 //! # An interrupt controller in the VMM
 //!
 //! The trigger asserts the input. At the guest's end of interrupt the controller looks at the level, as above. A controller that must
-//! be told when the line falls is told after each access, on the vCPU's thread. Another thread may type in between, so look again after
-//! you have deasserted the input:
+//! be told when the line falls is told after each access, on the vCPU's thread: [`LevelLine`] does that.
 //!
 //! ```
-//! # struct Controller; impl Controller { fn set(&self, _: u32, _: bool) {} } let controller = Controller;
-//! # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-//! # let mut port = vuart::SerialPort::new(Irq)?;
+//! # #[derive(Clone)] struct Controller; impl Controller { fn set(&self, _: u32, _: bool) {} } let controller = Controller;
+//! use vuart::SerialPort;
+//! use vuart::level::LevelLine;
+//!
+//! let line = LevelLine::new(move |high| controller.set(10, high));
+//! let mut port = SerialPort::new(line.clone());
+//! let level = port.interrupt_level();
+//!
 //! port.write(0, b"A"); // any access
-//! if !port.interrupt() {
-//!     controller.set(10, false);
-//!     if port.interrupt() {
-//!         controller.set(10, true);
-//!     }
-//! }
-//! # Ok::<(), vuart::NewPortError>(())
+//! line.settle(&level)?;
+//! # Ok::<(), std::convert::Infallible>(())
 //! ```
+
+mod line;
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -64,6 +64,11 @@ use std::sync::atomic::{AtomicU8, Ordering::Acquire, Ordering::Release};
 
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 use vuart_endpoint::{DropWatch, InputWatch};
+
+pub use line::LevelLine;
+
+use crate::irqfd::IrqFd;
+use crate::port::SerialPort;
 
 /// The chip's interrupt output is high.
 const HIGH: u8 = 0x01;
@@ -160,6 +165,17 @@ impl ResampleFd {
             self.irq.write(1)?;
         }
         Ok(high)
+    }
+}
+
+impl SerialPort<IrqFd> {
+    /// Makes the resamplefd of this port's irqfd.
+    ///
+    /// # Errors
+    ///
+    /// When no file descriptor is left.
+    pub fn resample_fd(&self) -> io::Result<ResampleFd> {
+        ResampleFd::new(self.trigger().try_clone()?.0, self.interrupt_level())
     }
 }
 

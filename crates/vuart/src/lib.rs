@@ -1,8 +1,8 @@
 //! A guest's serial console, for a virtual machine monitor (VMM) to embed.
 //!
-//! [`SerialPort`] is the device. Give it the guest's port or MMIO accesses; it raises interrupts through a [`vm_superio::Trigger`]. Its
-//! [`Console`](endpoint::Console) is what clients attach to. The two share no lock, so a vCPU thread that accesses the port never waits
-//! for a client.
+//! [`SerialPort`] is the device. Give it the guest's port or MMIO accesses; it raises [interrupts](interrupt) through an eventfd, a
+//! closure, or a [`Trigger`]. Its [`Console`](endpoint::Console) is what clients attach to. The two share no lock, so a vCPU thread that
+//! accesses the port never waits for a client.
 //!
 //! Start with [`SerialPort::new`], or with [`PortBuilder`] for a larger ring, another chip, or a port that goes on from a snapshot.
 //! [`SharedPort`] is for several vCPUs, and [`MmioPort`] for a port in memory. The package's `examples` embed a console, update a VMM
@@ -12,15 +12,14 @@
 //! use std::sync::Arc;
 //! use event_manager::{EventManager, SubscriberOps};
 //! use vm_device::{bus::{PioAddress, PioRange}, device_manager::{IoManager, PioManager}};
-//! use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 //! use vuart::server::{Claim, RuntimeDir, Server};
 //! use vuart::{IrqFd, SerialPort, SharedPort};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # struct Vm; impl Vm { fn register_irqfd(&self, _: &EventFd, _: u32) -> std::io::Result<()> { Ok(()) } } let vm = Vm;
-//! let irq = EventFd::new(EFD_NONBLOCK | EFD_CLOEXEC)?;
-//! vm.register_irqfd(&irq, 4)?;
-//! let port = SerialPort::new(IrqFd(irq))?;
+//! # struct Vm; impl Vm { fn register_irqfd(&self, _: &vuart::EventFd, _: u32) -> std::io::Result<()> { Ok(()) } } let vm = Vm;
+//! let irq = IrqFd::new()?; // an eventfd
+//! vm.register_irqfd(&irq.0, 4)?;
+//! let port = SerialPort::new(irq);
 //!
 //! let claim = Claim::new(&RuntimeDir::create(RuntimeDir::default_path())?, "vm0")?;
 //! let server = Server::bind(claim, port.console().clone())?;
@@ -41,7 +40,8 @@
 //!
 //! | thread | when | calls |
 //! |---|---|---|
-//! | a vCPU's thread | it interrupts the guest, wakes readers that sleep, or tells them of a hang-up (its own, or that it has seen the console's) or a break | what the [`Trigger`](vm_superio::Trigger) does; `write` to an eventfd |
+//! | a vCPU's thread | the first interrupt of a port that fails | what the VMM's logger does, if it takes errors of `vuart::interrupt` |
+//! | the same | it interrupts the guest, wakes readers that sleep, or tells them of a hang-up (its own, or that it has seen the console's) or a break | what the [`Trigger`] does; `write` to an eventfd |
 //! | the same, in a VMM that lets KVM [coalesce](coalescing) | the guest has written much without interrupts; it takes interrupts again, or is silent | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`, `KVM_UNREGISTER_COALESCED_MMIO`), and its timer's: `timerfd_settime` with a `CoalescedPort` (feature `kvm`; `vuart_kvm` lists the other threads' calls), `timer_settime` in `vuart-vmm` |
 //! | a vCPU's thread, at a [`SharedPort`] | another thread is inside | `futex` |
 //! | the thread that makes a port | once | `mmap`, `madvise`; for a ring in a file also `openat`, `flock`, `pread64`, `fstat`, `fstatfs`, `fcntl`, `fallocate`, `memfd_create` |
@@ -59,8 +59,10 @@ mod coalesced;
 pub mod coalescing;
 mod edge;
 mod flow;
+pub mod interrupt;
 mod irqfd;
 pub mod level;
+mod metrics;
 mod mmio;
 mod modem;
 mod pause;
@@ -72,22 +74,27 @@ mod shared;
 mod state;
 mod superio;
 
-pub use builder::{Capacity, NewPortError, PortBuilder, RestorePortError, ResumePortError};
+pub use builder::{PortBuilder, RestorePortError, ResumePortError};
 #[cfg(feature = "kvm")]
 pub use coalesced::{Coalesced, CoalescedMmioPort, CoalescedPort, Ticks};
 pub use flow::{FlowControl, FlowState, RtsState};
+pub use interrupt::Trigger;
 pub use irqfd::IrqFd;
+pub use metrics::{Meter, Metrics, PortCounters};
 pub use mmio::MmioPort;
-pub use port::{PortCounters, SerialPort};
+pub use port::SerialPort;
 pub use shared::{Shared, SharedMmioPort, SharedPort};
 pub use state::{PauseV3, PortState, PortStateV1, PortStateV2, PortStateV3, StateError, TooMuchInput};
 pub use superio::ToSuperioError;
+pub use vmm_sys_util::eventfd::EventFd;
+pub use vuart_scrollback::RingSize;
 
 /// The examples of the READMEs and of the guide, so that they compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../../../docs/guide/embedding.md")]
+#[doc = include_str!("../../../docs/guide/coming-from-vm-superio.md")]
 #[doc = include_str!("../../../docs/guide/operating.md")]
 #[doc = include_str!("../../../docs/guide/testing-drivers.md")]
 struct Readme;

@@ -12,13 +12,11 @@ use crate::port::{Ring, SerialPort};
 ///
 /// ```
 /// use vuart::{MmioPort, SerialPort};
-/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-/// let mut port = MmioPort::new(SerialPort::new(Irq)?, 2); // 32-bit registers
+/// let mut port = MmioPort::new(SerialPort::new(|| ()), 2); // 32-bit registers
 /// port.write(0, &u32::from(b'A').to_le_bytes());
 /// let mut lsr = [0xAA; 4];
 /// port.read(5 << 2, &mut lsr);
 /// assert_eq!(u32::from_le_bytes(lsr), 0x60);
-/// # Ok::<(), vuart::NewPortError>(())
 /// ```
 #[derive(Debug)]
 pub struct MmioPort<T> {

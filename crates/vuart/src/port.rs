@@ -19,21 +19,10 @@ use crate::chip::{self, Chip};
 use crate::edge::{Edge, InterruptLine};
 use crate::flow::Flow;
 use crate::level::InterruptLevel;
+use crate::metrics::{Counts, Meter, PortCounters};
 use crate::modem::Modem;
 use crate::pause::Pause;
 use crate::receive::Receive;
-
-/// What has happened at a port since it was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct PortCounters {
-    /// The number of interrupts raised.
-    pub interrupts: u64,
-    /// The number of interrupts whose trigger failed. The guest did not get them.
-    pub interrupts_failed: u64,
-    /// The number of accesses longer than eight bytes, and of single bytes of other accesses that are at no register.
-    pub bad_accesses: u64,
-}
 
 /// Who rings the doorbell for the output of an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +55,8 @@ pub(crate) enum Ring {
 ///
 /// # Interrupts
 ///
-/// The interrupt is an edge, as rust-vmm's [`Trigger`] is: the port calls the trigger at each rise of the UART's interrupt line. For an
+/// The interrupt is an edge, as rust-vmm's [`Trigger`] is: the port calls the trigger at each rise of the UART's interrupt line. A closure
+/// or an eventfd is a trigger, too: [`interrupt`](crate::interrupt) says which of them is for which VMM, and what a failure does. For an
 /// input that is triggered by the level, see [`level`](crate::level).
 ///
 /// A character that is written to THR leaves at once, so the line falls and rises again within one access. That counts as a rise if the
@@ -85,7 +75,7 @@ pub struct SerialPort<T> {
     cache: Cache,
     doorbell: Doorbell,
     console: Console,
-    bad_accesses: u64,
+    counts: Arc<Counts>,
 }
 
 /// What a port begins with, besides its chip and its ring.
@@ -111,7 +101,8 @@ pub(crate) struct Beginning<'a> {
 impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
     /// A port whose chip is as `uart` is, which drives nothing and asks for nothing yet.
     pub(crate) fn wired(trigger: T, uart: Uart, output: Writer, beginning: &Beginning<'_>) -> Self {
-        let line = Arc::new(InterruptLine::new(trigger));
+        let counts = Arc::new(Counts::new(output.end()));
+        let line = Arc::new(InterruptLine::new(trigger, Arc::clone(&counts)));
         let announce = Arc::clone(&line);
         let scrollback = output.scrollback().clone();
         let announce = move || announce.raise();
@@ -135,7 +126,7 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
             cache: Cache::default(),
             doorbell: console.doorbell().clone(),
             console,
-            bad_accesses: 0,
+            counts,
         }
     }
 }
@@ -144,6 +135,11 @@ impl<T: Trigger> SerialPort<T> {
     /// The console: sessions attach to it.
     pub fn console(&self) -> &Console {
         &self.console
+    }
+
+    /// The trigger that the port was made with: the guest's interrupt.
+    pub fn trigger(&self) -> &T {
+        self.line.trigger()
     }
 
     /// The level of the interrupt line, as a level-triggered input of an interrupt controller needs it. It includes what another thread
@@ -159,13 +155,14 @@ impl<T: Trigger> SerialPort<T> {
         self.level.clone()
     }
 
-    /// The counters at this moment.
+    /// The counters at this moment. [`meter`](Self::meter) reads them on other threads, together with the console's.
     pub fn counters(&self) -> PortCounters {
-        PortCounters {
-            interrupts: self.line.raised(),
-            interrupts_failed: self.line.failed(),
-            bad_accesses: self.bad_accesses,
-        }
+        self.counts.read(self.output.end())
+    }
+
+    /// A handle for the VMM's metrics, which reads the [`Metrics`](crate::Metrics) of this port and its console on any thread.
+    pub fn meter(&self) -> Meter {
+        Meter::new(Arc::clone(&self.counts), self.console.clone())
     }
 
     /// Marks the beginning of a boot: what the guest writes from now on is a new boot's output. Returns the offset at which it begins.
@@ -207,8 +204,7 @@ impl<T: Trigger> SerialPort<T> {
     ///
     /// ```
     /// # use vuart::SerialPort;
-    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let mut port = SerialPort::new(Irq)?;
+    /// let mut port = SerialPort::new(|| ());
     /// let mut recording = port.record(1 << 20)?;
     /// port.write(0, b"A");
     /// port.read(5, &mut [0]);

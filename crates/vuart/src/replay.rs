@@ -34,9 +34,10 @@ use vm_superio::Trigger;
 use vuart_16550::Config;
 use vuart_16550::spec::{Lsr, Msr};
 use vuart_endpoint::{Attach, Identity, Refused, Session, Symbol};
+use vuart_scrollback::RingSize;
 use vuart_trace::{Board, Boundary, Device, Mode, Settings, Unsupported};
 
-use crate::builder::{NewPortError, PortBuilder};
+use crate::builder::PortBuilder;
 use crate::port::SerialPort;
 use crate::receive;
 
@@ -44,9 +45,6 @@ use crate::receive;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
-    /// The port can't be made.
-    #[error(transparent)]
-    Port(#[from] NewPortError),
     /// The console refuses the host.
     #[error(transparent)]
     Console(#[from] Refused),
@@ -67,7 +65,7 @@ pub fn device(settings: Settings) -> Result<Box<dyn Device>, DeviceError> {
 }
 
 /// Enough for what leaves within one access, after which it is read.
-const RING: usize = 1 << 16;
+const RING: RingSize = RingSize::of::<{ 1 << 16 }>();
 
 /// A [`SerialPort`], and the owner of its console as the host. It replays a trace in instant time as a VMM's guest would see it.
 ///
@@ -108,7 +106,7 @@ impl PortBoard {
     ///
     /// When the port can't be made.
     pub fn new(config: Config) -> Result<Self, DeviceError> {
-        let port = PortBuilder::new().with_uart(config).with_scrollback(RING).build(Calls::default())?;
+        let port = PortBuilder::new().with_uart(config).with_scrollback(RING).build(Calls::default());
         let owner = port.console().attach(Attach::new(Identity::new("replay", 0, None)))?;
         Ok(Self { owner, port, incoming: VecDeque::new(), transmitted: Vec::new(), calls_at_low: 0 })
     }

@@ -5,11 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use vm_superio::Trigger;
+use vuart_16550::spec::Msr;
+use vuart_endpoint::Console;
 use vuart_scrollback::Doorbell;
 
 use crate::level::InterruptLevel;
+use crate::metrics::{Meter, PortCounters};
 use crate::mmio::MmioPort;
 use crate::port::{Ring, SerialPort};
+use crate::state::PortState;
 
 /// A [`SerialPort`] that several vCPUs access.
 pub type SharedPort<T> = Shared<SerialPort<T>>;
@@ -21,15 +25,13 @@ pub type SharedMmioPort<T> = Shared<MmioPort<T>>;
 ///
 /// ```
 /// # use vuart::{SerialPort, SharedPort, uart::spec::offset};
-/// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-/// let port = SharedPort::new(SerialPort::new(Irq)?);
-/// let console = port.with(|port| port.console().clone());
+/// let port = SharedPort::new(SerialPort::new(|| ()));
+/// let console = port.console();
 /// let vcpus = [port.clone(), port].map(|port| {
 ///     std::thread::spawn(move || port.write(offset::THR.into(), b"A"))
 /// });
 /// vcpus.into_iter().for_each(|vcpu| vcpu.join().expect("a vCPU"));
 /// assert_eq!(console.scrollback().end(), 2);
-/// # Ok::<(), vuart::NewPortError>(())
 /// ```
 ///
 /// The device is behind a [`std::sync::Mutex`]. Only vCPU threads take it, and other threads while the vCPUs are paused. All other
@@ -57,26 +59,52 @@ impl<D> Clone for Shared<D> {
 }
 
 pub(crate) mod device {
+    use vm_superio::Trigger;
     use vuart_scrollback::Doorbell;
+
+    use crate::port::SerialPort;
 
     /// What [`Shared`](super::Shared) holds: a port, in port I/O or in memory.
     pub trait Device {
+        /// The port's trigger.
+        type Trigger: Trigger;
+
         #[doc(hidden)]
-        fn doorbell(&self) -> &Doorbell;
+        fn the_port(&self) -> &SerialPort<Self::Trigger>;
+
+        #[doc(hidden)]
+        fn the_port_mut(&mut self) -> &mut SerialPort<Self::Trigger>;
+
+        #[doc(hidden)]
+        fn doorbell(&self) -> &Doorbell {
+            self.the_port().console().doorbell()
+        }
     }
 }
 
 use device::Device;
 
 impl<T: Trigger> Device for SerialPort<T> {
-    fn doorbell(&self) -> &Doorbell {
-        self.console().doorbell()
+    type Trigger = T;
+
+    fn the_port(&self) -> &SerialPort<T> {
+        self
+    }
+
+    fn the_port_mut(&mut self) -> &mut SerialPort<T> {
+        self
     }
 }
 
 impl<T: Trigger> Device for MmioPort<T> {
-    fn doorbell(&self) -> &Doorbell {
-        self.port().console().doorbell()
+    type Trigger = T;
+
+    fn the_port(&self) -> &SerialPort<T> {
+        self.port()
+    }
+
+    fn the_port_mut(&mut self) -> &mut SerialPort<T> {
+        self.port_mut()
     }
 }
 
@@ -106,6 +134,56 @@ impl<D: Device> Shared<D> {
             }
             result
         })
+    }
+
+    /// The console. Take it before the vCPUs run: this call locks the port, and the handle does not.
+    pub fn console(&self) -> Console {
+        self.0.with(|device| device.the_port().console().clone())
+    }
+
+    /// [`SerialPort::interrupt_level`]. Take it before the vCPUs run: this call locks the port, and the handle does not.
+    pub fn interrupt_level(&self) -> InterruptLevel {
+        self.0.with(|device| device.the_port().interrupt_level())
+    }
+
+    /// [`SerialPort::meter`]. Take it before the vCPUs run: this call locks the port, and the handle does not.
+    pub fn meter(&self) -> Meter {
+        self.0.with(|device| device.the_port().meter())
+    }
+
+    /// [`SerialPort::counters`]. On other threads than vCPUs' use a [`meter`](Self::meter), which locks nothing of theirs.
+    pub fn counters(&self) -> PortCounters {
+        self.0.with(|device| device.the_port().counters())
+    }
+
+    /// [`SerialPort::interrupt`].
+    pub fn interrupt(&self) -> bool {
+        self.0.with(|device| device.the_port().interrupt())
+    }
+
+    /// [`SerialPort::defers_output`].
+    pub fn defers_output(&self) -> bool {
+        self.0.with(|device| device.the_port().defers_output())
+    }
+
+    /// [`SerialPort::state`]. Pause the vCPUs first.
+    pub fn state(&self) -> PortState {
+        self.0.with(|device| device.the_port().state())
+    }
+
+    /// [`SerialPort::reset`].
+    pub fn reset(&self) -> u64 {
+        self.0.with(|device| device.the_port_mut().reset())
+    }
+
+    /// [`SerialPort::mark_boot`].
+    pub fn mark_boot(&self) -> u64 {
+        self.0.with(|device| device.the_port_mut().mark_boot())
+    }
+
+    /// [`SerialPort::set_modem_inputs`].
+    pub fn set_modem_inputs(&self, inputs: Msr) {
+        self.0.with(|device| device.the_port_mut().set_modem_inputs(inputs));
     }
 
     /// Makes an access that does not ring for its output, and rings after it. The access returns whether there was output.
@@ -292,16 +370,6 @@ impl<T: Trigger> Shared<SerialPort<T>> {
         self.write_with(|port| port.write_string_and_ring(offset, data, Ring::Caller));
     }
 
-    /// [`SerialPort::reset`].
-    pub fn reset(&self) -> u64 {
-        self.0.with(SerialPort::reset)
-    }
-
-    /// [`SerialPort::interrupt_level`]. Take it before the vCPUs run: this call locks the port, and the handle does not.
-    pub fn interrupt_level(&self) -> InterruptLevel {
-        self.0.with(|port| port.interrupt_level())
-    }
-
     /// [`SerialPort::read_register`].
     pub fn read_register(&self, register: u8) -> u8 {
         self.0.with(|port| port.read_register(register))
@@ -318,25 +386,13 @@ impl<T: Trigger> Shared<MmioPort<T>> {
     ///
     /// ```
     /// # use vuart::{MmioPort, SerialPort, SharedMmioPort};
-    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let port = SharedMmioPort::new(MmioPort::new(SerialPort::new(Irq)?, 2));
+    /// let port = SharedMmioPort::new(MmioPort::new(SerialPort::new(|| ()), 2));
     /// let mut lsr = [0; 4];
     /// port.read(5 << 2, &mut lsr);
     /// assert_eq!(lsr, [0x60, 0, 0, 0]);
-    /// # Ok::<(), vuart::NewPortError>(())
     /// ```
     pub fn new(port: MmioPort<T>) -> Self {
         Self::of(port)
-    }
-
-    /// [`SerialPort::reset`].
-    pub fn reset(&self) -> u64 {
-        self.0.with(MmioPort::reset)
-    }
-
-    /// [`SerialPort::interrupt_level`]. Take it before the vCPUs run: this call locks the port, and the handle does not.
-    pub fn interrupt_level(&self) -> InterruptLevel {
-        self.0.with(|port| port.port().interrupt_level())
     }
 
     /// [`MmioPort::read`].

@@ -35,7 +35,7 @@ impl Trigger for Nosy {
 #[test]
 fn a_trigger_may_use_the_console_whoever_interrupts() {
     let nosy = Nosy::default();
-    let mut port = SerialPort::new(nosy.clone()).unwrap();
+    let mut port = SerialPort::new(nosy.clone());
     let console = port.console().clone();
     nosy.console.set(console.clone()).unwrap();
     console.set_policy(Policy::default().with_hang_up(HangUp::OnTakeover));

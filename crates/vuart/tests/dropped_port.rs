@@ -104,7 +104,7 @@ impl Trigger for Drops {
 fn f7_a_port_may_be_dropped_in_its_own_trigger() {
     // The thread that types calls it, in the midst of its use of the console.
     let drops = Drops::default();
-    let mut port = SerialPort::new(drops.clone()).unwrap();
+    let mut port = SerialPort::new(drops.clone());
     port.write_register(IER, 0x01);
     let console = port.console().clone();
     let mut owner = console.attach(Attach::new(Identity::new("test", 0, None))).unwrap();

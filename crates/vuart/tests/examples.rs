@@ -45,7 +45,7 @@ fn other_devices_print_and_read() {
 fn client_takes_over_watches_and_is_told_how_it_ends() {
     let dir = tempfile::tempdir().unwrap();
     let dir = RuntimeDir::create(dir.path().join("run")).unwrap();
-    let mut port = SerialPort::new(support::Edges::default()).unwrap();
+    let mut port = SerialPort::new(support::Edges::default());
     let claim = Claim::new(&dir, "vm0").unwrap();
     let _server = ServerThread::start(Server::bind(claim, port.console().clone()).unwrap()).unwrap();
     port.write_string(offset::THR.into(), b"login: ");

@@ -8,7 +8,7 @@ use support::{Edges, owner};
 use vuart::endpoint::Session;
 use vuart::uart::spec::{Msr, offset::*};
 use vuart::uart::{Config, Profile};
-use vuart::{PortBuilder, SerialPort};
+use vuart::{PortBuilder, RingSize, SerialPort};
 
 #[derive(Debug, Clone)]
 enum Operation {
@@ -69,7 +69,10 @@ struct Board {
 impl Board {
     fn new(uart: Config) -> Self {
         let edges = Edges::default();
-        let port = PortBuilder::new().with_scrollback(1 << 16).with_uart(uart).build(edges.clone()).unwrap();
+        let port = PortBuilder::new()
+            .with_scrollback(RingSize::of::<{ 1 << 16 }>())
+            .with_uart(uart)
+            .build(edges.clone());
         let owner = owner(&port);
         Self { port, edges, owner }
     }
@@ -173,7 +176,7 @@ fn a_string_beyond_the_registers_reads_ones_and_has_no_effect() {
     let mut data = [0; 3];
     port.read_string(8, &mut data);
     port.write_string(u64::MAX, b"lost");
-    assert_eq!((data, port.counters().bad_accesses), ([0xFF; 3], 2));
+    assert_eq!((data, port.counters().bad_accesses()), ([0xFF; 3], 2));
     assert_eq!(port.console().scrollback().end(), 0);
 }
 

@@ -148,7 +148,7 @@ fn f1_the_divisor_is_no_data() {
 fn f1_a_receiver_that_holds_its_sender_is_not_a_guest_that_stops() {
     let edges = Edges::default();
     let config = Config::new().with_profile(Profile::Uart16750);
-    let mut port = PortBuilder::new().with_uart(config).build(edges).unwrap();
+    let mut port = PortBuilder::new().with_uart(config).build(edges);
     port.write_register(FCR, 0x01);
     port.write_register(MCR, 0x20 | GO);
     let mut session = owner(&port);

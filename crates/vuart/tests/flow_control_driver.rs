@@ -93,7 +93,7 @@ impl Linux {
 fn f1_linux_with_crtscts_and_a_sleeping_reader_keeps_every_byte() {
     const COUNT: usize = 3_000_000;
     let pic = Pic::default();
-    let port = SerialPort::new(pic.clone()).unwrap();
+    let port = SerialPort::new(pic.clone());
     let console = port.console().clone();
     let mut linux = Linux::open(port);
     let typist = typist(console.clone(), COUNT);
@@ -126,7 +126,7 @@ fn f1_linux_with_crtscts_and_a_sleeping_reader_keeps_every_byte() {
 fn f1_no_wake_up_is_lost_beside_rts() {
     const COUNT: usize = 100_000;
     let pic = Pic::default();
-    let mut port = SerialPort::new(pic.clone()).unwrap();
+    let mut port = SerialPort::new(pic.clone());
     let typist = typist(port.console().clone(), COUNT);
     port.write_register(FCR, 0x81);
     port.write_register(MCR, 0x0B);

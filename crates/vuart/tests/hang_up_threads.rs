@@ -18,7 +18,7 @@ use vuart::uart::spec::offset::*;
 fn e18_a_guest_that_sleeps_is_hung_up_on_each_time() {
     const COUNT: usize = 20_000;
     let pic = Pic::default();
-    let mut linux = Linux::open(SerialPort::new(pic.clone()).unwrap(), LISTENS);
+    let mut linux = Linux::open(SerialPort::new(pic.clone()), LISTENS);
     let (console, (guest, host_hears)) = (linux.port.console().clone(), mpsc::channel());
     let host = std::thread::spawn(move || {
         let attach = Attach::new(Identity::new("host", 0, None));
@@ -55,7 +55,7 @@ fn e18_a_guest_that_sleeps_is_hung_up_on_each_time() {
 fn e18_a_storm_of_take_overs_is_bounded() {
     const EACH: usize = 5_000;
     let edges = Edges::default();
-    let mut linux = Linux::open(SerialPort::new(edges.clone()).unwrap(), LISTENS);
+    let mut linux = Linux::open(SerialPort::new(edges.clone()), LISTENS);
     edges.take();
     let takers: Vec<_> = (0..3)
         .map(|who| {

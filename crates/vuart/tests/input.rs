@@ -313,7 +313,7 @@ fn a_16750_gets_as_much_as_its_fifo_holds() {
     for (fcr, trigger) in [(0x21, 1), (0x61, 16), (0xA1, 32), (0xE1, 56)] {
         let edges = Edges::default();
         let config = Config::new().with_profile(Profile::Uart16750);
-        let mut port = PortBuilder::new().with_uart(config).build(edges.clone()).unwrap();
+        let mut port = PortBuilder::new().with_uart(config).build(edges.clone());
         port.write_register(LCR, 0x80);
         port.write_register(FCR, fcr);
         port.write_register(LCR, 0x03);

@@ -14,7 +14,7 @@ use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vuart::endpoint::{Attach, Identity, Mode};
 use vuart::level::ResampleFd;
 use vuart::uart::spec::{Ier, Msr, offset::*};
-use vuart::{IrqFd, PortBuilder, SerialPort, SharedPort};
+use vuart::{IrqFd, PortBuilder, RingSize, SerialPort, SharedPort};
 
 /// The limit for any wait. It only guards against hanging.
 const HANG: i32 = 60_000;
@@ -35,7 +35,7 @@ impl Input {
     /// A port whose interrupt is at such an input.
     fn new() -> (SerialPort<IrqFd>, Arc<ResampleFd>, Self) {
         let irq = EventFd::new(EFD_NONBLOCK).unwrap();
-        let port = SerialPort::new(IrqFd(irq.try_clone().unwrap())).unwrap();
+        let port = SerialPort::new(IrqFd(irq.try_clone().unwrap()));
         let level = ResampleFd::new(irq.try_clone().unwrap(), port.interrupt_level()).unwrap();
         let resample = level.event().try_clone().unwrap();
         (port, Arc::new(level), Self { irq, resample })
@@ -266,7 +266,7 @@ proptest! {
                 }
             }
             let state = port.state();
-            let other = PortBuilder::restore(&state).with_scrollback(4096).build(Edges::default()).unwrap();
+            let other = PortBuilder::restore(&state).with_scrollback(RingSize::of::<4096>()).build(Edges::default()).unwrap();
             let (high, should) = (port.interrupt(), other.counters().interrupts > 0);
             if high == should {
                 continue;

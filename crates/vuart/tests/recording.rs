@@ -67,7 +67,7 @@ proptest! {
     fn a_recording_replays(steps in prop::collection::vec(step(), 0..200), wide: bool, gate: bool) {
         let config = Config::new().with_out2_gate(gate);
         let config = if wide { config.with_profile(Profile::Uart16750) } else { config };
-        let mut port = PortBuilder::new().with_uart(config).build(Irq).unwrap();
+        let mut port = PortBuilder::new().with_uart(config).build(Irq);
         let mut recording = port.record(1 << 20).unwrap();
         let attach = || Attach::new(Identity::new("test", 0, None)).with_mode(Mode::TakeOver);
         let mut session = port.console().attach(attach()).unwrap();
@@ -103,7 +103,7 @@ impl Write for Shared {
 
 #[test]
 fn a_recording_is_saved_whole() {
-    let mut port = SerialPort::new(Irq).unwrap();
+    let mut port = SerialPort::new(Irq);
     let file = Shared::default();
     let saving = port.record(1 << 22).unwrap().save(file.clone()).unwrap();
     for byte in 0..=255 {
@@ -118,7 +118,7 @@ fn a_recording_is_saved_whole() {
 
 #[test]
 fn lines_that_the_reader_did_not_take_in_time_are_declared_lost() {
-    let mut port = SerialPort::new(Irq).unwrap();
+    let mut port = SerialPort::new(Irq);
     let mut recording = port.record(4096).unwrap();
     for _ in 0..10_000 {
         port.read_register(LSR);
@@ -133,7 +133,7 @@ fn lines_that_the_reader_did_not_take_in_time_are_declared_lost() {
 fn a_recording_of_a_guest_that_goes_on_ends_with_a_line() {
     for _ in 0..50 {
         let file = Shared::default();
-        let mut port = SerialPort::new(Irq).unwrap();
+        let mut port = SerialPort::new(Irq);
         let saving = port.record(1 << 16).unwrap().save(file.clone()).unwrap();
         let (begun, go) = std::sync::mpsc::channel();
         let guest = std::thread::spawn(move || {
@@ -159,14 +159,14 @@ fn a_recording_of_a_guest_that_goes_on_ends_with_a_line() {
 
 #[test]
 fn a_port_that_the_guest_has_touched_is_not_recorded() {
-    let mut port = SerialPort::new(Irq).unwrap();
+    let mut port = SerialPort::new(Irq);
     port.write_register(SCR, 1);
     assert!(port.record(1 << 16).unwrap_err().to_string().contains("before the guest has touched it"));
 }
 
 #[test]
 fn a_recording_ends_when_it_is_dropped_or_finished() {
-    let mut port = SerialPort::new(Irq).unwrap();
+    let mut port = SerialPort::new(Irq);
     let recording = port.record(4096).unwrap();
     port.read_register(LSR);
     drop(recording);
@@ -174,7 +174,7 @@ fn a_recording_ends_when_it_is_dropped_or_finished() {
         port.read_register(LSR);
     }
     let file = Shared::default();
-    let mut port = SerialPort::new(Irq).unwrap();
+    let mut port = SerialPort::new(Irq);
     let saving = port.record(4096).unwrap().save(file.clone()).unwrap();
     port.read_register(LSR);
     saving.finish(PATIENCE).unwrap();
@@ -198,7 +198,7 @@ fn a_file_that_takes_nothing_delays_no_one_beyond_their_patience() {
         }
     }
     let (release, stuck) = std::sync::mpsc::channel();
-    let mut port = SerialPort::new(Irq).unwrap();
+    let mut port = SerialPort::new(Irq);
     let saving = port.record(4096).unwrap().save(Stuck(stuck)).unwrap();
     port.read_register(LSR);
     assert_eq!(saving.finish(std::time::Duration::ZERO).unwrap_err().kind(), io::ErrorKind::TimedOut);
@@ -216,7 +216,7 @@ fn a_full_disk_is_reported_and_the_guest_goes_on() {
             Ok(())
         }
     }
-    let mut port = SerialPort::new(Irq).unwrap();
+    let mut port = SerialPort::new(Irq);
     let saving = port.record(4096).unwrap().save(Full).unwrap();
     for _ in 0..10_000 {
         assert_eq!(port.read_register(LSR), 0x60);

@@ -223,7 +223,7 @@ fn f5_every_kind_of_port_can_be_reset() {
 fn f5_a_port_on_another_board_is_reset_to_that_boards_chip() {
     use vuart::uart::{Config, Profile};
     let config = Config::new().with_profile(Profile::Uart16750).with_out2_gate(false);
-    let build = || PortBuilder::new().with_uart(config).build(Edges::default()).unwrap();
+    let build = || PortBuilder::new().with_uart(config).build(Edges::default());
     let (mut port, fresh) = (build(), build());
     set_up(&mut port);
     let mut restored = PortBuilder::restore(&port.state()).build(Edges::default()).unwrap();

@@ -34,7 +34,7 @@ fn byte(vcpu: u8, n: usize) -> u8 {
 fn each_vcpus_bytes_are_in_the_ring_once_and_in_order() {
     const ROUNDS: usize = 100;
     const EACH: usize = ROUNDS / 2 * (ROW + 1);
-    let port = SharedPort::new(SerialPort::new(Polled).expect("a port"));
+    let port = SharedPort::new(SerialPort::new(Polled));
     let start = Arc::new(Barrier::new(usize::from(VCPUS)));
     let vcpus: Vec<_> = (0..VCPUS)
         .map(|vcpu| {
@@ -101,7 +101,7 @@ fn a_vcpu_that_waits_for_another_sleeps_and_is_woken() {
     let (begun, has_begun) = mpsc::sync_channel(1);
     let (end, ends) = mpsc::channel();
     let trigger = Slow { armed: Arc::clone(&slow), begun, end: ends.into() };
-    let port = SharedPort::new(SerialPort::new(trigger).expect("a port"));
+    let port = SharedPort::new(SerialPort::new(trigger));
 
     let first = thread::spawn({
         let (port, slow) = (port.clone(), Arc::clone(&slow));
@@ -165,7 +165,7 @@ struct Reentrant(Arc<Mutex<Option<SharedPort<Reentrant>>>>);
 
 impl Reentrant {
     fn port(&self) -> SharedPort<Reentrant> {
-        SharedPort::new(SerialPort::new(self.clone()).expect("a port"))
+        SharedPort::new(SerialPort::new(self.clone()))
     }
 
     fn access_at_the_next_interrupt(&self, port: &SharedPort<Reentrant>) {
@@ -203,7 +203,7 @@ fn a_trigger_that_accesses_its_own_port_panics_and_the_port_goes_on() {
 
 #[test]
 fn an_access_within_with_by_another_handle_panics_and_the_port_goes_on() {
-    let port = SharedPort::new(SerialPort::new(Polled).expect("a port"));
+    let port = SharedPort::new(SerialPort::new(Polled));
     let said = panics({
         let port = port.clone();
         move || port.with(|_| port.write(offset::SCR.into(), &[1]))
@@ -215,8 +215,8 @@ fn an_access_within_with_by_another_handle_panics_and_the_port_goes_on() {
 
 #[test]
 fn each_way_to_write_output_wakes_an_armed_sleeper() {
-    let port = SharedPort::new(SerialPort::new(Polled).expect("a port"));
-    let mmio = SharedMmioPort::new(MmioPort::new(SerialPort::new(Polled).expect("a port"), 2));
+    let port = SharedPort::new(SerialPort::new(Polled));
+    let mmio = SharedMmioPort::new(MmioPort::new(SerialPort::new(Polled), 2));
     let mut sleeper = port.with(|port| port.console().doorbell().sleeper()).expect("a place");
     let mut mmio_sleeper = mmio.with(|mmio| mmio.port().console().doorbell().sleeper()).expect("a place");
     let thr = u64::from(offset::THR);
@@ -283,8 +283,8 @@ fn it_is_a_device_of_either_bus() {
     use vm_device::bus::{MmioAddress, MmioRange, PioAddress, PioRange};
     use vm_device::device_manager::{IoManager, MmioManager, PioManager};
 
-    let port = SharedPort::new(SerialPort::new(Polled).expect("a port"));
-    let mmio = MmioPort::new(SerialPort::new(Polled).expect("a port"), 2);
+    let port = SharedPort::new(SerialPort::new(Polled));
+    let mmio = MmioPort::new(SerialPort::new(Polled), 2);
     let len = mmio.len();
     let mmio = SharedMmioPort::new(mmio);
     let (at, base) = (PioAddress(0x3F8), MmioAddress(0x1000));
@@ -305,7 +305,7 @@ fn it_is_a_device_of_either_bus() {
 /// A VMM that restores a snapshot in place, or resets its guest, puts another port into the shared one.
 #[test]
 fn a_port_that_takes_anothers_place_wakes_the_readers_of_its_own_console() {
-    let shared = SharedPort::new(SerialPort::new(Polled).expect("a port"));
+    let shared = SharedPort::new(SerialPort::new(Polled));
     let restored = PortBuilder::restore(&shared.with(|port| port.state())).build(Polled).expect("a port");
     let console = restored.console().clone();
     shared.with(|port| *port = restored);
@@ -314,8 +314,8 @@ fn a_port_that_takes_anothers_place_wakes_the_readers_of_its_own_console() {
     shared.write(0, b"x");
     assert!(sleeper.acknowledge());
 
-    let shared = SharedMmioPort::new(MmioPort::new(SerialPort::new(Polled).expect("a port"), 2));
-    let another = SerialPort::new(Polled).expect("a port");
+    let shared = SharedMmioPort::new(MmioPort::new(SerialPort::new(Polled), 2));
+    let another = SerialPort::new(Polled);
     let console = another.console().clone();
     shared.with(|mmio| *mmio.port_mut() = another);
     let mut sleeper = console.doorbell().sleeper().expect("a sleeper");

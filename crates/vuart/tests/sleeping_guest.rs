@@ -38,7 +38,7 @@ fn meanwhile(port: &mut SerialPort<Pic>, what: u32) {
 fn every_byte_arrives() {
     const COUNT: usize = 300_000;
     let pic = Pic::default();
-    let mut port = SerialPort::new(pic.clone()).unwrap();
+    let mut port = SerialPort::new(pic.clone());
     let console = port.console().clone();
     let typist = std::thread::spawn(move || {
         let mut session = console.attach(Attach::new(Identity::new("typist", 0, None))).unwrap();

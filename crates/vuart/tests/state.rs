@@ -124,7 +124,7 @@ fn s13_restored_again_and_again_while_input_arrives() {
 fn breaks_and_other_chips_are_in_it() {
     let edges = Edges::default();
     let config = Config::new().with_profile(Profile::Uart16750).with_out2_gate(false);
-    let old = PortBuilder::new().with_uart(config).build(edges).unwrap();
+    let old = PortBuilder::new().with_uart(config).build(edges);
     let mut session = owner(&old);
     assert!(session.send_break().unwrap());
     assert_eq!(latest(&old).waiting, [Symbol::Break]);

@@ -263,7 +263,7 @@ fn f3_r10_without_fifos_loopback_overwrites_nothing_that_was_typed() {
 fn f3_another_depth_of_a_16750_loses_nothing() {
     let edges = Edges::default();
     let config = Config::new().with_profile(Profile::Uart16750);
-    let mut port = PortBuilder::new().with_uart(config).build(edges.clone()).unwrap();
+    let mut port = PortBuilder::new().with_uart(config).build(edges.clone());
     let text: Vec<u8> = (1..=100).collect();
     owner(&port).write(&text).unwrap();
     set(&mut port, &[(LCR, 0x80), (FCR, 0x21), (LCR, 0x03), (MCR, 0x0B), (IER, 0x01)]);
@@ -323,7 +323,7 @@ fn f9_a_read_of_rbr_takes_what_waits() {
 fn f9_a_port_starts_with_the_lines_that_it_is_given() {
     for inputs in [Msr::empty(), Msr::CTS, Msr::CTS | Msr::DSR, Msr::INPUTS] {
         let edges = Edges::default();
-        let mut port = PortBuilder::new().with_modem_inputs(inputs).build(edges.clone()).unwrap();
+        let mut port = PortBuilder::new().with_modem_inputs(inputs).build(edges.clone());
         port.write_register(IER, 0x08);
         assert_eq!((edges.take(), port.read_register(MSR)), (0, inputs.bits()), "no delta");
         port.set_modem_inputs(inputs);

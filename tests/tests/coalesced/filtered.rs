@@ -58,7 +58,7 @@ fn filter(role: Role) {
 #[test]
 fn each_thread_makes_the_documented_calls_only() {
     let Some(machine) = machine(&PRINTER) else { return };
-    let port = SerialPort::new(Unheard).unwrap();
+    let port = SerialPort::new(Unheard);
     let scrollback = port.console().scrollback().clone();
     print_all(machine, &Port::Pio(CoalescedPort::new(port)), &scrollback, filter);
 }

@@ -11,7 +11,7 @@ use vuart::{CoalescedMmioPort, CoalescedPort, MmioPort, SerialPort};
 #[test]
 fn two_vcpus_print_into_kvms_page() {
     let Some(machine) = machine(&PRINTER) else { return };
-    let port = SerialPort::new(Unheard).unwrap();
+    let port = SerialPort::new(Unheard);
     let scrollback = port.console().scrollback().clone();
     print_all(machine, &Port::Pio(CoalescedPort::new(port)), &scrollback, |_| ());
 }
@@ -19,14 +19,14 @@ fn two_vcpus_print_into_kvms_page() {
 #[test]
 fn two_vcpus_print_into_kvms_page_by_memory() {
     let Some(machine) = machine(&MEMORY_PRINTER) else { return };
-    let port = SerialPort::new(Unheard).unwrap();
+    let port = SerialPort::new(Unheard);
     let scrollback = port.console().scrollback().clone();
     print_all(machine, &Port::Mmio(CoalescedMmioPort::new(MmioPort::new(port, 0))), &scrollback, |_| ());
 }
 
 #[test]
 fn what_is_no_virtual_machine_is_refused() {
-    let port = CoalescedPort::new(SerialPort::new(Unheard).unwrap());
+    let port = CoalescedPort::new(SerialPort::new(Unheard));
     let null = std::fs::File::open("/dev/null").unwrap();
     assert!(matches!(port.coalesce(&null, &null, COM1), Err(OpenError::Ask(_))));
     port.write(0, b"A");

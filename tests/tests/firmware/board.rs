@@ -33,7 +33,7 @@ impl Board {
     /// A machine that has just been switched on. The UART's registers are `1 << shift` bytes apart, and the device tree tells
     /// the firmware to access `width` bytes of a register.
     pub(crate) fn new(firmware: Vec<u8>, shift: u8, width: u8) -> Self {
-        let port = MmioPort::new(SerialPort::new(Unwired).expect("a port"), shift);
+        let port = MmioPort::new(SerialPort::new(Unwired), shift);
         let person = port
             .port()
             .console()

@@ -61,7 +61,7 @@ pub(super) fn make(kind: Kind, count: usize) -> Result<Each, Box<dyn Error>> {
     let mut name = || names.next().unwrap_or_default();
     match kind {
         Kind::Port => {
-            let (mut ports, each) = crowd(count, || Ok(devices::port()?))?;
+            let (mut ports, each) = crowd(count, || Ok(devices::port()))?;
             check(&mut ports)?;
             Ok(each)
         }
@@ -74,7 +74,7 @@ pub(super) fn make(kind: Kind, count: usize) -> Result<Each, Box<dyn Error>> {
             let runtime = RuntimeDir::create(dir.path().join("vuart"))?;
             let mut events = EventManager::<Server>::new().map_err(|error| error.to_string())?;
             let (mut ports, each) = crowd(count, || {
-                let port = devices::port()?;
+                let port = devices::port();
                 let claim = Claim::new(&runtime, &name())?;
                 events.add_subscriber(Server::bind(claim, port.console().clone())?);
                 Ok(port)

@@ -19,7 +19,9 @@ impl State {
         if !self.ownership.is(id, epoch) {
             return 0;
         }
+        let offered = symbols.len();
         let taken = self.input.publish(symbols);
+        self.counters.input_refused += (offered - taken) as u64;
         if taken > 0 {
             self.counters.input_accepted += taken as u64;
             // Also while no policy asks for it, because the policy may change. Not for input that is only offered again.

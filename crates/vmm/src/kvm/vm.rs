@@ -215,7 +215,7 @@ mod tests {
             return drop(writeln!(io::stderr(), "NOT TESTED with KVM: {error}"));
         }
         let irq = Irq::new().unwrap();
-        let port = SerialPort::new(irq.clone()).unwrap();
+        let port = SerialPort::new(irq.clone());
         let board = Board::new(Arc::new(Mutex::new(port)), 0).unwrap();
         let stop = Arc::new(Stop::new().unwrap());
         let input = Com1Input { irq: &irq, level: None };

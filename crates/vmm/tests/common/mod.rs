@@ -11,7 +11,7 @@ use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vuart::endpoint::{Attach, Console, Identity, Session};
 use vuart::scrollback::Sleeper;
-use vuart::{IrqFd, PortBuilder, SerialPort};
+use vuart::{IrqFd, PortBuilder, RingSize, SerialPort};
 use vuart_vmm::{Device, Engine, Error, Exit, Machine, MachineOptions, Program, choose};
 
 pub(crate) const PROMPT: &[u8] = b"\r\n> ";
@@ -44,7 +44,9 @@ pub(crate) type Port = Arc<Mutex<SerialPort<IrqFd>>>;
 pub(crate) fn port() -> (Port, EventFd) {
     let irq = EventFd::new(EFD_NONBLOCK).unwrap();
     // The ring holds `print 65535`, so that no test must be as fast as its guest.
-    let port = PortBuilder::new().with_scrollback(8 << 20).build(IrqFd(irq.try_clone().unwrap())).unwrap();
+    let port = PortBuilder::new()
+        .with_scrollback(RingSize::of::<{ 8 << 20 }>())
+        .build(IrqFd(irq.try_clone().unwrap()));
     (Arc::new(Mutex::new(port)), irq)
 }
 

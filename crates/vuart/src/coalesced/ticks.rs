@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use vuart_dispatch::Dispatch;
 use vuart_kvm::{Ticked, Ticker};
 
-use super::holds::Holds;
+use crate::shared::device::Device;
 use super::{Collected, Sink};
 use crate::coalescing::Coalescing;
 use crate::shared::WeakShared;
@@ -17,12 +17,12 @@ use crate::shared::WeakShared;
 /// first dispatch. When it is dropped, the zone is unregistered, and each byte is an exit again. It does not keep the port.
 #[derive(Debug)]
 #[must_use = "nothing is collected before it is dispatched"]
-pub struct Ticks<D: Holds> {
+pub struct Ticks<D: Device> {
     port: WeakShared<Collected<D>>,
     ticker: Ticker,
 }
 
-impl<D: Holds> Ticks<D> {
+impl<D: Device> Ticks<D> {
     pub(super) fn new(port: WeakShared<Collected<D>>, ticker: Ticker) -> Self {
         Self { port, ticker }
     }
@@ -35,7 +35,7 @@ impl<D: Holds> Ticks<D> {
 }
 
 /// Ticks inside the port, if no vCPU is. It never waits for the port, and makes no system call inside.
-fn try_tick<D: Holds>(port: &WeakShared<Collected<D>>) -> Option<Ticked> {
+fn try_tick<D: Device>(port: &WeakShared<Collected<D>>) -> Option<Ticked> {
     let Some(port) = port.upgrade() else { return Some(Ticked::GONE) };
     let (ticked, doorbell) = port.try_with(|it| {
         let (ticked, output) = it.tick(|collector, sink| collector.tick(sink));
@@ -48,7 +48,7 @@ fn try_tick<D: Holds>(port: &WeakShared<Collected<D>>) -> Option<Ticked> {
     Some(ticked)
 }
 
-impl<D: Holds> Dispatch for Ticks<D> {
+impl<D: Device> Dispatch for Ticks<D> {
     fn dispatch(&mut self) -> io::Result<()> {
         self.ticker.dispatch(|| try_tick(&self.port))
     }
@@ -59,7 +59,7 @@ impl<D: Holds> Dispatch for Ticks<D> {
     }
 }
 
-impl<D: Holds> AsFd for Ticks<D> {
+impl<D: Device> AsFd for Ticks<D> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ticker.as_fd()
     }
@@ -67,7 +67,7 @@ impl<D: Holds> AsFd for Ticks<D> {
 
 type Step<D> = fn(&mut vuart_kvm::Collector<Coalescing>, &mut Sink<'_, D>) -> Ticked;
 
-impl<D: Holds> Drop for Ticks<D> {
+impl<D: Device> Drop for Ticks<D> {
     fn drop(&mut self) {
         let Some(port) = self.port.upgrade() else { return };
         // This waits for a vCPU that is inside. None waits longer for this than for a tick.

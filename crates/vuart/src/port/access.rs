@@ -27,15 +27,17 @@ impl<T: Trigger> SerialPort<T> {
     #[inline(never)]
     fn read_wide(&mut self, offset: u64, data: &mut [u8]) {
         if data.len() > usize::from(offset::COUNT) {
-            self.bad_accesses += 1;
+            self.counts.bad_reads.add_one();
             data.fill(0xFF);
             return;
         }
         for (index, byte) in (0..).zip(data) {
-            *byte = match self.neighbour(offset, index) {
-                Some(register) => self.read_register(register),
-                None => 0xFF,
-            };
+            if let Some(register) = neighbour(offset, index) {
+                *byte = self.read_register(register);
+            } else {
+                self.counts.bad_reads.add_one();
+                *byte = 0xFF;
+            }
         }
     }
 
@@ -44,7 +46,7 @@ impl<T: Trigger> SerialPort<T> {
     /// Where there is no register, all bytes read 0xFF, and the string counts as one bad access.
     pub fn read_string(&mut self, offset: u64, data: &mut [u8]) {
         let Some(register) = register(offset) else {
-            self.bad_accesses += 1;
+            self.counts.bad_reads.add_one();
             data.fill(0xFF);
             return;
         };
@@ -75,13 +77,15 @@ impl<T: Trigger> SerialPort<T> {
     #[inline(never)]
     fn write_wide(&mut self, offset: u64, data: &[u8], ring: Ring) -> bool {
         if data.len() > usize::from(offset::COUNT) {
-            self.bad_accesses += 1;
+            self.counts.bad_writes.add_one();
             return false;
         }
         let mut output = false;
         for (index, byte) in (0..).zip(data) {
-            if let Some(register) = self.neighbour(offset, index) {
+            if let Some(register) = neighbour(offset, index) {
                 output |= self.write_register_and_ring(register, *byte, ring);
+            } else {
+                self.counts.bad_writes.add_one();
             }
         }
         output
@@ -95,11 +99,9 @@ impl<T: Trigger> SerialPort<T> {
     ///
     /// ```
     /// # use vuart::SerialPort;
-    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let mut port = SerialPort::new(Irq)?;
+    /// let mut port = SerialPort::new(|| ());
     /// port.write_string(0, b"Linux version 6.1");
     /// assert_eq!(port.console().scrollback().end(), 17);
-    /// # Ok::<(), vuart::NewPortError>(())
     /// ```
     pub fn write_string(&mut self, offset: u64, data: &[u8]) {
         self.write_string_and_ring(offset, data, Ring::Port);
@@ -108,7 +110,7 @@ impl<T: Trigger> SerialPort<T> {
     /// [`write_string`](Self::write_string). Returns whether there was output.
     pub(crate) fn write_string_and_ring(&mut self, offset: u64, data: &[u8], ring: Ring) -> bool {
         let Some(register) = register(offset) else {
-            self.bad_accesses += 1;
+            self.counts.bad_writes.add_one();
             return false;
         };
         let mut output = false;
@@ -124,15 +126,6 @@ impl<T: Trigger> SerialPort<T> {
             rest = others;
         }
         output
-    }
-
-    /// The register of byte `index` of an access at `offset`.
-    fn neighbour(&mut self, offset: u64, index: u64) -> Option<u8> {
-        let register = offset.checked_add(index).and_then(register);
-        if register.is_none() {
-            self.bad_accesses += 1;
-        }
-        register
     }
 
     /// Serves a guest's read of one register. Only the low three bits of `register` count.
@@ -183,10 +176,14 @@ impl<T: Trigger> SerialPort<T> {
         if more_waits {
             self.receive.before_read(REGISTER, chip, edge);
         }
+        let unread = chip.received();
         if REGISTER != offset::RBR {
             self.receive.is_looked_at(chip);
         }
         let value = chip.read(REGISTER);
+        if REGISTER == offset::RBR && chip.received() < unread {
+            self.counts.bytes_read.add_one();
+        }
         // Also after a read that has taken nothing: a guest that was interrupted for input which a take-over has discarded must be told
         // of the next.
         self.receive.settle::<FIFO>(chip, edge);
@@ -285,8 +282,9 @@ impl<T: Trigger> SerialPort<T> {
     /// The rest of a write on the long way. Returns whether there was output.
     #[inline]
     fn after_write(&mut self, register: u8, transmitted: Option<u8>, ring: Ring) -> bool {
-        if let Some(byte) = transmitted {
-            self.send(byte, ring);
+        match transmitted {
+            Some(byte) => _ = self.send(byte, ring),
+            None => self.counts.register_writes.add_one(),
         }
         if register == offset::THR {
             self.write_thr(transmitted);
@@ -341,4 +339,9 @@ impl<T: Trigger> SerialPort<T> {
 #[inline]
 fn register(offset: u64) -> Option<u8> {
     u8::try_from(offset).ok().filter(|register| *register < offset::COUNT)
+}
+
+/// The register of byte `index` of an access at `offset`.
+fn neighbour(offset: u64, index: u64) -> Option<u8> {
+    offset.checked_add(index).and_then(register)
 }

@@ -28,8 +28,7 @@ impl<T: Trigger> SerialPort<T> {
     ///
     /// ```
     /// # use vuart::{SerialPort, scrollback::Position, uart::spec::offset::*};
-    /// # struct Irq; impl vm_superio::Trigger for Irq { type E = (); fn trigger(&self) -> Result<(), ()> { Ok(()) } }
-    /// let mut port = SerialPort::new(Irq)?;
+    /// let mut port = SerialPort::new(|| ());
     /// port.write_string(THR.into(), b"the first boot");
     /// port.write_register(MCR, 0x1B); // loopback, and the guest is reset
     ///
@@ -38,7 +37,6 @@ impl<T: Trigger> SerialPort<T> {
     /// port.write_string(THR.into(), b"the second");
     /// let scrollback = port.console().scrollback();
     /// assert_eq!((scrollback.offset(Position::Boot), scrollback.end()), (14, 24));
-    /// # Ok::<(), vuart::NewPortError>(())
     /// ```
     pub fn reset(&mut self) -> u64 {
         self.cache.clear();

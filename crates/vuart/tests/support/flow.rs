@@ -16,7 +16,7 @@ pub(crate) const XOFF: u8 = 0x13;
 /// A port with a driver that has raised RTS and is interrupted for input.
 pub(crate) fn open(control: FlowControl) -> (SerialPort<Edges>, Edges) {
     let edges = Edges::default();
-    let mut port = PortBuilder::new().with_flow_control(control).build(edges.clone()).unwrap();
+    let mut port = PortBuilder::new().with_flow_control(control).build(edges.clone());
     port.write_register(FCR, 0x81);
     port.write_register(MCR, GO);
     port.write_register(IER, 0x01);

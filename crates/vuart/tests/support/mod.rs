@@ -42,7 +42,7 @@ impl Edges {
 
 pub(crate) fn port() -> (SerialPort<Edges>, Edges) {
     let edges = Edges::default();
-    (SerialPort::new(edges.clone()).unwrap(), edges)
+    (SerialPort::new(edges.clone()), edges)
 }
 
 pub(crate) fn owner(port: &SerialPort<Edges>) -> Session {
