@@ -8,7 +8,7 @@ use crate::refused::Refused;
 use crate::standing::Epoch;
 use crate::timestamp::Timestamp;
 
-/// An event at a console. `docs/audit.md` describes the serialised form, which is one flat object.
+/// An event at a console. The crate `vuart-audit` describes the serialised form, which is one flat object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
