@@ -38,6 +38,8 @@ mod console_core;
 mod counters;
 mod end;
 mod event;
+#[cfg(feature = "serde")]
+mod flat;
 mod identity;
 mod info;
 mod input;
