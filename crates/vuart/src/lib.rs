@@ -82,7 +82,7 @@ pub use shared::{Shared, SharedMmioPort, SharedPort};
 pub use state::{PauseV3, PortState, PortStateV1, PortStateV2, PortStateV3, StateError, TooMuchInput};
 pub use superio::ToSuperioError;
 
-/// The README's examples, so that they compile. (Those of the guide are in the package `vuart-tests`: no package includes what is not its own.)
+/// The README's examples, so that they compile. (`vuart-tests` has those of the guide: no package includes what is not its own.)
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
