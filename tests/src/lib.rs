@@ -9,10 +9,15 @@
 pub mod conformance;
 mod device;
 
-/// The guide's examples, so that they compile.
+/// The examples of the guide and of the repository's README, so that they compile.
 #[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../../docs/guide/coming-from-vm-superio.md")]
+#[doc = include_str!("../../docs/guide/embedding.md")]
 #[doc = include_str!("../../docs/guide/fuzzing.md")]
-struct Fuzzing;
+#[doc = include_str!("../../docs/guide/operating.md")]
+#[doc = include_str!("../../docs/guide/testing-drivers.md")]
+struct Guide;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

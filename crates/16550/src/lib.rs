@@ -16,7 +16,7 @@
 //!
 //! Each rule comes from the PC16550D data sheet, from TI's TL16C750 data sheet for the 16750, or from drivers in use. Where a
 //! driver contradicts a data sheet, the driver wins and a comment says so. Numbers such as R3 and S12 are rows of
-//! `docs/rules.md`.
+//! [the rules](https://docs.rs/vuart/latest/vuart/rules/index.html).
 //!
 //! ```
 //! use vuart_16550::{Config, Uart, spec::offset};

@@ -2,12 +2,15 @@
 //!
 //! The guest's output is in another ring, so nothing that a guest writes can look like a line of the trail (E9). The threads whose
 //! actions the trail records wait for no disk: a line is a copy into memory, from which [a thread](AuditLog) or any other reader takes it.
-//! `docs/audit.md` describes the lines.
+//! [`document`] describes the lines.
+//!
+//! Numbers such as E9 are rows of [the rules](https://docs.rs/vuart/latest/vuart/rules/index.html).
 //!
 //! [`Audit`] is the trail, [`AuditFile`] says where it is saved, and [`AuditLine`] reads a line.
 
 #![forbid(unsafe_code)]
 
+pub mod document;
 mod error;
 mod file;
 mod flood;

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value, json};
 
 use vuart_endpoint::{ConsoleEvent, Timestamp};
 
@@ -57,7 +58,7 @@ pub enum AuditEntry {
 }
 
 /// The reason why something is missing from a trail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum LostBecause {
@@ -87,37 +88,40 @@ pub enum AuditLineError {
     Moment(Value),
 }
 
-/// The members in their order in the text.
-#[derive(Serialize, Deserialize)]
+/// The members of a line: those that any line may have, and those of its event.
 struct Members {
-    v: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     console: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     number: Option<u64>,
     at: Value,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
-    #[serde(flatten)]
-    event: Event,
+    event: Map<String, Value>,
 }
 
-/// An event as JSON: its code, and members that depend on it.
-#[derive(Serialize, Deserialize)]
-struct Event {
-    event: String,
-    #[serde(flatten)]
-    more: Map<String, Value>,
-}
-
-/// The events of the trail itself, in the form that those of a console have.
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-enum Own {
-    Began { pid: u32 },
-    Lost { from: u64, to: u64, because: LostBecause },
+/// In their order in the text. By hand, as reading is: `serde(flatten)` would take ten times as long to compile.
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let some = |number: Option<u64>| number.map(Value::from);
+        let first = [
+            ("v", Some(VERSION.into())),
+            ("line", some(self.line)),
+            ("console", self.console.clone().map(Value::from)),
+            ("number", some(self.number)),
+            ("at", Some(self.at.clone())),
+            ("offset", some(self.offset)),
+            ("event", self.event.get("event").cloned()),
+        ];
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in &first {
+            if let Some(value) = value {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        for (name, value) in self.event.iter().filter(|(name, _)| *name != "event") {
+            map.serialize_entry(name.as_str(), value)?;
+        }
+        map.end()
+    }
 }
 
 impl AuditLine {
@@ -128,22 +132,22 @@ impl AuditLine {
     pub const MAX: usize = 4096;
 
     fn members(&self) -> Result<Members, serde_json::Error> {
-        let own = serde_json::to_value::<Own>;
         let (console, number, at, offset, event) = match &self.entry {
-            AuditEntry::Began { at, pid } => (None, None, at, None, own(Own::Began { pid: *pid })),
+            AuditEntry::Began { at, pid } => (None, None, at, None, json!({"event": "began", "pid": pid})),
             AuditEntry::Lost { at, console, from, to, because } => {
-                let event = own(Own::Lost { from: *from, to: *to, because: *because });
+                let because = serde_json::to_value(because)?;
+                let event = json!({"event": "lost", "from": from, "to": to, "because": because});
                 (console.clone(), None, at, None, event)
             }
             AuditEntry::Console { console, event } => {
-                let kind = serde_json::to_value(&event.kind);
+                let kind = serde_json::to_value(&event.kind)?;
                 (Some(console.clone()), Some(event.number), &event.at, Some(event.offset), kind)
             }
         };
-        let mut event = event?;
+        let mut event = event;
         in_moments(&mut event, &|moment| Some(text_of(moment.as_u64()?)));
         let (at, event) = (text_of(at.as_millis()), serde_json::from_value(event)?);
-        Ok(Members { v: VERSION, line: self.line, console, number, at, offset, event })
+        Ok(Members { line: self.line, console, number, at, offset, event })
     }
 }
 
@@ -157,36 +161,56 @@ impl fmt::Display for AuditLine {
 impl FromStr for AuditLine {
     type Err = AuditLineError;
 
+    // `#[inline]`: a VMM writes lines, and reads none. Then it does not compile this.
+    #[inline]
     fn from_str(line: &str) -> Result<Self, AuditLineError> {
-        #[derive(Deserialize)]
-        struct Versioned {
-            v: u64,
-        }
+        let mut members: Map<String, Value> = serde_json::from_str(line)?;
         // First, because another version may differ in everything else.
-        let Versioned { v } = serde_json::from_str(line)?;
+        let v: u64 = need(&mut members, "v")?;
         if v != VERSION {
             return Err(AuditLineError::Version(v));
         }
-        let Members { line, console, number, at, offset, event, .. } = serde_json::from_str(line)?;
+        let line = take(&mut members, "line")?;
+        let console: Option<String> = take(&mut members, "console")?;
+        let at: Value = need(&mut members, "at")?;
         let at: Timestamp = serde_json::from_value(millis_of(&at).ok_or(AuditLineError::Moment(at))?)?;
-        let is_own = event.event == "lost" || (event.event == "began" && console.is_none());
-        let mut event = serde_json::to_value(event)?;
-        let entry = if is_own {
-            match serde_json::from_value(event)? {
-                Own::Began { pid } => AuditEntry::Began { at, pid },
-                Own::Lost { from, to, because } => AuditEntry::Lost { at, console, from, to, because },
+        let entry = match members.get("event").and_then(Value::as_str) {
+            Some("began") if console.is_none() => AuditEntry::Began { at, pid: need(&mut members, "pid")? },
+            Some("lost") => {
+                let (from, to) = (need(&mut members, "from")?, need(&mut members, "to")?);
+                AuditEntry::Lost { at, console, from, to, because: need(&mut members, "because")? }
             }
-        } else {
-            let missing = <serde_json::Error as serde::de::Error>::missing_field;
-            let console = console.ok_or_else(|| missing("console"))?;
-            let number = number.ok_or_else(|| missing("number"))?;
-            let offset = offset.ok_or_else(|| missing("offset"))?;
-            in_moments(&mut event, &millis_of);
-            let kind = serde_json::from_value(event)?;
-            AuditEntry::Console { console, event: ConsoleEvent::new(number, at, offset, kind) }
+            _ => {
+                let console = console.ok_or_else(|| missing("console"))?;
+                let (number, offset) = (need(&mut members, "number")?, need(&mut members, "offset")?);
+                let mut event = Value::Object(members);
+                in_moments(&mut event, &millis_of);
+                let kind = serde_json::from_value(event)?;
+                AuditEntry::Console { console, event: ConsoleEvent::new(number, at, offset, kind) }
+            }
         };
         Ok(Self { line, entry })
     }
+}
+
+/// Takes a member that may be absent.
+fn take<T: DeserializeOwned>(
+    members: &mut Map<String, Value>,
+    name: &str,
+) -> Result<Option<T>, serde_json::Error> {
+    members.remove(name).map_or(Ok(None), serde_json::from_value)
+}
+
+/// Takes a member that must be there.
+fn need<T: DeserializeOwned>(
+    members: &mut Map<String, Value>,
+    name: &'static str,
+) -> Result<T, serde_json::Error> {
+    take(members, name)?.ok_or_else(|| missing(name))
+}
+
+fn missing(name: &'static str) -> serde_json::Error {
+    serde::de::Error::missing_field(name)
 }
 
 /// Replaces each time in `value` by another form, where `other` has one.

@@ -1,6 +1,6 @@
 //! Reading whole lines from a trail's ring.
 
-use serde::Deserialize;
+use serde_json::Value;
 use vuart_scrollback::Reader;
 
 use crate::line::AuditLine;
@@ -64,11 +64,7 @@ impl Lines {
 /// The number of a line. `None` if the bytes are not a line, or only a part of one. (A part that is an object by itself has more bytes
 /// behind it.)
 pub(crate) fn number_of(line: &[u8]) -> Option<u64> {
-    #[derive(Deserialize)]
-    struct Numbered {
-        line: u64,
-    }
-    serde_json::from_slice(line).ok().map(|Numbered { line }| line)
+    serde_json::from_slice::<Value>(line).ok()?.get("line")?.as_u64()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::timestamp::Timestamp;
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
-    serde(tag = "code", rename_all = "kebab-case")
+    serde(into = "crate::flat::EndForm", try_from = "crate::flat::EndForm")
 )]
 #[non_exhaustive]
 pub enum Cause {
@@ -47,7 +47,6 @@ pub enum Cause {
     /// nothing takes input.
     PortDropped,
     /// A cause that a later version added.
-    #[cfg_attr(feature = "serde", serde(other))]
     Unknown,
 }
 
@@ -95,11 +94,14 @@ impl Cause {
 
 /// The end of a session: why, and when.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(into = "crate::flat::EndForm", try_from = "crate::flat::EndForm")
+)]
 #[error("{} at {at}", describe(cause))]
 pub struct End {
     /// The cause.
-    #[cfg_attr(feature = "serde", serde(flatten))]
     pub cause: Cause,
     /// The time of the end.
     pub at: Timestamp,

@@ -8,9 +8,13 @@ use crate::refused::Refused;
 use crate::standing::Epoch;
 use crate::timestamp::Timestamp;
 
-/// An event at a console. `docs/audit.md` describes the serialised form, which is one flat object.
+/// An event at a console. The crate `vuart-audit` describes the serialised form, which is one flat object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(into = "crate::flat::EventForm", try_from = "crate::flat::EventForm")
+)]
 #[non_exhaustive]
 pub struct ConsoleEvent {
     /// The event's number: a console's events count from 0. A gap means that an observer took too long: see
@@ -21,7 +25,6 @@ pub struct ConsoleEvent {
     /// The offset of the guest's next byte of output at that time.
     pub offset: u64,
     /// The kind of event, with its details.
-    #[cfg_attr(feature = "serde", serde(flatten))]
     pub kind: EventKind,
 }
 
@@ -47,22 +50,19 @@ pub struct Who {
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
-    serde(tag = "event", rename_all = "kebab-case")
+    serde(into = "crate::flat::EventForm", try_from = "crate::flat::EventForm")
 )]
 #[non_exhaustive]
 pub enum EventKind {
     /// A session began.
     Attached {
         /// The session.
-        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
         /// The attach mode.
         mode: Mode,
         /// The ownership that began with it, if one did.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         epoch: Option<Epoch>,
         /// The owner that it evicted, if any.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         evicted: Option<Who>,
         /// The offset at which its output starts.
         from: u64,
@@ -79,7 +79,6 @@ pub enum EventKind {
     /// An owner was evicted and stays as a spectator.
     Demoted {
         /// The evicted session.
-        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
         /// The session that took over.
         by: Who,
@@ -87,7 +86,6 @@ pub enum EventKind {
     /// A session from the queue became the owner.
     Promoted {
         /// The session.
-        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
         /// The ownership that began.
         epoch: Epoch,
@@ -95,7 +93,6 @@ pub enum EventKind {
     /// A session ended.
     Ended {
         /// The session.
-        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
         /// The cause.
         cause: Cause,
@@ -110,23 +107,19 @@ pub enum EventKind {
         /// The bytes of output that it missed because the ring lapped it.
         missed: u64,
         /// The bytes of output that it asked for and that were lost before it began.
-        #[cfg_attr(feature = "serde", serde(default))]
         lost_before: u64,
         /// The bytes of output that it had not read by then. It may still be given them, unless it was evicted or kicked, or has
         /// lagged. `from` (of [`Attached`](Self::Attached)) and the four numbers of bytes are together the offset of this event.
-        #[cfg_attr(feature = "serde", serde(default))]
         unread: u64,
     },
     /// The owner sent a break.
     Break {
         /// The owner.
-        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
     },
     /// The guest's output lapped a session.
     Lagged {
         /// The session.
-        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
         /// The first offset that it missed.
         from: u64,
@@ -147,7 +140,6 @@ pub enum EventKind {
     /// A session told the size of its terminal.
     Resized {
         /// The session.
-        #[cfg_attr(feature = "serde", serde(flatten))]
         who: Who,
         /// The new size.
         window: Window,
@@ -157,7 +149,6 @@ pub enum EventKind {
         /// The reason.
         because: HangUpReason,
         /// The person whose login session at the guest is to end, if anybody has owned the console.
-        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         person: Option<Identity>,
         /// Whether the guest listens to its modem lines (IER.EDSSI). If not, it has not noticed.
         heard: bool,

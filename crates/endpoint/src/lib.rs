@@ -23,7 +23,8 @@
 //! [`info`](SessionInfo), [`policy`](Policy), [`end`](End) and [`refused`](Refused), [`event`](ConsoleEvent),
 //! [`identity`](Identity) and [`timestamp`](Timestamp).
 //!
-//! Numbers such as E4 and S14 are rows of `docs/rules.md`: how other consoles have failed, and what must hold here.
+//! Numbers such as E4 and S14 are rows of [the rules](https://docs.rs/vuart/latest/vuart/rules/index.html): how other consoles have
+//! failed, and what must hold here.
 
 #![forbid(unsafe_code)]
 
@@ -38,6 +39,8 @@ mod console_core;
 mod counters;
 mod end;
 mod event;
+#[cfg(feature = "serde")]
+mod flat;
 mod identity;
 mod info;
 mod input;

@@ -9,7 +9,7 @@ use crate::timestamp::Timestamp;
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
-    serde(tag = "code", rename_all = "kebab-case")
+    serde(into = "crate::flat::RefusedForm", try_from = "crate::flat::RefusedForm")
 )]
 #[non_exhaustive]
 pub enum Refused {
@@ -38,7 +38,6 @@ pub enum Refused {
     },
     /// A reason that a later version added.
     #[error("refused, for a reason that this version does not know")]
-    #[cfg_attr(feature = "serde", serde(other))]
     Unknown,
 }
 

@@ -33,7 +33,7 @@ impl fmt::Display for Epoch {
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
-    serde(tag = "standing", rename_all = "kebab-case")
+    serde(into = "crate::flat::StandingForm", try_from = "crate::flat::StandingForm")
 )]
 #[non_exhaustive]
 pub enum Standing {
@@ -53,14 +53,16 @@ pub enum Standing {
 
 /// A change of a session's standing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(into = "crate::flat::StandingForm", try_from = "crate::flat::StandingForm")
+)]
 #[non_exhaustive]
 pub struct Change {
     /// The present standing.
-    #[cfg_attr(feature = "serde", serde(flatten))]
     pub standing: Standing,
     /// The eviction that made the session a spectator, if one did.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub evicted: Option<Eviction>,
 }
 

@@ -3,6 +3,8 @@
 //! A [`Tracer`] records a trace, a [`Trace`] is parsed from text, and a [`Board`], or any other [`Device`], replays it. A [`Board`] is the
 //! bare register machine. What a VMM embeds is more than that: `vuart::replay` has a [`Device`] around its port.
 //!
+//! Numbers such as R3 and S7 are rows of [the rules](https://docs.rs/vuart/latest/vuart/rules/index.html).
+//!
 //! # Format
 //!
 //! ```text

@@ -66,6 +66,7 @@ impl MachineOptions {
 /// starts. While KVM collects output, a timer sends this signal too.
 #[derive(Debug)]
 pub struct Machine {
+    #[cfg(target_arch = "x86_64")]
     engine: Engine,
     stop: Arc<Stop>,
     /// Readable when the guest has ended.
@@ -118,7 +119,14 @@ impl Machine {
                 run()
             })
             .map_err(|source| Error::Host { operation: "start the guest's thread", source })?;
-        Ok(Self { engine, stop, ended, counting, thread: Some(thread) })
+        Ok(Self {
+            #[cfg(target_arch = "x86_64")]
+            engine,
+            stop,
+            ended,
+            counting,
+            thread: Some(thread),
+        })
     }
 
     /// An event that is readable from the end of the guest on, however it ended. Do not read it, so that it stays readable.
@@ -189,13 +197,13 @@ fn boot(
     counting: Arc<Counting>,
     options: MachineOptions,
 ) -> Result<Run, Error> {
-    let MachineOptions { program, coalescing, level, .. } = options;
+    let MachineOptions { program, level, .. } = options;
     match engine {
         #[cfg(target_arch = "x86_64")]
         Engine::Kvm => {
             let image = crate::guest::Image::from(&program);
             let input = crate::kvm::Com1Input { irq: &irq, level: level.as_deref() };
-            let vm = crate::kvm::Vm::new(board, &input, stop, counting, &image, coalescing)?;
+            let vm = crate::kvm::Vm::new(board, &input, stop, counting, &image, options.coalescing)?;
             Ok(Box::new(move || vm.run()))
         }
         #[cfg(not(target_arch = "x86_64"))]

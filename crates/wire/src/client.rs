@@ -123,6 +123,7 @@ pub struct Client {
     welcome: Welcome,
 }
 
+// `#[inline]` is for a VMM, which does not use the client and then does not compile it: see `frame.rs`.
 impl Client {
     /// The most bytes received at once.
     pub const BUFFER: usize = 64 << 10;
@@ -146,16 +147,19 @@ impl Client {
     /// # Errors
     ///
     /// See [`ClientError`].
+    #[inline]
     pub fn connect(path: &Path, label: &str) -> Result<Self, ClientError> {
         Self::introduce(at_path(path, Self::HANDSHAKE)?, label, Self::HANDSHAKE)
     }
 
     /// Connects to the socket `file` of a directory.
+    #[inline]
     pub(crate) fn connect_in(dir: &RuntimeDir, file: &str, label: &str) -> Result<Self, ClientError> {
         Self::introduce(in_directory(dir, file, Self::HANDSHAKE)?, label, Self::HANDSHAKE)
     }
 
     /// Introduces the client on a new connection, and waits at most `patience` for the server's introduction.
+    #[inline]
     fn introduce(stream: UnixStream, label: &str, patience: Duration) -> Result<Self, ClientError> {
         let welcome = Welcome { version: 0, console: Said::default(), pid: 0 };
         let mut client = Self { stream, decoder: Decoder::default(), output: VecDeque::new(), welcome };
@@ -190,6 +194,7 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError::Refused`] when the console is held, disabled or over; see [`ClientError`] for the rest.
+    #[inline]
     pub fn attach(&mut self, mode: Mode, replay: Position) -> Result<Attached, ClientError> {
         self.attach_with(AttachRequest { mode, replay, ..AttachRequest::default() })
     }
@@ -202,6 +207,7 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError::Refused`] when the console is held, disabled or over; see [`ClientError`] for the rest.
+    #[inline]
     pub fn attach_with(&mut self, request: AttachRequest) -> Result<Attached, ClientError> {
         match self.ask(&Request::Attach(request))? {
             Event::Attached(attached) => Ok(attached),
@@ -216,6 +222,7 @@ impl Client {
     /// # Errors
     ///
     /// See [`ClientError`].
+    #[inline]
     pub fn status(&mut self) -> Result<Status, ClientError> {
         match self.ask(&Request::Status)? {
             Event::Status(status) => Ok(status),
@@ -229,6 +236,7 @@ impl Client {
     /// # Errors
     ///
     /// See [`ClientError`].
+    #[inline]
     pub fn kick(&mut self, session: SessionId) -> Result<(), ClientError> {
         match self.ask(&Request::Kick(KickRequest { session }))? {
             Event::Done => Ok(()),
@@ -242,16 +250,19 @@ impl Client {
     /// # Errors
     ///
     /// See [`ClientError`].
+    #[inline]
     pub fn log(&mut self, from: Position, max: Option<u64>) -> Result<(), ClientError> {
         self.send(&Request::Log(LogRequest { from, max }))
     }
 
+    #[inline]
     fn ask(&mut self, request: &Request) -> Result<Event, ClientError> {
         self.ask_within(request, Self::ANSWER)
     }
 
     /// Sends a request, and waits for the answer. The time is limited as a whole: a server can send frames that are skipped, or
     /// byte after byte, for ever.
+    #[inline]
     fn ask_within(&mut self, request: &Request, patience: Duration) -> Result<Event, ClientError> {
         self.send(request)?;
         let deadline = Instant::now() + patience;
@@ -279,6 +290,7 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError::Lost`] when the connection is broken.
+    #[inline]
     pub fn send(&mut self, request: &Request) -> Result<(), ClientError> {
         let mut bytes = Vec::new();
         request.encode(&mut bytes);
@@ -294,6 +306,7 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError::Lost`] when the server is gone; [`ClientError::NotUnderstood`] when it sends no valid frame.
+    #[inline]
     pub fn recv(&mut self) -> Result<Event, ClientError> {
         loop {
             if let Some(event) = self.next_event()? {
@@ -309,6 +322,7 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError::NotUnderstood`] when the server sends no valid frame.
+    #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event>, ClientError> {
         loop {
             match self.decoder.next_frame() {
@@ -353,6 +367,7 @@ impl Client {
     }
 
     /// Appends a request to the output queue. [`flush`](Self::flush) sends it.
+    #[inline]
     pub fn queue(&mut self, request: &Request) {
         let mut bytes = Vec::new();
         request.encode(&mut bytes);

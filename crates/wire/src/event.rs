@@ -127,7 +127,7 @@ pub struct Status {
 }
 
 impl Event {
-    /// The name of the frame, as `docs/protocol.md` has it.
+    /// The name of the frame, as [`protocol`](crate::protocol) has it.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Welcome(_) => "WELCOME",

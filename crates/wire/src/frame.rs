@@ -14,6 +14,12 @@
 //! 4. Make each member that people read a [`Said`] or an [`Identity`](vuart_endpoint::Identity), and not a
 //!    `String`: a peer has chosen it.
 //! 5. Describe it in `docs/protocol.md`. `frame/tests.rs` compares that page's tables with the kinds.
+//!
+//! # What is compiled where
+//!
+//! Whoever serves consoles writes events and reads requests; a client does the opposite. Most of the time that this crate takes to build is
+//! spent on these four functions. So they are `#[inline]`, and with them all that calls them here, down to [`Client`](crate::Client): a
+//! program then compiles only those that it uses.
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -116,6 +122,7 @@ pub trait Frame: Sized {
 }
 
 impl Frame for Request {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         use RequestKind as Kind;
         match self {
@@ -137,6 +144,7 @@ impl Frame for Request {
         }
     }
 
+    #[inline]
     fn decode(kind: u8, payload: &[u8]) -> Result<Self, WireError> {
         use RequestKind as Kind;
         match Kind::from_byte(kind)? {
@@ -156,6 +164,7 @@ impl Frame for Request {
 }
 
 impl Frame for Event {
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
         use EventKind as Kind;
         match self {
@@ -182,6 +191,7 @@ impl Frame for Event {
         }
     }
 
+    #[inline]
     fn decode(kind: u8, payload: &[u8]) -> Result<Self, WireError> {
         use EventKind as Kind;
         match Kind::from_byte(kind)? {

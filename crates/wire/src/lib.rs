@@ -14,7 +14,7 @@
 //! | how a socket is found and its server checked | `connect.rs` |
 //! | where the sockets are | [`RuntimeDir`] (`runtime_dir.rs`) |
 //!
-//! `docs/protocol.md` describes the protocol for implementations in other languages. `vuart-server` is the other side.
+//! [`protocol`] describes the protocol for implementations in other languages. `vuart-server` is the other side.
 //!
 //! This crate knows nothing of the server: a program that only attaches needs neither the server nor the port.
 #![forbid(unsafe_code)]
@@ -25,6 +25,7 @@ mod decoder;
 mod error;
 mod event;
 mod frame;
+pub mod protocol;
 mod request;
 mod runtime_dir;
 mod said;

@@ -234,6 +234,7 @@ impl RuntimeDir {
     /// # Errors
     ///
     /// See [`ClientError`].
+    #[inline]
     pub fn connect(&self, name: &str, label: &str) -> Result<Client, ClientError> {
         check_name(name)?;
         Client::connect_in(self, &format!("{name}.ctl"), label)

@@ -24,7 +24,7 @@ fn a_payload_that_cannot_be_serialised_becomes_an_error_frame() {
 /// The tables of `docs/protocol.md` have a row for each kind: "| `87` | `STATUS_IS` |".
 #[test]
 fn each_kind_is_in_the_protocol_s_document() {
-    let document = include_str!("../../../../docs/protocol.md");
+    let document = include_str!("../../docs/protocol.md");
     let requests = RequestKind::ALL.iter().map(|kind| (*kind as u8, format!("{kind:?}")));
     let events = EventKind::ALL.iter().map(|kind| (*kind as u8, format!("{kind:?}")));
     let here: Vec<String> = requests
