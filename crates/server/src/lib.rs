@@ -25,13 +25,15 @@ mod claim;
 mod connection;
 mod entry;
 mod error;
+#[cfg(feature = "event-manager")]
+mod event_manager;
 mod options;
 mod pace;
 mod pass;
+mod poller;
 mod pty;
 mod ready;
 mod server;
-mod server_thread;
 mod sockets;
 mod timer_fd;
 mod transport;
@@ -42,8 +44,8 @@ pub use error::ServeError;
 pub use options::{RawPolicy, ServerOptions};
 pub use pty::PtyError;
 pub use server::Server;
-pub use server_thread::{FinishError, ServerThread};
 pub use sockets::Sockets;
+pub use vuart_dispatch::{Dispatch, FinishError, ServerThread, ServerThreadBuilder, StartError};
 pub use vuart_wire::{RuntimeDir, RuntimeDirError};
 
 /// The example of the README is tested.
