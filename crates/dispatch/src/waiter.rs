@@ -12,6 +12,9 @@ use rustix::io::Errno;
 /// The most events that are fetched at once. It bounds nothing: those that are left are fetched by the next wait.
 const AT_ONCE: usize = 64;
 
+/// The longest wait. Whoever waits for longer is woken each day.
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// The number of the request to stop, among those of the parts.
 const STOP: u64 = u64::MAX;
 
@@ -53,7 +56,10 @@ impl Waiter {
 
     /// Waits until there is something, or for so long. `None` is for ever.
     pub(crate) fn wait(&self, patience: Option<Duration>) -> io::Result<Vec<Wake>> {
-        let patience = patience.map(rounded);
+        let patience = patience.map(|patience| {
+            // `epoll::wait` rounds up to whole milliseconds, in which the system counts: so the loop does not spin for less.
+            Timespec::try_from(patience.min(DAY)).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 })
+        });
         let mut room = [MaybeUninit::uninit(); AT_ONCE];
         loop {
             match epoll::wait(&self.epoll, &mut room, patience.as_ref()) {
@@ -70,12 +76,4 @@ fn wake(number: u64) -> Wake {
         STOP => Wake::Stop,
         number => Wake::Part(usize::try_from(number).unwrap_or(usize::MAX)),
     }
-}
-
-/// A time in whole milliseconds, in which epoll counts. Rounded up: a loop must not spin for less than one.
-fn rounded(patience: Duration) -> Timespec {
-    /// Whoever waits for longer than a day is woken each day.
-    const DAY: u128 = 86_400_000;
-    let millis = i64::try_from(patience.as_millis().saturating_add(1).min(DAY)).unwrap_or(i64::MAX);
-    Timespec { tv_sec: millis / 1000, tv_nsec: millis % 1000 * 1_000_000 }
 }

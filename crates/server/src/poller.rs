@@ -3,6 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -12,6 +13,9 @@ use crate::ready::Ready;
 
 /// The most events that are fetched at once. The server makes a pass for each, so this is how long the thread's other parts wait.
 const AT_ONCE: usize = 16;
+
+/// The longest wait. Whoever waits for longer looks each day.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// An epoll instance, and the events of the last look at it.
 ///
@@ -61,10 +65,14 @@ impl Poller {
     }
 
     /// Waits for an event for so long (`None`: for ever), and fetches those that there are: [`next`](Self::next) has them.
-    pub(crate) fn fetch(&mut self, patience: Option<&Timespec>) -> io::Result<()> {
+    pub(crate) fn fetch(&mut self, patience: Option<Duration>) -> io::Result<()> {
+        // `epoll::wait` rounds up to whole milliseconds, in which the system counts.
+        let patience = patience.map(|patience| {
+            Timespec::try_from(patience.min(DAY)).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 })
+        });
         let mut room = [MaybeUninit::uninit(); AT_ONCE];
         loop {
-            match epoll::wait(&self.epoll, &mut room, patience) {
+            match epoll::wait(&self.epoll, &mut room, patience.as_ref()) {
                 Ok((events, _)) => {
                     self.fetched.clear();
                     self.fetched.extend(events.iter().rev().map(|event| Event::from(*event)));
@@ -74,11 +82,6 @@ impl Poller {
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-
-    /// Fetches what there is now, without waiting.
-    pub(crate) fn look(&mut self) -> io::Result<()> {
-        self.fetch(Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
     }
 
     /// Whether there may be more events than were fetched.

@@ -24,8 +24,9 @@
 //!
 //! # File descriptors
 //!
-//! An idle console with three sockets takes six: the sockets, the lock of its name, the doorbell, and the epoll instance with all of
-//! them. The timer takes another while there is a client or a deadline. The [acceptor] keeps one spare for the whole process.
+//! An idle console with three sockets takes seven: the sockets, the lock of its name and the directory, the doorbell, and the epoll instance
+//! with all that is waited for. The timer takes another while there is a client or a deadline. The [acceptor] keeps one spare for the whole
+//! process.
 //!
 //! When no file descriptor is left for the timer, new clients are sent away or wait, as when there is none for their
 //! connection. The deadlines that there are without clients (those of sessions in this process, of the pseudo-terminal, and of
@@ -36,8 +37,10 @@ mod acceptor;
 mod admission;
 mod clients;
 mod deadlines;
+mod ending;
 mod events;
 mod places;
+mod pty_left;
 mod terminal;
 mod users;
 mod waiting;
@@ -47,6 +50,7 @@ use std::time::Instant;
 
 use vuart_scrollback::Sleeper;
 
+use crate::access::Own;
 use crate::claim::Claim;
 use crate::connection::Context;
 use crate::error::ServeError;
@@ -71,7 +75,8 @@ const TOUCHED_AHEAD: usize = 64 << 10;
 /// Serves one console. It hangs in any event loop: see [`Dispatch`](vuart_dispatch::Dispatch). One loop serves any number of consoles.
 /// [`ServerThread`](crate::ServerThread) is a loop on a thread of its own.
 ///
-/// Dropping it closes every connection, and removes the files of a claimed name.
+/// Dropping it sends each client its last words and why the session ends, as far as its socket takes them at once; closes every connection;
+/// and removes the files of a claimed name. [`finish`](Self::finish) waits until clients have read.
 #[derive(Debug)]
 pub struct Server {
     poller: Poller,
@@ -79,7 +84,6 @@ pub struct Server {
     begun: bool,
     context: Context,
     options: ServerOptions,
-    // Dropped before the claim: the link must be removed while the name is still ours.
     pty: Option<Pty>,
     // Dropped before the listeners: a late client finds no socket, instead of one without a listener.
     claim: Option<Claim>,
@@ -146,10 +150,11 @@ impl Server {
             listener.socket.set_nonblocking(true).map_err(ServeError::HandedIn)?;
         }
         let sleeper = console.doorbell().sleeper()?;
+        pty_left::sweep();
         let server = Self {
             poller: Poller::new().map_err(ServeError::EventLoop)?,
             begun: false,
-            context: Context { console, name: name.to_owned() },
+            context: Context { console, name: name.to_owned(), own: Own::now(), going: None },
             users: Users::new(options.clients),
             waiting: Waiting::default(),
             held_back: 0,

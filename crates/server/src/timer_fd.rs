@@ -118,10 +118,8 @@ fn create() -> rustix::io::Result<OwnedFd> {
 mod tests {
     use super::*;
 
-    const ZERO: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
-
     /// Whether the timer expires in so much time (`None`: at all).
-    fn expires(poller: &mut Poller, patience: Option<&Timespec>) -> bool {
+    fn expires(poller: &mut Poller, patience: Option<Duration>) -> bool {
         poller.fetch(patience).unwrap();
         poller.next().is_some()
     }
@@ -131,20 +129,20 @@ mod tests {
         let (mut timer, mut poller) = (TimerFd::default(), Poller::new().unwrap());
         assert!(timer.open(7, &poller));
         let now = Instant::now();
-        assert!(!expires(&mut poller, Some(&ZERO)));
+        assert!(!expires(&mut poller, Some(Duration::ZERO)));
         timer.arm(now.checked_add(Duration::from_secs(3600))).unwrap();
-        assert!(!expires(&mut poller, Some(&ZERO)));
+        assert!(!expires(&mut poller, Some(Duration::ZERO)));
         // A deadline in the past, again and again.
         for _ in 0..3 {
             timer.arm(Some(now)).unwrap();
             assert!(expires(&mut poller, None));
             timer.acknowledge();
-            assert!(!expires(&mut poller, Some(&ZERO)));
+            assert!(!expires(&mut poller, Some(Duration::ZERO)));
         }
         // One that is taken back.
         timer.arm(now.checked_add(Duration::from_millis(1))).unwrap();
         timer.arm(None).unwrap();
-        assert!(!expires(&mut poller, Some(&Timespec { tv_sec: 0, tv_nsec: 20_000_000 })));
+        assert!(!expires(&mut poller, Some(Duration::from_millis(20))));
         timer.close(7, &mut poller);
     }
 }

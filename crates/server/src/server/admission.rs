@@ -73,13 +73,14 @@ impl Server {
             }
             match last {
                 None if in_time => {
-                    let peer = Peer::of(&stream, credentials, listener, self.options.programs);
+                    let peer =
+                        Peer::of(&stream, credentials, listener, self.options.programs, self.context.own);
                     self.admit(Transport::Socket(stream), &peer, pass);
                 }
                 None => self.hold_back(Newcomer { stream, credentials, listener: index }, pass),
                 Some(borrowed) => {
                     // Its program's name can't be read: that takes a file descriptor.
-                    let peer = Peer::of(&stream, credentials, listener, false);
+                    let peer = Peer::of(&stream, credentials, listener, false, self.context.own);
                     self.admit_last(in_time.then_some(stream), borrowed, &peer, pass);
                 }
             }
@@ -117,7 +118,7 @@ impl Server {
     fn hold_back(&mut self, newcomer: Newcomer, pass: &mut Pass) {
         let Err(Newcomer { stream, credentials, listener }) = self.waiting.enter(newcomer) else { return };
         let Some(listener) = self.acceptor.listener(listener) else { return };
-        let peer = Peer::of(&stream, credentials, listener, false);
+        let peer = Peer::of(&stream, credentials, listener, false, self.context.own);
         let message = "the clients of your user come too fast; try again in a second";
         self.turn_away(Transport::Socket(stream), &peer, ErrorCode::TooMany, message, pass);
     }
@@ -126,7 +127,13 @@ impl Server {
     pub(super) fn admit_waiting(&mut self, now: Instant, pass: &mut Pass) {
         while let Some(newcomer) = self.waiting.next(|uid| self.users.arrives(uid, now).is_ok()) {
             let Some(listener) = self.acceptor.listener(newcomer.listener) else { continue };
-            let peer = Peer::of(&newcomer.stream, newcomer.credentials, listener, self.options.programs);
+            let peer = Peer::of(
+                &newcomer.stream,
+                newcomer.credentials,
+                listener,
+                self.options.programs,
+                self.context.own,
+            );
             self.admit(Transport::Socket(newcomer.stream), &peer, pass);
         }
     }
@@ -300,11 +307,14 @@ impl Server {
 
     /// Closes a connection. `hung_up` says that the client has closed it, and not the server.
     fn close(&mut self, token: u32, hung_up: bool, pass: &mut Pass) {
-        let Some(Client { connection, .. }) = self.clients.remove(token) else { return };
+        let Some(Client { mut connection, .. }) = self.clients.remove(token) else { return };
         // Closing the file descriptor would remove it too. But a pseudo-terminal stays open, and so does a socket that a child process has
         // inherited in this moment.
         self.poller.remove(connection.transport().as_fd(), token);
         let pty = connection.transport().is_pty();
+        if !(pty || hung_up) {
+            connection.discard(&self.context, pass);
+        }
         drop(connection);
         if pty {
             self.pty_over(hung_up, pass);

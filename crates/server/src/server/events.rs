@@ -1,8 +1,8 @@
 //! The server in an event loop: what it does for the events of its file descriptors.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Instant;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use vuart_dispatch::Dispatch;
 
@@ -16,6 +16,13 @@ impl AsFd for Server {
     }
 }
 
+/// For libraries that know file descriptors by their numbers.
+impl AsRawFd for Server {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
 /// # In an edge-triggered loop
 ///
 /// The epoll instance wakes the loop when one of its file descriptors *becomes* ready. One that is ready still, because the events of one
@@ -23,7 +30,7 @@ impl AsFd for Server {
 /// A call that had only the doorbell or the timer to serve leaves nothing, and does not look: that is each call while output flows.
 impl Dispatch for Server {
     fn dispatch(&mut self) -> io::Result<()> {
-        if self.dispatch_once()? {
+        if self.dispatch_once(Duration::ZERO)? {
             self.call_again();
         }
         Ok(())
@@ -32,15 +39,19 @@ impl Dispatch for Server {
     fn is_settled(&self) -> bool {
         Self::is_settled(self)
     }
+
+    fn shut_down(&mut self) {
+        self.go();
+    }
 }
 
 impl Server {
-    /// Handles the events that there are now, but a bounded number of them. Returns whether more are left.
-    pub(super) fn dispatch_once(&mut self) -> io::Result<bool> {
+    /// Waits for events for so long, and handles a bounded number of them. Returns whether more are left.
+    pub(super) fn dispatch_once(&mut self, patience: Duration) -> io::Result<bool> {
         if !std::mem::replace(&mut self.begun, true) {
             self.pass(|_, _| ());
         }
-        self.poller.look()?;
+        self.poller.fetch(Some(patience))?;
         let mut all = !self.poller.is_full();
         while let Some(event) = self.poller.next() {
             // The pass leaves nothing that these report. The others are ready as long as there is more to read or room to write.
@@ -50,7 +61,7 @@ impl Server {
         if all {
             return Ok(false);
         }
-        self.poller.look()?;
+        self.poller.fetch(Some(Duration::ZERO))?;
         // They are reported again, but for the timer, which `call_again` sets.
         Ok(self.poller.next().is_some())
     }

@@ -118,6 +118,7 @@ mod tests {
     use vuart_scrollback::Scrollback;
 
     use super::*;
+    use crate::access::Own;
     use crate::connection::Connection;
     use crate::options::ServerOptions;
     use crate::sockets::Sockets;
@@ -162,7 +163,7 @@ mod tests {
     }
 
     fn peer(uid: u32) -> Peer {
-        Peer { uid, socket: SocketKind::Control, ..Peer::at_pty() }
+        Peer { uid, socket: SocketKind::Control, ..Peer::at_pty(Own::now()) }
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Server {
         if !pty.is_awaited(seen) {
             return;
         }
-        let peer = Peer::at_pty();
+        let peer = Peer::at_pty(self.context.own);
         if let Err(until) = self.users.arrives(peer.uid, Instant::now()) {
             // The program has it open, and waits for output as from a guest that is silent.
             self.pty_at = Some(until);
