@@ -115,9 +115,9 @@ impl Drop for ServerThread {
 
 impl ServerThreadBuilder {
     /// Names the thread. Linux shows the first 15 bytes. A name with a zero byte ends there. It is `vuart-server` by default.
-    pub fn name(mut self, name: &str) -> Self {
-        self.name = name.split('\0').next().unwrap_or_default().to_owned();
-        self
+    pub fn name(self, name: &str) -> Self {
+        let name = name.split('\0').next().unwrap_or_default().to_owned();
+        Self { name, ..self }
     }
 
     /// Calls this first on the thread: the place to apply a seccomp filter, to choose processors, or to enter a cgroup. All file
@@ -217,7 +217,7 @@ impl Service {
         }
         self.dispatch_all();
         let deadline = stop.deadline.get().copied().flatten();
-        while !self.parts.iter().flatten().all(|part| part.is_settled()) {
+        while !self.parts.iter().flatten().all(Dispatch::is_settled) {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 return Err(FinishError::Unread);

@@ -10,7 +10,9 @@ use vuart_server::{Dispatch, Server};
 /// Serves until something else ends it. A server that fails to be dispatched ends it as well.
 pub(crate) async fn serve(mut server: Server, over: impl Fn() -> bool) -> io::Result<()> {
     server.dispatch()?;
-    let mut server = AsyncFd::with_interest(server, Interest::READABLE)?;
+    // SAFETY: a server has one file descriptor from its beginning to its end.
+    let registered = unsafe { AsyncFd::register_with_interest(server, Interest::READABLE) };
+    let mut server = registered.map_err(|error| error.into_parts().1)?;
     while !over() {
         let mut ready = server.readable_mut().await?;
         // Before the call: what becomes ready during it is an event of its own.

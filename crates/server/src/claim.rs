@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::fs::{AtFlags, FileType, fstat, unlinkat};
 use vuart_file::{Kind, OpenError, Options};
@@ -59,8 +60,8 @@ pub struct Claim {
     pty: Entry,
     /// That of the lock file.
     entry: Entry,
-    /// The directory, to remove the files from it at the end. Nothing else can be done with it.
-    dir: OwnedFd,
+    /// The directory, to remove the files from it at the end. The process opens it once for all its consoles there.
+    dir: Arc<OwnedFd>,
     /// Where nothing was when the name was claimed: what is there at the end is the console's. Something else may have been in the way, which
     /// stays.
     free: Vec<PathBuf>,
@@ -125,17 +126,8 @@ impl Claim {
                     free.push(entry.file().to_owned());
                 }
             }
-            return Ok(Self {
-                name: name.to_owned(),
-                raw,
-                read_only,
-                control,
-                pty,
-                entry,
-                dir: open,
-                free,
-                lock,
-            });
+            let dir = shared(open).map_err(fail)?;
+            return Ok(Self { name: name.to_owned(), raw, read_only, control, pty, entry, dir, free, lock });
         }
         Err(fail(io::ErrorKind::ResourceBusy.into()))
     }
@@ -204,4 +196,21 @@ const CLAIM_TRIES: usize = 100;
 fn is_at(file: &File, entry: &Entry) -> io::Result<bool> {
     let open = file.metadata()?;
     Ok(entry.look()?.is_some_and(|there| (there.st_dev, there.st_ino) == (open.dev(), open.ino())))
+}
+
+/// The directories that this process's claims have open, with their device and inode.
+static OPEN: Mutex<Vec<(u64, u64, Weak<OwnedFd>)>> = Mutex::new(Vec::new());
+
+/// Returns the descriptor that another claim has for this directory, or this one. So a thousand consoles take one.
+fn shared(dir: OwnedFd) -> io::Result<Arc<OwnedFd>> {
+    let stat = fstat(&dir)?;
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    open.retain(|(.., dir)| dir.strong_count() > 0);
+    let same = open.iter().find(|(device, inode, _)| (*device, *inode) == (stat.st_dev, stat.st_ino));
+    if let Some(same) = same.and_then(|(.., dir)| dir.upgrade()) {
+        return Ok(same);
+    }
+    let dir = Arc::new(dir);
+    open.push((stat.st_dev, stat.st_ino, Arc::downgrade(&dir)));
+    Ok(dir)
 }

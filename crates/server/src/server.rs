@@ -24,9 +24,9 @@
 //!
 //! # File descriptors
 //!
-//! An idle console with three sockets takes seven: the sockets, the lock of its name and the directory, the doorbell, and the epoll instance
-//! with all that is waited for. The timer takes another while there is a client or a deadline. The [acceptor] keeps one spare for the whole
-//! process.
+//! An idle console with three sockets takes six: the sockets, the lock of its name, the doorbell, and the epoll instance with all that is
+//! waited for. The timer takes another while there is a client or a deadline. The whole process has one for the runtime directory, and the
+//! [acceptor] keeps a spare one.
 //!
 //! When no file descriptor is left for the timer, new clients are sent away or wait, as when there is none for their
 //! connection. The deadlines that there are without clients (those of sessions in this process, of the pseudo-terminal, and of

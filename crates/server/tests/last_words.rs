@@ -167,7 +167,7 @@ fn input_that_nobody_has_read_does_not_spoil_the_end() {
     let mut vmm = Vmm::new(|claim| Sockets::bind(claim).unwrap());
     let mut raw = vmm.connect("sock");
     vmm.serve_until("it is let in", |console| console.owner().is_some());
-    raw.write_all(&[b'x'; 30_000]).unwrap();
+    raw.write_all(&vec![b'x'; 30_000]).unwrap();
     vmm.reset(1, b"last");
     let mut received = String::new();
     raw.read_to_string(&mut received).unwrap();
@@ -214,7 +214,7 @@ fn finish_waits_for_clients_that_read_and_for_no_others() {
     let _deaf = vmm.spectator();
     // More than a socket holds.
     for _ in 0..64 {
-        vmm.writer.extend(&[b'x'; 1 << 15]);
+        vmm.writer.extend(&vec![b'x'; 1 << 15]);
         settle_without_waiting(&mut vmm.server, &vmm.console);
     }
     assert!(matches!(vmm.server.finish(Duration::from_millis(10)), Err(FinishError::Unread)));

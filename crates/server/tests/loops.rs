@@ -1,5 +1,7 @@
 //! The examples with event loops: the server works in each, also where a loop reports an event once only.
 
+#![allow(clippy::duplicate_mod, reason = "the examples share their guest, which is not used here")]
+
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -42,12 +44,12 @@ fn serves(run: impl FnOnce(Server, Console) -> io::Result<()> + Send + 'static) 
     let path = run_dir.path().to_owned();
     // All of them before the loop begins: the sockets are never readable anew.
     let clients: Vec<_> = (0..CLIENTS).map(|_| connect(&path, "ro.sock")).collect();
-    let served = thread::spawn({
+    let looping = thread::spawn({
         let console = console.clone();
         move || run(server, console)
     });
     use_it(&path, clients, writer, input, &console);
-    served.join().unwrap().unwrap();
+    looping.join().unwrap().unwrap();
     assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0, "all files are gone");
 }
 
