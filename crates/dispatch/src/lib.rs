@@ -56,3 +56,8 @@ impl<D: Dispatch + ?Sized> Dispatch for Box<D> {
         (**self).shut_down();
     }
 }
+
+/// The example of the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,11 +4,13 @@
 //!
 //! | to know | look at |
 //! |---|---|
-//! | how to serve a console | [`Server`], or [`ServerThread`] without an event loop |
+//! | how to serve a console | [`Server`] in an event loop, or [`ServerThread`] without one |
 //! | on which sockets, and under which name | [`Sockets`], [`Claim`], [`RuntimeDir`] |
 //! | how a console's files come into the directory | `claim.rs`, `entry.rs` |
 //! | who may connect, and what each may do | [`Role`], [`Peer`], [`ServerOptions::with_authoriser`] |
-//! | what happens for one event of the event loop, and when | `server.rs`: one pass, the deadlines |
+//! | how the server hangs in an event loop | [`Dispatch`], `server/events.rs`, `poller.rs` |
+//! | what happens for one event, and when | `server.rs`: one pass, the deadlines |
+//! | how the server goes, and what clients are told | `server/ending.rs`, `server/pty_left.rs` |
 //! | how clients are accepted, refused and closed | `server/admission.rs`, `server/acceptor.rs`, `server/clients.rs` |
 //! | who gets a place, and who gives way | `server/places.rs` |
 //! | what is done about clients that flood | `server/users.rs`, `server/waiting.rs` |
