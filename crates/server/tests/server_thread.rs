@@ -117,6 +117,21 @@ fn f25_a_thread_that_has_panicked_says_so_when_it_is_finished() {
     assert!(matches!(finished, Err(FinishError::Panicked)), "{finished:?}");
 }
 
+/// Nobody has said that the console ends: its clients are told that the server goes, and are not waited for without end.
+#[test]
+fn clients_of_a_console_that_goes_on_are_told_that_its_server_goes() {
+    let mut rig = rig();
+    let mut client = Client::connect(&rig.socket("vm0.ctl"), "alice").unwrap();
+    client.attach(Mode::Exclusive, Position::Oldest).unwrap();
+    rig.writer.extend(b"good bye");
+    rig.server.finish(Duration::MAX).unwrap();
+    let output = client.recv().unwrap();
+    assert_eq!(output, vuart_wire::Event::Output { offset: 0, bytes: b"good bye".to_vec() });
+    let ended = client.recv().unwrap();
+    assert!(matches!(&ended, vuart_wire::Event::Ended(end) if end.cause == Cause::ShutDown), "{ended:?}");
+    assert!(rig.console.ended().is_none() && rig.console.owner().is_none());
+}
+
 #[test]
 fn dropping_the_thread_removes_all_files() {
     let rig = rig();
