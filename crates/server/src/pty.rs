@@ -90,7 +90,7 @@ impl PtyError {
     }
 }
 
-/// The pseudo-terminal of a console: a stable link to one device after another.
+/// The pseudo-terminal of a console: a stable link to one device after another. The link goes with the [claim](crate::Claim) of its name.
 #[derive(Debug)]
 pub(crate) struct Pty {
     link: Option<Entry>,
@@ -259,19 +259,16 @@ impl Pty {
         }
     }
 
+    /// Whether no program has a session there, or must leave.
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.device.as_ref().is_none_or(|device| device.state == State::Vacant)
+    }
+
     /// Whether the programs that must leave have read why.
     pub(crate) fn has_told(&self, seen: Seen) -> bool {
         self.device
             .as_ref()
             .is_some_and(|device| device.state == State::Leaving && seen.read && device.is_read())
-    }
-}
-
-impl Drop for Pty {
-    fn drop(&mut self) {
-        if let (Some(link), Some(device)) = (&self.link, &self.device) {
-            link.remove_link_to(&device.path);
-        }
     }
 }
 

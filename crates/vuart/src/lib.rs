@@ -23,7 +23,7 @@
 //!
 //! let claim = Claim::new(&RuntimeDir::create(RuntimeDir::default_path())?, "vm0")?;
 //! let server = Server::bind(claim, port.console().clone())?;
-//! let mut events = EventManager::new()?; // or the one that you have
+//! let mut events = EventManager::new()?; // with the feature `event-manager`; the server hangs in any other loop, too
 //! events.add_subscriber(server);
 //! std::thread::spawn(move || while events.run().is_ok() {});
 //!
@@ -100,7 +100,7 @@ struct Readme;
 pub use vuart_16550 as uart;
 #[cfg(feature = "audit")]
 pub use vuart_audit as audit;
-#[cfg(feature = "kvm")]
+#[cfg(any(feature = "kvm", feature = "server"))]
 pub use vuart_dispatch as dispatch;
 pub use vuart_endpoint as endpoint;
 pub use vuart_file as file;

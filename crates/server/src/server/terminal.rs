@@ -4,8 +4,6 @@
 use std::os::fd::AsFd as _;
 use std::time::Instant;
 
-use event_manager::EventOps;
-
 use super::deadlines::Timer;
 use super::{Server, token};
 use crate::access::Peer;
@@ -17,7 +15,7 @@ use crate::transport::Transport;
 impl Server {
     /// The pseudo-terminal's session is over, or has not begun. Either no program has the terminal open (`deserted`), or the
     /// programs that have it open must leave.
-    pub(super) fn pty_over(&mut self, deserted: bool, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn pty_over(&mut self, deserted: bool, pass: &mut Pass) {
         if deserted {
             return self.vacate_pty();
         }
@@ -26,16 +24,16 @@ impl Server {
         self.deadlines.set(Timer::Pty, Instant::now().checked_add(Pty::LEAVING_TIME));
         if let Some(master) = pty.master() {
             // For the hang-up, which is always reported. If it can't be watched, the time runs out.
-            let _ = ops.add(Ready::NEITHER.of(master.as_fd(), token::PTY_LEAVING));
+            let _ = self.poller.add(master.as_fd(), token::PTY_LEAVING, Ready::NEITHER);
         }
         // The programs may have read the message before they were watched.
-        self.pty_seen(Seen::UNKNOWN, pass, ops);
+        self.pty_seen(Seen::UNKNOWN, pass);
     }
 
     /// The programs that must leave have all closed the pseudo-terminal.
-    pub(super) fn pty_left(&mut self, ops: &mut EventOps<'_>) {
+    pub(super) fn pty_left(&mut self) {
         if let Some(master) = self.pty.as_ref().and_then(Pty::master) {
-            let _ = ops.remove(Ready::NEITHER.of(master.as_fd(), 0));
+            self.poller.remove(master.as_fd(), token::PTY_LEAVING);
         }
         self.vacate_pty();
     }
@@ -55,38 +53,38 @@ impl Server {
     }
 
     /// Acts on what the watch has seen.
-    pub(super) fn pty_watched(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn pty_watched(&mut self, pass: &mut Pass) {
         let seen = self.pty.as_mut().map(Pty::look).unwrap_or_default();
-        self.pty_seen(seen, pass, ops);
+        self.pty_seen(seen, pass);
     }
 
-    fn pty_seen(&mut self, seen: Seen, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    fn pty_seen(&mut self, seen: Seen, pass: &mut Pass) {
         let Some(pty) = &mut self.pty else { return };
         if pty.has_told(seen) {
-            self.replace_pty(ops);
+            self.replace_pty();
             return;
         }
         if !pty.is_awaited(seen) {
             return;
         }
-        let peer = Peer::at_pty();
+        let peer = Peer::at_pty(self.context.own);
         if let Err(until) = self.users.arrives(peer.uid, Instant::now()) {
             // The program has it open, and waits for output as from a guest that is silent.
             self.pty_at = Some(until);
         } else if let Some(master) = pty.occupy() {
-            self.admit(Transport::Pty(master), &peer, pass, ops);
+            self.admit(Transport::Pty(master), &peer, pass);
         }
     }
 
     /// Closes the pseudo-terminal, which hangs up on the programs that have it open, and opens another.
-    pub(super) fn replace_pty(&mut self, ops: &mut EventOps<'_>) {
+    pub(super) fn replace_pty(&mut self) {
         if let Some(master) = self.pty.as_ref().and_then(Pty::master) {
-            let _ = ops.remove(Ready::NEITHER.of(master.as_fd(), 0));
+            self.poller.remove(master.as_fd(), token::PTY_LEAVING);
         }
-        self.renew_pty(ops);
+        self.renew_pty();
     }
 
-    fn renew_pty(&mut self, ops: &mut EventOps<'_>) {
+    fn renew_pty(&mut self) {
         let Some(pty) = &mut self.pty else { return };
         self.deadlines.set(Timer::Pty, None);
         match pty.renew() {
@@ -95,19 +93,19 @@ impl Server {
             Err(error) if error.is_passing() => {}
             Err(error) => {
                 log::error!("console {}: its pseudo-terminal is lost: {error}", self.context.name);
-                let _ = ops.remove(Ready::NEITHER.of(pty.watch(), 0));
+                self.poller.remove(pty.watch(), token::PTY);
                 self.pty = None;
             }
         }
     }
 
     /// Serves a program that has opened the pseudo-terminal while others were sent away.
-    pub(super) fn look_at_pty(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn look_at_pty(&mut self, pass: &mut Pass) {
         if self.pty.as_ref().is_some_and(Pty::is_missing) {
-            self.renew_pty(ops);
+            self.renew_pty();
         }
         while std::mem::take(&mut self.pty_due) {
-            self.pty_seen(Seen::UNKNOWN, pass, ops);
+            self.pty_seen(Seen::UNKNOWN, pass);
         }
     }
 }
