@@ -18,13 +18,12 @@ mod output;
 mod protocol;
 mod requests;
 
-use vuart_endpoint::{
-    Attach, Cause, Change, Console, End, Epoch, Identity, Mode, Session, SessionId, Standing,
-};
+use vuart_endpoint::{Attach, Cause, Change, Console, End, Epoch, Identity, Session, SessionId, Standing};
 use vuart_wire::{ErrorCode, ErrorMessage, Event};
 
 use crate::access::Role;
 use crate::pass::Pass;
+use crate::raw::RawStart;
 use crate::ready::Ready;
 use crate::transport::{Closed, Transport};
 use input::Typed;
@@ -116,16 +115,17 @@ impl Connection {
         }
     }
 
-    /// A client of a raw socket or a pseudo-terminal. Its session begins at once, or the client is told why not.
+    /// A client without a protocol. Its session begins at once, or the client is told why not.
     pub(crate) fn raw(
         transport: Transport,
         peer: Identity,
         role: Role,
-        mode: Mode,
+        start: RawStart,
         context: &Context,
     ) -> Self {
-        let mut connection = Self::new(transport, peer, role, Protocol::Raw);
-        let attach = Attach::new(connection.peer.clone()).with_mode(mode);
+        let RawStart { mode, replay, notices } = start;
+        let mut connection = Self::new(transport, peer, role, Protocol::Raw { notices });
+        let attach = Attach::new(connection.peer.clone()).with_mode(mode).with_replay(replay);
         match connection.admit(attach, context) {
             Ok(session) => connection.begin(session),
             Err(refused) => connection.say_and_close(&refused.to_string()),
@@ -138,15 +138,16 @@ impl Connection {
         Self::new(transport, peer, role, Protocol::Framed(Framed::default()))
     }
 
-    /// A client that is sent away at once.
+    /// A client that is sent away at once. `notices` says whether one without a protocol is told why.
     pub(crate) fn refused(
         transport: Transport,
         peer: Identity,
         framed: bool,
+        notices: bool,
         code: ErrorCode,
         message: &str,
     ) -> Self {
-        let protocol = if framed { Protocol::Framed(Framed::default()) } else { Protocol::Raw };
+        let protocol = if framed { Protocol::Framed(Framed::default()) } else { Protocol::Raw { notices } };
         let mut connection = Self::new(transport, peer, Role::Spectator, protocol);
         connection.refuse(code, message);
         connection
@@ -155,7 +156,7 @@ impl Connection {
     /// Tells the client why it is sent away. The connection is closed afterwards.
     pub(crate) fn refuse(&mut self, code: ErrorCode, message: &str) {
         match self.protocol {
-            Protocol::Raw => self.say_and_close(message),
+            Protocol::Raw { .. } => self.say_and_close(message),
             Protocol::Framed(_) => {
                 self.error(code, message);
                 self.state = State::Closing;
@@ -311,7 +312,7 @@ impl Connection {
             (Protocol::Framed(_), change) => self.tell(&Event::Standing(change)),
             // A raw client can't be told its new role: it could mistake that for output.
             (
-                Protocol::Raw,
+                Protocol::Raw { .. },
                 Change {
                     standing: Standing::Spectator | Standing::Waiting { .. },
                     evicted: Some(eviction),
@@ -321,7 +322,7 @@ impl Connection {
                 let end = End { cause: Cause::Evicted { by: eviction.by }, at: eviction.at };
                 self.end(end);
             }
-            (Protocol::Raw, _) => {}
+            (Protocol::Raw { .. }, _) => {}
         }
     }
 
@@ -332,7 +333,7 @@ impl Connection {
             self.state = State::Open;
         }
         match self.protocol {
-            Protocol::Raw => self.say_and_close(&end.to_string()),
+            Protocol::Raw { .. } => self.say_and_close(&end.to_string()),
             Protocol::Framed(_) => self.tell(&Event::Ended(end)),
         }
     }
@@ -346,8 +347,11 @@ impl Connection {
         self.tell(&Event::Error(ErrorMessage { code, message: message.into() }));
     }
 
+    /// Closes a connection without a protocol, and says why if it may.
     fn say_and_close(&mut self, text: &str) {
-        self.outbox.say(text);
+        if let Protocol::Raw { notices: true } = self.protocol {
+            self.outbox.say(text);
+        }
         self.state = State::Closing;
     }
 }

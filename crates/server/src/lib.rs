@@ -14,6 +14,7 @@
 //! | what is done about clients that flood | `server/users.rs`, `server/waiting.rs` |
 //! | how one client's bytes are received, served and sent | `connection.rs` |
 //! | how a request is served | `connection/requests.rs` |
+//! | what a client without a protocol is sent | [`RawPolicy`], [`RawReplay`], [`ServerOptions::with_raw_notices`] |
 //! | how a session at the pseudo-terminal begins and ends | `pty.rs`, `server/terminal.rs` |
 //!
 //! `vuart-wire` has the framed protocol, its client, and the runtime directory where clients find the sockets.
@@ -29,6 +30,7 @@ mod options;
 mod pace;
 mod pass;
 mod pty;
+mod raw;
 mod ready;
 mod server;
 mod server_thread;
@@ -39,8 +41,9 @@ mod transport;
 pub use access::{Peer, Role, SocketKind};
 pub use claim::{Claim, ClaimError};
 pub use error::ServeError;
-pub use options::{RawPolicy, ServerOptions};
+pub use options::ServerOptions;
 pub use pty::PtyError;
+pub use raw::{RawPolicy, RawReplay};
 pub use server::Server;
 pub use server_thread::{FinishError, ServerThread};
 pub use sockets::Sockets;

@@ -86,7 +86,7 @@ impl Connection {
             }
         };
         match &mut self.protocol {
-            Protocol::Raw => {
+            Protocol::Raw { .. } => {
                 self.typed.copy(pass.filled(count));
                 if !self.may_type() {
                     self.idle_work += count;
@@ -146,6 +146,20 @@ impl Connection {
         true
     }
 
+    /// The connection of a client without a protocol is closed next. Discards what has arrived and is not read, and counts it: if
+    /// something were left, the client would find a reset (`ECONNRESET`) in place of the end of the stream.
+    pub(super) fn discard_unread(&mut self, context: &Context, pass: &mut Pass) {
+        if !matches!(self.protocol, Protocol::Raw { .. }) || self.transport.is_pty() {
+            return;
+        }
+        let mut discarded = 0;
+        while discarded < COUNTED {
+            let Ok(Received::Bytes(count)) = self.transport.receive(pass.room(BATCH)) else { break };
+            discarded += count;
+        }
+        context.console.abandon(discarded as u64);
+    }
+
     /// The client has hung up. Serves what it had sent before, as far as there is room, and counts the rest.
     pub(crate) fn drain(&mut self, context: &Context, pass: &mut Pass) {
         // No more than what its socket holds.
@@ -164,7 +178,7 @@ impl Connection {
             let Ok(Received::Bytes(count)) = self.transport.receive(pass.room(BATCH)) else { break };
             received += count;
             match &mut self.protocol {
-                Protocol::Raw => abandoned += count,
+                Protocol::Raw { .. } => abandoned += count,
                 Protocol::Framed(framed) => {
                     framed.decoder.extend(pass.filled(count));
                     while let Some(Ok(request)) = framed.decoder.next_frame() {

@@ -161,7 +161,7 @@ impl Server {
                 SocketKind::ReadOnly => Mode::Spectate,
                 _ => self.options.raw.mode(),
             };
-            Connection::raw(transport, identity, role, mode, &self.context)
+            Connection::raw(transport, identity, role, self.options.raw_start(mode), &self.context)
         };
         pass.share(self.clients.at_console() + 1);
         let reserved = self.clients.len() >= self.options.clients;
@@ -226,7 +226,8 @@ impl Server {
     /// Tells a client why it is not admitted. It gets one attempt to be told so, and no place to wait in.
     fn turn_away(&self, transport: Transport, peer: &Peer, code: ErrorCode, message: &str, pass: &mut Pass) {
         let framed = peer.socket == SocketKind::Control;
-        let mut connection = Connection::refused(transport, peer.identity(), framed, code, message);
+        let notices = self.options.raw_notices;
+        let mut connection = Connection::refused(transport, peer.identity(), framed, notices, code, message);
         let _ = connection.drive(Ready::WRITE, &self.context, pass);
     }
 
