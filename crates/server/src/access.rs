@@ -7,6 +7,8 @@ use std::sync::Arc;
 use vuart_endpoint::Identity;
 use vuart_peer::{Credentials, is_member};
 
+use crate::bound::Bound;
+
 /// What a peer may do. Each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -35,7 +37,17 @@ pub enum SocketKind {
 /// A listening socket, and what it gives to its clients.
 #[derive(Debug)]
 pub(crate) struct Listener {
+    // Dropped before the socket: a late client finds no file, instead of one without a listener.
+    /// Its file, if that has no claimed name.
+    #[expect(dead_code, reason = "dropping it removes the file")]
+    pub(crate) bound: Option<Bound>,
     pub(crate) socket: UnixListener,
+    pub(crate) door: Door,
+}
+
+/// What a client comes through: the kind of socket, and who is let in because of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Door {
     pub(crate) kind: SocketKind,
     /// The group that it was opened to, and the role of its members.
     pub(crate) group: Option<(u32, Role)>,
@@ -64,13 +76,8 @@ pub struct Peer {
 pub(crate) type Authorise = Arc<dyn Fn(&Peer) -> Option<Role> + Send + Sync>;
 
 impl Peer {
-    /// The peer that has connected to a listener. `programs` says whether its program's name is read.
-    pub(crate) fn of(
-        stream: &UnixStream,
-        credentials: Credentials,
-        listener: &Listener,
-        programs: bool,
-    ) -> Self {
+    /// The peer that has come through this door. `programs` says whether its program's name is read.
+    pub(crate) fn of(stream: &UnixStream, credentials: Credentials, door: Door, programs: bool) -> Self {
         let Credentials { uid, gid, pid } = credentials;
         let program = pid
             .filter(|_| programs)
@@ -81,8 +88,8 @@ impl Peer {
             gid,
             pid,
             program: program.unwrap_or_default(),
-            socket: listener.kind,
-            group_role: listener
+            socket: door.kind,
+            group_role: door
                 .group
                 .filter(|(group, _)| is_us(uid) || belongs(stream, *group))
                 .map(|(_, role)| role),

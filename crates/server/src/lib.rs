@@ -6,7 +6,7 @@
 //! |---|---|
 //! | how to serve a console | [`Server`], or [`ServerThread`] without an event loop |
 //! | on which sockets, and under which name | [`Sockets`], [`Claim`], [`RuntimeDir`] |
-//! | how a console's files come into the directory | `claim.rs`, `entry.rs` |
+//! | how a console's files come into a directory | `claim.rs`, `entry.rs`; at exact paths, `bound.rs` |
 //! | who may connect, and what each may do | [`Role`], [`Peer`], [`ServerOptions::with_authoriser`] |
 //! | what happens for one event of the event loop, and when | `server.rs`: one pass, the deadlines |
 //! | how clients are accepted, refused and closed | `server/admission.rs`, `server/acceptor.rs`, `server/clients.rs` |
@@ -22,6 +22,7 @@
 
 mod access;
 mod allowance;
+mod bound;
 mod claim;
 mod connection;
 mod entry;

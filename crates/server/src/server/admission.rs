@@ -48,9 +48,9 @@ impl Server {
             } else {
                 self.acceptor.accept_last(index)
             };
-            let (stream, listener, last) = match accepted {
-                Accepted::Client(stream, listener) => (stream, listener, None),
-                Accepted::Last(stream, listener, borrowed) => (stream, listener, Some(borrowed)),
+            let (stream, door, last) = match accepted {
+                Accepted::Client(stream, door) => (stream, door, None),
+                Accepted::Last(stream, door, borrowed) => (stream, door, Some(borrowed)),
                 Accepted::Nobody => {
                     drained = true;
                     break;
@@ -74,13 +74,13 @@ impl Server {
             }
             match last {
                 None if in_time => {
-                    let peer = Peer::of(&stream, credentials, listener, self.options.programs);
+                    let peer = Peer::of(&stream, credentials, door, self.options.programs);
                     self.admit(Transport::Socket(stream), &peer, pass, ops);
                 }
-                None => self.hold_back(Newcomer { stream, credentials, listener: index }, pass),
+                None => self.hold_back(Newcomer { stream, credentials, door }, pass),
                 Some(borrowed) => {
                     // Its program's name can't be read: that takes a file descriptor.
-                    let peer = Peer::of(&stream, credentials, listener, false);
+                    let peer = Peer::of(&stream, credentials, door, false);
                     self.admit_last(in_time.then_some(stream), borrowed, &peer, pass, ops);
                 }
             }
@@ -116,9 +116,8 @@ impl Server {
 
     /// Lets a client wait that comes too soon after others of its user.
     fn hold_back(&mut self, newcomer: Newcomer, pass: &mut Pass) {
-        let Err(Newcomer { stream, credentials, listener }) = self.waiting.enter(newcomer) else { return };
-        let Some(listener) = self.acceptor.listener(listener) else { return };
-        let peer = Peer::of(&stream, credentials, listener, false);
+        let Err(Newcomer { stream, credentials, door }) = self.waiting.enter(newcomer) else { return };
+        let peer = Peer::of(&stream, credentials, door, false);
         let message = "the clients of your user come too fast; try again in a second";
         self.turn_away(Transport::Socket(stream), &peer, ErrorCode::TooMany, message, pass);
     }
@@ -126,9 +125,9 @@ impl Server {
     /// Admits the clients that have waited long enough.
     pub(super) fn admit_waiting(&mut self, now: Instant, pass: &mut Pass, ops: &mut EventOps<'_>) {
         while let Some(newcomer) = self.waiting.next(|uid| self.users.arrives(uid, now).is_ok()) {
-            let Some(listener) = self.acceptor.listener(newcomer.listener) else { continue };
-            let peer = Peer::of(&newcomer.stream, newcomer.credentials, listener, self.options.programs);
-            self.admit(Transport::Socket(newcomer.stream), &peer, pass, ops);
+            let Newcomer { stream, credentials, door } = newcomer;
+            let peer = Peer::of(&stream, credentials, door, self.options.programs);
+            self.admit(Transport::Socket(stream), &peer, pass, ops);
         }
     }
 
