@@ -14,6 +14,7 @@
 //! | what is done about clients that flood | `server/users.rs`, `server/waiting.rs` |
 //! | how one client's bytes are received, served and sent | `connection.rs` |
 //! | how a request is served | `connection/requests.rs` |
+//! | how a connection that is there already is served | [`Server::adopt`], [`Adopter`], `server/adopted.rs` |
 //! | what a client without a protocol is sent | [`RawPolicy`], [`RawReplay`], [`ServerOptions::with_raw_notices`] |
 //! | how a session at the pseudo-terminal begins and ends | `pty.rs`, `server/terminal.rs` |
 //!
@@ -21,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod adopter;
 mod allowance;
 mod bound;
 mod claim;
@@ -40,6 +42,7 @@ mod timer_fd;
 mod transport;
 
 pub use access::{Peer, Role, SocketKind};
+pub use adopter::{AdoptError, Adopter};
 pub use claim::{Claim, ClaimError};
 pub use error::ServeError;
 pub use options::ServerOptions;

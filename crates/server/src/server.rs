@@ -34,6 +34,7 @@
 
 mod acceptor;
 mod admission;
+mod adopted;
 mod clients;
 mod deadlines;
 mod places;
@@ -42,11 +43,13 @@ mod users;
 mod waiting;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
 use vuart_scrollback::Sleeper;
 
+use crate::adopter::Queue;
 use crate::claim::Claim;
 use crate::connection::Context;
 use crate::error::ServeError;
@@ -84,6 +87,8 @@ pub struct Server {
     /// When a program at the pseudo-terminal may have its session that has come too soon after others.
     pty_at: Option<Instant>,
     acceptor: Acceptor,
+    /// The connections that the VMM has given the server.
+    adopted: Arc<Queue>,
     clients: Clients,
     /// What the clients of each user have asked of the server.
     users: Users,
@@ -177,6 +182,7 @@ impl Server {
             pty,
             claim,
             acceptor: Acceptor::new(listeners),
+            adopted: Arc::default(),
             clients: Clients::new(),
             sleeper,
             armed: false,
@@ -209,6 +215,7 @@ impl Server {
         let mut pass = Pass::begin(self.clients.at_console());
         self.resume(ops);
         event(self, &mut pass, ops);
+        self.admit_adopted(&mut pass, ops);
         self.meet_deadlines(&mut pass, ops);
         self.look_at_pty(&mut pass, ops);
         // Clients learn of a session that ends here in a later pass, which the doorbell causes.

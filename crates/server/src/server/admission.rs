@@ -115,7 +115,7 @@ impl Server {
     }
 
     /// Lets a client wait that comes too soon after others of its user.
-    fn hold_back(&mut self, newcomer: Newcomer, pass: &mut Pass) {
+    pub(super) fn hold_back(&mut self, newcomer: Newcomer, pass: &mut Pass) {
         let Err(Newcomer { stream, credentials, door }) = self.waiting.enter(newcomer) else { return };
         let peer = Peer::of(&stream, credentials, door, false);
         let message = "the clients of your user come too fast; try again in a second";
@@ -223,7 +223,14 @@ impl Server {
     }
 
     /// Tells a client why it is not admitted. It gets one attempt to be told so, and no place to wait in.
-    fn turn_away(&self, transport: Transport, peer: &Peer, code: ErrorCode, message: &str, pass: &mut Pass) {
+    pub(super) fn turn_away(
+        &self,
+        transport: Transport,
+        peer: &Peer,
+        code: ErrorCode,
+        message: &str,
+        pass: &mut Pass,
+    ) {
         let framed = peer.socket == SocketKind::Control;
         let notices = self.options.raw_notices;
         let mut connection = Connection::refused(transport, peer.identity(), framed, notices, code, message);
