@@ -30,7 +30,8 @@ pub enum SocketKind {
     ReadOnly,
     /// `NAME.ctl`: the [framed protocol](vuart_wire).
     Control,
-    /// `NAME.pty`: a pseudo-terminal. Only this process's user and root may open it. The process that opens it is not known.
+    /// `NAME.pty`: a pseudo-terminal. Only this process's user and root may open it, or whoever may open
+    /// [one of the VMM's own](crate::Sockets::with_pty). The process that opens it is not known.
     Pty,
 }
 

@@ -18,7 +18,10 @@ mod output;
 mod protocol;
 mod requests;
 
-use vuart_endpoint::{Attach, Cause, Change, Console, End, Epoch, Identity, Session, SessionId, Standing};
+use vuart_endpoint::{
+    Attach, Cause, Change, Console, End, Epoch, Identity, Mode, Refused, Session, SessionId, SessionInfo,
+    Standing,
+};
 use vuart_wire::{ErrorCode, ErrorMessage, Event};
 
 use crate::access::Role;
@@ -92,7 +95,10 @@ enum State {
         until: Option<u64>,
     },
     /// The connection is closed when the client has taken what is in the outbox.
-    Closing,
+    Closing {
+        /// Its session has ended because another took the console over.
+        evicted: bool,
+    },
 }
 
 impl Connection {
@@ -127,7 +133,14 @@ impl Connection {
         let mut connection = Self::new(transport, peer, role, Protocol::Raw { notices });
         let attach = Attach::new(connection.peer.clone()).with_mode(mode).with_replay(replay);
         match connection.admit(attach, context) {
-            Ok(session) => connection.begin(session),
+            Ok(session) => {
+                let waits = mode == Mode::Wait && !session.is_owner();
+                connection.begin(session);
+                if let Some(SessionInfo { identity, since, .. }) = context.console.owner().filter(|_| waits) {
+                    let held = Refused::Held { holder: identity, since };
+                    connection.say(&format!("{held}; you watch, and wait for it"));
+                }
+            }
             Err(refused) => connection.say_and_close(&refused.to_string()),
         }
         connection
@@ -159,7 +172,7 @@ impl Connection {
             Protocol::Raw { .. } => self.say_and_close(message),
             Protocol::Framed(_) => {
                 self.error(code, message);
-                self.state = State::Closing;
+                self.state = State::Closing { evicted: false };
             }
         }
     }
@@ -199,13 +212,18 @@ impl Connection {
 
     /// Whether the client has been told why it is sent away, and the connection is closed when it has taken that.
     pub(crate) fn is_closing(&self) -> bool {
-        self.state == State::Closing
+        matches!(self.state, State::Closing { .. })
     }
 
     /// Whether the client has no session and no request under way, or is sent away and does not read why. Such a client gives
     /// way when there are too many.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_closing() || (self.is_settled() && !self.is_busy() && !self.protocol.has_request())
+    }
+
+    /// Whether the connection is closed because another session took the console over.
+    pub(crate) fn was_evicted(&self) -> bool {
+        self.state == (State::Closing { evicted: true })
     }
 
     /// Whether the client must leave the pseudo-terminal. No other can have it until then.
@@ -310,7 +328,8 @@ impl Connection {
         let Some(change) = self.session.as_mut().and_then(Session::changed) else { return };
         match (&self.protocol, change) {
             (Protocol::Framed(_), change) => self.tell(&Event::Standing(change)),
-            // A raw client can't be told its new role: it could mistake that for output.
+            (Protocol::Raw { .. }, Change { standing: Standing::Owner { .. }, .. }) => self.come_to_own(),
+            // It can't be told in which way it watches: it could mistake that for output.
             (
                 Protocol::Raw { .. },
                 Change {
@@ -333,7 +352,10 @@ impl Connection {
             self.state = State::Open;
         }
         match self.protocol {
-            Protocol::Raw { .. } => self.say_and_close(&end.to_string()),
+            Protocol::Raw { .. } => {
+                self.say(&end.to_string());
+                self.state = State::Closing { evicted: matches!(end.cause, Cause::Evicted { .. }) };
+            }
             Protocol::Framed(_) => self.tell(&Event::Ended(end)),
         }
     }
@@ -347,11 +369,16 @@ impl Connection {
         self.tell(&Event::Error(ErrorMessage { code, message: message.into() }));
     }
 
-    /// Closes a connection without a protocol, and says why if it may.
-    fn say_and_close(&mut self, text: &str) {
+    /// Tells a client without a protocol, if it may be told.
+    fn say(&mut self, text: &str) {
         if let Protocol::Raw { notices: true } = self.protocol {
             self.outbox.say(text);
         }
-        self.state = State::Closing;
+    }
+
+    /// Closes a connection without a protocol, and says why if it may.
+    fn say_and_close(&mut self, text: &str) {
+        self.say(text);
+        self.state = State::Closing { evicted: false };
     }
 }

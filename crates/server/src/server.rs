@@ -198,7 +198,7 @@ impl Server {
     }
 
     /// The device of the pseudo-terminal at this moment. Each session has another device: give programs the link instead. Without
-    /// a link the next device has the same number, as a rule.
+    /// a link the next device has the same number, as a rule. One that [the VMM has made](Sockets::with_pty) stays.
     pub fn pty(&self) -> Option<&Path> {
         self.pty.as_ref().and_then(Pty::path)
     }

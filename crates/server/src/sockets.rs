@@ -1,6 +1,7 @@
 //! The sockets and the pseudo-terminal that a console is served on.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -219,6 +220,42 @@ impl Sockets {
         let link = self.claim.as_ref().map(|claim| claim.entry(SocketKind::Pty).clone());
         self.pty = Some(Pty::open(link)?);
         Ok(())
+    }
+
+    /// Serves a pseudo-terminal that the VMM has made: it has told its users the path of the device, which stays the same for all
+    /// sessions ([`Server::pty`](crate::Server::pty) returns it). With a claimed name, the link `NAME.pty` points to it.
+    ///
+    /// ```
+    /// use rustix::pty::{OpenptFlags, openpt};
+    /// use vuart_server::Sockets;
+    ///
+    /// // As the VMM does, before the guest runs.
+    /// let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    /// let sockets = Sockets::default().with_pty(master)?;
+    /// # drop(sockets);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// It differs from [one of the server's own](Self::open_pty), because the server can't hang up on the programs that have it open:
+    ///
+    /// * Who opens it while another session owns the console watches, and owns it when that session has left; or takes it over, with
+    ///   [`RawPolicy::TakeOver`](crate::RawPolicy::TakeOver). Who is evicted there waits in the same way, and has the console back.
+    /// * Who is sent away for another reason (kicked, idle, no place, the end of the console) can go on only by opening the device
+    ///   again. What it types is discarded and counted.
+    /// * After each session the device is set back as far as the server can: modes, speed, window size, unread output. If a program
+    ///   has made it exclusive (`TIOCEXCL`), only root can open it from then on.
+    /// * Its permissions stay as they are. **Whoever may open it is served as this process's user.**
+    ///
+    /// The device becomes raw, and the master non-blocking. Close your own descriptor of the device: a session lasts until no process
+    /// has it open. The server closes the master when it is dropped, which hangs up on the programs; keep a duplicate to prevent that.
+    ///
+    /// # Errors
+    ///
+    /// When this is no master of a pseudo-terminal, its device can't be found by its path, or no inotify instance is left.
+    pub fn with_pty(mut self, master: OwnedFd) -> Result<Self, PtyError> {
+        let link = self.claim.as_ref().map(|claim| claim.entry(SocketKind::Pty).clone());
+        self.pty = Some(Pty::adopt(master, link)?);
+        Ok(self)
     }
 
     /// Serves raw bytes on a socket that listens already.

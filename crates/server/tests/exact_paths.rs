@@ -192,7 +192,7 @@ fn garbage_and_death_at_an_exact_path_harm_nobody() {
     let _stopped = UnixStream::connect(&path).unwrap();
     for n in 0..100_u8 {
         let mut rude = connect(&path);
-        let _ = rude.write_all(&[n ^ 0xa5; 70_000]);
+        let _ = rude.write_all(&vec![n ^ 0xa5; 70_000]);
         if n % 2 == 0 {
             rude.shutdown(std::net::Shutdown::Write).unwrap();
             assert!(answers(&mut rude).iter().all(|answer| matches!(answer, Event::Error(_))));

@@ -108,12 +108,11 @@ impl Connection {
             }
             if read.missed > 0 {
                 match self.protocol {
-                    Protocol::Raw { notices: true } => {
+                    // It is counted, also if it may not be told.
+                    Protocol::Raw { .. } => {
                         let are = if read.missed == 1 { "byte is" } else { "bytes are" };
-                        self.outbox.say(&format!("{} {are} lost here", read.missed));
+                        self.say(&format!("{} {are} lost here", read.missed));
                     }
-                    // It is counted, as every hole is.
-                    Protocol::Raw { notices: false } => {}
                     Protocol::Framed(_) => self.tell(&Event::Hole(Hole { from, to: read.start })),
                 }
                 if !self.outbox.is_empty() {

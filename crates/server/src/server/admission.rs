@@ -10,6 +10,7 @@ use event_manager::EventOps;
 use super::acceptor::{Accepted, Borrowed};
 use super::clients::Client;
 use super::deadlines::Timer;
+use super::terminal::PtyOver;
 use super::waiting::Newcomer;
 use super::{Server, token};
 use crate::access::{Peer, SocketKind};
@@ -156,8 +157,9 @@ impl Server {
         let mut connection = if peer.socket == SocketKind::Control {
             Connection::framed(transport, identity, role)
         } else {
-            let mode = match peer.socket {
-                SocketKind::ReadOnly => Mode::Spectate,
+            let mode = match (peer.socket, &self.pty) {
+                (SocketKind::ReadOnly, _) => Mode::Spectate,
+                (SocketKind::Pty, Some(pty)) => pty.mode(self.options.raw),
                 _ => self.options.raw.mode(),
             };
             Connection::raw(transport, identity, role, self.options.raw_start(mode), &self.context)
@@ -169,7 +171,7 @@ impl Server {
         if goes_on && self.watch(&connection, ops) {
             self.clients.insert(connection, reserved, self.options.handshake);
         } else if connection.transport().is_pty() {
-            self.pty_over(!connection.is_closing(), pass, ops);
+            self.pty_over(PtyOver::of(&connection, !connection.is_closing()), pass, ops);
         }
     }
 
@@ -218,7 +220,7 @@ impl Server {
         let pty = transport.is_pty();
         self.turn_away(transport, peer, code, message, pass);
         if pty {
-            self.pty_over(false, pass, ops);
+            self.pty_over(PtyOver::SentAway, pass, ops);
         }
     }
 
@@ -332,10 +334,10 @@ impl Server {
         // Closing the file descriptor would remove it too. This keeps the event loop's own table right, and a
         // pseudo-terminal stays open.
         let _ = ops.remove(Ready::NEITHER.of(connection.transport().as_fd(), 0));
-        let pty = connection.transport().is_pty();
+        let over = connection.transport().is_pty().then(|| PtyOver::of(&connection, hung_up));
         drop(connection);
-        if pty {
-            self.pty_over(hung_up, pass, ops);
+        if let Some(over) = over {
+            self.pty_over(over, pass, ops);
         }
         self.resume(ops);
     }
