@@ -8,7 +8,8 @@ use vuart_scrollback::Position;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RawPolicy {
-    /// The new client is told who owns the console, and is sent away.
+    /// The new client is told who owns the console, and is sent away. From a terminal that
+    /// [the VMM has made](crate::Sockets::with_pty) it can't be, so there it waits in line.
     #[default]
     Refuse,
     /// The new client takes the console over, and the owner is evicted. Do not use it with programs that reconnect by

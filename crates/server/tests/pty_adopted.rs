@@ -214,6 +214,8 @@ fn with_take_over_a_program_takes_the_console_and_does_not_fight_for_it() {
     assert!(matches!(end(&mut alice), Cause::Evicted { by } if by.label() == "pty"));
     works(&mut vm, &mut terminal, "mine");
     let (mut bob, _) = attach(&vm, "bob", mode(Mode::TakeOver));
+    // Before a read that could wait for ever.
+    vm.until("it waits in line", |console| console.sessions().iter().any(|session| session.waiting));
     read_to(&mut terminal, "wait for it]\r\n");
     assert!(bob.status().unwrap().sessions[0].identity.label() == "bob", "he keeps it");
     assert_eq!(vm.console.counters().taken_over, 2);
@@ -268,7 +270,7 @@ fn cloud_hypervisor_flushes_its_buffer_when_a_program_opens_the_terminal() {
     occupied(&vm);
     assert_eq!(read_to(&mut terminal, "\n"), "booted\r\n");
     let (mut bob, _) = attach(&vm, "bob", mode(Mode::TakeOver));
-    vm.until("it watches again", |console| console.sessions().len() == 2);
+    vm.until("it waits in line", |console| console.sessions().iter().any(|session| session.waiting));
     detach(&mut bob);
     vm.until("it has the console back", |console| {
         console.owner().is_some_and(|owner| owner.identity.label() == "pty")

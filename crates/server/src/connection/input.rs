@@ -235,7 +235,7 @@ mod tests {
         let mut bob = Connection::raw(Transport::Socket(ours), who, Role::Owner, start, &context);
         bob.drive(Ready::BOTH, &context, &mut Pass::begin(1)).unwrap();
         assert!(!bob.owns());
-        theirs.write_all(&[b'n'; 3 * RECEIVE]).unwrap();
+        theirs.write_all(&vec![b'n'; 3 * RECEIVE]).unwrap();
         drop(alice);
         bob.drive(Ready::BOTH, &context, &mut Pass::begin(1)).unwrap();
         assert!(bob.owns());
