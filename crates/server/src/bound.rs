@@ -1,32 +1,44 @@
 //! A socket at an exact path: what is removed for it, and how it is removed.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, flock, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, openat, statat, unlinkat,
+};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
-use crate::entry::{Entry, id, inside};
+use crate::entry::{Entry, inside};
 
 /// A socket's file at a path that the VMM has chosen. Dropping it removes the file, unless another one has taken its place.
+///
+/// It has the directory and the file open, so that it looks for neither when it is dropped: a filter may then allow no more than
+/// `fstat` and `unlinkat`.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    entry: Entry,
-    file: (u64, u64),
+    dir: OwnedFd,
+    name: OsString,
+    file: OwnedFd,
 }
 
 impl Bound {
     /// The file of a socket that was bound at this entry.
     pub(crate) fn new(entry: &Entry) -> io::Result<Self> {
-        let found = entry.look()?.ok_or(io::ErrorKind::NotFound)?;
-        Ok(Self { entry: entry.clone(), file: id(&found) })
+        let (dir, name) = (entry.enter()?, entry.file().as_os_str().to_owned());
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(&dir, &name, flags, Mode::empty())?;
+        Ok(Self { dir, name, file })
     }
 }
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        self.entry.remove_this(self.file);
+        // Whoever puts something in its place removes it first. Then it has no name any more.
+        if fstat(&self.file).is_ok_and(|file| file.st_nlink > 0) {
+            let _ = unlinkat(&self.dir, &self.name, AtFlags::empty());
+        }
     }
 }
 

@@ -88,14 +88,6 @@ impl Entry {
         }
     }
 
-    /// Removes what is there, if it is this file and no other.
-    pub(crate) fn remove_this(&self, file: (u64, u64)) {
-        let Ok(dir) = self.enter() else { return };
-        if statat(&dir, &self.file, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|found| id(&found) == file) {
-            let _ = unlinkat(&dir, &self.file, AtFlags::empty());
-        }
-    }
-
     /// Puts the socket here, for this user alone, or for a group as well.
     pub(crate) fn bind(&self, socket: impl AsFd, group: Option<u32>) -> io::Result<()> {
         let dir = self.enter()?;
@@ -139,9 +131,4 @@ impl Entry {
 /// The path of a file in an open directory, which has room for a name of any length.
 pub(crate) fn inside(dir: &OwnedFd, file: &OsStr) -> PathBuf {
     Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(file)
-}
-
-/// What tells a file from every other.
-pub(crate) fn id(found: &Stat) -> (u64, u64) {
-    (found.st_dev, found.st_ino)
 }
