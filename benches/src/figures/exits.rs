@@ -7,7 +7,7 @@
 
 use std::error::Error;
 use std::io;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -93,7 +93,7 @@ fn count(exits: u64) -> f64 {
     exits as f64
 }
 
-fn wait(event: &EventFd) -> io::Result<()> {
+fn wait(event: BorrowedFd<'_>) -> io::Result<()> {
     let epoll = Epoll::new()?;
     epoll.ctl(ControlOperation::Add, event.as_raw_fd(), EpollEvent::new(EventSet::IN, 0))?;
     match epoll.wait(i32::try_from(PATIENCE.as_millis()).unwrap_or(i32::MAX), &mut [EpollEvent::default()])? {

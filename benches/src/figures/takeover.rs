@@ -61,7 +61,7 @@ fn take_over(effort: Effort, other_guest: OtherGuest) -> Result<Pair, Box<dyn Er
     let run = RuntimeDir::create(dir.path().join("vuart"))?;
     let other_server = Server::bind(Claim::new(&run, "other")?, other_console.clone())?;
     let server = Server::bind(Claim::new(&run, "bench")?, port.console().clone())?;
-    let server = ServerThread::start_with(server, vec![Box::new(other_server)])?;
+    let server = ServerThread::builder().serve(server).serve(other_server).start()?;
 
     let readers = (0..READERS)
         .map(|_| {

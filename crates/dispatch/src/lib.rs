@@ -3,11 +3,20 @@
 //! Such a part is [`Dispatch`]. It is itself a file descriptor, which is readable when there is something to do, and
 //! [`dispatch`](Dispatch::dispatch) does it without blocking. What the part waits for (sockets, timers, doorbells) is behind that one file
 //! descriptor, in an epoll instance of its own. So the loop that it hangs in never learns of clients that come and go.
+//!
+//! [`ServerThread`] is a loop on a thread of its own, for any number of parts.
 
 #![forbid(unsafe_code)]
 
+mod error;
+mod server_thread;
+mod waiter;
+
 use std::io;
 use std::os::fd::AsFd;
+
+pub use error::{FinishError, StartError};
+pub use server_thread::{ServerThread, ServerThreadBuilder};
 
 /// A part of a console that an event loop drives.
 ///
@@ -26,6 +35,12 @@ pub trait Dispatch: AsFd {
     /// Whether every peer has received all that it is owed. After the console's end, the part can be dropped when this is true. A peer
     /// that does not read keeps it false, so limit the time that you wait.
     fn is_settled(&self) -> bool;
+
+    /// Tells every peer that the part goes, if it is not the console that has ended: a peer then has all that it is owed when it has been
+    /// told so. The peers are told by the next calls of [`dispatch`](Self::dispatch). A call too many does no harm.
+    ///
+    /// The default does nothing: a part without peers goes unnoticed.
+    fn shut_down(&mut self) {}
 }
 
 impl<D: Dispatch + ?Sized> Dispatch for Box<D> {
@@ -36,4 +51,13 @@ impl<D: Dispatch + ?Sized> Dispatch for Box<D> {
     fn is_settled(&self) -> bool {
         (**self).is_settled()
     }
+
+    fn shut_down(&mut self) {
+        (**self).shut_down();
+    }
 }
+
+/// The example of the README is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

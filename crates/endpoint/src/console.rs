@@ -114,6 +114,12 @@ impl Console {
         self.0.change(|state| state.end(session, cause))
     }
 
+    /// Ends a session for a cause that concerns it and not the console: [`Cause::ShutDown`], if the server that it came by goes. The session
+    /// gets the output up to this moment, and the console goes on. Returns `false` if there is no such session.
+    pub fn end_session(&self, session: SessionId, cause: &Cause) -> bool {
+        self.0.change(|state| state.end(session, cause.clone()))
+    }
+
     /// Switches the console off. Every session ends with [`Cause::Disabled`], and attaching is refused until the console is
     /// [switched on](Self::enable). The guest writes on, and its output is kept.
     pub fn disable(&self) {

@@ -290,6 +290,23 @@ fn a_kicked_session_is_told_by_whom() {
     assert_eq!((counters.kicked, counters.ended), (1, 1));
 }
 
+/// As a server does that goes: the console goes on.
+#[test]
+fn a_session_that_is_ended_has_the_output_up_to_then_and_the_others_go_on() {
+    let (mut writer, console, _input) = console();
+    let mut alice = console.attach(who("alice")).unwrap();
+    let mut bob = console.attach(who("bob").with_mode(Mode::Wait)).unwrap();
+    writer.extend(b"before");
+    assert!(console.end_session(alice.info().id, &Cause::ShutDown));
+    writer.extend(b"after");
+    assert_eq!(alice.end().unwrap().cause, Cause::ShutDown);
+    assert_eq!(alice.end_offset(), Some(6));
+    assert_eq!(alice.read(&mut [0; 6]).len(), 6);
+    assert!(matches!(standing(&mut bob), Standing::Owner { .. }));
+    assert!(console.ended().is_none());
+    assert!(!console.end_session(alice.info().id, &Cause::ShutDown), "once");
+}
+
 #[test]
 fn a_switched_off_console_ends_every_session_and_can_be_switched_on_again() {
     let (mut writer, console, mut input) = console();

@@ -54,6 +54,29 @@ pub(crate) struct Door {
     pub(crate) group: Option<(u32, Role)>,
 }
 
+/// This process as it was when its server was made. It does not ask again, so that no client costs a system call for that.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Own {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) pid: u32,
+}
+
+impl Own {
+    pub(crate) fn now() -> Self {
+        Self {
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            pid: std::process::id(),
+        }
+    }
+
+    /// Whether a user may do everything at the console: this process's user, and root.
+    fn is_us(self, uid: u32) -> bool {
+        uid == 0 || uid == self.uid
+    }
+}
+
 /// A process that has connected, as the kernel describes it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -71,6 +94,8 @@ pub struct Peer {
     /// The role of the socket's group, if the socket was [opened to one](crate::Sockets::with_group) and the peer is in it (perhaps by
     /// a supplementary group), or is this user or root. The kernel says so; the mode of the socket proves nothing.
     pub group_role: Option<Role>,
+    /// It is this process's user, or root.
+    pub(crate) is_us: bool,
 }
 
 /// Returns the role of a peer; `None` refuses it.
@@ -78,7 +103,13 @@ pub(crate) type Authorise = Arc<dyn Fn(&Peer) -> Option<Role> + Send + Sync>;
 
 impl Peer {
     /// The peer that has come through this door. `programs` says whether its program's name is read.
-    pub(crate) fn of(stream: &UnixStream, credentials: Credentials, door: Door, programs: bool) -> Self {
+    pub(crate) fn of(
+        stream: &UnixStream,
+        credentials: Credentials,
+        door: Door,
+        programs: bool,
+        own: Own,
+    ) -> Self {
         let Credentials { uid, gid, pid } = credentials;
         let program = pid
             .filter(|_| programs)
@@ -92,37 +123,34 @@ impl Peer {
             socket: door.kind,
             group_role: door
                 .group
-                .filter(|(group, _)| is_us(uid) || belongs(stream, *group))
+                .filter(|(group, _)| own.is_us(uid) || belongs(stream, *group))
                 .map(|(_, role)| role),
+            is_us: own.is_us(uid),
         }
     }
 
     /// The programs that have opened the pseudo-terminal.
-    pub(crate) fn at_pty() -> Self {
+    pub(crate) fn at_pty(own: Own) -> Self {
         Self {
-            uid: rustix::process::geteuid().as_raw(),
-            gid: rustix::process::getegid().as_raw(),
+            uid: own.uid,
+            gid: own.gid,
             pid: None,
             program: "pty".to_owned(),
             socket: SocketKind::Pty,
             group_role: None,
+            is_us: true,
         }
     }
 
-    /// The role that a peer has by default. This process's user and root are [`Admin`](Role::Admin). Others have the role of
+    /// The role that a peer has by default. This process's user, as it was when the server was made, and root are [`Admin`](Role::Admin). Others have the role of
     /// their socket's group, or none. [`ServerOptions::with_authoriser`](crate::ServerOptions::with_authoriser) overrides it.
     pub fn default_role(&self) -> Option<Role> {
-        if is_us(self.uid) { Some(Role::Admin) } else { self.group_role }
+        if self.is_us { Some(Role::Admin) } else { self.group_role }
     }
 
     pub(crate) fn identity(&self) -> Identity {
         Identity::new(&self.program, self.uid, self.pid).with_gid(self.gid)
     }
-}
-
-/// Whether the user may do everything at the console: this process's user, and root.
-fn is_us(uid: u32) -> bool {
-    uid == 0 || uid == rustix::process::geteuid().as_raw()
 }
 
 /// Whether a peer is in a group. If the kernel does not tell, it is not.

@@ -2,10 +2,12 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use rustix::fs::FileType;
+use rustix::fs::{AtFlags, FileType, fstat, unlinkat};
 use vuart_file::{Kind, OpenError, Options};
 use vuart_wire::{RuntimeDir, RuntimeDirError};
 
@@ -46,6 +48,9 @@ pub enum ClaimError {
 }
 
 /// The right to serve a console under a name. Dropping it removes the console's files.
+///
+/// It holds the runtime directory open, to remove the files with one call each. A process that changes its root directory later, to give
+/// up its rights, keeps a way out by that: such a process has its sockets [handed in](crate::Sockets#sockets-that-are-handed-in) instead.
 #[derive(Debug)]
 pub struct Claim {
     name: String,
@@ -55,6 +60,11 @@ pub struct Claim {
     pty: Entry,
     /// That of the lock file.
     entry: Entry,
+    /// The directory, to remove the files from it at the end. The process opens it once for all its consoles there.
+    dir: Arc<OwnedFd>,
+    /// Where nothing was when the name was claimed: what is there at the end is the console's. Something else may have been in the way, which
+    /// stays.
+    free: Vec<PathBuf>,
     /// The open lock file, which holds the lock.
     lock: File,
 }
@@ -80,8 +90,9 @@ impl Claim {
         let entry = at("lock");
         let fail = |source| ClaimError::Lock { path: entry.path().to_owned(), source };
         for _ in 0..CLAIM_TRIES {
+            let open = dir.enter()?;
             let mut lock = Options::new(LOCK)
-                .open_at(dir.enter()?, entry.file())
+                .open_at(&open, entry.file())
                 .map_err(|source| ClaimError::File { dir: dir.path().to_owned(), source })?
                 .file;
             match lock.try_lock() {
@@ -105,9 +116,18 @@ impl Claim {
             // console is worth more than this number.
             let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
             let (raw, read_only, control, pty) = (at("sock"), at("ro.sock"), at("ctl"), at("pty"));
-            let claim = Self { name: name.to_owned(), raw, read_only, control, pty, entry, lock };
-            claim.remove_files();
-            return Ok(claim);
+            pty.remove(FileType::Symlink);
+            for socket in [&raw, &read_only, &control] {
+                socket.remove(FileType::Socket);
+            }
+            let mut free = Vec::with_capacity(4);
+            for entry in [&pty, &raw, &read_only, &control] {
+                if entry.look().map_err(fail)?.is_none() {
+                    free.push(entry.file().to_owned());
+                }
+            }
+            let dir = shared(open).map_err(fail)?;
+            return Ok(Self { name: name.to_owned(), raw, read_only, control, pty, entry, dir, free, lock });
         }
         Err(fail(io::ErrorKind::ResourceBusy.into()))
     }
@@ -146,21 +166,25 @@ impl Claim {
             SocketKind::Pty => &self.pty,
         }
     }
-
-    fn remove_files(&self) {
-        self.pty.remove(FileType::Symlink);
-        for socket in [&self.raw, &self.read_only, &self.control] {
-            socket.remove(FileType::Socket);
-        }
-    }
 }
 
+/// # Why nothing is looked at but the lock
+///
+/// A thread that drops a claim may be under a filter that knows few calls. Each removal is one `unlinkat`. It needs no look at what is there:
+///
+/// * It works in the directory that was checked when the name was claimed, and which is open. Whatever has been put at its path is not touched.
+/// * The directory is this user's alone, and the files of a name belong to the server that holds its lock. As long as the lock file is in the
+///   directory, no other server can have claimed the name. So what has come since it was claimed is this console's.
+/// * If somebody has removed the lock file, another server may have claimed the name, and the files may be its own. Then the lock file has no
+///   name any more, which `fstat` says of the open file.
 impl Drop for Claim {
     fn drop(&mut self) {
-        // If the lock file was removed meanwhile, another server may have claimed the name, and the sockets may be its own.
-        if is_at(&self.lock, &self.entry).unwrap_or(false) {
-            self.remove_files();
-            self.entry.remove(FileType::RegularFile);
+        if !fstat(&self.lock).is_ok_and(|lock| lock.st_nlink > 0) {
+            return;
+        }
+        // The lock last: the others are this server's as long as it is there.
+        for file in self.free.iter().map(PathBuf::as_path).chain([self.entry.file()]) {
+            let _ = unlinkat(&self.dir, file, AtFlags::empty());
         }
     }
 }
@@ -172,4 +196,21 @@ const CLAIM_TRIES: usize = 100;
 fn is_at(file: &File, entry: &Entry) -> io::Result<bool> {
     let open = file.metadata()?;
     Ok(entry.look()?.is_some_and(|there| (there.st_dev, there.st_ino) == (open.dev(), open.ino())))
+}
+
+/// The directories that this process's claims have open, with their device and inode.
+static OPEN: Mutex<Vec<(u64, u64, Weak<OwnedFd>)>> = Mutex::new(Vec::new());
+
+/// Returns the descriptor that another claim has for this directory, or this one. So a thousand consoles take one.
+fn shared(dir: OwnedFd) -> io::Result<Arc<OwnedFd>> {
+    let stat = fstat(&dir)?;
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    open.retain(|(.., dir)| dir.strong_count() > 0);
+    let same = open.iter().find(|(device, inode, _)| (*device, *inode) == (stat.st_dev, stat.st_ino));
+    if let Some(same) = same.and_then(|(.., dir)| dir.upgrade()) {
+        return Ok(same);
+    }
+    let dir = Arc::new(dir);
+    open.push((stat.st_dev, stat.st_ino, Arc::downgrade(&dir)));
+    Ok(dir)
 }

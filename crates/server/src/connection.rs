@@ -24,7 +24,7 @@ use vuart_endpoint::{
 };
 use vuart_wire::{ErrorCode, ErrorMessage, Event};
 
-use crate::access::Role;
+use crate::access::{Own, Role};
 use crate::pass::Pass;
 use crate::raw::RawStart;
 use crate::ready::Ready;
@@ -38,6 +38,9 @@ use protocol::{Framed, Protocol};
 pub(crate) struct Context {
     pub(crate) console: Console,
     pub(crate) name: String,
+    pub(crate) own: Own,
+    /// The server goes, although the console has not ended: no more sessions begin.
+    pub(crate) going: Option<End>,
 }
 
 #[derive(Debug)]

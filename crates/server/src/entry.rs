@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, chmodat, chownat, openat, readlinkat, renameat, statat,
-    symlinkat, unlinkat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, chmodat, chownat, openat, renameat, statat, symlinkat,
+    unlinkat,
 };
 use rustix::io::Errno;
 use rustix::net::{SocketAddrUnix, bind};
@@ -116,15 +116,6 @@ impl Entry {
         let _ = unlinkat(&dir, &new, AtFlags::empty());
         symlinkat(device, &dir, &new)?;
         Ok(renameat(&dir, &new, &dir, &self.file)?)
-    }
-
-    /// Removes the link if it points to this device.
-    pub(crate) fn remove_link_to(&self, device: &Path) {
-        let Ok(dir) = self.enter() else { return };
-        let points = readlinkat(&dir, &self.file, Vec::new());
-        if points.is_ok_and(|points| points.as_bytes() == device.as_os_str().as_encoded_bytes()) {
-            let _ = unlinkat(&dir, &self.file, AtFlags::empty());
-        }
     }
 }
 

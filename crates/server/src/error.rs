@@ -17,7 +17,7 @@ fn advice(source: &io::Error) -> &'static str {
     }
 }
 
-/// Why a [`Server`](crate::Server) or its [thread](crate::ServerThread) can't start.
+/// Why a [`Server`](crate::Server) can't be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -41,14 +41,9 @@ pub enum ServeError {
     /// The pseudo-terminal can't be opened.
     #[error(transparent)]
     Pty(#[from] PtyError),
-    /// The event loop of the server's thread can't be created.
+    /// The epoll instance can't be made.
     #[error(
-        "can't create the event loop of the console's server (is the limit on open files reached? see `ulimit -n`): {0}"
+        "can't make the epoll instance of the console's server (is the limit on open files reached? see `ulimit -n`): {0}"
     )]
     EventLoop(#[source] io::Error),
-    /// The server's thread can't be started.
-    #[error(
-        "can't start the thread of the console's server (is the limit on processes reached? see `ulimit -u`): {0}"
-    )]
-    Thread(#[source] io::Error),
 }

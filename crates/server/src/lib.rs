@@ -4,11 +4,13 @@
 //!
 //! | to know | look at |
 //! |---|---|
-//! | how to serve a console | [`Server`], or [`ServerThread`] without an event loop |
+//! | how to serve a console | [`Server`] in an event loop, or [`ServerThread`] without one |
 //! | on which sockets, and under which name | [`Sockets`], [`Claim`], [`RuntimeDir`] |
 //! | how a console's files come into a directory | `claim.rs`, `entry.rs`; at exact paths, `bound.rs` |
 //! | who may connect, and what each may do | [`Role`], [`Peer`], [`ServerOptions::with_authoriser`] |
-//! | what happens for one event of the event loop, and when | `server.rs`: one pass, the deadlines |
+//! | how the server hangs in an event loop | [`Dispatch`], `server/events.rs`, `poller.rs` |
+//! | what happens for one event, and when | `server.rs`: one pass, the deadlines |
+//! | how the server goes, and what clients are told | `server/ending.rs`, `server/pty_left.rs` |
 //! | how clients are accepted, refused and closed | `server/admission.rs`, `server/acceptor.rs`, `server/clients.rs` |
 //! | who gets a place, and who gives way | `server/places.rs` |
 //! | what is done about clients that flood | `server/users.rs`, `server/waiting.rs` |
@@ -29,14 +31,16 @@ mod claim;
 mod connection;
 mod entry;
 mod error;
+#[cfg(feature = "event-manager")]
+mod event_manager;
 mod options;
 mod pace;
 mod pass;
+mod poller;
 mod pty;
 mod raw;
 mod ready;
 mod server;
-mod server_thread;
 mod sockets;
 mod timer_fd;
 mod transport;
@@ -49,8 +53,8 @@ pub use options::ServerOptions;
 pub use pty::PtyError;
 pub use raw::{RawPolicy, RawReplay};
 pub use server::Server;
-pub use server_thread::{FinishError, ServerThread};
 pub use sockets::Sockets;
+pub use vuart_dispatch::{Dispatch, FinishError, ServerThread, ServerThreadBuilder, StartError};
 pub use vuart_wire::{RuntimeDir, RuntimeDirError};
 
 /// The example of the README is tested.

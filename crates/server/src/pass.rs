@@ -36,6 +36,13 @@ impl Pass {
         pass
     }
 
+    /// Begins a pass in which each client is sent all that its socket takes: the last one.
+    pub(crate) fn unbounded() -> Self {
+        let mut pass = Self::begin(0);
+        pass.budget = usize::MAX;
+        pass
+    }
+
     /// Divides the budget among so many clients.
     pub(crate) fn share(&mut self, clients: usize) {
         self.budget = BUDGET.checked_div(clients).unwrap_or(BUDGET).max(LEAST_BUDGET);

@@ -56,7 +56,8 @@ use crate::raw::RawPolicy;
 use device::Device;
 pub use error::PtyError;
 
-/// The pseudo-terminal of a console: a stable link to one device after another, or to one that the VMM has made.
+/// The pseudo-terminal of a console: a stable link to one device after another, or to one that the VMM has made. The link goes with the
+/// [claim](crate::Claim) of its name.
 #[derive(Debug)]
 pub(crate) struct Pty {
     link: Option<Entry>,
@@ -267,6 +268,11 @@ impl Pty {
         }
     }
 
+    /// Whether no program has a session there, or must leave.
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.state == State::Vacant
+    }
+
     /// Whether the programs that must leave have read why.
     pub(crate) fn has_told(&self, seen: Seen) -> bool {
         self.state == State::Leaving && seen.read && self.device.as_ref().is_some_and(Device::is_read)
@@ -284,14 +290,6 @@ impl Pty {
         if let Some(device) = &self.device {
             // What they read is not looked at any more. If that fails, it wakes the server for nothing.
             let _ = inotify::add_watch(&self.watch, &device.path, WatchFlags::OPEN);
-        }
-    }
-}
-
-impl Drop for Pty {
-    fn drop(&mut self) {
-        if let (Some(link), Some(device)) = (&self.link, &self.device) {
-            link.remove_link_to(&device.path);
         }
     }
 }

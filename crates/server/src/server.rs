@@ -1,4 +1,4 @@
-//! The server: one console on sockets and a pseudo-terminal, in an event loop of rust-vmm's `event-manager`.
+//! The server: one console on sockets and a pseudo-terminal, in any event loop.
 //!
 //! It never blocks. A client that stops reading, dies, sends garbage or connects ten thousand times costs only itself: what the
 //! clients of a [user](users) cost has a bound.
@@ -24,8 +24,9 @@
 //!
 //! # File descriptors
 //!
-//! An idle console with three sockets takes five: the sockets, the lock of its name, and the doorbell. The timer takes another
-//! while there is a client or a deadline. The [acceptor] keeps one spare for the whole process.
+//! An idle console with three sockets takes six: the sockets, the lock of its name, the doorbell, and the epoll instance with all that is
+//! waited for. The timer takes another while there is a client or a deadline. The whole process has one for the runtime directory, and the
+//! [acceptor] keeps a spare one.
 //!
 //! When no file descriptor is left for the timer, new clients are sent away or wait, as when there is none for their
 //! connection. The deadlines that there are without clients (those of sessions in this process, of the pseudo-terminal, and of
@@ -37,7 +38,10 @@ mod admission;
 mod adopted;
 mod clients;
 mod deadlines;
+mod ending;
+mod events;
 mod places;
+mod pty_left;
 mod terminal;
 mod users;
 mod waiting;
@@ -46,9 +50,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
 use vuart_scrollback::Sleeper;
 
+use crate::access::Own;
 use crate::adopter::Queue;
 use crate::claim::Claim;
 use crate::connection::Context;
@@ -56,8 +60,8 @@ use crate::error::ServeError;
 use crate::options::ServerOptions;
 use crate::pace::Pace;
 use crate::pass::Pass;
+use crate::poller::Poller;
 use crate::pty::Pty;
-use crate::ready::Ready;
 use crate::sockets::Sockets;
 use crate::timer_fd::TimerFd;
 use acceptor::Acceptor;
@@ -71,14 +75,18 @@ use waiting::Waiting;
 /// much memory.
 const TOUCHED_AHEAD: usize = 64 << 10;
 
-/// Serves one console. Add it to an [`event_manager::EventManager`]; one loop serves any number of consoles.
+/// Serves one console. It hangs in any event loop: see [`Dispatch`](vuart_dispatch::Dispatch). One loop serves any number of consoles.
+/// [`ServerThread`](crate::ServerThread) is a loop on a thread of its own.
 ///
-/// Dropping it closes every connection, and removes the files of a claimed name.
+/// Dropping it sends each client its last words and why the session ends, as far as its socket takes them at once; closes every connection;
+/// and removes the files of a claimed name. [`finish`](Self::finish) waits until clients have read.
 #[derive(Debug)]
 pub struct Server {
+    poller: Poller,
+    /// The first call has been made.
+    begun: bool,
     context: Context,
     options: ServerOptions,
-    // Dropped before the claim: the link must be removed while the name is still ours.
     pty: Option<Pty>,
     // Dropped before the listeners: a late client finds no socket, instead of one without a listener.
     claim: Option<Claim>,
@@ -106,7 +114,7 @@ pub struct Server {
     timer: TimerFd,
 }
 
-/// The numbers that the event loop reports file descriptors with.
+/// The numbers by which file descriptors are reported.
 mod token {
     pub(super) const DOORBELL: u32 = 0;
     pub(super) const TIMER: u32 = 1;
@@ -117,30 +125,6 @@ mod token {
     /// The first listener. There is at most one of each kind.
     pub(super) const FIRST_LISTENER: u32 = 4;
     pub(super) const FIRST_CLIENT: u32 = 16;
-}
-
-impl MutEventSubscriber for Server {
-    /// Begins to serve.
-    fn init(&mut self, ops: &mut EventOps<'_>) {
-        self.pass(ops, |server, _, ops| server.register(ops));
-    }
-
-    fn process(&mut self, events: Events, ops: &mut EventOps<'_>) {
-        let set = events.event_set();
-        let ready = Ready { read: set.contains(EventSet::IN), write: set.contains(EventSet::OUT) };
-        let hung_up = set.intersects(EventSet::HANG_UP | EventSet::ERROR);
-        self.pass(ops, |server, pass, ops| match events.data() {
-            token::DOORBELL => server.rung(pass, ops),
-            token::TIMER => server.timer.acknowledge(),
-            token::PTY => server.pty_watched(pass, ops),
-            token::PTY_LEAVING => server.pty_left(ops),
-            token @ token::FIRST_LISTENER..token::FIRST_CLIENT => {
-                server.accept((token - token::FIRST_LISTENER) as usize, pass, ops);
-            }
-            token if hung_up => server.hung_up(token, pass, ops),
-            token => server.drive(token, ready, pass, ops),
-        });
-    }
 }
 
 impl Server {
@@ -171,8 +155,11 @@ impl Server {
             listener.socket.set_nonblocking(true).map_err(ServeError::HandedIn)?;
         }
         let sleeper = console.doorbell().sleeper()?;
-        Ok(Self {
-            context: Context { console, name: name.to_owned() },
+        pty_left::sweep();
+        let server = Self {
+            poller: Poller::new().map_err(ServeError::EventLoop)?,
+            begun: false,
+            context: Context { console, name: name.to_owned(), own: Own::now(), going: None },
             users: Users::new(options.clients),
             waiting: Waiting::default(),
             held_back: 0,
@@ -189,7 +176,14 @@ impl Server {
             pace: Pace::default(),
             deadlines: Deadlines::default(),
             timer: TimerFd::default(),
-        })
+        };
+        server.register().map_err(ServeError::EventLoop)?;
+        Ok(server)
+    }
+
+    /// The name under which the console is served.
+    pub fn name(&self) -> &str {
+        &self.context.name
     }
 
     /// The claimed name and its sockets, if a name is claimed.
@@ -211,46 +205,46 @@ impl Server {
 
     /// Handles one event, and then whatever may have changed by it. Every entry into the server is a pass. (`admission.rs` and
     /// `terminal.rs` have the steps that concern new clients and the pseudo-terminal.)
-    fn pass(&mut self, ops: &mut EventOps<'_>, event: impl FnOnce(&mut Self, &mut Pass, &mut EventOps<'_>)) {
+    fn pass(&mut self, event: impl FnOnce(&mut Self, &mut Pass)) {
         let mut pass = Pass::begin(self.clients.at_console());
-        self.resume(ops);
-        event(self, &mut pass, ops);
-        self.admit_adopted(&mut pass, ops);
-        self.meet_deadlines(&mut pass, ops);
-        self.look_at_pty(&mut pass, ops);
+        self.resume();
+        event(self, &mut pass);
+        self.admit_adopted(&mut pass);
+        self.meet_deadlines(&mut pass);
+        self.look_at_pty(&mut pass);
         // Clients learn of a session that ends here in a later pass, which the doorbell causes.
         self.deadlines.set(Timer::Service, self.context.console.service(Instant::now()));
         // After all that drives connections: a client may have come, begun a session, or read on.
-        self.watch_guest(&mut pass, ops);
-        self.schedule(ops);
+        self.watch_guest(&mut pass);
+        self.schedule();
         self.touch_ahead();
     }
 
     /// The doorbell has rung.
-    fn rung(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    fn rung(&mut self, pass: &mut Pass) {
         self.sleeper.acknowledge();
         self.armed = false;
         self.pace.reset();
         // Before it is armed again: while there is work, the guest need not ring.
-        self.drive_all(pass, ops);
+        self.drive_all(pass);
     }
 
     /// Does what is due. Every pass does so: without a timer, the deadlines are met when the doorbell rings.
-    fn meet_deadlines(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    fn meet_deadlines(&mut self, pass: &mut Pass) {
         let now = Instant::now();
         while let Some(timer) = self.deadlines.take_expired(now) {
             match timer {
                 Timer::Client => {
-                    self.dismiss_late(now, pass, ops);
-                    self.serve_rested(now, pass, ops);
+                    self.dismiss_late(now, pass);
+                    self.serve_rested(now, pass);
                 }
-                Timer::Pty => self.replace_pty(ops),
-                Timer::Accept => self.resume(ops),
+                Timer::Pty => self.replace_pty(),
+                Timer::Accept => self.resume(),
                 Timer::Admit => {
                     self.pty_due |= self.pty_at.take().is_some();
-                    self.admit_waiting(now, pass, ops);
+                    self.admit_waiting(now, pass);
                 }
-                Timer::Look => self.drive_all(pass, ops),
+                Timer::Look => self.drive_all(pass),
                 // Every pass does this.
                 Timer::Service => {}
             }
@@ -259,7 +253,7 @@ impl Server {
 
     /// If a client waits for the guest's output, or for room for its input, makes sure that the server looks again: soon while
     /// output flows, and otherwise when the guest wakes it. If no client waits, the guest does not pay for wake-ups.
-    fn watch_guest(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    fn watch_guest(&mut self, pass: &mut Pass) {
         if !self.clients.await_guest() {
             self.pace.reset();
             self.deadlines.set(Timer::Look, None);
@@ -269,26 +263,26 @@ impl Server {
             return;
         }
         let next = self.pace.look(self.context.console.scrollback(), Instant::now());
-        let next = next.filter(|_| self.timer.open(token::TIMER, ops));
+        let next = next.filter(|_| self.timer.open(token::TIMER, &self.poller));
         self.deadlines.set(Timer::Look, next);
         if next.is_none() {
             self.sleeper.arm();
             self.armed = true;
             // Output from before this moment is looked at now. Output from after it rings.
-            self.drive_all(pass, ops);
+            self.drive_all(pass);
         }
     }
 
     /// Sets the timer to the next deadline.
-    fn schedule(&mut self, ops: &mut EventOps<'_>) {
+    fn schedule(&mut self) {
         self.deadlines.set(Timer::Client, self.clients.next_deadline());
         let next = if self.waiting.is_empty() { None } else { self.next_admission(Instant::now()) };
         self.deadlines.set(Timer::Admit, [next, self.pty_at].into_iter().flatten().min());
         let next = self.deadlines.next();
         let set = if next.is_none() && self.clients.len() == 0 {
-            self.timer.close(ops);
+            self.timer.close(token::TIMER, &mut self.poller);
             Ok(())
-        } else if next.is_none() || self.timer.open(token::TIMER, ops) {
+        } else if next.is_none() || self.timer.open(token::TIMER, &self.poller) {
             self.timer.arm(next)
         } else {
             self.timer.wait_without(self.context.console.doorbell())

@@ -68,7 +68,6 @@ use crate::pty::{Pty, PtyError};
 /// [authoriser](crate::ServerOptions::with_authoriser) gives it a role.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    // Dropped before the claim: the link must be removed while the name is still ours.
     pub(crate) pty: Option<Pty>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) claim: Option<Claim>,

@@ -1,4 +1,4 @@
-//! The timer of a server: one file descriptor in its event loop for all deadlines.
+//! The timer of a server: one file descriptor for all deadlines.
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -7,14 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use event_manager::EventOps;
 use rustix::io::Errno;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 use vuart_scrollback::Doorbell;
 
-use crate::ready::Ready;
+use crate::poller::Poller;
 
 /// A timer that is a file descriptor: readable when its deadline has come. An idle console has no deadline, so the file
 /// descriptor is there only while it is needed.
@@ -33,11 +32,11 @@ impl TimerFd {
     /// How often a server without a file descriptor looks for one, and for deadlines that have come.
     pub(crate) const RETRY: Duration = Duration::from_millis(500);
 
-    /// Makes the file descriptor and adds it to the event loop, if it is not there. Returns whether it is there.
-    pub(crate) fn open(&mut self, token: u32, ops: &mut EventOps<'_>) -> bool {
+    /// Makes the file descriptor and has it waited for, if it is not there. Returns whether it is there.
+    pub(crate) fn open(&mut self, token: u32, poller: &Poller) -> bool {
         if self.fd.is_none() && !self.refused {
             match create() {
-                Ok(fd) => self.fd = Some(fd).filter(|fd| ops.add(Ready::READ.of(fd.as_fd(), token)).is_ok()),
+                Ok(fd) => self.fd = Some(fd).filter(|fd| poller.add_edge(fd.as_fd(), token).is_ok()),
                 Err(error) if is_exhaustion(error) => {}
                 Err(error) => {
                     log::error!(
@@ -57,9 +56,9 @@ impl TimerFd {
     }
 
     /// Gives the file descriptor back.
-    pub(crate) fn close(&mut self, ops: &mut EventOps<'_>) {
+    pub(crate) fn close(&mut self, token: u32, poller: &mut Poller) {
         if let Some(fd) = self.fd.take() {
-            let _ = ops.remove(Ready::NEITHER.of(fd.as_fd(), 0));
+            poller.remove(fd.as_fd(), token);
             self.deadline = None;
         }
     }
@@ -81,13 +80,9 @@ impl TimerFd {
         Ok(())
     }
 
-    /// Makes the file descriptor unreadable again, without a deadline.
+    /// Notes that the deadline has come. The file descriptor is not read: it is reported once for each time that it expires.
     pub(crate) fn acknowledge(&mut self) {
-        if let Some(fd) = &self.fd {
-            // Non-blocking: if the timer has been armed again since it was readable, there is nothing to read.
-            let _ = rustix::io::read(fd, &mut [0; 8]);
-            self.deadline = None;
-        }
+        self.deadline = None;
     }
 
     /// Rings the doorbell once after [`RETRY`](Self::RETRY): the server has a deadline, and no file descriptor can be made.
@@ -121,29 +116,33 @@ fn create() -> rustix::io::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
-    use rustix::event::{PollFd, PollFlags, poll};
-
     use super::*;
 
-    fn is_ready(timer: &TimerFd, patience: Option<&Timespec>) -> bool {
-        poll(&mut [PollFd::new(timer.fd.as_ref().unwrap(), PollFlags::IN)], patience).unwrap() == 1
+    /// Whether the timer expires in so much time (`None`: at all).
+    fn expires(poller: &mut Poller, patience: Option<Duration>) -> bool {
+        poller.fetch(patience).unwrap();
+        poller.next().is_some()
     }
 
     #[test]
-    fn a_timer_is_readable_after_its_deadline_and_only_then() {
-        let mut timer = TimerFd { fd: create().ok(), ..TimerFd::default() };
-        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+    fn a_timer_is_reported_once_after_its_deadline_and_not_before() {
+        let (mut timer, mut poller) = (TimerFd::default(), Poller::new().unwrap());
+        assert!(timer.open(7, &poller));
         let now = Instant::now();
-        assert!(!is_ready(&timer, Some(&zero)));
+        assert!(!expires(&mut poller, Some(Duration::ZERO)));
         timer.arm(now.checked_add(Duration::from_secs(3600))).unwrap();
-        assert!(!is_ready(&timer, Some(&zero)));
-        // A deadline in the past.
-        timer.arm(Some(now)).unwrap();
-        assert!(is_ready(&timer, None));
-        timer.acknowledge();
-        assert!(!is_ready(&timer, Some(&zero)));
+        assert!(!expires(&mut poller, Some(Duration::ZERO)));
+        // A deadline in the past, again and again.
+        for _ in 0..3 {
+            timer.arm(Some(now)).unwrap();
+            assert!(expires(&mut poller, None));
+            timer.acknowledge();
+            assert!(!expires(&mut poller, Some(Duration::ZERO)));
+        }
+        // One that is taken back.
         timer.arm(now.checked_add(Duration::from_millis(1))).unwrap();
         timer.arm(None).unwrap();
-        assert!(!is_ready(&timer, Some(&Timespec { tv_sec: 0, tv_nsec: 20_000_000 })));
+        assert!(!expires(&mut poller, Some(Duration::from_millis(20))));
+        timer.close(7, &mut poller);
     }
 }

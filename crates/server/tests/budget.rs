@@ -2,22 +2,16 @@
 
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use event_manager::{EventManager, SubscriberOps as _};
 use vuart_endpoint::Console;
 use vuart_scrollback::Scrollback;
 use vuart_server::{Claim, Server};
-use vuart_test_support::HANG;
+use vuart_test_support::{HANG, settle, turn};
 use vuart_wire::RuntimeDir;
 
 /// The budget of a pass, in bytes.
 const BUDGET: usize = 256 << 10;
-
-/// Runs the server until it has nothing to do.
-fn settle(events: &mut EventManager<Server>) {
-    while events.run_with_timeout(0).unwrap() > 0 {}
-}
 
 /// The number of bytes that can be read at the moment.
 fn received(mut client: &UnixStream) -> usize {
@@ -35,24 +29,23 @@ fn clients_with_a_session_share_the_budget() {
     let (console, _input) = Console::new(scrollback, || ());
     let claim = Claim::new(&RuntimeDir::create(dir.path().join("run")).unwrap(), "vm0").unwrap();
     let (socket, control) = (claim.read_only_socket().to_owned(), claim.control_socket().to_owned());
-    let mut events = EventManager::new().unwrap();
-    events.add_subscriber(Server::bind(claim, console.clone()).unwrap());
+    let mut server = Server::bind(claim, console.clone()).unwrap();
     let watchers: Vec<_> = (0..WATCHERS).map(|_| UnixStream::connect(&socket).unwrap()).collect();
     // Clients without a session have no share.
     let _others: Vec<_> = (0..WATCHERS).map(|_| UnixStream::connect(&control).unwrap()).collect();
     let begin = Instant::now();
     while console.sessions().len() < WATCHERS {
         assert!(begin.elapsed() < HANG, "somebody is not let in");
-        events.run_with_timeout(100).unwrap();
+        turn(&mut server, Duration::from_millis(100));
     }
-    settle(&mut events);
+    settle(&mut server);
     for watcher in &watchers {
         watcher.set_nonblocking(true).unwrap();
     }
 
     writer.extend(&vec![b'x'; 2 * BUDGET]);
     console.doorbell().ring_if_armed();
-    assert_eq!(events.run_with_timeout(1000).unwrap(), 1, "the guest has woken the server");
+    assert!(turn(&mut server, HANG), "the guest has woken the server");
     let first: Vec<_> = watchers.iter().map(received).collect();
     assert_eq!(first, [BUDGET / WATCHERS; WATCHERS]);
 
@@ -60,7 +53,7 @@ fn clients_with_a_session_share_the_budget() {
     let begin = Instant::now();
     while left.iter().any(|left| *left > 0) {
         assert!(begin.elapsed() < HANG, "{left:?} bytes have not come");
-        events.run_with_timeout(100).unwrap();
+        turn(&mut server, Duration::from_millis(100));
         for (left, watcher) in left.iter_mut().zip(&watchers) {
             *left -= received(watcher);
         }

@@ -149,3 +149,37 @@ fn f23_a_server_works_in_the_directory_that_it_has_checked() {
     files.sort();
     assert_eq!(files, ["vm0.ctl", "vm0.sock"], "nothing was made or removed there");
 }
+
+/// Something else is at the directory's path when the claim is dropped.
+#[test]
+fn f23_a_claim_removes_its_files_where_it_has_made_them() {
+    let (temp, dir) = dir();
+    let sockets = Sockets::bind(Claim::new(&dir, "vm0").unwrap()).unwrap();
+    let moved = temp.path().join("moved");
+    fs::rename(dir.path(), &moved).unwrap();
+    fs::create_dir(dir.path()).unwrap();
+    let files = ["vm0.sock", "vm0.ctl", "vm0.lock"];
+    for file in files {
+        fs::write(dir.path().join(file), "somebody else's").unwrap();
+    }
+    drop(sockets);
+    assert_eq!(fs::read_dir(&moved).unwrap().count(), 0);
+    for file in files {
+        assert!(dir.path().join(file).exists(), "{file}");
+    }
+}
+
+/// All consoles of a process in one directory share its descriptor.
+#[test]
+fn the_directory_is_open_once_for_any_number_of_claims() {
+    let (_temp, dir) = dir();
+    let open = || {
+        let links =
+            fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+        links.filter(|link| link == dir.path()).count()
+    };
+    let claims: Vec<_> = (0..10).map(|n| Claim::new(&dir, &format!("vm{n}")).unwrap()).collect();
+    assert_eq!(open(), 1);
+    drop(claims);
+    assert_eq!(open(), 0);
+}

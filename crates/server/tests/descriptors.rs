@@ -10,14 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use event_manager::{EventManager, SubscriberOps as _};
 use rustix::fs::OFlags;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 use vuart_endpoint::{Attach, Cause, Identity, Mode, Policy};
 use vuart_server::{Claim, Server, ServerOptions, Sockets};
-use vuart_test_support::{Guest, HANG, open_files};
+use vuart_test_support::{Guest, HANG, open_files, settle, turn};
 use vuart_wire::{AttachRequest, Decoder, ErrorCode, Event, Frame as _, Hello, Request, RuntimeDir, VERSION};
 
 /// The limit on open files: soon reached.
@@ -36,7 +35,7 @@ fn alone() -> MutexGuard<'static, ()> {
 /// A guest whose console is served on this thread, whenever the test says so.
 struct Rig {
     guest: Guest,
-    events: EventManager<Server>,
+    server: Server,
     control: SocketAddrUnix,
     dir: TempDir,
 }
@@ -51,26 +50,24 @@ impl Rig {
         let claim = Claim::new(&RuntimeDir::create(dir.path().join("run")).unwrap(), "vm0").unwrap();
         let control = SocketAddrUnix::new(claim.control_socket()).unwrap();
         let guest = Guest::new(4096);
-        let mut events = EventManager::new().unwrap();
         let server = Server::new("vm0", guest.console.clone(), sockets(claim), ServerOptions::default());
-        events.add_subscriber(server.unwrap());
-        Self { guest, events, control, dir }
+        Self { guest, server: server.unwrap(), control, dir }
     }
 
     /// Serves until something holds, with few events: a server that waits does not spin.
     fn until(&mut self, what: &str, mut holds: impl FnMut() -> bool) {
         let (begin, mut events) = (Instant::now(), 0);
         while !holds() {
-            events += self.events.run_with_timeout(20).unwrap();
+            events += u64::from(turn(&mut self.server, Duration::from_millis(20)));
             assert!(begin.elapsed() < HANG, "{what} never happens");
             let most = 40 * (1 + begin.elapsed().as_secs());
-            assert!((events as u64) < most, "{events} events in {:?}, and not yet: {what}", begin.elapsed());
+            assert!(events < most, "{events} events in {:?}, and not yet: {what}", begin.elapsed());
         }
     }
 
     /// Serves whatever there is to serve now.
     fn settle(&mut self) {
-        while self.events.run_with_timeout(20).unwrap() > 0 {}
+        settle(&mut self.server);
     }
 
     /// Introduces a client over this socket.
@@ -135,20 +132,19 @@ fn is_sent_away(client: &mut UnixStream) -> bool {
 }
 
 #[test]
-fn an_idle_served_console_has_five_descriptors() {
+fn an_idle_served_console_has_six_descriptors_of_its_own() {
     let _alone = alone();
     // The first server makes the spare descriptor of the process.
     drop(Rig::new());
-    let none = open_files();
-    let event_loop = EventManager::<Server>::new().unwrap();
-    let each_loop = open_files() - none;
-    drop(event_loop);
-
     let before = open_files();
     let mut rig = Rig::new();
     rig.settle();
-    let idle = before + each_loop + 5;
-    assert_eq!(open_files(), idle, "three sockets, the lock, the doorbell");
+    let idle = before + 6 + 1;
+    assert_eq!(
+        open_files(),
+        idle,
+        "three sockets, the lock, the doorbell, the epoll instance; and the directory of all consoles"
+    );
 
     let mut client = rig.hello(unconnected());
     rig.welcome(&mut client);
@@ -300,7 +296,7 @@ fn e1_without_a_file_descriptor_clients_wait_and_are_let_in_when_there_is_one() 
     let mut sockets = sockets.into_iter();
     for socket in sockets.by_ref().take(32) {
         connect(&socket, &rig.control).unwrap();
-        rig.events.run_with_timeout(0).unwrap();
+        turn(&mut rig.server, Duration::ZERO);
         // Its end is dropped here, which frees a descriptor for the thief.
     }
     hungry.store(false, SeqCst);

@@ -2,21 +2,24 @@
 
 mod support;
 
-use std::cell::RefCell;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::rc::Rc;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
-use event_manager::{EventManager, EventOps, EventSet, Events, MutEventSubscriber, SubscriberOps as _};
 use rustix::event::PollFlags;
 use rustix::termios::{InputModes, LocalModes, OptionalActions, OutputModes, tcgetattr, tcsetattr};
 use support::terminal::{occupied, open, served, vacant, wait_for, with};
 use support::with_pty;
-use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vuart_endpoint::{Cause, Console, Mode};
 use vuart_scrollback::{Position, Scrollback};
-use vuart_server::{Claim, PtyError, RawPolicy, RuntimeDir, Server, ServerOptions, ServerThread, Sockets};
-use vuart_test_support::{kept_and_lost, part, play, read_to, until};
+use vuart_server::{
+    Claim, Dispatch as _, PtyError, RawPolicy, RuntimeDir, Server, ServerOptions, ServerThread, SocketKind,
+    Sockets,
+};
+use vuart_test_support::{kept_and_lost, part, play, read_to, settle, turn, until};
 use vuart_wire::{Client, Event};
 
 #[test]
@@ -230,76 +233,61 @@ fn a_closed_terminal_does_not_wake_the_server() {
     let sockets = with_pty(Sockets::of(claim));
     let (_writer, scrollback) = Scrollback::new(1 << 14).unwrap();
     let (console, _input) = Console::new(scrollback, || ());
-    let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
-    let mut events = EventManager::<Server>::new().unwrap();
-    events.add_subscriber(server);
+    let mut server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
     for _ in 0..3 {
         let terminal = open(&device);
         until("the session has begun", || {
-            events.run_with_timeout(0).unwrap();
+            turn(&mut server, Duration::ZERO);
             console.owner().is_some()
         });
         drop(terminal);
-        until("nothing is left to do", || events.run_with_timeout(0).unwrap() == 0);
+        settle(&mut server);
         assert!(console.owner().is_none());
-        assert_eq!(events.run_with_timeout(20).unwrap(), 0);
+        assert!(!turn(&mut server, Duration::from_millis(20)));
     }
 }
 
-/// Shares the server's event loop, and does something after the loop wakes up and before the server is called.
-struct Meddler {
-    ready: EventFd,
-    meddle: Box<dyn FnMut()>,
-}
-
-impl MutEventSubscriber for Meddler {
-    fn init(&mut self, ops: &mut EventOps<'_>) {
-        ops.add(Events::new(&self.ready, EventSet::IN)).unwrap();
-    }
-
-    fn process(&mut self, _events: Events, _ops: &mut EventOps<'_>) {
-        self.ready.read().unwrap();
-        (self.meddle)();
-    }
-}
-
-/// The server wakes up because the last program has left. Another program comes before the server has handled that.
+/// The last program leaves, and the server is woken for it. Another program comes before the server has handled that: when it handles the
+/// event before that one, which the test sees as it is asked who may connect.
 #[test]
 fn a_program_that_opens_the_terminal_while_another_leaves_is_noticed() {
-    let sockets = with_pty(Sockets::default());
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("raw");
+    let sockets = with_pty(Sockets::default().with_raw(UnixListener::bind(&path).unwrap()));
     let (mut writer, scrollback) = Scrollback::new(1 << 14).unwrap();
     let (console, _input) = Console::new(scrollback, || ());
-    let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
-    let device = server.pty().unwrap().to_owned();
-    let second = Rc::new(RefCell::new(None));
-    let ready = EventFd::new(EFD_NONBLOCK).unwrap();
-    let meddler = Meddler {
-        ready: ready.try_clone().unwrap(),
-        meddle: Box::new({
-            let (second, device) = (Rc::clone(&second), device.clone());
-            move || *second.borrow_mut() = Some(open(&device))
-        }),
-    };
-    let mut events = EventManager::<Box<dyn MutEventSubscriber>>::new().unwrap();
-    events.add_subscriber(Box::new(server));
-    events.add_subscriber(Box::new(meddler));
-    let first = open(&device);
+    let second = Arc::new(Mutex::new(None));
+    let device = Arc::new(OnceLock::<PathBuf>::new());
+    let options = ServerOptions::default().with_authoriser({
+        let (second, device) = (Arc::clone(&second), Arc::clone(&device));
+        move |peer| {
+            if peer.socket == SocketKind::Raw {
+                *second.lock().unwrap() = Some(open(device.get().unwrap()));
+                return None;
+            }
+            peer.default_role()
+        }
+    });
+    let mut server = Server::new("vm0", console.clone(), sockets, options).unwrap();
+    let device = device.get_or_init(|| server.pty().unwrap().to_owned());
+    server.dispatch().unwrap();
+    let first = open(device);
     until("the session has begun", || {
-        events.run_with_timeout(0).unwrap();
+        turn(&mut server, Duration::ZERO);
         console.owner().is_some()
     });
-    until("nothing is left to do", || events.run_with_timeout(0).unwrap() == 0);
+    settle(&mut server);
     let id = console.owner().unwrap().id;
-    // They are reported in this order: the meddler's event, the opening, the hang-up.
-    ready.write(1).unwrap();
-    drop(open(&device));
+    // They are reported in this order: the client, the opening, the hang-up.
+    let _client = UnixStream::connect(&path).unwrap();
+    drop(open(device));
     drop(first);
-    until("nothing is left to do", || events.run_with_timeout(0).unwrap() == 0);
+    settle(&mut server);
     assert_ne!(console.owner().expect("the second program was not noticed").id, id);
     writer.extend(b"hello");
     console.doorbell().ring_if_armed();
-    until("nothing is left to do", || events.run_with_timeout(0).unwrap() == 0);
-    assert_eq!(read_to(second.borrow_mut().as_mut().unwrap(), "o"), "hello");
+    settle(&mut server);
+    assert_eq!(read_to(second.lock().unwrap().as_mut().unwrap(), "o"), "hello");
 }
 
 #[test]

@@ -1,15 +1,14 @@
 //! The thread that serves a console: how it ends.
 
 use std::io::Read as _;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
-use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use vuart_scrollback::{Position, Scrollback, Writer};
 
 use vuart_endpoint::{Cause, Console, Input, Mode};
-use vuart_server::{Claim, FinishError, Server, ServerThread};
+use vuart_server::{Claim, Dispatch, FinishError, Server, ServerThread};
 use vuart_wire::{Client, RuntimeDir};
 
 /// A guard against hanging: longer than any of this takes.
@@ -84,16 +83,22 @@ fn finish_with_the_longest_patience_returns_when_clients_are_settled() {
     rig.server.finish(Duration::MAX).unwrap();
 }
 
-/// A subscriber that panics on the server's thread.
-struct Panics(EventFd);
+/// A part that panics on the server's thread.
+struct Panics(UnixStream);
 
-impl MutEventSubscriber for Panics {
-    fn init(&mut self, ops: &mut EventOps<'_>) {
-        ops.add(Events::new(&self.0, EventSet::IN)).unwrap();
+impl AsFd for Panics {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Dispatch for Panics {
+    fn dispatch(&mut self) -> std::io::Result<()> {
+        panic!("this panic belongs to the test");
     }
 
-    fn process(&mut self, _events: Events, _ops: &mut EventOps<'_>) {
-        panic!("this panic belongs to the test");
+    fn is_settled(&self) -> bool {
+        true
     }
 }
 
@@ -105,9 +110,8 @@ fn f25_a_thread_that_has_panicked_says_so_when_it_is_finished() {
     let (console, _input) = Console::new(scrollback, || ());
     let claim = Claim::new(&RuntimeDir::create(dir.path().join("r")).unwrap(), "vm0").unwrap();
     let server = Server::bind(claim, console.clone()).unwrap();
-    let event = EventFd::new(EFD_NONBLOCK).unwrap();
-    event.write(1).unwrap();
-    let server = ServerThread::start_with(server, vec![Box::new(Panics(event))]).unwrap();
+    let panics = Panics(UnixStream::pair().unwrap().0);
+    let server = ServerThread::builder().serve(server).serve(panics).start().unwrap();
     console.end(&Cause::ShutDown);
     let finished = server.finish(LONG);
     assert!(matches!(finished, Err(FinishError::Panicked)), "{finished:?}");

@@ -7,12 +7,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-use event_manager::{EventManager, SubscriberOps as _};
 use support::{answers, hello};
 use vuart_endpoint::{Console, Mode};
 use vuart_scrollback::{Position, Scrollback};
 use vuart_server::{RawPolicy, ServeError, Server, ServerOptions, Sockets};
-use vuart_test_support::{HANG, Vm, open_files, part, play, read_to, until};
+use vuart_test_support::{HANG, Vm, open_files, part, play, read_to, settle, turn, until};
 use vuart_wire::{
     Client, ClientError, DetachRequest, ErrorCode, Event, Frame as _, LogRequest, Request, RuntimeDir,
 };
@@ -134,16 +133,15 @@ fn the_deadline_of_a_client_that_has_sent_hello_does_not_wake_the_server() {
     let (_writer, scrollback) = Scrollback::new(1 << 14).unwrap();
     let (console, _input) = Console::new(scrollback, || ());
     let options = ServerOptions::default().with_handshake(Duration::from_millis(500));
-    let mut events = EventManager::<Server>::new().unwrap();
-    events.add_subscriber(Server::new("vm0", console, sockets, options).unwrap());
+    let mut server = Server::new("vm0", console, sockets, options).unwrap();
     let mut client = connect(&path);
-    until("it is let in", || events.run_with_timeout(0).unwrap() > 0);
+    assert!(turn(&mut server, HANG), "it is not let in");
     client.write_all(&hello()).unwrap();
-    until("it is welcome", || events.run_with_timeout(0).unwrap() > 0);
-    until("nothing is left to do", || events.run_with_timeout(0).unwrap() == 0);
-    assert_eq!(events.run_with_timeout(700).unwrap(), 0);
+    assert!(turn(&mut server, HANG), "it is not welcome");
+    settle(&mut server);
+    assert!(!turn(&mut server, Duration::from_millis(700)));
     client.shutdown(std::net::Shutdown::Write).unwrap();
-    until("it is gone", || events.run_with_timeout(0).unwrap() > 0);
+    assert!(turn(&mut server, HANG), "it is not gone");
     assert!(matches!(answers(&mut client)[..], [Event::Welcome(_)]));
 }
 

@@ -2,22 +2,19 @@
 
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use event_manager::{EventManager, SubscriberOps as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use vuart_endpoint::{Console, Input, Mode};
 use vuart_scrollback::{Position, Scrollback, Writer};
-use vuart_server::{Claim, Server};
+use vuart_server::{Claim, Server, ServerThread, ServerThreadBuilder};
 use vuart_test_support::{open_files, resident_kib, take};
 use vuart_wire::{Client, Event, Request, RuntimeDir};
 
 const CONSOLES: usize = 1000;
 
-/// The lock, three sockets and the doorbell; the timer, while there is a client; both ends of the client's connection.
-const FILES_EACH: u64 = 5 + 1 + 2;
+/// The lock, three sockets, the doorbell and the epoll instance; the timer, while there is a client; both ends of the client's connection.
+const FILES_EACH: u64 = 6 + 1 + 2;
 
 /// Open files of the test program itself and of its harness.
 const FILES_ELSE: u64 = 64;
@@ -52,14 +49,14 @@ fn a_thousand_consoles_are_served_on_one_thread() {
     let run = RuntimeDir::create(dir.path().join("run")).unwrap();
     let (memory, open) = (resident_kib(), open_files());
     let begin = Instant::now();
-    let mut events = EventManager::<Server>::new().unwrap();
+    let mut servers = Vec::new();
     let mut guests: Vec<Guest> = (0..count)
         .map(|number| {
             let (writer, scrollback) = Scrollback::new(64 << 10).unwrap();
             let (console, input) = Console::new(scrollback, || ());
             let name = format!("vm{number}");
             let claim = Claim::new(&run, &name).unwrap();
-            events.add_subscriber(Server::bind(claim, console.clone()).unwrap());
+            servers.push(Server::bind(claim, console.clone()).unwrap());
             Guest { name, console, writer, input }
         })
         .collect();
@@ -69,15 +66,8 @@ fn a_thousand_consoles_are_served_on_one_thread() {
         (resident_kib() - memory) / count as u64,
         (open_files() - open) / count,
     );
-    let stop = Arc::new(AtomicBool::new(false));
-    let thread = std::thread::spawn({
-        let stop = Arc::clone(&stop);
-        move || {
-            while !stop.load(SeqCst) {
-                events.run().unwrap();
-            }
-        }
-    });
+    let thread =
+        servers.into_iter().fold(ServerThread::builder(), ServerThreadBuilder::serve).start().unwrap();
 
     let (memory, open, begin) = (resident_kib(), open_files(), Instant::now());
     let mut clients: Vec<Client> = guests
@@ -128,10 +118,6 @@ fn a_thousand_consoles_are_served_on_one_thread() {
     }
 
     drop(clients);
-    stop.store(true, SeqCst);
-    if let Some(guest) = guests.first() {
-        guest.console.doorbell().ring();
-    }
-    thread.join().unwrap();
+    thread.finish(HANG).unwrap();
     assert_eq!(std::fs::read_dir(run.path()).unwrap().count(), 0, "all files are gone");
 }

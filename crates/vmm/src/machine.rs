@@ -1,14 +1,15 @@
 //! A machine that runs its guest on a thread of its own.
 
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use vmm_sys_util::eventfd::EventFd;
+use rustix::event::{EventfdFlags, eventfd};
 use vuart::level::ResampleFd;
 
 use crate::board::Board;
 use crate::counters::{Counters, Counting};
-use crate::stop::{self, Stop};
+use crate::stop::Stop;
 use crate::{Device, Engine, Error, Exit, Irq, Program, software};
 
 /// The options of a machine.
@@ -69,7 +70,7 @@ pub struct Machine {
     engine: Engine,
     stop: Arc<Stop>,
     /// Readable when the guest has ended.
-    ended: EventFd,
+    ended: Arc<OwnedFd>,
     counting: Arc<Counting>,
     /// The guest's thread. Only `join` and `drop` take it.
     thread: Option<JoinHandle<Result<Exit, Error>>>,
@@ -101,12 +102,11 @@ impl Machine {
         options: MachineOptions,
     ) -> Result<Self, Error> {
         let stop = Arc::new(Stop::new()?);
-        let ended = stop::event()?;
-        let signal = Ended(
-            ended
-                .try_clone()
-                .map_err(|source| Error::Host { operation: "make an event for the machine", source })?,
-        );
+        let ended = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|error| {
+            Error::Host { operation: "make an event for the machine", source: error.into() }
+        })?;
+        let ended = Arc::new(ended);
+        let signal = Ended(Arc::clone(&ended));
         let counting = Arc::new(Counting::default());
         let board = Board::new(com1, options.reboots)?;
         let run = boot(engine, board, irq.into(), stop.clone(), counting.clone(), options)?;
@@ -122,8 +122,8 @@ impl Machine {
     }
 
     /// An event that is readable from the end of the guest on, however it ended. Do not read it, so that it stays readable.
-    pub fn ended(&self) -> &EventFd {
-        &self.ended
+    pub fn ended(&self) -> BorrowedFd<'_> {
+        self.ended.as_fd()
     }
 
     /// The counters. They are final once the guest has [ended](Self::ended).
@@ -168,12 +168,12 @@ impl Drop for Machine {
 }
 
 /// Signals the end of the guest when it is dropped.
-struct Ended(EventFd);
+struct Ended(Arc<OwnedFd>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
         // This is the only write, so the counter has room.
-        let _ = self.0.write(1);
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 }
 

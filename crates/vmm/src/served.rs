@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
-use rustix::event::{EventfdFlags, eventfd};
-use vmm_sys_util::eventfd::EventFd;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
 use vuart::endpoint::{Cause, Console};
 use vuart::scrollback::{OptionsError, RingOptions, Writer};
-use vuart::server::{Claim, FinishError, ServeError, Server, ServerOptions, ServerThread, Sockets};
+use vuart::server::{
+    Claim, Dispatch, FinishError, ServeError, Server, ServerOptions, ServerThread, Sockets, StartError,
+};
 use vuart::{PortBuilder, SerialPort, SharedPort};
 
 use crate::{Device, Engine, Error, Exit, Irq, Machine, MachineOptions};
@@ -28,6 +30,10 @@ pub enum BootError {
     /// The console could not be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
+
+    /// The server's thread could not be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
 
     /// The machine could not be started.
     #[error(transparent)]
@@ -155,12 +161,9 @@ impl ServedMachine {
         let over = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|error| host("make an event")(error.into()))?;
         let over = Arc::new(over);
-        let watch = EndWatch {
-            ended: machine.ended().try_clone().map_err(host("make an event"))?,
-            console: console.clone(),
-            over: Arc::clone(&over),
-        };
-        let server = ServerThread::start_with(server, vec![Box::new(watch)])?;
+        let watch = EndWatch::new(&machine, console.clone(), Arc::clone(&over))
+            .map_err(host("watch for the guest's end"))?;
+        let server = ServerThread::builder().serve(server).serve(watch).start()?;
         Ok(Self { name, raw_socket, control_socket, over, console, machine, server, _com1: Kept(com1) })
     }
 
@@ -212,39 +215,44 @@ fn host(operation: &'static str) -> impl FnOnce(io::Error) -> BootError {
     move |source| BootError::Host { operation, source }
 }
 
-/// Ends the console when the guest has ended. It runs in the server's event loop; a VMM with an event loop of its own does
-/// this where it handles the exits of its vCPUs.
+/// Ends the console when the guest has ended. It is served by the server's thread; a VMM with an event loop of its own does this where it
+/// handles the exits of its vCPUs.
 #[derive(Debug)]
 struct EndWatch {
-    /// Readable when the guest has ended.
-    ended: EventFd,
+    /// Readable when the guest has ended, until that is noticed: the machine's own event stays readable.
+    ended: OwnedFd,
     console: Console,
     over: Arc<OwnedFd>,
 }
 
 impl EndWatch {
-    fn events(&self) -> Events {
-        Events::new(&self.ended, EventSet::IN)
-    }
-
-    fn end_console(&self) {
-        self.console.end(&Cause::VmEnded);
-        // It is written once, so the counter has room.
-        let _ = rustix::io::write(&self.over, &1_u64.to_ne_bytes());
+    fn new(machine: &Machine, console: Console, over: Arc<OwnedFd>) -> io::Result<Self> {
+        let ended = epoll::create(CreateFlags::CLOEXEC)?;
+        epoll::add(&ended, machine.ended(), EventData::new_u64(0), EventFlags::IN | EventFlags::ONESHOT)?;
+        Ok(Self { ended, console, over })
     }
 }
 
-impl MutEventSubscriber for EndWatch {
-    fn init(&mut self, ops: &mut EventOps<'_>) {
-        if ops.add(self.events()).is_err() {
-            // The end would never be noticed, so the console ends now.
-            self.end_console();
+impl AsFd for EndWatch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ended.as_fd()
+    }
+}
+
+impl Dispatch for EndWatch {
+    fn dispatch(&mut self) -> io::Result<()> {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut room = [MaybeUninit::uninit()];
+        let (events, _) = epoll::wait(&self.ended, &mut room, Some(&now))?;
+        if !events.is_empty() {
+            self.console.end(&Cause::VmEnded);
+            // It is written once, so the counter has room.
+            let _ = rustix::io::write(&self.over, &1_u64.to_ne_bytes());
         }
+        Ok(())
     }
 
-    fn process(&mut self, _events: Events, ops: &mut EventOps<'_>) {
-        self.end_console();
-        // The event stays readable, so it must be removed.
-        let _ = ops.remove(self.events());
+    fn is_settled(&self) -> bool {
+        true
     }
 }

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -84,9 +85,9 @@ fn dropping_a_machine_stops_it() {
     on_each_engine(|engine| {
         let (com1, irq) = port();
         let machine = Machine::start(engine, com1.clone(), irq).unwrap();
-        let ended = machine.ended().try_clone().unwrap();
+        let ended = machine.ended().try_clone_to_owned().unwrap();
         drop(machine);
-        assert!(is_readable(&ended));
+        assert!(is_readable(ended.as_fd()));
         assert_eq!(Arc::strong_count(&com1), 1, "the guest still has the port");
     });
 }
@@ -183,9 +184,9 @@ fn a_panic_of_the_device_ends_the_machine_with_an_error() {
     on_each_engine(|engine| {
         let irq = EventFd::new(EFD_NONBLOCK).unwrap();
         let machine = Machine::start(engine, Arc::new(Plain(Mutex::new(Panics))), irq).unwrap();
-        let ended = machine.ended().try_clone().unwrap();
+        let ended = machine.ended().try_clone_to_owned().unwrap();
         assert!(matches!(machine.join(), Err(Error::DevicePanicked)));
-        assert!(is_readable(&ended));
+        assert!(is_readable(ended.as_fd()));
     });
 }
 

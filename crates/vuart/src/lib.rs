@@ -24,7 +24,7 @@
 //!
 //! let claim = Claim::new(&RuntimeDir::create(RuntimeDir::default_path())?, "vm0")?;
 //! let server = Server::bind(claim, port.console().clone())?;
-//! let mut events = EventManager::new()?; // or the one that you have
+//! let mut events = EventManager::new()?; // with the feature `event-manager`; the server hangs in any other loop, too
 //! events.add_subscriber(server);
 //! std::thread::spawn(move || while events.run().is_ok() {});
 //!

@@ -19,5 +19,5 @@ mod wait;
 pub use guest::{Guest, take};
 pub use process::{PART, open_files, part, play, resident_kib};
 #[cfg(feature = "served")]
-pub use served::{Served, Vm};
+pub use served::{Served, Vm, settle, turn};
 pub use wait::{HANG, kept_and_lost, read_to, until};

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use event_manager::{EventManager, SubscriberOps as _};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 use vuart_endpoint::Console;
 use vuart_scrollback::{Scrollback, Writer};
-use vuart_server::{Claim, Server, ServerOptions, Sockets};
+use vuart_server::{Claim, Dispatch, Server, ServerOptions, Sockets};
 use vuart_wire::{Client, RuntimeDir};
 
 use crate::guest::Guest;
@@ -45,15 +46,14 @@ impl Served {
         sockets: impl FnOnce(Claim) -> Sockets,
     ) -> Self {
         let claim = Claim::new(&RuntimeDir::create(dir.path().join("run")).unwrap(), "vm0").unwrap();
-        let server = Server::new("vm0", console.clone(), sockets(claim), options).unwrap();
+        let mut server = Server::new("vm0", console.clone(), sockets(claim), options).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         // Not a `ServerThread`, which does not say whether it has panicked.
         let thread = std::thread::spawn(move || {
-            let mut events = EventManager::new().unwrap();
-            events.add_subscriber(server);
+            server.dispatch().unwrap();
             while !stopped.load(SeqCst) {
-                events.run().unwrap();
+                turn(&mut server, HANG);
             }
         });
         Self { dir, console: console.clone(), stop, thread: Some(thread) }
@@ -145,4 +145,19 @@ impl Vm {
     pub fn until(&self, what: &str, so: impl Fn(&Console) -> bool) {
         until(what, || so(&self.console));
     }
+}
+
+/// Waits for so long until a part of a console has something to do, and lets it. Returns whether it had.
+pub fn turn(part: &mut impl Dispatch, patience: Duration) -> bool {
+    let patience = Timespec::try_from(patience).unwrap();
+    let ready = poll(&mut [PollFd::new(part, PollFlags::IN)], Some(&patience)).unwrap() == 1;
+    if ready {
+        part.dispatch().unwrap();
+    }
+    ready
+}
+
+/// Lets a part of a console do all that there is to do now.
+pub fn settle(part: &mut impl Dispatch) {
+    while turn(part, Duration::from_millis(20)) {}
 }

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use event_manager::{EventManager, SubscriberOps as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use vuart::server::{Claim, Server};
@@ -39,7 +38,7 @@ pub(crate) enum Kind {
     Port,
     /// vm-superio's device behind a mutex, as VMMs have it
     Peer,
-    /// A port and its server, all in one event loop
+    /// A port and its server
     Served,
     /// Two listening Unix sockets
     Sockets,
@@ -72,11 +71,11 @@ pub(super) fn make(kind: Kind, count: usize) -> Result<Each, Box<dyn Error>> {
         }
         Kind::Served => {
             let runtime = RuntimeDir::create(dir.path().join("vuart"))?;
-            let mut events = EventManager::<Server>::new().map_err(|error| error.to_string())?;
+            let mut servers = Vec::new();
             let (mut ports, each) = crowd(count, || {
                 let port = devices::port()?;
                 let claim = Claim::new(&runtime, &name())?;
-                events.add_subscriber(Server::bind(claim, port.console().clone())?);
+                servers.push(Server::bind(claim, port.console().clone())?);
                 Ok(port)
             })?;
             check(&mut ports)?;

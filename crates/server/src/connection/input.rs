@@ -185,6 +185,19 @@ impl Connection {
                 break;
             }
         }
+        self.discard(context, pass);
+    }
+
+    /// The server goes: sends what the socket takes, and serves nothing any more.
+    pub(crate) fn part(&mut self, context: &Context, pass: &mut Pass) {
+        // If this fails, the client is gone.
+        let _ = self.drive(Ready::WRITE, context, pass);
+        self.discard(context, pass);
+    }
+
+    /// Drops and counts what has come and was not served. A connection that is closed while something is left to receive fails for the client,
+    /// instead of ending.
+    pub(crate) fn discard(&mut self, context: &Context, pass: &mut Pass) {
         self.drop_input(context);
         let (mut received, mut abandoned) = (0, 0);
         while received < COUNTED {
@@ -218,7 +231,7 @@ mod tests {
     use vuart_wire::{AttachRequest, Decoder, DetachRequest, Event, Frame as _, Hello, VERSION};
 
     use super::*;
-    use crate::access::Role;
+    use crate::access::{Own, Role};
     use crate::raw::{RawReplay, RawStart};
     use crate::transport::Transport;
 
@@ -227,7 +240,8 @@ mod tests {
     #[test]
     fn e4_what_was_typed_while_waiting_is_not_typed_by_the_owner() {
         let mut guest = Guest::new(4096);
-        let context = Context { console: guest.console.clone(), name: "test".into() };
+        let context =
+            Context { console: guest.console.clone(), name: "test".into(), own: Own::now(), going: None };
         let alice = guest.console.attach(Attach::new(Identity::new("alice", 1000, None))).unwrap();
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let who = Identity::new("bob", 1000, None);
@@ -254,7 +268,8 @@ mod tests {
     /// A script that has sent some keys and drains, and the guest that has not read them.
     fn draining() -> (Connection, Context, Guest, UnixStream) {
         let guest = Guest::new(4096);
-        let context = Context { console: guest.console.clone(), name: "test".into() };
+        let context =
+            Context { console: guest.console.clone(), name: "test".into(), own: Own::now(), going: None };
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let who = Identity::new("test", 1000, None);
         let mut connection = Connection::framed(Transport::Socket(ours), who, Role::Owner);

@@ -239,7 +239,7 @@ mod tests {
     use vuart_scrollback::{Scrollback, Writer};
 
     use super::*;
-    use crate::access::Role;
+    use crate::access::{Own, Role};
     use crate::pass::{BUDGET, LEAST_BUDGET};
     use crate::raw::{RawReplay, RawStart};
     use crate::ready::Ready;
@@ -251,7 +251,7 @@ mod tests {
         let (console, input) = Console::new(scrollback, || ());
         // The guest's port stays.
         std::mem::forget(input);
-        let context = Context { console, name: "test".into() };
+        let context = Context { console, name: "test".into(), own: Own::now(), going: None };
         let (ours, theirs) = UnixStream::pair().unwrap();
         let who = Identity::new("test", 1000, None);
         let start = RawStart::new(Mode::Spectate, RawReplay::None, true);

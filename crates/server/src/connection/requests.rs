@@ -48,7 +48,7 @@ impl Connection {
                 self.tell(&Event::Welcome(Welcome {
                     version: vuart_wire::VERSION,
                     console: context.name.as_str().into(),
-                    pid: std::process::id(),
+                    pid: context.own.pid,
                 }));
             }
             Request::Hello(_) => self.error(ErrorCode::OutOfOrder, "hello has been said"),
@@ -157,6 +157,9 @@ impl Connection {
             context.console.refuse(&self.peer, attach.mode(), &Refused::Forbidden);
             return Err(Refused::Forbidden);
         }
+        if let Some(end) = &context.going {
+            return Err(Refused::Ended { end: end.clone() });
+        }
         context.console.attach(attach)
     }
 
@@ -192,7 +195,7 @@ fn status(context: &Context) -> Status {
     sessions.sort_by_key(|session| !session.owner);
     Status {
         console: context.name.as_str().into(),
-        pid: std::process::id(),
+        pid: context.own.pid,
         more_sessions: (sessions.len().saturating_sub(Status::SESSIONS_MAX)) as u64,
         sessions: sessions.into_iter().take(Status::SESSIONS_MAX).collect(),
         oldest: scrollback.oldest(),

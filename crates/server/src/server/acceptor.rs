@@ -5,13 +5,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use event_manager::EventOps;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
 use super::token;
 use crate::access::{Door, Listener};
+use crate::poller::Poller;
 use crate::ready::Ready;
 use crate::timer_fd::is_exhaustion;
 
@@ -122,26 +122,26 @@ impl Acceptor {
     }
 
     /// Stops waiting for clients until then.
-    pub(super) fn pause(&mut self, until: Instant, name: &str, ops: &mut EventOps<'_>) {
+    pub(super) fn pause(&mut self, until: Instant, name: &str, poller: &Poller) {
         self.paused_until = Some(until);
-        self.watch(Ready::NEITHER, name, ops);
+        self.watch(Ready::NEITHER, name, poller);
     }
 
     /// Waits for clients again, if it had stopped, the time is over and a file descriptor is there. Returns when to try again,
     /// if clients are not accepted: a time that may be over.
-    pub(super) fn resume(&mut self, now: Instant, name: &str, ops: &mut EventOps<'_>) -> Option<Instant> {
+    pub(super) fn resume(&mut self, now: Instant, name: &str, poller: &Poller) -> Option<Instant> {
         let until = self.paused_until?;
         if now < until || !renew(&mut spare()) {
             return Some(until);
         }
         self.paused_until = None;
-        self.watch(Ready::READ, name, ops);
+        self.watch(Ready::READ, name, poller);
         None
     }
 
-    fn watch(&self, until: Ready, name: &str, ops: &mut EventOps<'_>) {
+    fn watch(&self, until: Ready, name: &str, poller: &Poller) {
         for (token, socket) in self.sockets() {
-            if let Err(error) = ops.modify(until.of(socket.as_fd(), token)) {
+            if let Err(error) = poller.modify(socket.as_fd(), token, until) {
                 log::error!("console {name}: can't watch its sockets: {error}");
             }
         }

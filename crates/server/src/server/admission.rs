@@ -1,11 +1,10 @@
 //! How clients come and go: accepting, refusing, making room, closing.
 
+use std::io;
 use std::iter;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
-
-use event_manager::EventOps;
 
 use super::acceptor::{Accepted, Borrowed};
 use super::clients::Client;
@@ -38,13 +37,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 impl Server {
     /// Accepts clients of a listener.
-    pub(super) fn accept(&mut self, index: usize, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn accept(&mut self, index: usize, pass: &mut Pass) {
         let now = Instant::now();
         let (mut admitted, mut held_back, mut drained) = (0, 0, false);
         // An event may be from before a pause.
         while !self.acceptor.is_paused() && admitted < ADMITTED_AT_ONCE && held_back < HELD_BACK_AT_ONCE {
             // Without a file descriptor for the timer, nothing would happen in time for the client.
-            let accepted = if self.timer.open(token::TIMER, ops) || self.timer.is_refused() {
+            let accepted = if self.timer.open(token::TIMER, &self.poller) || self.timer.is_refused() {
                 self.acceptor.accept(index)
             } else {
                 self.acceptor.accept_last(index)
@@ -61,7 +60,7 @@ impl Server {
                         "console {}: no file descriptor is left, new clients have to wait",
                         self.context.name
                     );
-                    self.pause(now, ops);
+                    self.pause(now);
                     break;
                 }
             };
@@ -75,36 +74,36 @@ impl Server {
             }
             match last {
                 None if in_time => {
-                    let peer = Peer::of(&stream, credentials, door, self.options.programs);
-                    self.admit(Transport::Socket(stream), &peer, pass, ops);
+                    let peer = Peer::of(&stream, credentials, door, self.options.programs, self.context.own);
+                    self.admit(Transport::Socket(stream), &peer, pass);
                 }
                 None => self.hold_back(Newcomer { stream, credentials, door }, pass),
                 Some(borrowed) => {
                     // Its program's name can't be read: that takes a file descriptor.
-                    let peer = Peer::of(&stream, credentials, door, false);
-                    self.admit_last(in_time.then_some(stream), borrowed, &peer, pass, ops);
+                    let peer = Peer::of(&stream, credentials, door, false, self.context.own);
+                    self.admit_last(in_time.then_some(stream), borrowed, &peer, pass);
                 }
             }
         }
         self.held_back += held_back;
         if self.held_back >= HELD_BACK || (drained && self.held_back > 0) {
             self.held_back = 0;
-            self.pause(now.checked_add(PAUSE).unwrap_or(now), ops);
+            self.pause(now.checked_add(PAUSE).unwrap_or(now));
         }
     }
 
     /// Accepts no clients until then, and until there is a file descriptor for them.
-    fn pause(&mut self, until: Instant, ops: &mut EventOps<'_>) {
-        self.acceptor.pause(until, &self.context.name, ops);
+    fn pause(&mut self, until: Instant) {
+        self.acceptor.pause(until, &self.context.name, &self.poller);
         self.look_again(Some(until));
     }
 
     /// Accepts clients again, if that was not possible and is now.
-    pub(super) fn resume(&mut self, ops: &mut EventOps<'_>) {
+    pub(super) fn resume(&mut self) {
         if !self.acceptor.is_paused() {
             return;
         }
-        let until = self.acceptor.resume(Instant::now(), &self.context.name, ops);
+        let until = self.acceptor.resume(Instant::now(), &self.context.name, &self.poller);
         self.look_again(until);
     }
 
@@ -118,17 +117,17 @@ impl Server {
     /// Lets a client wait that comes too soon after others of its user.
     pub(super) fn hold_back(&mut self, newcomer: Newcomer, pass: &mut Pass) {
         let Err(Newcomer { stream, credentials, door }) = self.waiting.enter(newcomer) else { return };
-        let peer = Peer::of(&stream, credentials, door, false);
+        let peer = Peer::of(&stream, credentials, door, false, self.context.own);
         let message = "the clients of your user come too fast; try again in a second";
         self.turn_away(Transport::Socket(stream), &peer, ErrorCode::TooMany, message, pass);
     }
 
     /// Admits the clients that have waited long enough.
-    pub(super) fn admit_waiting(&mut self, now: Instant, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn admit_waiting(&mut self, now: Instant, pass: &mut Pass) {
         while let Some(newcomer) = self.waiting.next(|uid| self.users.arrives(uid, now).is_ok()) {
             let Newcomer { stream, credentials, door } = newcomer;
-            let peer = Peer::of(&stream, credentials, door, self.options.programs);
-            self.admit(Transport::Socket(stream), &peer, pass, ops);
+            let peer = Peer::of(&stream, credentials, door, self.options.programs, self.context.own);
+            self.admit(Transport::Socket(stream), &peer, pass);
         }
     }
 
@@ -138,20 +137,14 @@ impl Server {
     }
 
     /// Gives a new client its role and its place, or refuses it and says why.
-    pub(super) fn admit(
-        &mut self,
-        transport: Transport,
-        peer: &Peer,
-        pass: &mut Pass,
-        ops: &mut EventOps<'_>,
-    ) {
+    pub(super) fn admit(&mut self, transport: Transport, peer: &Peer, pass: &mut Pass) {
         let Some(role) = (self.options.authorise)(peer) else {
             let message = "this console belongs to another user";
-            return self.refuse(transport, peer, ErrorCode::Forbidden, message, pass, ops);
+            return self.refuse(transport, peer, ErrorCode::Forbidden, message, pass);
         };
-        if !self.make_room(peer, role, pass, ops) {
+        if !self.make_room(peer, role, pass) {
             let message = self.full(peer.uid);
-            return self.refuse(transport, peer, ErrorCode::TooMany, &message, pass, ops);
+            return self.refuse(transport, peer, ErrorCode::TooMany, &message, pass);
         }
         let identity = peer.identity();
         let mut connection = if peer.socket == SocketKind::Control {
@@ -168,10 +161,10 @@ impl Server {
         let reserved = self.clients.len() >= self.options.clients;
         connection.set_place(if reserved { Place::Reserved } else { Place::Open });
         let goes_on = connection.drive(Ready::BOTH, &self.context, pass).is_ok();
-        if goes_on && self.watch(&connection, ops) {
+        if goes_on && self.watch(&connection) {
             self.clients.insert(connection, reserved, self.options.handshake);
         } else if connection.transport().is_pty() {
-            self.pty_over(PtyOver::of(&connection, !connection.is_closing()), pass, ops);
+            self.pty_over(PtyOver::of(&connection, !connection.is_closing()), pass);
         }
     }
 
@@ -183,16 +176,15 @@ impl Server {
         mut borrowed: Borrowed,
         peer: &Peer,
         pass: &mut Pass,
-        ops: &mut EventOps<'_>,
     ) {
         let role = stream.as_ref().and_then(|_| (self.options.authorise)(peer));
         let leaves = role.and_then(|role| self.gives_way_to(peer, role, true));
         if let Some(token) = leaves {
-            self.give_way(token, pass, ops);
+            self.give_way(token, pass);
         }
         match stream {
             Some(stream) if leaves.is_some() && borrowed.replace() => {
-                self.admit(Transport::Socket(stream), peer, pass, ops);
+                self.admit(Transport::Socket(stream), peer, pass);
             }
             Some(stream) => {
                 let message = "the server has no file descriptor left; try again when a client has left";
@@ -203,24 +195,16 @@ impl Server {
         let exhausted = !borrowed.replace();
         drop(borrowed);
         if exhausted {
-            self.pause(Instant::now(), ops);
+            self.pause(Instant::now());
         }
     }
 
     /// Refuses a client, and says why.
-    fn refuse(
-        &mut self,
-        transport: Transport,
-        peer: &Peer,
-        code: ErrorCode,
-        message: &str,
-        pass: &mut Pass,
-        ops: &mut EventOps<'_>,
-    ) {
+    fn refuse(&mut self, transport: Transport, peer: &Peer, code: ErrorCode, message: &str, pass: &mut Pass) {
         let pty = transport.is_pty();
         self.turn_away(transport, peer, code, message, pass);
         if pty {
-            self.pty_over(PtyOver::SentAway, pass, ops);
+            self.pty_over(PtyOver::SentAway, pass);
         }
     }
 
@@ -239,10 +223,10 @@ impl Server {
         let _ = connection.drive(Ready::WRITE, &self.context, pass);
     }
 
-    /// Makes the event loop wait on the connection of the next client.
-    fn watch(&self, connection: &Connection, ops: &mut EventOps<'_>) -> bool {
+    /// Waits for the connection of the next client.
+    fn watch(&self, connection: &Connection) -> bool {
         let Some(token) = self.clients.free_token() else { return false };
-        let watched = ops.add(connection.interest().of(connection.transport().as_fd(), token));
+        let watched = self.poller.add(connection.transport().as_fd(), token, connection.interest());
         if let Err(error) = &watched {
             log::warn!("console {}: can't watch a client: {error}", self.context.name);
         }
@@ -250,7 +234,7 @@ impl Server {
     }
 
     /// Drives a connection as far as it can go, and closes it if it is over.
-    pub(super) fn drive(&mut self, token: u32, ready: Ready, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn drive(&mut self, token: u32, ready: Ready, pass: &mut Pass) {
         if ready.read {
             self.clients.acted(token);
         }
@@ -261,7 +245,7 @@ impl Server {
         connection.set_place(if crowded && client.reserved { Place::Reserved } else { Place::Open });
         if connection.drive(ready, &self.context, pass).is_err() {
             let hung_up = !connection.is_closing();
-            return self.close(token, hung_up, pass, ops);
+            return self.close(token, hung_up, pass);
         }
         client.update_deadline();
         let work = client.connection.take_idle_work();
@@ -270,87 +254,84 @@ impl Server {
         }
         let connection = &client.connection;
         let interest = connection.interest();
-        if interest != before && ops.modify(interest.of(connection.transport().as_fd(), token)).is_err() {
-            self.close(token, false, pass, ops);
+        let fd = connection.transport().as_fd();
+        if interest != before && self.poller.modify(fd, token, interest).is_err() {
+            self.close(token, false, pass);
         }
     }
 
-    pub(super) fn drive_all(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn drive_all(&mut self, pass: &mut Pass) {
         for token in self.clients.tokens() {
-            self.drive(token, Ready::NEITHER, pass, ops);
+            self.drive(token, Ready::NEITHER, pass);
         }
     }
 
     /// Closes the connection of a client whose own end is closed. What it had sent before is served.
-    pub(super) fn hung_up(&mut self, token: u32, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn hung_up(&mut self, token: u32, pass: &mut Pass) {
         if let Some(client) = self.clients.get_mut(token) {
             client.connection.drain(&self.context, pass);
         }
-        self.close(token, true, pass, ops);
+        self.close(token, true, pass);
     }
 
     /// Serves the clients again that have rested long enough.
-    pub(super) fn serve_rested(&mut self, now: Instant, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn serve_rested(&mut self, now: Instant, pass: &mut Pass) {
         for token in self.clients.rested(now) {
-            // The event loop does not wait for what it sends yet.
+            // What it sends is not waited for yet.
             let Some(client) = self.clients.get_mut(token) else { continue };
             client.rise();
-            let _ = ops.modify(client.connection.interest().of(client.connection.transport().as_fd(), token));
-            self.drive(token, Ready::READ, pass, ops);
+            let connection = &client.connection;
+            let _ = self.poller.modify(connection.transport().as_fd(), token, connection.interest());
+            self.drive(token, Ready::READ, pass);
         }
     }
 
     /// Sends clients away whose deadline has come.
-    pub(super) fn dismiss_late(&mut self, now: Instant, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn dismiss_late(&mut self, now: Instant, pass: &mut Pass) {
         for token in self.clients.late(now) {
             let Some(client) = self.clients.get_mut(token) else { continue };
             if client.connection.is_closing() {
-                self.close(token, false, pass, ops);
+                self.close(token, false, pass);
             } else {
-                self.dismiss(token, ErrorCode::Timeout, "no hello has come", pass, ops);
+                self.dismiss(token, ErrorCode::Timeout, "no hello has come", pass);
             }
         }
     }
 
     /// Sends a client away, after one attempt to tell it why.
-    pub(super) fn dismiss(
-        &mut self,
-        token: u32,
-        code: ErrorCode,
-        message: &str,
-        pass: &mut Pass,
-        ops: &mut EventOps<'_>,
-    ) {
+    pub(super) fn dismiss(&mut self, token: u32, code: ErrorCode, message: &str, pass: &mut Pass) {
         if let Some(client) = self.clients.get_mut(token) {
             client.connection.refuse(code, message);
             let _ = client.connection.drive(Ready::WRITE, &self.context, pass);
-            self.close(token, false, pass, ops);
+            self.close(token, false, pass);
         }
     }
 
     /// Closes a connection. `hung_up` says that the client has closed it, and not the server.
-    fn close(&mut self, token: u32, hung_up: bool, pass: &mut Pass, ops: &mut EventOps<'_>) {
-        let Some(Client { connection, .. }) = self.clients.remove(token) else { return };
-        // Closing the file descriptor would remove it too. This keeps the event loop's own table right, and a
-        // pseudo-terminal stays open.
-        let _ = ops.remove(Ready::NEITHER.of(connection.transport().as_fd(), 0));
+    fn close(&mut self, token: u32, hung_up: bool, pass: &mut Pass) {
+        let Some(Client { mut connection, .. }) = self.clients.remove(token) else { return };
+        // Closing the file descriptor would remove it too. But a pseudo-terminal stays open, and so does a socket that a child process has
+        // inherited in this moment.
+        self.poller.remove(connection.transport().as_fd(), token);
         let over = connection.transport().is_pty().then(|| PtyOver::of(&connection, hung_up));
+        if over.is_none() && !hung_up {
+            connection.discard(&self.context, pass);
+        }
         drop(connection);
         if let Some(over) = over {
-            self.pty_over(over, pass, ops);
+            self.pty_over(over, pass);
         }
-        self.resume(ops);
+        self.resume();
     }
 
-    /// Makes the event loop wait on the server's own file descriptors.
-    pub(super) fn register(&self, ops: &mut EventOps<'_>) {
+    /// Waits for the server's own file descriptors.
+    pub(super) fn register(&self) -> io::Result<()> {
         let doorbell = (token::DOORBELL, self.sleeper.as_fd());
         let pty = self.pty.as_ref().map(|pty| (token::PTY, pty.watch()));
         let sockets = self.acceptor.sockets().map(|(token, socket)| (token, socket.as_fd()));
-        for (token, fd) in iter::once(doorbell).chain(pty).chain(sockets) {
-            if let Err(error) = ops.add(Ready::READ.of(fd, token)) {
-                log::error!("console {}: can't be served: {error}", self.context.name);
-            }
-        }
+        iter::once(doorbell)
+            .chain(pty)
+            .chain(sockets)
+            .try_for_each(|(token, fd)| self.poller.add(fd, token, Ready::READ))
     }
 }

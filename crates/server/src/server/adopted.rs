@@ -3,7 +3,6 @@
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-use event_manager::EventOps;
 use vuart_wire::ErrorCode;
 
 use super::waiting::Newcomer;
@@ -47,7 +46,7 @@ impl Server {
     }
 
     /// Admits the clients whose connections have been given to the server.
-    pub(super) fn admit_adopted(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn admit_adopted(&mut self, pass: &mut Pass) {
         let now = Instant::now();
         for _ in 0..ADMITTED_AT_ONCE {
             let Some(Adopted { stream, credentials, door }) = self.adopted.pop() else { return };
@@ -55,10 +54,10 @@ impl Server {
                 self.hold_back(Newcomer { stream, credentials, door }, pass);
                 continue;
             }
-            let peer = Peer::of(&stream, credentials, door, self.options.programs);
+            let peer = Peer::of(&stream, credentials, door, self.options.programs, self.context.own);
             // Without a file descriptor for the timer, nothing would happen in time for the client.
-            if self.timer.open(token::TIMER, ops) || self.timer.is_refused() {
-                self.admit(Transport::Socket(stream), &peer, pass, ops);
+            if self.timer.open(token::TIMER, &self.poller) || self.timer.is_refused() {
+                self.admit(Transport::Socket(stream), &peer, pass);
             } else {
                 let message = "the server has no file descriptor left; try again when a client has left";
                 self.turn_away(Transport::Socket(stream), &peer, ErrorCode::TooMany, message, pass);

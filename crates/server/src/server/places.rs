@@ -5,8 +5,6 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use event_manager::EventOps;
-
 use super::Server;
 use super::clients::Client;
 use crate::access::{Peer, Role, SocketKind};
@@ -32,32 +30,26 @@ enum Stake {
 impl Server {
     /// Makes sure that there is a place for a client of this role: it may be one of those that are [reserved](RESERVED).
     /// Another client may have to give way. Returns whether there is a place.
-    pub(super) fn make_room(
-        &mut self,
-        peer: &Peer,
-        role: Role,
-        pass: &mut Pass,
-        ops: &mut EventOps<'_>,
-    ) -> bool {
+    pub(super) fn make_room(&mut self, peer: &Peer, role: Role, pass: &mut Pass) -> bool {
         let places = self.options.clients;
         let reserved = if may_use_reserve(peer, role) { RESERVED } else { 0 };
         if self.clients.len() < places {
             return true;
         }
         if let Some(token) = self.gives_way_to(peer, role, false) {
-            self.give_way(token, pass, ops);
+            self.give_way(token, pass);
         } else if self.clients.len() >= places.saturating_add(reserved)
             && let Some(token) = self.gives_way_to(peer, role, true)
         {
-            self.give_way(token, pass, ops);
+            self.give_way(token, pass);
         }
         self.clients.len() < places.saturating_add(reserved)
     }
 
     /// Sends a client away for another.
-    pub(super) fn give_way(&mut self, token: u32, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn give_way(&mut self, token: u32, pass: &mut Pass) {
         let message = "somebody else needs the place; come back when others have left";
-        self.dismiss(token, ErrorCode::TooMany, message, pass, ops);
+        self.dismiss(token, ErrorCode::TooMany, message, pass);
     }
 
     /// What a client is told that gets no place.
@@ -126,6 +118,7 @@ mod tests {
     use vuart_scrollback::Scrollback;
 
     use super::*;
+    use crate::access::Own;
     use crate::connection::Connection;
     use crate::options::ServerOptions;
     use crate::sockets::Sockets;
@@ -173,7 +166,7 @@ mod tests {
     }
 
     fn peer(uid: u32) -> Peer {
-        Peer { uid, socket: SocketKind::Control, ..Peer::at_pty() }
+        Peer { uid, socket: SocketKind::Control, ..Peer::at_pty(Own::now()) }
     }
 
     #[test]

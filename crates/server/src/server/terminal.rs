@@ -4,8 +4,6 @@
 use std::os::fd::AsFd as _;
 use std::time::Instant;
 
-use event_manager::EventOps;
-
 use super::deadlines::Timer;
 use super::{Server, token};
 use crate::access::Peer;
@@ -39,14 +37,14 @@ impl PtyOver {
 
 impl Server {
     /// The pseudo-terminal's session is over, or has not begun.
-    pub(super) fn pty_over(&mut self, over: PtyOver, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn pty_over(&mut self, over: PtyOver, pass: &mut Pass) {
         if over == PtyOver::Deserted {
             return self.vacate_pty();
         }
         let Some(pty) = &mut self.pty else { return };
         if let Some(master) = pty.master() {
             // For the hang-up, which is always reported. If it can't be watched, the time runs out.
-            let _ = ops.add(Ready::NEITHER.of(master.as_fd(), token::PTY_LEAVING));
+            let _ = self.poller.add(master.as_fd(), token::PTY_LEAVING, Ready::NEITHER);
         }
         if pty.is_adopted() && self.context.console.ended().is_none() {
             let evicted = over == PtyOver::Evicted;
@@ -58,13 +56,13 @@ impl Server {
         pty.leave();
         self.deadlines.set(Timer::Pty, Instant::now().checked_add(Pty::LEAVING_TIME));
         // The programs may have read the message before they were watched.
-        self.pty_seen(Seen::UNKNOWN, pass, ops);
+        self.pty_seen(Seen::UNKNOWN, pass);
     }
 
     /// The programs that must leave have all closed the pseudo-terminal.
-    pub(super) fn pty_left(&mut self, ops: &mut EventOps<'_>) {
+    pub(super) fn pty_left(&mut self) {
         if let Some(master) = self.pty.as_ref().and_then(Pty::master) {
-            let _ = ops.remove(Ready::NEITHER.of(master.as_fd(), 0));
+            self.poller.remove(master.as_fd(), token::PTY_LEAVING);
         }
         self.vacate_pty();
     }
@@ -85,21 +83,21 @@ impl Server {
     }
 
     /// Acts on what the watch has seen.
-    pub(super) fn pty_watched(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn pty_watched(&mut self, pass: &mut Pass) {
         let seen = self.pty.as_mut().map(Pty::look).unwrap_or_default();
-        self.pty_seen(seen, pass, ops);
+        self.pty_seen(seen, pass);
     }
 
-    fn pty_seen(&mut self, seen: Seen, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    fn pty_seen(&mut self, seen: Seen, pass: &mut Pass) {
         let Some(pty) = &mut self.pty else { return };
         if pty.has_told(seen) {
-            self.replace_pty(ops);
+            self.replace_pty();
             return;
         }
         if !pty.is_awaited(seen) {
             return;
         }
-        let peer = Peer::at_pty();
+        let peer = Peer::at_pty(self.context.own);
         if let Err(until) = self.users.arrives(peer.uid, Instant::now()) {
             // The program has it open, and waits for output as from a guest that is silent.
             self.pty_at = Some(until);
@@ -109,28 +107,28 @@ impl Server {
             // It was typed for an ownership that is over, or for none.
             self.context.console.abandon(pty.discard_input() as u64);
             if let Some(master) = pty.master() {
-                let _ = ops.remove(Ready::NEITHER.of(master.as_fd(), 0));
+                self.poller.remove(master.as_fd(), token::PTY_LEAVING);
             }
         }
         if let Some(master) = pty.occupy() {
-            self.admit(Transport::Pty(master), &peer, pass, ops);
+            self.admit(Transport::Pty(master), &peer, pass);
         }
     }
 
     /// Closes the pseudo-terminal, which hangs up on the programs that have it open, and opens another. One that the VMM has made stays,
     /// and so do its programs.
-    pub(super) fn replace_pty(&mut self, ops: &mut EventOps<'_>) {
+    pub(super) fn replace_pty(&mut self) {
         if let Some(pty) = self.pty.as_mut().filter(|pty| pty.is_adopted()) {
             self.deadlines.set(Timer::Pty, None);
             return pty.dismiss_for_good();
         }
         if let Some(master) = self.pty.as_ref().and_then(Pty::master) {
-            let _ = ops.remove(Ready::NEITHER.of(master.as_fd(), 0));
+            self.poller.remove(master.as_fd(), token::PTY_LEAVING);
         }
-        self.renew_pty(ops);
+        self.renew_pty();
     }
 
-    fn renew_pty(&mut self, ops: &mut EventOps<'_>) {
+    fn renew_pty(&mut self) {
         let Some(pty) = &mut self.pty else { return };
         self.deadlines.set(Timer::Pty, None);
         match pty.renew() {
@@ -139,19 +137,19 @@ impl Server {
             Err(error) if error.is_passing() => {}
             Err(error) => {
                 log::error!("console {}: its pseudo-terminal is lost: {error}", self.context.name);
-                let _ = ops.remove(Ready::NEITHER.of(pty.watch(), 0));
+                self.poller.remove(pty.watch(), token::PTY);
                 self.pty = None;
             }
         }
     }
 
     /// Serves a program that has opened the pseudo-terminal while others were sent away.
-    pub(super) fn look_at_pty(&mut self, pass: &mut Pass, ops: &mut EventOps<'_>) {
+    pub(super) fn look_at_pty(&mut self, pass: &mut Pass) {
         if self.pty.as_ref().is_some_and(Pty::is_missing) {
-            self.renew_pty(ops);
+            self.renew_pty();
         }
         while std::mem::take(&mut self.pty_due) {
-            self.pty_seen(Seen::UNKNOWN, pass, ops);
+            self.pty_seen(Seen::UNKNOWN, pass);
         }
     }
 }

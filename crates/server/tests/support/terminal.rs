@@ -72,3 +72,18 @@ pub(crate) fn last_words(terminal: &mut File) -> String {
     }
     String::from_utf8_lossy(&all).into_owned()
 }
+
+/// Reads up to this text.
+pub(crate) fn read_until(terminal: &mut File, text: &str) -> String {
+    let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+    while !all.ends_with(text.as_bytes()) {
+        assert!(
+            wait_for(terminal, PollFlags::IN).contains(PollFlags::IN),
+            "hung up: {:?}",
+            String::from_utf8_lossy(&all)
+        );
+        let read = terminal.read(&mut buffer).unwrap();
+        all.extend_from_slice(&buffer[..read]);
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}

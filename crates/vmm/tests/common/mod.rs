@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
@@ -210,15 +210,15 @@ impl Rig {
 }
 
 /// Waits for an event.
-pub(crate) fn wait_readable(event: &EventFd) {
+pub(crate) fn wait_readable(event: BorrowedFd<'_>) {
     assert!(is_readable_within(event, HANG), "waited in vain");
 }
 
-pub(crate) fn is_readable(event: &EventFd) -> bool {
+pub(crate) fn is_readable(event: BorrowedFd<'_>) -> bool {
     is_readable_within(event, Duration::ZERO)
 }
 
-fn is_readable_within(event: &EventFd, time: Duration) -> bool {
+fn is_readable_within(event: BorrowedFd<'_>, time: Duration) -> bool {
     let epoll = Epoll::new().unwrap();
     epoll.ctl(ControlOperation::Add, event.as_raw_fd(), EpollEvent::new(EventSet::IN, 0)).unwrap();
     epoll.wait(i32::try_from(time.as_millis()).unwrap(), &mut [EpollEvent::default()]).unwrap() == 1
