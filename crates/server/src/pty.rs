@@ -268,9 +268,9 @@ impl Pty {
         }
     }
 
-    /// Whether no program has a session there, or must leave.
+    /// Whether no program has a session there, or must leave. Those that are dismissed have been told why.
     pub(crate) fn is_vacant(&self) -> bool {
-        self.state == State::Vacant
+        matches!(self.state, State::Vacant | State::Dismissed { .. })
     }
 
     /// Whether the programs that must leave have read why.

@@ -177,7 +177,8 @@ fn so_many_connections_wait_for_the_server_and_no_more() {
     assert_eq!(theirs.len(), 65);
     drop(server);
     for mut stream in theirs {
-        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+        // The server's last pass may have told it something.
+        stream.read_to_end(&mut Vec::new()).unwrap();
     }
 }
 
