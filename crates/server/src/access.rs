@@ -7,6 +7,8 @@ use std::sync::Arc;
 use vuart_endpoint::Identity;
 use vuart_peer::{Credentials, is_member};
 
+use crate::bound::Bound;
+
 /// What a peer may do. Each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -28,14 +30,25 @@ pub enum SocketKind {
     ReadOnly,
     /// `NAME.ctl`: the [framed protocol](vuart_wire).
     Control,
-    /// `NAME.pty`: a pseudo-terminal. Only this process's user and root may open it. The process that opens it is not known.
+    /// `NAME.pty`: a pseudo-terminal. Only this process's user and root may open it, or whoever may open
+    /// [one of the VMM's own](crate::Sockets::with_pty). The process that opens it is not known.
     Pty,
 }
 
 /// A listening socket, and what it gives to its clients.
 #[derive(Debug)]
 pub(crate) struct Listener {
+    // Dropped before the socket: a late client finds no file, instead of one without a listener.
+    /// Its file, if that has no claimed name.
+    #[expect(dead_code, reason = "dropping it removes the file")]
+    pub(crate) bound: Option<Bound>,
     pub(crate) socket: UnixListener,
+    pub(crate) door: Door,
+}
+
+/// What a client comes through: the kind of socket, and who is let in because of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Door {
     pub(crate) kind: SocketKind,
     /// The group that it was opened to, and the role of its members.
     pub(crate) group: Option<(u32, Role)>,
@@ -89,11 +102,11 @@ pub struct Peer {
 pub(crate) type Authorise = Arc<dyn Fn(&Peer) -> Option<Role> + Send + Sync>;
 
 impl Peer {
-    /// The peer that has connected to a listener. `programs` says whether its program's name is read.
+    /// The peer that has come through this door. `programs` says whether its program's name is read.
     pub(crate) fn of(
         stream: &UnixStream,
         credentials: Credentials,
-        listener: &Listener,
+        door: Door,
         programs: bool,
         own: Own,
     ) -> Self {
@@ -107,8 +120,8 @@ impl Peer {
             gid,
             pid,
             program: program.unwrap_or_default(),
-            socket: listener.kind,
-            group_role: listener
+            socket: door.kind,
+            group_role: door
                 .group
                 .filter(|(group, _)| own.is_us(uid) || belongs(stream, *group))
                 .map(|(_, role)| role),

@@ -19,12 +19,14 @@ mod protocol;
 mod requests;
 
 use vuart_endpoint::{
-    Attach, Cause, Change, Console, End, Epoch, Identity, Mode, Session, SessionId, Standing,
+    Attach, Cause, Change, Console, End, Epoch, Identity, Mode, Refused, Session, SessionId, SessionInfo,
+    Standing,
 };
 use vuart_wire::{ErrorCode, ErrorMessage, Event};
 
 use crate::access::{Own, Role};
 use crate::pass::Pass;
+use crate::raw::RawStart;
 use crate::ready::Ready;
 use crate::transport::{Closed, Transport};
 use input::Typed;
@@ -96,7 +98,10 @@ enum State {
         until: Option<u64>,
     },
     /// The connection is closed when the client has taken what is in the outbox.
-    Closing,
+    Closing {
+        /// Its session has ended because another took the console over.
+        evicted: bool,
+    },
 }
 
 impl Connection {
@@ -119,18 +124,26 @@ impl Connection {
         }
     }
 
-    /// A client of a raw socket or a pseudo-terminal. Its session begins at once, or the client is told why not.
+    /// A client without a protocol. Its session begins at once, or the client is told why not.
     pub(crate) fn raw(
         transport: Transport,
         peer: Identity,
         role: Role,
-        mode: Mode,
+        start: RawStart,
         context: &Context,
     ) -> Self {
-        let mut connection = Self::new(transport, peer, role, Protocol::Raw);
-        let attach = Attach::new(connection.peer.clone()).with_mode(mode);
+        let RawStart { mode, replay, notices } = start;
+        let mut connection = Self::new(transport, peer, role, Protocol::Raw { notices });
+        let attach = Attach::new(connection.peer.clone()).with_mode(mode).with_replay(replay);
         match connection.admit(attach, context) {
-            Ok(session) => connection.begin(session),
+            Ok(session) => {
+                let waits = mode == Mode::Wait && !session.is_owner();
+                connection.begin(session);
+                if let Some(SessionInfo { identity, since, .. }) = context.console.owner().filter(|_| waits) {
+                    let held = Refused::Held { holder: identity, since };
+                    connection.say(&format!("{held}; you watch, and wait for it"));
+                }
+            }
             Err(refused) => connection.say_and_close(&refused.to_string()),
         }
         connection
@@ -141,15 +154,16 @@ impl Connection {
         Self::new(transport, peer, role, Protocol::Framed(Framed::default()))
     }
 
-    /// A client that is sent away at once.
+    /// A client that is sent away at once. `notices` says whether one without a protocol is told why.
     pub(crate) fn refused(
         transport: Transport,
         peer: Identity,
         framed: bool,
+        notices: bool,
         code: ErrorCode,
         message: &str,
     ) -> Self {
-        let protocol = if framed { Protocol::Framed(Framed::default()) } else { Protocol::Raw };
+        let protocol = if framed { Protocol::Framed(Framed::default()) } else { Protocol::Raw { notices } };
         let mut connection = Self::new(transport, peer, Role::Spectator, protocol);
         connection.refuse(code, message);
         connection
@@ -158,10 +172,10 @@ impl Connection {
     /// Tells the client why it is sent away. The connection is closed afterwards.
     pub(crate) fn refuse(&mut self, code: ErrorCode, message: &str) {
         match self.protocol {
-            Protocol::Raw => self.say_and_close(message),
+            Protocol::Raw { .. } => self.say_and_close(message),
             Protocol::Framed(_) => {
                 self.error(code, message);
-                self.state = State::Closing;
+                self.state = State::Closing { evicted: false };
             }
         }
     }
@@ -201,13 +215,18 @@ impl Connection {
 
     /// Whether the client has been told why it is sent away, and the connection is closed when it has taken that.
     pub(crate) fn is_closing(&self) -> bool {
-        self.state == State::Closing
+        matches!(self.state, State::Closing { .. })
     }
 
     /// Whether the client has no session and no request under way, or is sent away and does not read why. Such a client gives
     /// way when there are too many.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_closing() || (self.is_settled() && !self.is_busy() && !self.protocol.has_request())
+    }
+
+    /// Whether the connection is closed because another session took the console over.
+    pub(crate) fn was_evicted(&self) -> bool {
+        self.state == (State::Closing { evicted: true })
     }
 
     /// Whether the client must leave the pseudo-terminal. No other can have it until then.
@@ -312,9 +331,10 @@ impl Connection {
         let Some(change) = self.session.as_mut().and_then(Session::changed) else { return };
         match (&self.protocol, change) {
             (Protocol::Framed(_), change) => self.tell(&Event::Standing(change)),
-            // A raw client can't be told its new role: it could mistake that for output.
+            (Protocol::Raw { .. }, Change { standing: Standing::Owner { .. }, .. }) => self.come_to_own(),
+            // It can't be told in which way it watches: it could mistake that for output.
             (
-                Protocol::Raw,
+                Protocol::Raw { .. },
                 Change {
                     standing: Standing::Spectator | Standing::Waiting { .. },
                     evicted: Some(eviction),
@@ -324,7 +344,7 @@ impl Connection {
                 let end = End { cause: Cause::Evicted { by: eviction.by }, at: eviction.at };
                 self.end(end);
             }
-            (Protocol::Raw, _) => {}
+            (Protocol::Raw { .. }, _) => {}
         }
     }
 
@@ -335,7 +355,10 @@ impl Connection {
             self.state = State::Open;
         }
         match self.protocol {
-            Protocol::Raw => self.say_and_close(&end.to_string()),
+            Protocol::Raw { .. } => {
+                self.say(&end.to_string());
+                self.state = State::Closing { evicted: matches!(end.cause, Cause::Evicted { .. }) };
+            }
             Protocol::Framed(_) => self.tell(&Event::Ended(end)),
         }
     }
@@ -349,8 +372,16 @@ impl Connection {
         self.tell(&Event::Error(ErrorMessage { code, message: message.into() }));
     }
 
+    /// Tells a client without a protocol, if it may be told.
+    fn say(&mut self, text: &str) {
+        if let Protocol::Raw { notices: true } = self.protocol {
+            self.outbox.say(text);
+        }
+    }
+
+    /// Closes a connection without a protocol, and says why if it may.
     fn say_and_close(&mut self, text: &str) {
-        self.outbox.say(text);
-        self.state = State::Closing;
+        self.say(text);
+        self.state = State::Closing { evicted: false };
     }
 }

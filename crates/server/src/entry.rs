@@ -1,29 +1,51 @@
-//! An entry of the runtime directory: a file of a console, and what may be there.
+//! An entry of a directory: a file of a console, and what may be there.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, Stat, chmodat, chownat, renameat, statat, symlinkat, unlinkat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, chmodat, chownat, openat, renameat, statat, symlinkat,
+    unlinkat,
 };
 use rustix::io::Errno;
 use rustix::net::{SocketAddrUnix, bind};
 use vuart_wire::{RuntimeDir, RuntimeDirError};
 
-/// A file of a console in the runtime directory. Each operation opens the directory, checks it, and works in what was opened: so nobody
-/// can put another directory in its place in between.
+/// A file of a console. Each operation opens the directory, checks it, and works in what was opened: so nobody can put another directory
+/// in its place in between.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
-    dir: RuntimeDir,
-    file: String,
+    dir: Dir,
+    file: OsString,
     path: PathBuf,
+}
+
+/// The directory of an entry.
+#[derive(Debug, Clone)]
+enum Dir {
+    /// It must be private.
+    Runtime(RuntimeDir),
+    /// The VMM has chosen it, and answers for it.
+    Chosen(PathBuf),
 }
 
 impl Entry {
     pub(crate) fn new(dir: &RuntimeDir, file: String) -> Self {
         let path = dir.path().join(&file);
-        Self { dir: dir.clone(), file, path }
+        Self { dir: Dir::Runtime(dir.clone()), file: file.into(), path }
+    }
+
+    /// The entry of this path. It is found again when the process has changed its working directory.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        let path = std::path::absolute(path)?;
+        match (path.parent(), path.file_name()) {
+            (Some(dir), Some(file)) => {
+                Ok(Self { dir: Dir::Chosen(dir.to_owned()), file: file.to_owned(), path })
+            }
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -37,10 +59,16 @@ impl Entry {
 
     /// Opens the directory for an operation.
     pub(crate) fn enter(&self) -> io::Result<OwnedFd> {
-        self.dir.enter().map_err(|error| match error {
-            RuntimeDirError::Read { source, .. } => source,
-            error => io::Error::other(error),
-        })
+        match &self.dir {
+            Dir::Runtime(dir) => dir.enter().map_err(|error| match error {
+                RuntimeDirError::Read { source, .. } => source,
+                error => io::Error::other(error),
+            }),
+            Dir::Chosen(dir) => {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                Ok(openat(CWD, dir, flags, Mode::empty())?)
+            }
+        }
     }
 
     /// What is there, or `None`.
@@ -63,7 +91,7 @@ impl Entry {
     /// Puts the socket here, for this user alone, or for a group as well.
     pub(crate) fn bind(&self, socket: impl AsFd, group: Option<u32>) -> io::Result<()> {
         let dir = self.enter()?;
-        let inside = format!("/proc/self/fd/{}/{}", dir.as_raw_fd(), self.file);
+        let inside = inside(&dir, &self.file);
         match bind(&socket, &SocketAddrUnix::new(inside)?) {
             // Without /proc there is the path only.
             Err(Errno::NOENT) => bind(&socket, &SocketAddrUnix::new(&self.path)?)?,
@@ -83,9 +111,15 @@ impl Entry {
     pub(crate) fn point(&self, device: &Path) -> io::Result<()> {
         let dir = self.enter()?;
         // A console's name has no tilde in it.
-        let new = format!("{}~", self.file);
+        let mut new = self.file.clone();
+        new.push("~");
         let _ = unlinkat(&dir, &new, AtFlags::empty());
         symlinkat(device, &dir, &new)?;
         Ok(renameat(&dir, &new, &dir, &self.file)?)
     }
+}
+
+/// The path of a file in an open directory, which has room for a name of any length.
+pub(crate) fn inside(dir: &OwnedFd, file: &OsStr) -> PathBuf {
+    Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(file)
 }

@@ -7,10 +7,12 @@ use vuart_scrollback::SleeperError;
 
 use crate::pty::PtyError;
 
-/// What to do about a path that is taken. A socket that another server of that name has left was removed before.
+/// What to do about a path that is taken. A socket that a dead server has left was removed before.
 fn advice(source: &io::Error) -> &'static str {
     match source.kind() {
-        io::ErrorKind::AddrInUse => ": what is there is no socket of this console's; remove it",
+        io::ErrorKind::AddrInUse => {
+            ": what is there is in use, or is no socket of this console's; choose another path, or remove it"
+        }
         _ => "",
     }
 }

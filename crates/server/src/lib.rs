@@ -6,7 +6,7 @@
 //! |---|---|
 //! | how to serve a console | [`Server`] in an event loop, or [`ServerThread`] without one |
 //! | on which sockets, and under which name | [`Sockets`], [`Claim`], [`RuntimeDir`] |
-//! | how a console's files come into the directory | `claim.rs`, `entry.rs` |
+//! | how a console's files come into a directory | `claim.rs`, `entry.rs`; at exact paths, `bound.rs` |
 //! | who may connect, and what each may do | [`Role`], [`Peer`], [`ServerOptions::with_authoriser`] |
 //! | how the server hangs in an event loop | [`Dispatch`], `server/events.rs`, `poller.rs` |
 //! | what happens for one event, and when | `server.rs`: one pass, the deadlines |
@@ -16,13 +16,17 @@
 //! | what is done about clients that flood | `server/users.rs`, `server/waiting.rs` |
 //! | how one client's bytes are received, served and sent | `connection.rs` |
 //! | how a request is served | `connection/requests.rs` |
+//! | how a connection that is there already is served | [`Server::adopt`], [`Adopter`], `server/adopted.rs` |
+//! | what a client without a protocol is sent | [`RawPolicy`], [`RawReplay`], [`ServerOptions::with_raw_notices`] |
 //! | how a session at the pseudo-terminal begins and ends | `pty.rs`, `server/terminal.rs` |
 //!
 //! `vuart-wire` has the framed protocol, its client, and the runtime directory where clients find the sockets.
 #![forbid(unsafe_code)]
 
 mod access;
+mod adopter;
 mod allowance;
+mod bound;
 mod claim;
 mod connection;
 mod entry;
@@ -34,6 +38,7 @@ mod pace;
 mod pass;
 mod poller;
 mod pty;
+mod raw;
 mod ready;
 mod server;
 mod sockets;
@@ -41,10 +46,12 @@ mod timer_fd;
 mod transport;
 
 pub use access::{Peer, Role, SocketKind};
+pub use adopter::{AdoptError, Adopter};
 pub use claim::{Claim, ClaimError};
 pub use error::ServeError;
-pub use options::{RawPolicy, ServerOptions};
+pub use options::ServerOptions;
 pub use pty::PtyError;
+pub use raw::{RawPolicy, RawReplay};
 pub use server::Server;
 pub use sockets::Sockets;
 pub use vuart_dispatch::{Dispatch, FinishError, ServerThread, ServerThreadBuilder, StartError};

@@ -5,29 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::{Authorise, Peer, Role};
+use crate::raw::{RawPolicy, RawReplay, RawStart};
 use vuart_endpoint::Mode;
-
-/// What happens when a client connects to `NAME.sock` or opens `NAME.pty` while another session owns the console. Such a client
-/// can't say what it wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum RawPolicy {
-    /// The new client is told who owns the console, and is sent away.
-    #[default]
-    Refuse,
-    /// The new client takes the console over, and the owner is evicted. Do not use it with programs that reconnect by
-    /// themselves: they would evict each other for ever.
-    TakeOver,
-}
-
-impl RawPolicy {
-    pub(crate) fn mode(self) -> Mode {
-        match self {
-            Self::Refuse => Mode::Exclusive,
-            Self::TakeOver => Mode::TakeOver,
-        }
-    }
-}
 
 /// The options of a [`Server`](crate::Server).
 #[derive(Clone)]
@@ -36,6 +15,8 @@ pub struct ServerOptions {
     pub(crate) clients: usize,
     pub(crate) handshake: Duration,
     pub(crate) raw: RawPolicy,
+    pub(crate) raw_replay: RawReplay,
+    pub(crate) raw_notices: bool,
     pub(crate) programs: bool,
     pub(crate) authorise: Authorise,
 }
@@ -75,6 +56,41 @@ impl ServerOptions {
         Self { raw, ..self }
     }
 
+    /// Sets what a client of `NAME.sock`, `NAME.ro.sock` or `NAME.pty` is sent first, of what the guest has written before it came
+    /// (default: [nothing](RawReplay::None)). A client of the control socket asks for what it wants.
+    ///
+    /// ```
+    /// use vuart_server::{RawPolicy, RawReplay, ServerOptions};
+    ///
+    /// // The socket of a VMM that replays its buffer at connect, lets the newest client in, and writes nothing of its own.
+    /// let options = ServerOptions::default()
+    ///     .with_raw(RawPolicy::TakeOver)
+    ///     .with_raw_replay(RawReplay::All)
+    ///     .with_raw_notices(false);
+    /// ```
+    #[must_use]
+    pub fn with_raw_replay(self, raw_replay: RawReplay) -> Self {
+        Self { raw_replay, ..self }
+    }
+
+    /// Sets whether the server may write text of its own, `\r\n[vuart: ...]\r\n`, to the clients of `NAME.sock`, `NAME.ro.sock` and
+    /// `NAME.pty` (default: yes). Such a text line says why a client is sent away, why its session ends, and how many bytes are lost.
+    ///
+    /// Without it they get the guest's bytes and nothing else, as scripts expect that were written for another VMM: who is refused or
+    /// evicted finds the end of the stream, and a hole shows only in the counters ([`lagged_bytes`]). The log, observers and clients
+    /// of the control socket are told as before.
+    ///
+    /// [`lagged_bytes`]: vuart_endpoint::Counters::lagged_bytes
+    #[must_use]
+    pub fn with_raw_notices(self, raw_notices: bool) -> Self {
+        Self { raw_notices, ..self }
+    }
+
+    /// How a client without a protocol is served in this mode.
+    pub(crate) fn raw_start(&self, mode: Mode) -> RawStart {
+        RawStart::new(mode, self.raw_replay, self.raw_notices)
+    }
+
     /// Sets whether the name of a peer's program is read from `/proc` (default: yes). It is shown for clients that do not name
     /// themselves. Beside the device for each session at a pseudo-terminal, it is the only file that a server opens for a client:
     /// switch it off in a process that may open none.
@@ -107,6 +123,8 @@ impl Default for ServerOptions {
             clients: Self::CLIENTS,
             handshake: Self::HANDSHAKE,
             raw: RawPolicy::default(),
+            raw_replay: RawReplay::default(),
+            raw_notices: true,
             programs: true,
             authorise: Arc::new(Peer::default_role),
         }
@@ -115,11 +133,13 @@ impl Default for ServerOptions {
 
 impl fmt::Debug for ServerOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { clients, handshake, raw, programs, authorise: _ } = self;
+        let Self { clients, handshake, raw, raw_replay, raw_notices, programs, authorise: _ } = self;
         f.debug_struct("ServerOptions")
             .field("clients", clients)
             .field("handshake", handshake)
             .field("raw", raw)
+            .field("raw_replay", raw_replay)
+            .field("raw_notices", raw_notices)
             .field("programs", programs)
             .finish_non_exhaustive()
     }

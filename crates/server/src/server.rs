@@ -35,6 +35,7 @@
 
 mod acceptor;
 mod admission;
+mod adopted;
 mod clients;
 mod deadlines;
 mod ending;
@@ -46,11 +47,13 @@ mod users;
 mod waiting;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use vuart_scrollback::Sleeper;
 
 use crate::access::Own;
+use crate::adopter::Queue;
 use crate::claim::Claim;
 use crate::connection::Context;
 use crate::error::ServeError;
@@ -92,6 +95,8 @@ pub struct Server {
     /// When a program at the pseudo-terminal may have its session that has come too soon after others.
     pty_at: Option<Instant>,
     acceptor: Acceptor,
+    /// The connections that the VMM has given the server.
+    adopted: Arc<Queue>,
     clients: Clients,
     /// What the clients of each user have asked of the server.
     users: Users,
@@ -164,6 +169,7 @@ impl Server {
             pty,
             claim,
             acceptor: Acceptor::new(listeners),
+            adopted: Arc::default(),
             clients: Clients::new(),
             sleeper,
             armed: false,
@@ -186,7 +192,7 @@ impl Server {
     }
 
     /// The device of the pseudo-terminal at this moment. Each session has another device: give programs the link instead. Without
-    /// a link the next device has the same number, as a rule.
+    /// a link the next device has the same number, as a rule. One that [the VMM has made](Sockets::with_pty) stays.
     pub fn pty(&self) -> Option<&Path> {
         self.pty.as_ref().and_then(Pty::path)
     }
@@ -203,6 +209,7 @@ impl Server {
         let mut pass = Pass::begin(self.clients.at_console());
         self.resume();
         event(self, &mut pass);
+        self.admit_adopted(&mut pass);
         self.meet_deadlines(&mut pass);
         self.look_at_pty(&mut pass);
         // Clients learn of a session that ends here in a later pass, which the doorbell causes.

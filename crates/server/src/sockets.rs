@@ -1,11 +1,14 @@
 //! The sockets and the pseudo-terminal that a console is served on.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
-use crate::access::{Listener, Role, SocketKind};
+use crate::access::{Door, Listener, Role, SocketKind};
+use crate::bound::{Bound, remove_stale};
 use crate::claim::Claim;
 use crate::entry::Entry;
 use crate::error::ServeError;
@@ -117,7 +120,7 @@ impl Sockets {
     ///
     /// When the socket can't be created, or no name is claimed.
     pub fn bind_raw(self) -> Result<Self, ServeError> {
-        self.bind_at(SocketKind::Raw)
+        self.bind_named(SocketKind::Raw)
     }
 
     /// Creates the read-only socket `NAME.ro.sock`.
@@ -126,7 +129,7 @@ impl Sockets {
     ///
     /// When the socket can't be created, or no name is claimed.
     pub fn bind_read_only(self) -> Result<Self, ServeError> {
-        self.bind_at(SocketKind::ReadOnly)
+        self.bind_named(SocketKind::ReadOnly)
     }
 
     /// Creates the control socket `NAME.ctl`.
@@ -135,14 +138,74 @@ impl Sockets {
     ///
     /// When the socket can't be created, or no name is claimed.
     pub fn bind_control(self) -> Result<Self, ServeError> {
-        self.bind_at(SocketKind::Control)
+        self.bind_named(SocketKind::Control)
     }
 
-    fn bind_at(mut self, kind: SocketKind) -> Result<Self, ServeError> {
+    fn bind_named(mut self, kind: SocketKind) -> Result<Self, ServeError> {
         let entry = self.claim.as_ref().ok_or(ServeError::NoName)?.entry(kind);
         let fail = |source| ServeError::Bind { path: entry.path().to_owned(), source };
         let socket = bind(entry, self.group.map(|(gid, _)| gid)).map_err(fail)?;
-        self.add(kind, socket, self.group);
+        self.add(kind, socket, self.group, None);
+        Ok(self)
+    }
+
+    /// Creates a raw socket at this path, whatever the name of the console.
+    ///
+    /// Clients and scripts may expect a path of its own for each console, as the option `socket=PATH` of a VMM gives it. No name is
+    /// claimed for it, and no lock file is made:
+    ///
+    /// * The socket has mode 0600, whatever the umask is; or 0660 and the [group](Self::with_group).
+    /// * A socket that a dead process of this user has left there is removed. One that a process still has open, a file, a link and
+    ///   another user's socket stay, and this fails with `EADDRINUSE`. No connection is made to find that out.
+    /// * The socket is removed with the server, unless another one has taken its place. For that it takes two file descriptors more.
+    /// * The directory is not checked. If others may write it, they may put their socket in place of this one.
+    ///
+    /// It takes the place of `NAME.sock`: a server has one socket of each kind.
+    ///
+    /// ```
+    /// use vuart_server::Sockets;
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("vm0.serial");
+    /// let sockets = Sockets::default().bind_raw_at(&path)?;
+    /// # drop(sockets);
+    /// # assert!(!path.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the socket can't be created.
+    pub fn bind_raw_at(self, path: impl AsRef<Path>) -> Result<Self, ServeError> {
+        self.bind_at(SocketKind::Raw, path.as_ref())
+    }
+
+    /// Creates a read-only socket at this path: see [`bind_raw_at`](Self::bind_raw_at).
+    ///
+    /// # Errors
+    ///
+    /// When the socket can't be created.
+    pub fn bind_read_only_at(self, path: impl AsRef<Path>) -> Result<Self, ServeError> {
+        self.bind_at(SocketKind::ReadOnly, path.as_ref())
+    }
+
+    /// Creates a control socket at this path: see [`bind_raw_at`](Self::bind_raw_at). `vuart attach PATH` finds it.
+    ///
+    /// # Errors
+    ///
+    /// When the socket can't be created.
+    pub fn bind_control_at(self, path: impl AsRef<Path>) -> Result<Self, ServeError> {
+        self.bind_at(SocketKind::Control, path.as_ref())
+    }
+
+    fn bind_at(mut self, kind: SocketKind, path: &Path) -> Result<Self, ServeError> {
+        let fail = |source| ServeError::Bind { path: path.to_owned(), source };
+        let entry = Entry::at(path).map_err(fail)?;
+        let _removing = remove_stale(&entry).map_err(fail)?;
+        let (socket, bound) = bind(&entry, self.group.map(|(gid, _)| gid))
+            .and_then(|socket| Ok((socket, Bound::new(&entry)?)))
+            .map_err(fail)?;
+        self.add(kind, socket, self.group, Some(bound));
         Ok(self)
     }
 
@@ -158,31 +221,73 @@ impl Sockets {
         Ok(())
     }
 
+    /// Serves a pseudo-terminal that the VMM has made: it has told its users the path of the device, which stays the same for all
+    /// sessions ([`Server::pty`](crate::Server::pty) returns it). With a claimed name, the link `NAME.pty` points to it.
+    ///
+    /// ```
+    /// use rustix::pty::{OpenptFlags, openpt};
+    /// use vuart_server::Sockets;
+    ///
+    /// // As the VMM does, before the guest runs.
+    /// let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    /// let sockets = Sockets::default().with_pty(master)?;
+    /// # drop(sockets);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// It differs from [one of the server's own](Self::open_pty), because the server can't hang up on the programs that have it open:
+    ///
+    /// * Who opens it while another session owns the console watches, and owns it when that session has left; or takes it over, with
+    ///   [`RawPolicy::TakeOver`](crate::RawPolicy::TakeOver). Who is evicted there waits in the same way, and has the console back.
+    /// * Who is sent away for another reason (kicked, idle, no place, the end of the console) can go on only by opening the device
+    ///   again. What it types is discarded and counted.
+    /// * After each session the device is set back as far as the server can: modes, speed, window size, unread output. If a program
+    ///   has made it exclusive (`TIOCEXCL`), only root can open it from then on.
+    /// * Its permissions stay as they are. **Whoever may open it is served as this process's user.**
+    ///
+    /// The device becomes raw, and the master non-blocking. Close your own descriptor of the device: a session lasts until no process
+    /// has it open. The server closes the master when it is dropped, which hangs up on the programs; keep a duplicate to prevent that.
+    ///
+    /// # Errors
+    ///
+    /// When this is no master of a pseudo-terminal, its device can't be found by its path, or no inotify instance is left.
+    pub fn with_pty(mut self, master: OwnedFd) -> Result<Self, PtyError> {
+        let link = self.claim.as_ref().map(|claim| claim.entry(SocketKind::Pty).clone());
+        self.pty = Some(Pty::adopt(master, link)?);
+        Ok(self)
+    }
+
     /// Serves raw bytes on a socket that listens already.
     #[must_use]
     pub fn with_raw(mut self, listener: UnixListener) -> Self {
-        self.add(SocketKind::Raw, listener, None);
+        self.add(SocketKind::Raw, listener, None, None);
         self
     }
 
     /// Serves output only, on a socket that listens already.
     #[must_use]
     pub fn with_read_only(mut self, listener: UnixListener) -> Self {
-        self.add(SocketKind::ReadOnly, listener, None);
+        self.add(SocketKind::ReadOnly, listener, None, None);
         self
     }
 
     /// Serves the framed protocol on a socket that listens already.
     #[must_use]
     pub fn with_control(mut self, listener: UnixListener) -> Self {
-        self.add(SocketKind::Control, listener, None);
+        self.add(SocketKind::Control, listener, None, None);
         self
     }
 
     /// Adds a listener, in place of an earlier one of the same kind.
-    fn add(&mut self, kind: SocketKind, socket: UnixListener, group: Option<(u32, Role)>) {
-        self.listeners.retain(|listener| listener.kind != kind);
-        self.listeners.push(Listener { socket, kind, group });
+    fn add(
+        &mut self,
+        kind: SocketKind,
+        socket: UnixListener,
+        group: Option<(u32, Role)>,
+        bound: Option<Bound>,
+    ) {
+        self.listeners.retain(|listener| listener.door.kind != kind);
+        self.listeners.push(Listener { bound, socket, door: Door { kind, group } });
     }
 }
 

@@ -44,7 +44,12 @@ fn f19_a_file_in_the_place_of_a_socket_is_to_be_removed() {
     std::fs::write(dir.raw_socket("vm0").unwrap(), "precious").unwrap();
     let claim = vuart_server::Claim::new(&dir, "vm0").unwrap();
     let error = Sockets::of(claim).bind_raw().unwrap_err().to_string();
-    assert!(error.ends_with("what is there is no socket of this console's; remove it"), "{error}");
+    assert!(
+        error.ends_with(
+            "what is there is in use, or is no socket of this console's; choose another path, or remove it"
+        ),
+        "{error}"
+    );
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl Connection {
             }
         };
         match &mut self.protocol {
-            Protocol::Raw => {
+            Protocol::Raw { .. } => {
                 self.typed.copy(pass.filled(count));
                 if !self.may_type() {
                     self.idle_work += count;
@@ -120,6 +120,19 @@ impl Connection {
         self.session.as_ref().is_some_and(|session| session.is_owner() && session.epoch() == self.accepted)
     }
 
+    /// A client without a protocol has waited for the console, and owns it now. What it sent before, it typed without knowing that.
+    pub(super) fn come_to_own(&mut self) {
+        self.accepted = self.session.as_ref().and_then(Session::epoch);
+        self.typed.clear();
+        // Also what has arrived and is not received: it may have rested, or the guest may have kept the server busy.
+        let (mut buffer, mut discarded) = ([0; 4096], 0);
+        while discarded < COUNTED {
+            let Ok(Received::Bytes(count)) = self.transport.receive(&mut buffer) else { break };
+            discarded += count;
+        }
+        self.say("the console is yours now");
+    }
+
     /// Drops the waiting input, and counts it.
     fn drop_input(&mut self, context: &Context) {
         context.console.abandon(self.typed.rest().len() as u64);
@@ -144,6 +157,20 @@ impl Connection {
         self.state = State::Open;
         self.detach();
         true
+    }
+
+    /// The connection of a client without a protocol is closed next. Discards what has arrived and is not read, and counts it: if
+    /// something were left, the client would find a reset (`ECONNRESET`) in place of the end of the stream.
+    pub(super) fn discard_unread(&mut self, context: &Context, pass: &mut Pass) {
+        if !matches!(self.protocol, Protocol::Raw { .. }) || self.transport.is_pty() {
+            return;
+        }
+        let mut discarded = 0;
+        while discarded < COUNTED {
+            let Ok(Received::Bytes(count)) = self.transport.receive(pass.room(BATCH)) else { break };
+            discarded += count;
+        }
+        context.console.abandon(discarded as u64);
     }
 
     /// The client has hung up. Serves what it had sent before, as far as there is room, and counts the rest.
@@ -177,7 +204,7 @@ impl Connection {
             let Ok(Received::Bytes(count)) = self.transport.receive(pass.room(BATCH)) else { break };
             received += count;
             match &mut self.protocol {
-                Protocol::Raw => abandoned += count,
+                Protocol::Raw { .. } => abandoned += count,
                 Protocol::Framed(framed) => {
                     framed.decoder.extend(pass.filled(count));
                     while let Some(Ok(request)) = framed.decoder.next_frame() {
@@ -199,13 +226,44 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixStream;
 
-    use vuart_endpoint::{Cause, Identity};
+    use vuart_endpoint::{Attach, Cause, Identity, Mode};
     use vuart_test_support::{Guest, take};
     use vuart_wire::{AttachRequest, Decoder, DetachRequest, Event, Frame as _, Hello, VERSION};
 
     use super::*;
     use crate::access::{Own, Role};
+    use crate::raw::{RawReplay, RawStart};
     use crate::transport::Transport;
+
+    /// A client without a protocol waits in line. What it has sent up to the moment in which it comes to own the console is dropped,
+    /// whether it was received before or not.
+    #[test]
+    fn e4_what_was_typed_while_waiting_is_not_typed_by_the_owner() {
+        let mut guest = Guest::new(4096);
+        let context =
+            Context { console: guest.console.clone(), name: "test".into(), own: Own::now(), going: None };
+        let alice = guest.console.attach(Attach::new(Identity::new("alice", 1000, None))).unwrap();
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let who = Identity::new("bob", 1000, None);
+        let start = RawStart::new(Mode::Wait, RawReplay::None, true);
+        let mut bob = Connection::raw(Transport::Socket(ours), who, Role::Owner, start, &context);
+        bob.drive(Ready::BOTH, &context, &mut Pass::begin(1)).unwrap();
+        assert!(!bob.owns());
+        theirs.write_all(&vec![b'n'; 3 * RECEIVE]).unwrap();
+        drop(alice);
+        bob.drive(Ready::BOTH, &context, &mut Pass::begin(1)).unwrap();
+        assert!(bob.owns());
+        bob.drive(Ready::BOTH, &context, &mut Pass::begin(1)).unwrap();
+        assert_eq!(take(&mut guest.input), b"");
+        theirs.write_all(b"yes").unwrap();
+        bob.drive(Ready::BOTH, &context, &mut Pass::begin(1)).unwrap();
+        assert_eq!(take(&mut guest.input), b"yes");
+        drop(bob);
+        let mut told = String::new();
+        theirs.read_to_string(&mut told).unwrap();
+        assert!(told.starts_with("\r\n[vuart: the console is held by alice (uid 1000) since "), "{told}");
+        assert!(told.ends_with("\r\n[vuart: the console is yours now]\r\n"), "{told}");
+    }
 
     /// A script that has sent some keys and drains, and the guest that has not read them.
     fn draining() -> (Connection, Context, Guest, UnixStream) {

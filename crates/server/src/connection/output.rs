@@ -52,6 +52,7 @@ impl Connection {
                 return Ok(());
             }
             if self.is_closing() {
+                self.discard_unread(context, pass);
                 return Err(Closed);
             }
             if budget.is_spent() {
@@ -72,7 +73,7 @@ impl Connection {
                     self.blocked = true;
                     return Ok(());
                 }
-                Produced::Bytes(0) if self.outbox.is_empty() => return Ok(()),
+                Produced::Bytes(0) if self.outbox.is_empty() && !self.is_closing() => return Ok(()),
                 Produced::Bytes(bytes) => budget.spend(bytes),
             }
             if self.outbox.is_empty() && self.has_sent(seen) {
@@ -106,15 +107,18 @@ impl Connection {
                 return self.send_output(most, pass);
             }
             if read.missed > 0 {
-                // The bytes behind the hole come next.
                 match self.protocol {
-                    Protocol::Raw => {
+                    // It is counted, also if it may not be told.
+                    Protocol::Raw { .. } => {
                         let are = if read.missed == 1 { "byte is" } else { "bytes are" };
-                        self.outbox.say(&format!("{} {are} lost here", read.missed));
+                        self.say(&format!("{} {are} lost here", read.missed));
                     }
                     Protocol::Framed(_) => self.tell(&Event::Hole(Hole { from, to: read.start })),
                 }
-                return Ok(Produced::Bytes(self.outbox.len()));
+                if !self.outbox.is_empty() {
+                    // The bytes behind the hole come next.
+                    return Ok(Produced::Bytes(self.outbox.len()));
+                }
             }
             if !read.is_empty() {
                 let taken = self.send_batch(read.start, pass.filled(read.len()))?;
@@ -164,7 +168,7 @@ impl Connection {
     fn history(&mut self) -> Option<&mut History> {
         match &mut self.protocol {
             Protocol::Framed(framed) => framed.history.as_mut(),
-            Protocol::Raw => None,
+            Protocol::Raw { .. } => None,
         }
     }
 
@@ -181,7 +185,7 @@ impl Connection {
     /// Sends output from the offset `start` on. Returns how much of it need not be sent again: what the socket has taken, and
     /// the rest of a frame that it has taken in part, which goes into the outbox. The outbox must be empty.
     fn send_batch(&mut self, start: u64, bytes: &[u8]) -> Result<usize, Closed> {
-        if let Protocol::Raw = self.protocol {
+        if let Protocol::Raw { .. } = self.protocol {
             return self.transport.send(&[IoSlice::new(bytes)]);
         }
         let frames: [_; FRAMES] = std::array::from_fn(|n| {
@@ -237,6 +241,7 @@ mod tests {
     use super::*;
     use crate::access::{Own, Role};
     use crate::pass::{BUDGET, LEAST_BUDGET};
+    use crate::raw::{RawReplay, RawStart};
     use crate::ready::Ready;
     use crate::transport::Transport;
 
@@ -249,7 +254,8 @@ mod tests {
         let context = Context { console, name: "test".into(), own: Own::now(), going: None };
         let (ours, theirs) = UnixStream::pair().unwrap();
         let who = Identity::new("test", 1000, None);
-        let connection = Connection::raw(Transport::Socket(ours), who, Role::Owner, Mode::Spectate, &context);
+        let start = RawStart::new(Mode::Spectate, RawReplay::None, true);
+        let connection = Connection::raw(Transport::Socket(ours), who, Role::Owner, start, &context);
         (connection, context, writer, theirs)
     }
 

@@ -6,9 +6,11 @@ use vuart_wire::Decoder;
 /// The protocol that a client speaks.
 #[derive(Debug)]
 pub(super) enum Protocol {
-    /// Bytes: what a client sends is typed, and what it receives is output. The server's own text stands in a text line of
-    /// its own.
-    Raw,
+    /// Bytes: what a client sends is typed, and what it receives is output.
+    Raw {
+        /// The server may add text of its own. It stands in a text line of its own.
+        notices: bool,
+    },
     /// Frames: the client asks for everything.
     Framed(Framed),
 }
@@ -37,7 +39,7 @@ impl Protocol {
     /// The state of a framed connection.
     pub(super) fn framed(&self) -> Option<&Framed> {
         match self {
-            Self::Raw => None,
+            Self::Raw { .. } => None,
             Self::Framed(framed) => Some(framed),
         }
     }

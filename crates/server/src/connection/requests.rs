@@ -28,7 +28,7 @@ impl Connection {
                 Some(Err(error)) => {
                     self.error(error.code(), &error.to_string());
                     if matches!(error, WireError::TooLong(_)) {
-                        self.state = State::Closing;
+                        self.state = State::Closing { evicted: false };
                     }
                 }
             }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
 use super::token;
-use crate::access::Listener;
+use crate::access::{Door, Listener};
 use crate::poller::Poller;
 use crate::ready::Ready;
 use crate::timer_fd::is_exhaustion;
@@ -54,11 +54,11 @@ pub(super) struct Acceptor {
 
 /// The result of accepting once.
 #[derive(Debug)]
-pub(super) enum Accepted<'a> {
-    /// A client has come through this socket.
-    Client(UnixStream, &'a Listener),
+pub(super) enum Accepted {
+    /// A client has come through this door.
+    Client(UnixStream, Door),
     /// The same, and the process has no file descriptor left.
-    Last(UnixStream, &'a Listener, Borrowed),
+    Last(UnixStream, Door, Borrowed),
     /// No client waits, or the one that did is gone.
     Nobody,
     /// There is no file descriptor or memory: the acceptor must [pause](Acceptor::pause).
@@ -89,10 +89,10 @@ impl Acceptor {
     }
 
     /// Accepts one client of a listener.
-    pub(super) fn accept(&self, index: usize) -> Accepted<'_> {
+    pub(super) fn accept(&self, index: usize) -> Accepted {
         let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
         match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-            Ok(stream) => Accepted::Client(stream.into(), listener),
+            Ok(stream) => Accepted::Client(stream.into(), listener.door),
             Err(Errno::MFILE | Errno::NFILE) => self.accept_last(index),
             Err(Errno::NOMEM | Errno::NOBUFS) => Accepted::Exhausted,
             // EAGAIN: no other client waits. Any other error is that of one client, which is gone.
@@ -101,7 +101,7 @@ impl Acceptor {
     }
 
     /// Accepts one client of a listener with the spare file descriptor.
-    pub(super) fn accept_last(&self, index: usize) -> Accepted<'_> {
+    pub(super) fn accept_last(&self, index: usize) -> Accepted {
         let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
         let mut spare = Borrowed(spare());
         spare.replace();
@@ -109,7 +109,7 @@ impl Acceptor {
             return Accepted::Exhausted;
         }
         match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-            Ok(stream) => Accepted::Last(stream.into(), listener, spare),
+            Ok(stream) => Accepted::Last(stream.into(), listener.door, spare),
             // Another thread may have taken the descriptor meanwhile.
             Err(_) if spare.replace() => Accepted::Nobody,
             Err(_) => Accepted::Exhausted,
@@ -119,11 +119,6 @@ impl Acceptor {
     /// Whether no client is accepted at the moment.
     pub(super) fn is_paused(&self) -> bool {
         self.paused_until.is_some()
-    }
-
-    /// The listener of that number.
-    pub(super) fn listener(&self, index: usize) -> Option<&Listener> {
-        self.listeners.get(index)
     }
 
     /// Stops waiting for clients until then.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::acceptor::{Accepted, Borrowed};
 use super::clients::Client;
 use super::deadlines::Timer;
+use super::terminal::PtyOver;
 use super::waiting::Newcomer;
 use super::{Server, token};
 use crate::access::{Peer, SocketKind};
@@ -47,9 +48,9 @@ impl Server {
             } else {
                 self.acceptor.accept_last(index)
             };
-            let (stream, listener, last) = match accepted {
-                Accepted::Client(stream, listener) => (stream, listener, None),
-                Accepted::Last(stream, listener, borrowed) => (stream, listener, Some(borrowed)),
+            let (stream, door, last) = match accepted {
+                Accepted::Client(stream, door) => (stream, door, None),
+                Accepted::Last(stream, door, borrowed) => (stream, door, Some(borrowed)),
                 Accepted::Nobody => {
                     drained = true;
                     break;
@@ -73,14 +74,13 @@ impl Server {
             }
             match last {
                 None if in_time => {
-                    let peer =
-                        Peer::of(&stream, credentials, listener, self.options.programs, self.context.own);
+                    let peer = Peer::of(&stream, credentials, door, self.options.programs, self.context.own);
                     self.admit(Transport::Socket(stream), &peer, pass);
                 }
-                None => self.hold_back(Newcomer { stream, credentials, listener: index }, pass),
+                None => self.hold_back(Newcomer { stream, credentials, door }, pass),
                 Some(borrowed) => {
                     // Its program's name can't be read: that takes a file descriptor.
-                    let peer = Peer::of(&stream, credentials, listener, false, self.context.own);
+                    let peer = Peer::of(&stream, credentials, door, false, self.context.own);
                     self.admit_last(in_time.then_some(stream), borrowed, &peer, pass);
                 }
             }
@@ -115,10 +115,9 @@ impl Server {
     }
 
     /// Lets a client wait that comes too soon after others of its user.
-    fn hold_back(&mut self, newcomer: Newcomer, pass: &mut Pass) {
-        let Err(Newcomer { stream, credentials, listener }) = self.waiting.enter(newcomer) else { return };
-        let Some(listener) = self.acceptor.listener(listener) else { return };
-        let peer = Peer::of(&stream, credentials, listener, false, self.context.own);
+    pub(super) fn hold_back(&mut self, newcomer: Newcomer, pass: &mut Pass) {
+        let Err(Newcomer { stream, credentials, door }) = self.waiting.enter(newcomer) else { return };
+        let peer = Peer::of(&stream, credentials, door, false, self.context.own);
         let message = "the clients of your user come too fast; try again in a second";
         self.turn_away(Transport::Socket(stream), &peer, ErrorCode::TooMany, message, pass);
     }
@@ -126,15 +125,9 @@ impl Server {
     /// Admits the clients that have waited long enough.
     pub(super) fn admit_waiting(&mut self, now: Instant, pass: &mut Pass) {
         while let Some(newcomer) = self.waiting.next(|uid| self.users.arrives(uid, now).is_ok()) {
-            let Some(listener) = self.acceptor.listener(newcomer.listener) else { continue };
-            let peer = Peer::of(
-                &newcomer.stream,
-                newcomer.credentials,
-                listener,
-                self.options.programs,
-                self.context.own,
-            );
-            self.admit(Transport::Socket(newcomer.stream), &peer, pass);
+            let Newcomer { stream, credentials, door } = newcomer;
+            let peer = Peer::of(&stream, credentials, door, self.options.programs, self.context.own);
+            self.admit(Transport::Socket(stream), &peer, pass);
         }
     }
 
@@ -157,11 +150,12 @@ impl Server {
         let mut connection = if peer.socket == SocketKind::Control {
             Connection::framed(transport, identity, role)
         } else {
-            let mode = match peer.socket {
-                SocketKind::ReadOnly => Mode::Spectate,
+            let mode = match (peer.socket, &self.pty) {
+                (SocketKind::ReadOnly, _) => Mode::Spectate,
+                (SocketKind::Pty, Some(pty)) => pty.mode(self.options.raw),
                 _ => self.options.raw.mode(),
             };
-            Connection::raw(transport, identity, role, mode, &self.context)
+            Connection::raw(transport, identity, role, self.options.raw_start(mode), &self.context)
         };
         pass.share(self.clients.at_console() + 1);
         let reserved = self.clients.len() >= self.options.clients;
@@ -170,7 +164,7 @@ impl Server {
         if goes_on && self.watch(&connection) {
             self.clients.insert(connection, reserved, self.options.handshake);
         } else if connection.transport().is_pty() {
-            self.pty_over(!connection.is_closing(), pass);
+            self.pty_over(PtyOver::of(&connection, !connection.is_closing()), pass);
         }
     }
 
@@ -210,14 +204,22 @@ impl Server {
         let pty = transport.is_pty();
         self.turn_away(transport, peer, code, message, pass);
         if pty {
-            self.pty_over(false, pass);
+            self.pty_over(PtyOver::SentAway, pass);
         }
     }
 
     /// Tells a client why it is not admitted. It gets one attempt to be told so, and no place to wait in.
-    fn turn_away(&self, transport: Transport, peer: &Peer, code: ErrorCode, message: &str, pass: &mut Pass) {
+    pub(super) fn turn_away(
+        &self,
+        transport: Transport,
+        peer: &Peer,
+        code: ErrorCode,
+        message: &str,
+        pass: &mut Pass,
+    ) {
         let framed = peer.socket == SocketKind::Control;
-        let mut connection = Connection::refused(transport, peer.identity(), framed, code, message);
+        let notices = self.options.raw_notices;
+        let mut connection = Connection::refused(transport, peer.identity(), framed, notices, code, message);
         let _ = connection.drive(Ready::WRITE, &self.context, pass);
     }
 
@@ -311,13 +313,13 @@ impl Server {
         // Closing the file descriptor would remove it too. But a pseudo-terminal stays open, and so does a socket that a child process has
         // inherited in this moment.
         self.poller.remove(connection.transport().as_fd(), token);
-        let pty = connection.transport().is_pty();
-        if !(pty || hung_up) {
+        let over = connection.transport().is_pty().then(|| PtyOver::of(&connection, hung_up));
+        if over.is_none() && !hung_up {
             connection.discard(&self.context, pass);
         }
         drop(connection);
-        if pty {
-            self.pty_over(hung_up, pass);
+        if let Some(over) = over {
+            self.pty_over(over, pass);
         }
         self.resume();
     }

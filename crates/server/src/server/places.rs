@@ -145,7 +145,10 @@ mod tests {
             self.1.push(theirs);
             let (transport, identity) = (Transport::Socket(ours), Identity::new("test", uid, None));
             let connection = match mode {
-                Some(mode) => Connection::raw(transport, identity, role, mode, &self.0.context),
+                Some(mode) => {
+                    let start = self.0.options.raw_start(mode);
+                    Connection::raw(transport, identity, role, start, &self.0.context)
+                }
                 None => Connection::framed(transport, identity, role),
             };
             let token = self.0.clients.free_token().unwrap();

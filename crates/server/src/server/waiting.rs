@@ -7,6 +7,8 @@ use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use vuart_peer::Credentials;
 
+use crate::access::Door;
+
 /// The most clients of one user that wait.
 const EACH: usize = 8;
 
@@ -18,8 +20,7 @@ const ALL: usize = 32;
 pub(super) struct Newcomer {
     pub(super) stream: UnixStream,
     pub(super) credentials: Credentials,
-    /// The listener that it has come through.
-    pub(super) listener: usize,
+    pub(super) door: Door,
 }
 
 impl Newcomer {
@@ -80,11 +81,12 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+    use crate::access::SocketKind;
 
     fn newcomer() -> (Newcomer, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let credentials = Credentials::of(&ours).unwrap();
-        (Newcomer { stream: ours, credentials, listener: 0 }, theirs)
+        (Newcomer { stream: ours, credentials, door: Door { kind: SocketKind::Raw, group: None } }, theirs)
     }
 
     #[test]
