@@ -14,7 +14,7 @@
 //!                    state               who owns, waits and watches; deadlines; counters; events
 //!                      │
 //!      ┌───────────────┼───────────┐
-//!    input          carrier      link    lock-free: to the guest's port, and to a session's handle
+//!    input     carrier, hold     link    lock-free: to the guest's port, and to a session's handle
 //!      │               │
 //!   changes ──▶ bell ◀─┘
 //! ```
@@ -38,6 +38,7 @@ mod console_core;
 mod counters;
 mod end;
 mod event;
+mod hold;
 mod identity;
 mod info;
 mod input;
@@ -63,10 +64,11 @@ pub use console::Console;
 pub use counters::Counters;
 pub use end::{Cause, End};
 pub use event::{ConsoleEvent, EventKind, HangUpReason, Who};
+pub use hold::{HoldWatch, OutputHold};
 pub use identity::Identity;
 pub use info::{SessionId, SessionInfo, Window};
 pub use input::{Input, InputWatch};
-pub use policy::{Evicted, HangUp, Policy};
+pub use policy::{Evicted, HangUp, OutputPolicy, Policy};
 pub use printable::{Printable, is_printable};
 pub use refused::Refused;
 pub use session::Session;
