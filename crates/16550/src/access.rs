@@ -163,6 +163,9 @@ impl<T: Time> Uart<T> {
 
     fn write_mcr(&mut self, value: Mcr) {
         self.registers.mcr = value & self.registers.config.profile.mcr();
+        if self.registers.is_in_loopback() {
+            self.time.cut_from_line(&mut self.registers);
+        }
         self.update_flow();
         self.update_modem_status();
     }

@@ -172,6 +172,48 @@ impl Uart {
             && self.registers.gate_is_open()
     }
 
+    /// Holds the transmitter: THRE and TEMT are 0, as if the line did not take the last character. A driver that honours THRE
+    /// writes no more until you [release](Self::release_transmitter) it.
+    ///
+    /// Call it after a write to THR, which is what fills the register of a chip. Firmware waits for THRE without a limit (R9), so
+    /// you must release it within a bounded time. A character that the guest writes all the same leaves at once: nothing is lost.
+    /// A reset of the transmitter by FCR, and loopback, release it too. In loopback this has no effect.
+    ///
+    /// ```
+    /// use vuart_16550::{Uart, spec::offset::{IER, IIR, LSR, THR}};
+    ///
+    /// let mut uart = Uart::default();
+    /// uart.write(IER, 0x02);
+    /// uart.write(THR, b'a');
+    /// uart.hold_transmitter();
+    /// assert_eq!((uart.read(LSR), uart.read(IIR)), (0x00, 0x01));
+    /// uart.release_transmitter();
+    /// assert_eq!((uart.read(LSR), uart.read(IIR)), (0x60, 0x02));
+    /// ```
+    pub const fn hold_transmitter(&mut self) {
+        if !self.is_in_loopback() {
+            self.time.hold(&mut self.registers);
+        }
+    }
+
+    /// Ends a [hold](Self::hold_transmitter): the register is empty, and the THRE interrupt is pending (R3). Without one it has no effect.
+    pub const fn release_transmitter(&mut self) {
+        self.time.release(&mut self.registers);
+    }
+
+    /// Tells whether the host [holds](Self::hold_transmitter) the transmitter.
+    #[inline]
+    pub const fn holds_transmitter(&self) -> bool {
+        self.time.is_held()
+    }
+
+    /// Tells whether the end of a [hold](Self::hold_transmitter) would raise the interrupt line, if no other source has raised it. A
+    /// driver may sleep until then.
+    #[inline]
+    pub const fn awaits_transmitter(&self) -> bool {
+        self.time.is_held() && self.registers.ier.contains(Ier::ETBEI) && self.registers.gate_is_open()
+    }
+
     /// Tells whether a write to THR only sends its character and changes no state.
     ///
     /// LSR shows an empty transmitter before and after the write, and the THRE interrupt stays pending, whether it is enabled

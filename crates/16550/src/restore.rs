@@ -26,7 +26,7 @@ impl<T: Time> Uart<T> {
             line_errors: registers.rx.errors().bits(),
             modem_inputs: registers.modem.pins().bits(),
             modem_deltas: (registers.modem.status() & Msr::DELTAS).bits(),
-            thre_pending: registers.thre_pending,
+            thre_pending: self.time.thre_pending(registers),
             rts_held: registers.rts_held,
             receiver: collect(registers.rx.waiting().map(character)),
             timed: self.time.save(registers.config.clock),

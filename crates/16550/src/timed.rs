@@ -204,4 +204,6 @@ impl Transmitter for Timed {
     fn taken(&mut self, registers: &Registers) {
         self.restart_time_out(registers);
     }
+
+    fn cut_from_line(&mut self, _registers: &mut Registers) {}
 }

@@ -4,12 +4,17 @@ use core::num::NonZeroU32;
 
 use crate::fifo::Fifo;
 use crate::frame::longest_character;
+use crate::registers::Registers;
 use crate::spec::Fcr;
 use crate::state::{CharacterTimeoutV1, RestoreError, ThreV1, TimedStateV1, UartStateV1, collect, fits};
 use crate::time::Saved;
 use crate::timed::{CharacterTimeout, Shifting, Thre, Timed};
 
 impl Saved for Timed {
+    fn thre_pending(&self, registers: &Registers) -> bool {
+        registers.thre_pending
+    }
+
     fn save(&self, clock: NonZeroU32) -> Option<TimedStateV1> {
         Some(TimedStateV1 {
             clock,

@@ -29,7 +29,7 @@ impl Uart {
     /// * The divisor is 12 (9600 baud), because some guests divide by it (R11, CVE-2016-8669).
     /// * OUT2 is on, so a guest that never writes MCR gets its interrupts.
     pub const fn new(config: Config) -> Self {
-        Self::with_time(config, Instant)
+        Self::with_time(config, Instant::new())
     }
 }
 

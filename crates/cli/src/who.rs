@@ -76,6 +76,9 @@ pub(crate) fn in_words(status: &Status, own: Option<SessionId>) -> String {
     if status.input_stopped {
         let _ = writeln!(text, "{}: {}", status.console, stopped::in_words(status.input_waiting));
     }
+    if status.output_held {
+        let _ = writeln!(text, "{}: the guest waits until the owner has read its output", status.console);
+    }
     if let Some(since) = status.disabled {
         let _ = writeln!(text, "{} is switched off since {}", status.console, with_age(since));
     }
@@ -113,12 +116,12 @@ fn standing(session: &SessionInfo) -> &'static str {
 /// The counters, one in each text line, with their names on the wire.
 fn numbers(status: &Status) -> String {
     let mut text = format!(
-        "\n{:<18} {}\n{:<18} from offset {} on; the next offset is {}\n",
+        "\n{:<19} {}\n{:<19} from offset {} on; the next offset is {}\n",
         "input_waiting", status.input_waiting, "kept", status.oldest, status.end
     );
     if let Ok(Value::Object(counters)) = serde_json::to_value(status.counters) {
         for (name, value) in counters {
-            let _ = writeln!(text, "{name:<18} {value}");
+            let _ = writeln!(text, "{name:<19} {value}");
         }
     }
     text
@@ -139,6 +142,8 @@ struct Answer<'a> {
     input_waiting: u64,
     /// Whether the guest has stopped input.
     input_stopped: bool,
+    /// Whether the guest's output waits for the owner.
+    output_held: bool,
     counters: Counters,
     /// Since when the console is switched off, in RFC 3339, as all times here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -201,6 +206,7 @@ impl<'a> Answer<'a> {
             capacity: status.capacity,
             input_waiting: status.input_waiting,
             input_stopped: status.input_stopped,
+            output_held: status.output_held,
             counters: status.counters,
             disabled: status.disabled.map(|since| since.to_string()),
             ended: status.ended.clone().map(|End { cause, at }| Ended { cause, at: at.to_string() }),

@@ -9,6 +9,7 @@ use crate::carrier::{self, CarrierBells, GuestLines};
 use crate::changes::Changes;
 use crate::console::Console;
 use crate::console_core::ConsoleCore;
+use crate::hold::{self, HoldBells, OutputHold};
 use crate::input::{self, Contents, Input, InputBells, Size};
 use crate::symbol::Symbol;
 
@@ -51,6 +52,8 @@ pub struct ConsoleParts {
     pub input: Input,
     /// The guest's end of the modem lines.
     pub guest_lines: GuestLines,
+    /// The guest's end of the [output policy](crate::OutputPolicy).
+    pub output_hold: OutputHold,
 }
 
 impl Console {
@@ -90,9 +93,9 @@ impl<'a> ConsoleBuilder<'a> {
 
     /// Makes the console.
     ///
-    /// `announce` raises the guest's interrupt. It is called when input arrives that the guest [waits for](Input::want), and when
-    /// the console [hangs up](Console::hang_up) on a guest that listens. The calling thread does not hold the console's lock, so
-    /// `announce` may use the console. It should not block, because that thread may serve all clients.
+    /// `announce` raises the guest's interrupt. It is called when input arrives that the guest [waits for](Input::want), when the console
+    /// [hangs up](Console::hang_up) on a guest that listens, and when held output [may go on](OutputHold::want). The calling thread does
+    /// not hold the console's lock, so `announce` may use the console. It should not block, because that thread may serve all clients.
     pub fn build(self, announce: impl Fn() + Send + Sync + 'static) -> ConsoleParts {
         let (doorbell, changes) = (Doorbell::new(), Changes::default());
         let announcement = Announcement::new(Box::new(announce));
@@ -106,6 +109,16 @@ impl<'a> ConsoleBuilder<'a> {
             },
         };
         let (carrier, guest_lines) = carrier::pair(bells, self.hang_up_due);
+        let bells = HoldBells {
+            changed: changes.bell(),
+            announce: announcement.note(),
+            doorbell: {
+                let doorbell = doorbell.clone();
+                // In any case: the thread that services the console must learn of the deadline.
+                Box::new(move || doorbell.ring())
+            },
+        };
+        let (hold, output_hold) = hold::pair(self.scrollback.capacity() as u64, bells);
         let bells = InputBells {
             changed: changes.bell(),
             announce: announcement.note(),
@@ -122,8 +135,8 @@ impl<'a> ConsoleBuilder<'a> {
             },
         };
         let (producer, input) = input::queue(Size::FULL, self.contents, changes, bells);
-        let core = ConsoleCore::new(self.scrollback, producer, carrier, announcement, doorbell);
+        let core = ConsoleCore::new(self.scrollback, producer, carrier, hold, announcement, doorbell);
         let console = Console(Arc::new(core));
-        ConsoleParts { console, input, guest_lines }
+        ConsoleParts { console, input, guest_lines, output_hold }
     }
 }

@@ -51,7 +51,8 @@ impl Console {
         self.0.doorbell()
     }
 
-    /// Sets what happens to evicted owners, when the console hangs up, and how long an owner may be idle. At first it is the
+    /// Sets what happens to evicted owners, when the console hangs up, how long an owner may be idle, and what happens to output when the
+    /// ring is full. At first it is the
     /// [default](Policy::default).
     pub fn set_policy(&self, policy: Policy) {
         self.0.change(|state| state.set_policy(policy));
@@ -143,7 +144,8 @@ impl Console {
     }
 
     /// Does what time and the guest's modem lines ask for at the time `now`. Returns the time of the next call if nothing else
-    /// happens: the end of a [grace time](crate::HangUp::OnDetach), or of an owner's [idle time](Policy::idle).
+    /// happens: the end of a [grace time](crate::HangUp::OnDetach), of an owner's [idle time](Policy::idle), or of the time for which
+    /// [output is held](crate::OutputPolicy::Hold).
     ///
     /// The thread that drives the console calls it then, and whenever the [doorbell](Self::doorbell) rings. `vuart-server` does.
     #[must_use = "nothing else calls it at the deadline"]
@@ -196,6 +198,12 @@ impl Console {
     /// when it changes.
     pub fn input_stopped(&self) -> bool {
         self.0.carrier().input_stopped()
+    }
+
+    /// Whether the guest's output waits for the owner at this moment, because the policy is
+    /// [`Hold`](crate::OutputPolicy::Hold) and the owner is too far behind. Nothing is woken when it changes.
+    pub fn output_held(&self) -> bool {
+        self.0.look(State::output_held)
     }
 
     /// The number of symbols of input that the guest's receiver has taken.

@@ -7,6 +7,7 @@ use vuart_scrollback::{Doorbell, Scrollback};
 use crate::announcement::Announcement;
 use crate::carrier::Carrier;
 use crate::end::Cause;
+use crate::hold::{HoldControl, HoldSwitch};
 use crate::input::{InputProducer, InputWatch};
 use crate::observer::{Observer, Observers};
 use crate::state::State;
@@ -23,6 +24,7 @@ use crate::warnings::Warnings;
 pub(crate) struct ConsoleCore {
     scrollback: Scrollback,
     carrier: Carrier,
+    hold: HoldSwitch,
     announcement: Announcement,
     doorbell: Doorbell,
     input: InputWatch,
@@ -38,14 +40,26 @@ impl ConsoleCore {
         scrollback: Scrollback,
         input: InputProducer,
         carrier: Carrier,
+        hold: HoldControl,
         announcement: Announcement,
         doorbell: Doorbell,
     ) -> Self {
         let watch = input.watch();
-        let state = State::new(scrollback.clone(), input, carrier.clone());
+        let switch = hold.switch();
+        let state = State::new(scrollback.clone(), input, carrier.clone(), hold);
         let (state, observers) = (Mutex::new(state), Mutex::new(Observers::default()));
         let warnings = Warnings::default();
-        Self { scrollback, carrier, announcement, doorbell, input: watch, state, observers, warnings }
+        Self {
+            scrollback,
+            carrier,
+            hold: switch,
+            announcement,
+            doorbell,
+            input: watch,
+            state,
+            observers,
+            warnings,
+        }
     }
 
     pub(crate) fn scrollback(&self) -> &Scrollback {
@@ -54,6 +68,11 @@ impl ConsoleCore {
 
     pub(crate) fn carrier(&self) -> &Carrier {
         &self.carrier
+    }
+
+    /// Whether output may have to wait for the owner, so that the console must know how far sessions have read.
+    pub(crate) fn holds_output(&self) -> bool {
+        self.hold.is_on()
     }
 
     pub(crate) fn doorbell(&self) -> &Doorbell {
@@ -95,6 +114,7 @@ impl ConsoleCore {
             state.over(&Cause::PortDropped);
         }
         let result = change(&mut state);
+        state.end_change();
         let announces = self.announcement.take_note();
         let (rings, quiet) = (state.rings_doorbell(), state.events().is_empty());
         drop(state);

@@ -73,6 +73,13 @@ pub struct Counters {
     pub guest_breaks: u64,
     /// Times that the guest has [stopped input](crate::Console::input_stopped).
     pub input_stops: u64,
+    /// Times that the guest's output had to wait for the owner ([`OutputPolicy::Hold`](crate::OutputPolicy::Hold)).
+    pub output_holds: u64,
+    /// Times among these that the owner did not read enough before the deadline.
+    pub output_holds_missed: u64,
+    /// Bytes that the guest has written while THRE was 0, beyond the 64 that a driver may write after one look at it. They were taken like
+    /// all others.
+    pub output_unheeded: u64,
     /// Times that the guest was reset.
     pub guest_resets: u64,
     /// Events that no observer was told of, because an observer did not return for too long.

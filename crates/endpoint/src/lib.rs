@@ -14,7 +14,7 @@
 //!                    state               who owns, waits and watches; deadlines; counters; events
 //!                      │
 //!      ┌───────────────┼───────────┐
-//!    input          carrier      link    lock-free: to the guest's port, and to a session's handle
+//!    input     carrier, hold     link    lock-free: to the guest's port, and to a session's handle
 //!      │               │
 //!   changes ──▶ bell ◀─┘
 //! ```
@@ -41,6 +41,7 @@ mod end;
 mod event;
 #[cfg(feature = "serde")]
 mod flat;
+mod hold;
 mod identity;
 mod info;
 mod input;
@@ -66,10 +67,11 @@ pub use console::Console;
 pub use counters::Counters;
 pub use end::{Cause, End};
 pub use event::{ConsoleEvent, EventKind, HangUpReason, Who};
+pub use hold::{HoldWatch, OutputHold};
 pub use identity::Identity;
 pub use info::{SessionId, SessionInfo, Window};
 pub use input::{Input, InputWatch};
-pub use policy::{Evicted, HangUp, Policy};
+pub use policy::{Evicted, HangUp, OutputPolicy, Policy};
 pub use printable::{Printable, is_printable};
 pub use refused::Refused;
 pub use session::Session;

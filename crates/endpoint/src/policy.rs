@@ -37,6 +37,54 @@ pub enum HangUp {
     OnTakeover,
 }
 
+/// What happens to the guest's output when the ring is full.
+///
+/// With `Overwrite`, a guest is never slowed down by a client. With `Hold`, the owner of the console gets every byte from a guest that
+/// honours THRE, as drivers do: for debuggers, file transfers and other protocols in which a hole is an error. The guest then runs as
+/// fast as the owner reads. Spectators never slow it down, and without an owner it runs free.
+///
+/// ```
+/// use std::time::Duration;
+/// use vuart_endpoint::{OutputPolicy, Policy};
+///
+/// let policy = Policy::default().with_output(OutputPolicy::Hold { deadline: Duration::from_secs(5) });
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OutputPolicy {
+    /// The newest output overwrites the oldest. A client that is too slow has a hole, and is told so.
+    #[default]
+    Overwrite,
+    /// The guest waits for the owner: THRE and TEMT are 0 from when the owner is three quarters of the ring behind until it has read a
+    /// 64th of the ring.
+    ///
+    /// If the owner does not read that much within `deadline`, the guest waits no longer, and runs free until the owner has caught up to
+    /// half the ring, or another session owns the console. Both are [counted](crate::Counters::output_holds_missed). A guest that
+    /// writes without a look at THRE is not held: its bytes are taken, may overwrite, and are
+    /// [counted](crate::Counters::output_unheeded).
+    ///
+    /// A thread must [service](crate::Console::service) the console, as `vuart-server` does. Without one, a guest that sleeps until the
+    /// THRE interrupt is not woken at the deadline. A guest that polls goes on.
+    Hold {
+        /// The longest time that the guest waits: at most [`LONGEST_HOLD`](OutputPolicy::LONGEST_HOLD), because firmware waits for THRE
+        /// without a limit. Some seconds are enough for a network that hiccups.
+        deadline: Duration,
+    },
+}
+
+impl OutputPolicy {
+    /// The longest time that output is held. A longer deadline counts as this one.
+    pub const LONGEST_HOLD: Duration = Duration::from_secs(3600);
+
+    /// The deadline, if output is held.
+    pub(crate) fn deadline(self) -> Option<Duration> {
+        match self {
+            Self::Overwrite => None,
+            Self::Hold { deadline } => Some(deadline.min(Self::LONGEST_HOLD)),
+        }
+    }
+}
+
 /// What the VMM decides about a port's console. See [`Console::set_policy`](crate::Console::set_policy).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -56,6 +104,8 @@ pub struct Policy {
     pub detach_on_reset: bool,
     /// The time after which an owner who has typed nothing is detached, if any. Spectators may watch for any time.
     pub idle: Option<Duration>,
+    /// What happens to the guest's output when the ring is full.
+    pub output: OutputPolicy,
 }
 
 impl Policy {
@@ -87,5 +137,11 @@ impl Policy {
     #[must_use]
     pub fn with_idle(self, idle: Duration) -> Self {
         Self { idle: Some(idle), ..self }
+    }
+
+    /// Sets what happens to the guest's output when the ring is full.
+    #[must_use]
+    pub fn with_output(self, output: OutputPolicy) -> Self {
+        Self { output, ..self }
     }
 }

@@ -29,6 +29,8 @@ pub struct Session {
     /// Output before this offset was lost, at least in part, when the session began.
     lost_before: u64,
     reader: Reader,
+    /// The cursor that the console was last told.
+    told: u64,
 }
 
 impl Session {
@@ -50,6 +52,7 @@ impl Session {
             on_lag,
             lost_before,
             reader: scrollback.reader_at(from),
+            told: from,
         })
     }
 
@@ -150,6 +153,7 @@ impl Session {
             self.link.add_missed(read.start - from);
             self.core.change(|state| state.lagged(self.info.id, self.on_lag, from, read.start));
         }
+        self.tell_cursor();
         read
     }
 
@@ -159,6 +163,18 @@ impl Session {
         let count = usize::try_from(left).map_or(count, |left| count.min(left));
         self.reader.advance(count);
         self.link.add_read(count as u64);
+        self.tell_cursor();
+    }
+
+    /// Tells the console how far this session has read, if output may have to wait for that. It looks whether it has to after each move of
+    /// the cursor, and before: the policy may have changed since.
+    fn tell_cursor(&mut self) {
+        let cursor = self.reader.cursor();
+        if cursor != self.told && self.core.holds_output() {
+            self.told = cursor;
+            // Each change ends with a look at the owner's cursor.
+            self.core.change(|_| ());
+        }
     }
 
     /// Types. Returns how many bytes the console has taken: fewer than offered, even 0, while the guest does not read. Offer the

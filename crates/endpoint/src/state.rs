@@ -15,6 +15,7 @@ use crate::carrier::Carrier;
 use crate::counters::Counters;
 use crate::end::{Cause, End};
 use crate::event::{EventKind, HangUpReason, Who};
+use crate::hold::HoldControl;
 use crate::identity::Identity;
 use crate::info::{SessionId, SessionInfo};
 use crate::input::InputProducer;
@@ -55,6 +56,7 @@ pub(crate) struct State {
     clock: Clock,
     input: InputProducer,
     carrier: Carrier,
+    hold: HoldControl,
     table: Table,
     queue: WaitQueue,
     ownership: Ownership,
@@ -70,11 +72,17 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(scrollback: Scrollback, input: InputProducer, carrier: Carrier) -> Self {
+    pub(crate) fn new(
+        scrollback: Scrollback,
+        input: InputProducer,
+        carrier: Carrier,
+        hold: HoldControl,
+    ) -> Self {
         Self {
             clock: Clock::new(scrollback),
             input,
             carrier,
+            hold,
             table: Table::default(),
             queue: WaitQueue::default(),
             ownership: Ownership::default(),
@@ -92,6 +100,19 @@ impl State {
     pub(crate) fn begin_change(&mut self) {
         self.clock.restart();
         self.ring_doorbell = false;
+    }
+
+    /// Ends a change: the port learns how far the owner has read, if output may have to wait for that.
+    pub(crate) fn end_change(&mut self) {
+        if !self.hold.concerns() {
+            return;
+        }
+        let holds = self.policy.output.deadline().is_some();
+        let owner = self.ownership.owner().filter(|_| holds).and_then(|id| {
+            let cursor = self.table.get(id)?.cursor();
+            Some((self.ownership.epoch_of(id)?, cursor))
+        });
+        self.hold.publish(owner, self.clock.offset());
     }
 
     /// Whether the doorbell must ring after the present change.

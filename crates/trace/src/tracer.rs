@@ -112,6 +112,16 @@ impl Tracer {
         self.note(|recorder| recorder.set_modem_inputs(inputs));
     }
 
+    /// [`Uart::hold_transmitter`]. A trace has no line for it, so do not call it while a recording goes on.
+    pub fn hold_transmitter(&mut self) {
+        self.uart.hold_transmitter();
+    }
+
+    /// [`Uart::release_transmitter`].
+    pub fn release_transmitter(&mut self) {
+        self.uart.release_transmitter();
+    }
+
     /// Puts a UART in the place of this one that is as after a reset of the machine, with these modem inputs and no change of them.
     pub fn reset(&mut self, modem_inputs: Msr) {
         self.uart = Uart::new(self.uart.config()).with_modem_inputs(modem_inputs);

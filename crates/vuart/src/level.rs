@@ -63,7 +63,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Acquire, Ordering::Release};
 
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
-use vuart_endpoint::{DropWatch, InputWatch};
+use vuart_endpoint::{DropWatch, HoldWatch, InputWatch};
 
 pub use line::LevelLine;
 
@@ -74,6 +74,8 @@ use crate::port::SerialPort;
 const HIGH: u8 = 0x01;
 /// Input that comes raises it.
 const AWAITS_INPUT: u8 = 0x02;
+/// The end of a hold of its output raises it.
+const AWAITS_TRANSMITTER: u8 = 0x04;
 
 /// The level of a port's interrupt line: a handle, cheap to clone, for any thread. It takes no lock.
 ///
@@ -81,22 +83,23 @@ const AWAITS_INPUT: u8 = 0x02;
 /// has its own. The line of a port that was dropped is low.
 #[derive(Debug, Clone)]
 pub struct InterruptLevel {
-    /// [`HIGH`] and [`AWAITS_INPUT`], as the last access has left them. Only the port stores to it.
+    /// [`HIGH`], [`AWAITS_INPUT`] and [`AWAITS_TRANSMITTER`], as the last access has left them. Only the port stores to it.
     chip: Arc<AtomicU8>,
     input: InputWatch,
     drop: DropWatch,
+    hold: HoldWatch,
 }
 
 impl InterruptLevel {
-    pub(crate) fn new(input: InputWatch, drop: DropWatch) -> Self {
-        Self { chip: Arc::new(AtomicU8::new(0)), input, drop }
+    pub(crate) fn new(input: InputWatch, drop: DropWatch, hold: HoldWatch) -> Self {
+        Self { chip: Arc::new(AtomicU8::new(0)), input, drop, hold }
     }
 
     /// Whether the line is high.
     ///
     /// The line is high for an interrupt of the chip, and for what another thread has announced and the port has not taken yet: input
-    /// that the guest waits for, or a hang-up. It stays high until the guest's next look at the port has brought that to the registers.
-    /// Then the registers alone decide.
+    /// that the guest waits for, a hang-up, or output that need not [wait](vuart_endpoint::OutputPolicy::Hold) any more. It stays high
+    /// until the guest's next look at the port has brought that to the registers. Then the registers alone decide.
     ///
     /// A thread that the guest has caused to look (by its end of interrupt) sees the guest's accesses up to then.
     #[must_use]
@@ -105,14 +108,15 @@ impl InterruptLevel {
         let chip = self.chip.load(Acquire);
         let high = chip & HIGH != 0
             || (chip & AWAITS_INPUT != 0 && !self.input.is_empty())
+            || (chip & AWAITS_TRANSMITTER != 0 && self.hold.is_over())
             || self.drop.is_announced();
         high && !self.input.is_abandoned()
     }
 
     /// The chip at the end of an access or of an action of the host. Before the trigger is called, so that who is called sees it.
     #[inline]
-    pub(crate) fn set(&self, high: bool, awaits_input: bool) {
-        let bits = u8::from(high) | u8::from(awaits_input) << 1;
+    pub(crate) fn set(&self, high: bool, awaits_input: bool, awaits_transmitter: bool) {
+        let bits = u8::from(high) | u8::from(awaits_input) << 1 | u8::from(awaits_transmitter) << 2;
         // Release: a thread that sees the level also sees what the access has taken out of the queue.
         self.chip.store(bits, Release);
     }

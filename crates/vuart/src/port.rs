@@ -1,6 +1,7 @@
 //! The device: the register machine, the ring and the input queue, wired together.
 
 mod access;
+mod hold;
 mod reset;
 mod snapshot;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use vm_superio::Trigger;
 use vuart_16550::Uart;
 use vuart_16550::spec::{Mcr, Msr};
-use vuart_endpoint::{Console, ConsoleParts, Symbol};
+use vuart_endpoint::{Console, ConsoleParts, OutputHold, Symbol};
 use vuart_scrollback::{Doorbell, Writer};
 #[cfg(feature = "trace")]
 use vuart_trace::{RecordError, Recording};
@@ -46,7 +47,9 @@ pub(crate) enum Ring {
 ///
 /// * raise an interrupt;
 /// * wake the console's server for output, or for room that it waits for: once for each time that it went to sleep;
-/// * tell the server that the guest hangs up or sends a break.
+/// * tell the server that the guest hangs up or sends a break;
+/// * tell the server that the guest's output [waits for the owner](vuart_endpoint::OutputPolicy::Hold), if the console's policy wants that.
+///   The clock, which an access reads during such a wait, is no system call where the vDSO has it.
 ///
 /// # The end
 ///
@@ -68,6 +71,7 @@ pub struct SerialPort<T> {
     output: Writer,
     receive: Receive,
     flow: Flow,
+    hold: OutputHold,
     modem: Modem,
     line: Arc<InterruptLine<T>>,
     edge: Edge,
@@ -112,13 +116,14 @@ impl<T: Trigger + Send + Sync + 'static> SerialPort<T> {
             .with_waiting(beginning.waiting)
             .with_hang_up_due(beginning.drop_due)
             .build(announce);
-        let ConsoleParts { console, input, guest_lines: lines, .. } = parts;
-        let level = InterruptLevel::new(input.watch(), lines.watch());
+        let ConsoleParts { console, input, guest_lines: lines, output_hold: hold, .. } = parts;
+        let level = InterruptLevel::new(input.watch(), lines.watch(), hold.watch());
         Self {
             chip: chip::of(uart),
             output,
             receive: Receive::new(input, beginning.pause, beginning.run, beginning.looped),
             flow,
+            hold,
             modem: Modem::new(lines, modem_inputs, dropped),
             line,
             edge: Edge::default(),
@@ -200,7 +205,7 @@ impl<T: Trigger> SerialPort<T> {
     /// The trace goes into a ring of `capacity` bytes (a power of two). [Take](Recording::take) it from there or [save](Recording::save)
     /// it while the guest runs. A megabyte outlasts a slow disk for some 100,000 accesses. The guest's thread never waits for the disk.
     /// The recording ends when the port or the recording is dropped, or when the [saving](crate::trace::Saving::finish) is finished. A
-    /// second recording replaces the first.
+    /// second recording replaces the first. While it goes on, no output is [held](vuart_endpoint::OutputPolicy::Hold).
     ///
     /// ```
     /// # use vuart::SerialPort;
@@ -238,7 +243,9 @@ impl<T: Trigger> SerialPort<T> {
     /// access. It polls, so no interrupt answers them, and the port does not look for XON in them.
     ///
     /// While this is so, a VMM may let the kernel collect the writes: see [`coalescing`](crate::coalescing). Only an access other than a
-    /// THR write changes it. A port that records never defers, because a trace has its input where it came.
+    /// THR write changes it. A port that records never defers, because a trace has its input where it came. A policy that
+    /// [holds output](vuart_endpoint::OutputPolicy::Hold) changes nothing here: the guest sees THRE by a read, before which its writes are
+    /// drained.
     pub fn defers_output(&self) -> bool {
         !chip::is_recording(&self.chip) && self.chip.transmits_unseen() && !self.flow.hears_output()
     }
@@ -254,12 +261,13 @@ impl<T: Trigger> SerialPort<T> {
     /// Ends an access or an action of the host: interrupts the guest if the line has risen.
     #[inline]
     fn settle(&mut self) {
+        let awaits_transmitter = self.settle_hold();
         let high = self.chip.interrupt();
         // In any case: it may have to ask for an announcement.
         let calls = self.receive.calls(&self.chip);
         let rises = self.edge.settle(high || calls);
         chip::settle(&mut self.chip);
-        self.level.set(high, self.receive.awaits_input(&self.chip));
+        self.level.set(high, self.receive.awaits_input(&self.chip), awaits_transmitter);
         if rises {
             self.line.raise();
         }

@@ -113,6 +113,9 @@ pub struct Status {
     /// Whether the guest has stopped input, by RTS or XOFF. What waits is taken when it goes on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub input_stopped: bool,
+    /// Whether the guest's output waits for the owner, because the console's policy is to hold it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub output_held: bool,
     /// The console's counters.
     pub counters: Counters,
     /// Since when the console is switched off, if it is.

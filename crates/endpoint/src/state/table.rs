@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::event::Who;
 use crate::identity::Identity;
 use crate::info::{SessionId, Window};
-use crate::link::Link;
+use crate::link::{Link, Progress};
 use crate::standing::Eviction;
 use crate::timestamp::Timestamp;
 
@@ -66,6 +66,12 @@ impl Table {
 }
 
 impl Row {
+    /// The session's cursor in the output.
+    pub(crate) fn cursor(&self) -> u64 {
+        let Progress { read, missed, lost_before } = self.link.progress();
+        self.from.saturating_add(read).saturating_add(missed).saturating_add(lost_before)
+    }
+
     /// Names the session in events.
     pub(crate) fn who(&self, id: SessionId) -> Who {
         Who { session: id, identity: self.identity.clone() }

@@ -12,6 +12,7 @@ impl State {
     pub(crate) fn service(&mut self, now: Instant) {
         self.clock.set_instant(now);
         self.hear_guest();
+        self.hold.expire(now);
         if let (Some(at), Some(owner)) = (self.ownership.idle_at(self.policy.idle), self.ownership.owner())
             && at <= now
         {
@@ -63,7 +64,8 @@ impl State {
 
     /// The time at which [`service`](Self::service) has something to do if nothing else happens.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        [self.hang_ups.deadline(), self.ownership.idle_at(self.policy.idle)].into_iter().flatten().min()
+        let idle = self.ownership.idle_at(self.policy.idle);
+        [self.hang_ups.deadline(), idle, self.hold.deadline()].into_iter().flatten().min()
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -72,6 +74,7 @@ impl State {
 
     pub(crate) fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
+        self.hold.set_policy(policy.output);
         if !matches!(policy.hang_up, HangUp::OnDetach { .. }) {
             self.hang_ups.cancel();
         }

@@ -4,6 +4,7 @@ use super::State;
 use super::table::Row;
 use crate::counters::Counters;
 use crate::end::End;
+use crate::hold::HoldCounts;
 use crate::info::{SessionId, SessionInfo};
 use crate::standing::{Change, Standing};
 use crate::timestamp::Timestamp;
@@ -53,12 +54,21 @@ impl State {
 
     /// The counters, apart from [`bytes_out`](Counters::bytes_out).
     pub(crate) fn counters(&self) -> Counters {
+        let HoldCounts { holds, missed, unheeded } = self.hold.counts();
         Counters {
+            output_holds: holds,
+            output_holds_missed: missed,
+            output_unheeded: unheeded,
             input_discarded: self.input_discarded(),
             input_stops: self.carrier.input_stops(),
             events_lost: self.events.lost(),
             ..self.counters
         }
+    }
+
+    /// Whether the guest's output waits for the owner.
+    pub(crate) fn output_held(&self) -> bool {
+        self.hold.is_held()
     }
 
     /// The symbols of input that wait.

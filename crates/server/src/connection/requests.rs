@@ -203,6 +203,7 @@ fn status(context: &Context) -> Status {
         capacity: scrollback.capacity() as u64,
         input_waiting: console.input_waiting(),
         input_stopped: console.input_stopped(),
+        output_held: console.output_held(),
         counters: console.counters(),
         disabled: console.disabled(),
         ended: console.ended(),

@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use vuart_dispatch::Dispatch;
 use vuart_kvm::{Ticked, Ticker};
 
-use crate::shared::device::Device;
 use super::{Collected, Sink};
 use crate::coalescing::Coalescing;
 use crate::shared::WeakShared;
+use crate::shared::device::Device;
 
 /// The event loop's side of a [`Coalesced`](super::Coalesced) port: a timer that brings the last bytes of a guest which makes no more accesses.
 ///

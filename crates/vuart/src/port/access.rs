@@ -157,6 +157,7 @@ impl<T: Trigger> SerialPort<T> {
         let has_effect = host_has_acted
             || more_waits
             || self.receive.is_pausing()
+            || self.hold.is_held()
             || (REGISTER != offset::RBR && !self.edge.has_looked())
             || (REGISTER == offset::IIR && self.modem.drop_is_due());
         if !has_effect && let Some(value) = self.peek(REGISTER) {
@@ -172,7 +173,9 @@ impl<T: Trigger> SerialPort<T> {
         }
         if REGISTER != offset::RBR {
             edge.looks();
+            self.look_at_hold();
         }
+        let (chip, edge) = (&mut self.chip, &mut self.edge);
         if more_waits {
             self.receive.before_read(REGISTER, chip, edge);
         }
@@ -217,8 +220,9 @@ impl<T: Trigger> SerialPort<T> {
     /// host clears it.)
     #[inline]
     fn peek(&mut self, register: u8) -> Option<u8> {
-        // In a pause the line's level changes when a take-over discards what waits, and each access looks at it.
-        if chip::is_recording(&self.chip) || self.receive.is_pausing() {
+        // In a pause the line's level changes when a take-over discards what waits, and each access looks at it. A hold ends by what
+        // other threads do.
+        if chip::is_recording(&self.chip) || self.receive.is_pausing() || self.hold.is_held() {
             return None;
         }
         let value = self.chip.peek(register)?;
@@ -297,6 +301,9 @@ impl<T: Trigger> SerialPort<T> {
     /// The rest of a THR write on the long way.
     #[inline]
     fn write_thr(&mut self, transmitted: Option<u8>) {
+        if transmitted.is_some() {
+            self.hold_if_due();
+        }
         let is_thre = self.chip.interrupt_id() == InterruptId::Thre;
         if is_thre {
             self.edge.sends();
@@ -310,7 +317,7 @@ impl<T: Trigger> SerialPort<T> {
         let is_edge = is_thre && self.edge.awaits_send();
         let only_sends =
             self.chip.is_transparent() && !is_edge && !hears_output && !chip::is_recording(&self.chip);
-        self.cache.keep_sends(only_sends && !self.receive.is_pausing());
+        self.cache.keep_sends(only_sends && !self.receive.is_pausing() && !self.hold.is_on());
     }
 
     /// The rest of a write of another register.
