@@ -53,7 +53,7 @@ mod sync;
 mod touch;
 mod writer;
 
-pub use doorbell::{Doorbell, Sleeper, SleeperError};
+pub use doorbell::{Doorbell, Pace, Rest, Sleeper, SleeperError};
 pub use error::{CapacityError, FileError, LayoutError, OptionsError};
 pub use follower::{FinishError, Follow, Follower, FollowerError, Step};
 pub use options::RingOptions;

@@ -26,7 +26,6 @@ mod connection;
 mod entry;
 mod error;
 mod options;
-mod pace;
 mod pass;
 mod pty;
 mod ready;

@@ -56,6 +56,17 @@ impl<E: Event> Place<E> {
         self.event.clear()
     }
 
+    /// Asks for a wake-up and looks again: S1 to S3. Returns whether to sleep. If not, there is data, and it asks for no wake-up. A ring
+    /// that has come is still there.
+    pub(crate) fn arm_unless(&mut self, mut ready: impl FnMut() -> bool) -> bool {
+        self.arm();
+        let ready = ready();
+        if ready {
+            self.claim.sleepers.disarm(self.claim.bit);
+        }
+        !ready
+    }
+
     /// Sleeps until `ready` or until the time is up. Returns whether it is ready.
     pub(crate) fn wait(
         &mut self,
@@ -71,14 +82,13 @@ impl<E: Event> Place<E> {
             if left == Some(Duration::ZERO) {
                 return Ok(false);
             }
-            self.arm();
-            let ready = ready();
-            let waited = if ready { Ok(()) } else { self.event.wait(left) };
-            self.acknowledge();
-            waited?;
-            if ready {
+            if !self.arm_unless(&mut ready) {
+                self.event.clear();
                 return Ok(true);
             }
+            let waited = self.event.wait(left);
+            self.acknowledge();
+            waited?;
         }
     }
 
