@@ -84,7 +84,7 @@ pub enum EventKind {
         /// The session that took over.
         by: Who,
     },
-    /// A session from the queue became the owner.
+    /// A session from the queue became the owner, or one that [yields](crate::Mode::Yield), because nobody else wanted to.
     Promoted {
         /// The session.
         #[cfg_attr(feature = "serde", serde(flatten))]
@@ -183,11 +183,19 @@ pub enum EventKind {
         /// The cause.
         cause: Cause,
     },
+    /// An owner that [yields](crate::Mode::Yield) gave way to another session, and watches.
+    Yielded {
+        /// The session that gave way.
+        #[cfg_attr(feature = "serde", serde(flatten))]
+        who: Who,
+        /// The session that owns the console now.
+        by: Who,
+    },
 }
 
 impl EventKind {
     /// The codes of all kinds, in the order of the variants.
-    pub const CODES: [&'static str; 17] = [
+    pub const CODES: [&'static str; 18] = [
         "attached",
         "refused",
         "demoted",
@@ -205,6 +213,7 @@ impl EventKind {
         "disabled",
         "enabled",
         "over",
+        "yielded",
     ];
 
     /// The stable code of this kind for programs: the variant's name in kebab case.
@@ -227,6 +236,7 @@ impl EventKind {
             Self::Disabled => "disabled",
             Self::Enabled => "enabled",
             Self::Over { .. } => "over",
+            Self::Yielded { .. } => "yielded",
         }
     }
 }

@@ -8,6 +8,8 @@ mod invariants;
 #[path = "console/observers.rs"]
 mod observers;
 mod support;
+#[path = "console/yielding.rs"]
+mod yielding;
 
 use std::time::{Duration, Instant, SystemTime};
 
