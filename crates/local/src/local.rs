@@ -223,7 +223,9 @@ impl Dispatch for Local {
         if let Some(inlet) = self.inlet.as_mut().filter(|_| happened.input) {
             inlet.is_ready();
         }
-        if let Some(outlet) = self.outlet.as_mut().filter(|_| happened.output) {
+        if let Some(outlet) = &mut self.outlet
+            && (happened.output || happened.hung_up && !outlet.outlasts_hang_ups())
+        {
             outlet.has_room();
         }
         let mut next = self.work();

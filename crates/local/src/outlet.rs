@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use vuart_endpoint::Session;
 
+use crate::descriptor::Descriptor;
 use crate::filter::Filter;
 use crate::limit::{Bucket, Limit};
 use crate::poller::Poller;
@@ -84,6 +85,12 @@ impl Outlet {
         self.told = true;
     }
 
+    /// Whether a hang-up is no end: a program may open the terminal again. Until then there is no room, and a write that finds none would
+    /// be told of the hang-up anew.
+    pub(crate) fn outlasts_hang_ups(&self) -> bool {
+        self.sink.as_ref().and_then(Sink::descriptor).is_some_and(Descriptor::is_master)
+    }
+
     /// What keeps the output from being written, if something does.
     pub(crate) fn trouble(&self) -> Option<&io::Error> {
         self.trouble.as_ref()
@@ -129,7 +136,7 @@ impl Outlet {
         }
     }
 
-    fn descriptor(&self, with: impl FnOnce(&crate::descriptor::Descriptor)) {
+    fn descriptor(&self, with: impl FnOnce(&Descriptor)) {
         self.sink.as_ref().and_then(Sink::descriptor).map(with).unwrap_or_default();
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Happened {
     pub(crate) timer: bool,
     pub(crate) input: bool,
     pub(crate) output: bool,
+    /// The output's other end has gone, which says nothing about room.
+    pub(crate) hung_up: bool,
 }
 
 /// Why something is in the epoll instance.
@@ -86,13 +88,14 @@ impl Poller {
         };
         let mut happened = Happened::default();
         for event in events.iter().take(count) {
-            // A packed field is copied out.
-            let data = event.data;
+            // Packed fields are copied out.
+            let (data, flags) = (event.data, event.flags);
             match data.u64() {
                 token if token == Token::Bell as u64 => happened.bell = true,
                 token if token == Token::Timer as u64 => happened.timer = true,
                 token if token == Token::Input as u64 => happened.input = true,
-                _ => happened.output = true,
+                _ if flags.intersects(EventFlags::OUT | EventFlags::ERR) => happened.output = true,
+                _ => happened.hung_up = true,
             }
         }
         Ok(happened)

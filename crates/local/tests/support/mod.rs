@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub(crate) mod terminal;
+
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
