@@ -93,6 +93,8 @@ pub use vuart_16550 as uart;
 pub use vuart_audit as audit;
 pub use vuart_endpoint as endpoint;
 pub use vuart_file as file;
+#[cfg(feature = "local")]
+pub use vuart_local as local;
 pub use vuart_scrollback as scrollback;
 #[cfg(feature = "server")]
 pub use vuart_server as server;
