@@ -153,3 +153,66 @@ fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read as _, Write as _};
+
+    use rustix::pipe::pipe;
+
+    use super::*;
+
+    /// A pipe that can't be opened anew, so that only `poll` says whether a call would wait.
+    fn polled(fd: OwnedFd, direction: Direction) -> Descriptor {
+        let shared = Descriptor::new(fd.as_fd(), direction).unwrap();
+        assert_eq!(shared.way, Way::Nonblocking, "opened anew");
+        Descriptor { fd, way: Way::Poll(PIPE_BUF), ..shared }
+    }
+
+    #[test]
+    fn without_a_description_of_its_own_a_pipe_is_polled_and_never_waited_for() {
+        let (reader, writer) = pipe().unwrap();
+        let mut other = File::from(writer.try_clone().unwrap());
+        let (input, output) = (polled(reader, Direction::Input), polled(writer, Direction::Output));
+        let mut buf = [0; 1 << 16];
+        assert_eq!(input.read(&mut buf), Err(Errno::AGAIN));
+        let mut written = 0;
+        let full = loop {
+            match output.write(&[b'x'; 10_000]) {
+                Ok(some) => written += some,
+                Err(errno) => break errno,
+            }
+        };
+        assert_eq!((full, written), (Errno::AGAIN, 1 << 16), "a pipe's size");
+        let mut read = 0;
+        while let Ok(some) = input.read(&mut buf) {
+            read += some;
+        }
+        assert_eq!(read, written);
+        other.write_all(b"y").unwrap();
+        assert_eq!(input.read(&mut buf), Ok(1));
+        drop((output, other));
+        assert_eq!(input.read(&mut buf), Ok(0), "the end");
+    }
+
+    #[test]
+    fn without_a_reader_there_is_an_error_and_no_wait() {
+        let (reader, writer) = pipe().unwrap();
+        let output = polled(writer, Direction::Output);
+        drop(reader);
+        assert_eq!(output.write(b"x"), Err(Errno::PIPE));
+    }
+
+    #[test]
+    fn a_device_that_never_waits_is_used_as_it_is() {
+        let (zero, null) = (File::open("/dev/zero").unwrap(), File::create("/dev/null").unwrap());
+        let input = Descriptor::new(zero.as_fd(), Direction::Input).unwrap();
+        assert_eq!(input.read(&mut [1; 10]), Ok(10));
+        let output = Descriptor::new(null.as_fd(), Direction::Output).unwrap();
+        assert_eq!(output.write(b"0123456789"), Ok(10));
+        assert!(!input.is_interactive() && !output.is_interactive());
+        let mut zero = zero;
+        assert_eq!(zero.read(&mut [1]).unwrap(), 1);
+    }
+}

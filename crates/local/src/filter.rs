@@ -42,7 +42,7 @@ impl LineEnds {
                     (Self::CrLfToLf, b'\r') if before => out.push(b'\r'),
                     (Self::CrLfToLf, b'\r') => {}
                     (Self::CrLfToLf, byte) if before && byte != b'\n' => {
-                        out.extend_from_slice(&[b'\r', byte])
+                        out.extend_from_slice(&[b'\r', byte]);
                     }
                     (_, byte) => out.push(byte),
                 }

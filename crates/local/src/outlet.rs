@@ -126,14 +126,12 @@ impl Outlet {
     fn wait_for_room(&mut self, poller: &Poller) -> Flow {
         let mut added = Ok(());
         self.descriptor(|descriptor| added = poller.add_output(descriptor));
-        match added {
-            Ok(()) => Flow::Full,
-            // There is no memory for it: try again by the clock.
-            Err(_) => {
-                self.waits = false;
-                after(BUSY)
-            }
+        if added.is_ok() {
+            return Flow::Full;
         }
+        // There is no memory for it: try again by the clock.
+        self.waits = false;
+        after(BUSY)
     }
 
     fn descriptor(&self, with: impl FnOnce(&Descriptor)) {

@@ -13,6 +13,7 @@ use rustix::time::{
 
 /// What has happened since the last look.
 #[derive(Debug, Default, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "any of them may have happened")]
 pub(crate) struct Happened {
     pub(crate) bell: bool,
     pub(crate) timer: bool,
