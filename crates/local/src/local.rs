@@ -214,6 +214,12 @@ impl Local {
     }
 }
 
+/// A thread may drive it that has not made it.
+const _: fn() = || {
+    fn is_send<T: Send + 'static>() {}
+    is_send::<Local>();
+};
+
 impl Dispatch for Local {
     fn dispatch(&mut self) -> io::Result<()> {
         let happened = self.poller.look()?;
