@@ -67,7 +67,7 @@ impl Descriptor {
         } else if master {
             fcntl_setfl(&fd, flags | OFlags::NONBLOCK)?;
         } else if (terminal || kind == FileType::Fifo)
-            && let Ok(own) = open_anew(&fd, direction)
+            && let Ok(own) = open_anew(&fd, access(flags, kind, direction))
         {
             fd = own;
         } else {
@@ -138,9 +138,17 @@ impl AsFd for Descriptor {
     }
 }
 
+/// How a description is opened anew: for its direction, or for both if that is how the VMM keeps a FIFO open without another end.
+fn access(flags: OFlags, kind: FileType, direction: Direction) -> OFlags {
+    match direction {
+        _ if kind == FileType::Fifo && flags & OFlags::RWMODE == OFlags::RDWR => OFlags::RDWR,
+        Direction::Input => OFlags::RDONLY,
+        Direction::Output => OFlags::WRONLY,
+    }
+}
+
 /// Opens a pipe or a terminal again, so that the new description is this process's own.
-fn open_anew(fd: &OwnedFd, direction: Direction) -> Result<OwnedFd, Errno> {
-    let access = if direction == Direction::Input { OFlags::RDONLY } else { OFlags::WRONLY };
+fn open_anew(fd: &OwnedFd, access: OFlags) -> Result<OwnedFd, Errno> {
     let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     open(format!("/proc/self/fd/{}", fd.as_raw_fd()), flags, Mode::empty())
 }
@@ -175,7 +183,7 @@ mod tests {
         let (reader, writer) = pipe().unwrap();
         let mut other = File::from(writer.try_clone().unwrap());
         let (input, output) = (polled(reader, Direction::Input), polled(writer, Direction::Output));
-        let mut buf = [0; 1 << 16];
+        let mut buf = vec![0; 1 << 16];
         assert_eq!(input.read(&mut buf), Err(Errno::AGAIN));
         let mut written = 0;
         let full = loop {

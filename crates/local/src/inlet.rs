@@ -66,7 +66,8 @@ impl Inlet {
             }
             // A script waits until its commands are wanted. A person who types while another session owns the console types in vain, as
             // every spectator does: it would be wrong to run it much later.
-            if !self.ready || !(session.is_owner() || self.source.is_interactive()) {
+            let wanted = session.is_owner() && session.end().is_none();
+            if !self.ready || !(wanted || self.source.is_interactive()) {
                 return Typing::Idle;
             }
             if budget == 0 {

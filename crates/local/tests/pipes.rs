@@ -228,3 +228,27 @@ fn what_is_over_the_limit_waits_in_the_ring() {
     std::io::Read::read_to_end(&mut reader, &mut all).unwrap();
     assert!(all == output);
 }
+
+#[test]
+fn a_fifo_outlasts_those_who_read_and_write_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = ["in", "out"].map(|name| dir.path().join(name));
+    for path in &paths {
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    }
+    let both = |path| std::fs::File::options().read(true).write(true).open(path).unwrap();
+    let mut rig = Rig::new(1 << 16, |local| {
+        // The VMM may close its own.
+        local.with_input(both(&paths[0])).with_output(both(&paths[1]))
+    });
+    for _ in 0..3 {
+        let mut keyboard = std::fs::File::options().write(true).open(&paths[0]).unwrap();
+        fill(&mut keyboard, b"ls\r");
+        rig.until(|rig| rig.console.input_waiting() == 3);
+        assert_eq!(rig.takes(), b"ls\r");
+        rig.writes(b"while nobody reads\n");
+        rig.settle();
+        let mut reader = std::fs::File::open(&paths[1]).unwrap();
+        assert_eq!(rig.reads(&mut reader, 19), b"while nobody reads\n");
+    }
+}

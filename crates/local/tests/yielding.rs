@@ -62,7 +62,8 @@ fn a_session_that_is_ended_begins_again() {
     assert_eq!(rig.takes(), b"", "nothing is typed at a console that is off");
     assert_eq!(rig.console.counters().refused, 0, "it does not knock");
     rig.console.enable();
-    rig.settle();
+    rig.until(|rig| rig.console.input_waiting() == 2);
+    assert_eq!(rig.takes(), b"no", "a script waits until its commands are wanted");
     rig.writes(b"enabled");
     assert_eq!(rig.reads(&mut reader, 30), b"before kicked disabled enabled");
     assert!(rig.local.is_owner());

@@ -77,7 +77,7 @@ impl Sleeper {
 
     /// Says when to look again, at the time `now`, for a reader that has read all of `scrollback`: by the clock while output flows, and
     /// otherwise when the doorbell rings, for which this asks. Call it after each time that the reader has read everything. It makes no
-    /// system call as a rule.
+    /// system call.
     ///
     /// A reader that can't go on (its socket is full) does not call this: it waits until it can. It calls
     /// [`forget_pace`](Self::forget_pace) then.
