@@ -33,6 +33,7 @@ impl Rig {
 }
 
 /// A guest that writes a byte each 10 microseconds, and a reader that reads when it is woken or when its time has come.
+#[cfg_attr(miri, ignore = "too slow")]
 #[test]
 fn a_guest_that_writes_on_wakes_the_reader_once() {
     let mut rig = Rig::new(1 << 16);
