@@ -52,9 +52,9 @@ fn output_that_crosses_the_end_of_the_buffer_is_whole() {
 fn a_reader_is_told_when_there_is_something() {
     let mut guest = Guest::new();
     let mut sleeper = guest.port.console().doorbell().sleeper().unwrap();
-    sleeper.arm();
+    sleeper.arm_at_once();
     assert!(!sleeper.acknowledge(), "nothing has rung");
-    sleeper.arm();
+    sleeper.arm_at_once();
     guest.port.write_string(THR.into(), b"abcdef");
     assert!(sleeper.acknowledge());
     assert_eq!(guest.output(), b"abcdef");

@@ -23,9 +23,6 @@ const PACE: Duration = Duration::from_micros(1);
 /// The time for readers to start, and to be woken for the first byte, before anything is measured.
 const LEAD: Duration = Duration::from_millis(1);
 
-/// The polling interval of a reader while output flows.
-const POLL: Duration = Duration::from_millis(1);
-
 pub(super) fn rows(effort: Effort) -> Rows {
     let paced = |what: &str, pair| {
         Row::new(
@@ -86,7 +83,7 @@ fn wake(effort: Effort) -> Result<Pair, Box<dyn Error>> {
     let over = AtomicBool::new(false);
     let mut rings = 0;
     thread::scope(|scope| {
-        let thread = scope.spawn(|| asleep.wait(|| over.load(Relaxed), None));
+        let thread = scope.spawn(|| asleep.wait_at_once(|| over.load(Relaxed), None));
         let (mut waking, mut not_waking) = (Vec::new(), Vec::new());
         while rings < 10 * effort.rounds() {
             spin_until(Instant::now() + ASLEEP);
@@ -94,7 +91,7 @@ fn wake(effort: Effort) -> Result<Pair, Box<dyn Error>> {
                 waking.push(nanoseconds);
                 rings += 1;
             }
-            awake.arm();
+            awake.arm_at_once();
             let (nanoseconds, rung) = timed(|| awake_doorbell.ring_if_armed());
             not_waking.push(nanoseconds);
             if !rung || !awake.acknowledge() {
@@ -115,7 +112,7 @@ fn wake(effort: Effort) -> Result<Pair, Box<dyn Error>> {
 enum Habit {
     /// It sleeps until there is more.
     Sleeps,
-    /// It looks again after [`POLL`], and sleeps if there is nothing then, as the server does.
+    /// It looks again after a [tick](vuart::scrollback::Pace::TICK), and sleeps if there is nothing then, as the server does.
     Polls,
 }
 
@@ -190,7 +187,6 @@ fn paced_slot(effort: Effort, mut operation: impl FnMut(u64)) -> f64 {
 /// Reads until `over`. Returns the number of bytes that were read or missed.
 fn read(habit: Habit, reader: &mut Reader, sleeper: &mut Sleeper, over: &AtomicBool) -> io::Result<u64> {
     let mut buffer = [0; 4096];
-    let mut has_read = false;
     loop {
         let last = over.load(Relaxed);
         loop {
@@ -198,18 +194,15 @@ fn read(habit: Habit, reader: &mut Reader, sleeper: &mut Sleeper, over: &AtomicB
             if read.is_empty() && read.missed == 0 {
                 break;
             }
-            has_read = true;
             black_box(&buffer);
         }
         if last {
             return Ok(reader.cursor());
         }
-        match habit {
-            Habit::Polls if std::mem::take(&mut has_read) => thread::sleep(POLL),
-            Habit::Sleeps | Habit::Polls => {
-                sleeper.wait(|| reader.is_behind() || over.load(Relaxed), None)?;
-            }
-        }
+        let _ = match habit {
+            Habit::Polls => sleeper.wait(reader, None)?,
+            Habit::Sleeps => sleeper.wait_at_once(|| reader.is_behind() || over.load(Relaxed), None)?,
+        };
     }
 }
 

@@ -71,6 +71,7 @@ fn kinds() -> Vec<EventKind> {
         EventKind::Disabled,
         EventKind::Enabled,
         EventKind::Over { cause: Cause::VmEnded },
+        EventKind::Yielded { who: by_alice(), by: by_bob() },
     ]
 }
 
@@ -114,8 +115,8 @@ fn examples() -> Vec<AuditLine> {
         let console = console.map(str::to_owned);
         AuditLine { line: number, entry: AuditEntry::Lost { at: at(60_000), console, from, to, because } }
     };
-    examples.push(lost(Some(18), Some("vm0"), 17, 1040, LostBecause::Flood));
-    examples.push(lost(None, None, 18, 3115, LostBecause::Lapped));
+    examples.push(lost(Some(19), Some("vm0"), 18, 1040, LostBecause::Flood));
+    examples.push(lost(None, None, 19, 3115, LostBecause::Lapped));
     examples
 }
 

@@ -96,9 +96,10 @@ pub(crate) fn in_words_of(console: &str, Warning { topic, since, text, .. }: &Wa
     format!("warning: {console}: {topic}: {text} (since {})\n", with_age(*since))
 }
 
-/// The standing in the table, with the place in the queue.
+/// The standing in the table, with the place in the queue, and whether it gives way.
 fn standing_and_place(session: &SessionInfo) -> String {
     match session.ahead {
+        _ if session.yields => format!("{}, yields", standing(session)),
         Some(ahead) => format!("waiting, number {}", ahead.saturating_add(1)),
         None => standing(session).to_owned(),
     }
@@ -180,6 +181,9 @@ struct Row<'a> {
     /// How many sessions are before it in the queue, if it is in the queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     ahead: Option<u64>,
+    /// It gives way to whoever wants to own the console.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    yields: bool,
     since: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     columns: Option<u16>,
@@ -224,6 +228,7 @@ impl<'a> Row<'a> {
             pid: session.identity.pid(),
             standing: standing(session),
             ahead: session.ahead,
+            yields: session.yields,
             since: session.since.to_string(),
             columns: session.window.map(|window| window.columns),
             rows: session.window.map(|window| window.rows),

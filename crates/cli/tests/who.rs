@@ -121,3 +121,25 @@ fn f25_a_warning_is_shown_by_who_and_list_until_it_is_withdrawn() {
         assert!(!text.contains("warning"), "{text}");
     }
 }
+
+#[test]
+fn a_session_that_yields_is_shown_as_one() {
+    let runtime = Runtime::new();
+    let served = Served::new(&runtime, 4096);
+    let _local = served.console.attach(Attach::new(identity("stdio")).with_mode(Mode::Yield)).unwrap();
+    let who = |arguments: &[&str]| run(&mut runtime.vuart(arguments));
+    assert!(who(&["who", "vm0"]).text().contains("stdio (uid 1000, pid 42)  owner, yields  20"));
+    let _alice = served.console.attach(Attach::new(identity("alice"))).unwrap();
+    let text = who(&["who", "vm0"]).text();
+    assert!(
+        text.contains("alice (uid 1000, pid 42)  owner  ") && text.contains("  spectator, yields  20"),
+        "{text}"
+    );
+    let json: serde_json::Value = serde_json::from_slice(&who(&["who", "vm0", "--json"]).stdout).unwrap();
+    assert_eq!(json["sessions"][0]["yields"], serde_json::Value::Null);
+    assert_eq!(
+        (&json["sessions"][1]["yields"], &json["sessions"][1]["standing"]),
+        (&true.into(), &"spectator".into())
+    );
+    assert_eq!(json["counters"]["yielded"], 1);
+}

@@ -20,6 +20,15 @@ pub enum Mode {
     Spectate,
     /// Own the console as soon as it has no owner. Until then the session waits in the queue, and watches.
     Wait,
+    /// Own the console while nobody else wants to, and watch at other times. Such a session gives way to every session that asks to own
+    /// the console, in whatever mode, and is not evicted by it: it watches, whatever the [policy](crate::Policy::evicted), and owns the
+    /// console again when nobody owns it or waits for it. Of several such sessions the oldest owns it. Use it for a console on the VMM's
+    /// own terminal, which is always there and must not keep others out.
+    ///
+    /// It is nobody until it types: it has no [idle time](crate::Policy::idle), is not detached when the guest hangs up or is reset, and
+    /// the console does not [hang up](crate::HangUp) on the guest because it has the console back. When it types it is a person like any
+    /// other, whose login session may be open.
+    Yield,
 }
 
 /// What happens to a session that reads so slowly that the ring laps it. Output that was already overwritten when the session

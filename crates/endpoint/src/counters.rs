@@ -57,8 +57,10 @@ pub struct Counters {
     pub kicked: u64,
     /// Owners that were evicted and stayed as spectators.
     pub demoted: u64,
-    /// Sessions that became the owner when the last owner left: they had waited in the queue, or had been evicted.
+    /// Sessions that became the owner when the last owner left: they had waited in the queue, had been evicted, or had yielded.
     pub promoted: u64,
+    /// Times that an owner has [given way](crate::Mode::Yield) to another session.
+    pub yielded: u64,
     /// Times that the guest's output has lapped a session.
     pub lags: u64,
     /// Bytes that sessions have missed by these laps.

@@ -83,7 +83,7 @@ pub enum EventKind {
         /// The session that took over.
         by: Who,
     },
-    /// A session from the queue became the owner.
+    /// A session from the queue became the owner, or one that [yields](crate::Mode::Yield), because nobody else wanted to.
     Promoted {
         /// The session.
         who: Who,
@@ -174,11 +174,18 @@ pub enum EventKind {
         /// The cause.
         cause: Cause,
     },
+    /// An owner that [yields](crate::Mode::Yield) gave way to another session, and watches.
+    Yielded {
+        /// The session that gave way.
+        who: Who,
+        /// The session that owns the console now.
+        by: Who,
+    },
 }
 
 impl EventKind {
     /// The codes of all kinds, in the order of the variants.
-    pub const CODES: [&'static str; 17] = [
+    pub const CODES: [&'static str; 18] = [
         "attached",
         "refused",
         "demoted",
@@ -196,6 +203,7 @@ impl EventKind {
         "disabled",
         "enabled",
         "over",
+        "yielded",
     ];
 
     /// The stable code of this kind for programs: the variant's name in kebab case.
@@ -218,6 +226,7 @@ impl EventKind {
             Self::Disabled => "disabled",
             Self::Enabled => "enabled",
             Self::Over { .. } => "over",
+            Self::Yielded { .. } => "yielded",
         }
     }
 }

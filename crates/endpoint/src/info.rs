@@ -54,6 +54,9 @@ pub struct SessionInfo {
     pub identity: Identity,
     /// Whether the session owns the console. If not, it watches.
     pub owner: bool,
+    /// Whether the session [yields](crate::Mode::Yield): it owns the console only while nobody else wants to.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "std::ops::Not::not"))]
+    pub yields: bool,
     /// Whether the session waits in the queue to own the console.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "std::ops::Not::not"))]
     pub waiting: bool,

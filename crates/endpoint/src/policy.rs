@@ -20,7 +20,7 @@ pub enum Evicted {
 /// The guest must listen: see `docs/guests/linux.md`. Two sessions belong to the same person if user and label are the same
 /// ([`Identity::is_same_person`](crate::Identity::is_same_person)). For a client of the raw socket or the pseudo-terminal the
 /// label is the name of its program. So two people who use socat as one user count as one person, and a person who uses socat
-/// and then `vuart attach` counts as two.
+/// and then `vuart attach` counts as two. A session that [yields](crate::Mode::Yield) is nobody until it types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum HangUp {

@@ -3,7 +3,7 @@
 //! All of it happens under the console's lock. No vCPU thread ever takes that lock, and nothing here blocks.
 //!
 //! [`State`] has the verbs: sessions begin and end and ownership passes here, [`traffic`] has input and output, [`timers`] what
-//! time asks for, and [`view`] what others see. The parts of the state know only their own rules: the [`Table`] of sessions, the
+//! time asks for, [`hang_up`] the hang-ups, and [`view`] what others see. The parts of the state know only their own rules: the [`Table`] of sessions, the
 //! [`WaitQueue`], the [`Ownership`] with its epoch, the [`HangUps`], and the [`Clock`] of the present change.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::attach::{Attach, Mode};
 use crate::carrier::Carrier;
 use crate::counters::Counters;
 use crate::end::{Cause, End};
-use crate::event::{EventKind, HangUpReason, Who};
+use crate::event::{EventKind, Who};
 use crate::hold::HoldControl;
 use crate::identity::Identity;
 use crate::info::{SessionId, SessionInfo};
@@ -145,6 +145,7 @@ impl State {
             since: self.clock.at(),
             window: None,
             returning: request.returning,
+            yields: request.mode == Mode::Yield,
             evicted: None,
             from,
             bytes_in: 0,
@@ -154,12 +155,16 @@ impl State {
         self.counters.attached += 1;
         let mut evicted_owner = None;
         let epoch = match (request.mode, owner) {
-            (Mode::Spectate, _) => None,
+            (Mode::Spectate, _) | (Mode::Yield, Some(_)) => None,
+            (_, None) => Some(self.own(&who)),
+            (_, Some(owner)) if owner.yields => {
+                self.give_way(Who { session: owner.id, identity: owner.identity }, &who);
+                Some(self.own(&who))
+            }
             (Mode::Wait, Some(_)) => {
                 self.queue.join(id);
                 None
             }
-            (_, None) => Some(self.own(&who)),
             // A take-over: exclusive mode was refused above.
             (_, Some(owner)) => {
                 let owner = Who { session: owner.id, identity: owner.identity };
@@ -174,6 +179,7 @@ impl State {
             id,
             identity: who.identity.clone(),
             owner: epoch.is_some(),
+            yields: request.mode == Mode::Yield,
             waiting: ahead.is_some(),
             ahead,
             since: self.clock.at(),
@@ -192,7 +198,7 @@ impl State {
             return Some(Refused::Disabled { since });
         }
         owner
-            .filter(|_| mode == Mode::Exclusive)
+            .filter(|owner| mode == Mode::Exclusive && !owner.yields)
             .map(|owner| Refused::Held { holder: owner.identity.clone(), since: owner.since })
     }
 
@@ -204,12 +210,13 @@ impl State {
     /// Ends a session. If it owned the console, the next in the queue does now. Returns whether there was such a session.
     pub(crate) fn end(&mut self, id: SessionId, cause: Cause) -> bool {
         let owner = self.ownership.owner() == Some(id);
+        let person = owner && self.ownership.is_by_person();
         if owner {
             self.ownership.end();
         }
         let there = self.remove(id, cause, owner);
         if there && owner {
-            self.vacated();
+            self.vacated(person);
         }
         there
     }
@@ -230,26 +237,29 @@ impl State {
         }
         self.disabled = Some(self.clock.at());
         self.event(EventKind::Disabled);
-        if self.end_all(&Cause::Disabled) {
-            self.vacated();
+        let person = self.ownership.is_by_person();
+        self.end_all(&Cause::Disabled);
+        if person {
+            self.vacated(person);
         }
     }
 
     pub(crate) fn enable(&mut self) {
         if self.disabled.take().is_some() {
             self.event(EventKind::Enabled);
+            // For those who wait for it to attach again.
+            self.ring_doorbell = true;
         }
     }
 
-    /// Ends every session, without a new owner from the queue. Returns whether there was an owner.
-    fn end_all(&mut self, cause: &Cause) -> bool {
+    /// Ends every session, without a new owner.
+    fn end_all(&mut self, cause: &Cause) {
         self.queue.clear();
         let owner = self.ownership.end();
         let ids: Vec<_> = self.table.iter().map(|(id, _)| id).collect();
         for id in ids {
             self.remove(id, cause.clone(), owner == Some(id));
         }
-        owner.is_some()
     }
 
     /// Removes a session from table and queue, and tells it why. Returns whether there was such a session.
@@ -288,7 +298,8 @@ impl State {
     /// Begins a new ownership of a console that has no owner. Input that an earlier owner queued never reaches the guest: it is
     /// discarded here, under the lock. An earlier owner needs the lock to queue more, and then its epoch is not the present one.
     fn own(&mut self, who: &Who) -> Epoch {
-        let epoch = self.ownership.begin(who.session, self.clock.instant());
+        let yields = self.table.get(who.session).is_some_and(|row| row.yields);
+        let epoch = self.ownership.begin(who.session, yields, self.clock.instant());
         let symbols = self.input.take_discarded_late() + self.input.discard();
         if symbols > 0 {
             self.counters.input_discarded += symbols;
@@ -297,10 +308,18 @@ impl State {
         if let Some(row) = self.table.get_mut(who.session) {
             row.evicted = None;
         }
-        if let Some(person) = self.hang_ups.owner_came(&who.identity, self.policy.hang_up) {
-            self.hang_up(HangUpReason::OtherPerson, Some(person));
+        if !yields {
+            self.person_came(who.session);
         }
         epoch
+    }
+
+    /// Takes the console from an owner that yields, for the session `by`, which is about to own it. It watches from now on.
+    fn give_way(&mut self, who: Who, by: &Who) {
+        self.ownership.end();
+        self.tell(who.session);
+        self.counters.yielded += 1;
+        self.event(EventKind::Yielded { who, by: by.clone() });
     }
 
     /// Takes the console from its owner, for the session `by`, which is about to own it.
@@ -323,15 +342,20 @@ impl State {
         self.event(EventKind::Demoted { who, by: by.clone() });
     }
 
-    /// Gives the console, which has lost its owner, to the next in the queue. If none waits, the grace time begins.
-    fn vacated(&mut self) {
+    /// Gives the console, which has lost its owner, to the next in the queue. If none waits and a person has left, the grace time begins,
+    /// and a session that yields has the console meanwhile, if there is one.
+    fn vacated(&mut self, person: bool) {
         if let Some(who) = self.queue.next().and_then(|id| self.table.who(id)) {
-            let epoch = self.own(&who);
-            self.counters.promoted += 1;
-            self.tell(who.session);
-            self.event(EventKind::Promoted { who, epoch });
+            self.promote(who);
             self.tell_queue(0);
-        } else if self.ended.is_none() && self.hang_ups.owner_left(self.policy.hang_up, self.clock.instant())
+            return;
+        }
+        if let Some(who) = self.table.oldest_yielding().and_then(|id| self.table.who(id)) {
+            self.promote(who);
+        }
+        if person
+            && self.ended.is_none()
+            && self.hang_ups.owner_left(self.policy.hang_up, self.clock.instant())
         {
             // There is a new deadline.
             self.ring_doorbell = true;
@@ -339,30 +363,12 @@ impl State {
         }
     }
 
-    fn end_grace(&mut self) {
-        if let Some(person) = self.hang_ups.grace_over(self.clock.instant()) {
-            self.hang_up(HangUpReason::Left, Some(person));
-        }
-    }
-
-    /// Hangs up because the VMM asks for it. Returns whether the guest is interrupted for it.
-    pub(crate) fn hang_up_for_vmm(&mut self) -> bool {
-        let heard = self.hang_up(HangUpReason::Vmm, self.hang_ups.last_owner());
-        // The login session has ended. Its person, if still the owner, may log in again.
-        if heard && self.ownership.owner().is_none() {
-            self.hang_ups.no_login();
-        }
-        heard
-    }
-
-    /// The one place where the console hangs up on the guest, for whatever reason. Returns whether the guest is interrupted for it.
-    fn hang_up(&mut self, because: HangUpReason, person: Option<Identity>) -> bool {
-        let heard = self.carrier.hang_up();
-        self.hang_ups.hung_up(heard, self.clock.instant());
-        self.counters.hang_ups += 1;
-        self.counters.hang_ups_unheard += u64::from(!heard);
-        self.event(EventKind::HangUp { because, person, heard });
-        heard
+    /// Makes a session the owner of the console, which has none.
+    fn promote(&mut self, who: Who) {
+        let epoch = self.own(&who);
+        self.counters.promoted += 1;
+        self.tell(who.session);
+        self.event(EventKind::Promoted { who, epoch });
     }
 
     /// Tells a session that its standing has changed.

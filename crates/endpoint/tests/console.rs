@@ -8,6 +8,8 @@ mod invariants;
 #[path = "console/observers.rs"]
 mod observers;
 mod support;
+#[path = "console/yielding.rs"]
+mod yielding;
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -356,11 +358,11 @@ fn an_owner_may_wait_until_the_guest_has_taken_its_input() {
     let mut alice = console.attach(who("alice")).unwrap();
     alice.write(b"halt\r").unwrap();
     let mut sleeper = console.doorbell().sleeper().unwrap();
-    sleeper.arm();
+    sleeper.arm_at_once();
     assert_eq!(alice.input_left(), 5);
     assert_eq!(take(&mut input), b"halt\r");
     // If it did not ring, this would wait for ever.
-    sleeper.wait(|| console.input_waiting() == 0, None).unwrap();
+    sleeper.wait_at_once(|| console.input_waiting() == 0, None).unwrap();
     assert_eq!(alice.input_left(), 0);
     // What Bob types is not Alice's.
     let mut bob = console.attach(who("bob").with_mode(Mode::TakeOver)).unwrap();

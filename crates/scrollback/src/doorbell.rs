@@ -5,6 +5,8 @@ mod claim;
 #[cfg(feature = "std")]
 pub(crate) mod event;
 #[cfg(feature = "std")]
+mod pace;
+#[cfg(feature = "std")]
 pub(crate) mod place;
 #[cfg(feature = "std")]
 mod sleeper;
@@ -15,7 +17,9 @@ pub(crate) mod slots;
 
 pub use callback::{CallbackDoorbell, CallbackSleeper};
 #[cfg(feature = "std")]
-pub use sleeper::Sleeper;
+pub use pace::Pace;
+#[cfg(feature = "std")]
+pub use sleeper::{Rest, Sleeper};
 pub use sleeper_error::SleeperError;
 
 #[cfg(feature = "std")]
@@ -39,7 +43,9 @@ use std::sync::Arc;
 /// The docs of [`Sleeper`] have the sleepers' loop.
 ///
 /// ```
-/// use vuart_scrollback::{Doorbell, Scrollback};
+/// use std::time::Instant;
+///
+/// use vuart_scrollback::{Doorbell, Rest, Scrollback};
 ///
 /// let (mut writer, scrollback) = Scrollback::new(4096)?;
 /// let mut reader = scrollback.reader_at(0);
@@ -49,16 +55,19 @@ use std::sync::Arc;
 /// writer.push(b'a');
 /// assert!(!doorbell.ring_if_armed()); // no reader sleeps
 ///
-/// sleeper.arm();
-/// assert!(reader.is_behind()); // so it does not sleep
-/// assert!(!sleeper.acknowledge());
 /// reader.read(&mut [0; 16]);
-///
-/// sleeper.arm();
-/// assert!(!reader.is_behind()); // here it sleeps
+/// // Output flows, so the reader looks again by the clock, and the writer need not wake it.
+/// let Rest::Until(next) = sleeper.rest(&scrollback, Instant::now()) else { unreachable!() };
 /// writer.push(b'b');
-/// assert!(doorbell.ring_if_armed());
+/// assert!(!doorbell.ring_if_armed());
+///
+/// // At that time it finds the byte. At the next it finds nothing, and sleeps.
+/// reader.read(&mut [0; 16]);
+/// let Rest::Until(next) = sleeper.rest(&scrollback, next) else { unreachable!() };
+/// assert_eq!(sleeper.rest(&scrollback, next), Rest::Asleep);
 /// writer.push(b'c');
+/// assert!(doorbell.ring_if_armed());
+/// writer.push(b'd');
 /// assert!(!doorbell.ring_if_armed()); // once is enough
 /// assert!(sleeper.acknowledge());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -103,7 +112,7 @@ use std::sync::Arc;
 /// # System calls
 ///
 /// For seccomp filters: `write` for producers; `eventfd2` for threads that call [`sleeper`](Self::sleeper); `read` for sleepers, and
-/// `ppoll` for [`Sleeper::wait`].
+/// `ppoll` for [`Sleeper::wait`] and [`wait_at_once`](Sleeper::wait_at_once).
 ///
 /// # Cost
 ///
@@ -117,16 +126,16 @@ use std::sync::Arc;
 /// | the two in a tight loop: push alone, push and ring | 2.0, 2.8 |
 /// | a ring that wakes a thread, to the producer | 7,000–14,000 |
 /// | a ring whose thread is still awake | 400–600 |
-/// | [`Sleeper::arm`] and [`acknowledge`](Sleeper::acknowledge) | 290 |
+/// | [`Sleeper::arm_at_once`] and [`acknowledge`](Sleeper::acknowledge) | 290 |
 ///
 /// The fence is the whole price while no reader sleeps. An older version had no fence here, and `membarrier(2)` on the sleepers' side
 /// instead. That saved the producer those nanoseconds, beside an exit of a microsecond, and interrupted each vCPU whenever a reader went
 /// to sleep.
 ///
-/// A wake-up costs much more than the fence. So a reader should not sleep while output flows. A reader that may be late by a
-/// millisecond, such as a log, looks again each millisecond as long as data comes, and sleeps on the doorbell only after a millisecond
-/// without data. A reader that polls and never sleeps costs the producer nothing, and its own core one timer a millisecond. A reader that
-/// spins costs the producer most of all.
+/// A wake-up costs much more than the fence. A reader that sleeps whenever it has read everything is woken for most bytes of a guest that
+/// writes one at a time. So [`Sleeper::rest`] and [`Sleeper::wait`] look by the clock as long as data comes, each millisecond unless
+/// [another pace](crate::Pace) is set, and sleep on the doorbell only after a tick without data. A reader that polls and never sleeps
+/// costs the producer nothing, and its own core one timer a millisecond. A reader that spins costs the producer most of all.
 #[cfg(feature = "std")]
 #[derive(Debug, Clone)]
 pub struct Doorbell(Arc<Sleepers<Slots<EventFd>>>);
@@ -148,7 +157,7 @@ impl Doorbell {
     /// When there are [`MAX_SLEEPERS`](Self::MAX_SLEEPERS) already, or the process has no file descriptor left.
     pub fn sleeper(&self) -> Result<Sleeper, SleeperError> {
         let place = Place::enter(&self.0, EventFd::new).map_err(SleeperError::Eventfd)?;
-        place.map(Sleeper).ok_or(SleeperError::TooMany)
+        place.map(Sleeper::new).ok_or(SleeperError::TooMany)
     }
 
     /// Wakes the sleepers that sleep or are about to. Returns whether there were any.

@@ -13,7 +13,7 @@ use std::{
 
 use thiserror::Error;
 
-use crate::{Doorbell, Sleeper, SleeperError};
+use crate::{Doorbell, Pace, Sleeper, SleeperError};
 
 /// The pause of a follower that cannot sleep on its doorbell, because there is too little memory.
 const OUT_OF_MEMORY: Duration = Duration::from_secs(1);
@@ -41,8 +41,8 @@ pub trait Follow: Send + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// Sleep until the doorbell rings and there is work. The producer pays for the wake-up, so use it only if nothing has come for
-    /// a while.
+    /// Sleep until the doorbell rings and there is work. The producer pays for the wake-up. So if there was work in this step, the thread
+    /// first looks again after a [tick](Pace::TICK), and sleeps only when nothing has come meanwhile.
     Sleep,
     /// Call [`Follow::follow`] again after this time. The producer pays nothing for it.
     Pause(Duration),
@@ -81,8 +81,8 @@ pub enum FinishError<E> {
 
 /// A thread that follows a stream and does some [work](Follow) with it. Use it to save the stream, or to send it on.
 ///
-/// While data comes, the thread works in paced steps, and the producer need not wake it. It sleeps on the doorbell only when the work
-/// asks for it. Dropping this leaves the thread alone: it goes on until [`end`](Self::end) was called or the work is done.
+/// While data comes, the thread works in paced steps, and the producer need not wake it. It sleeps on the doorbell only when nothing has
+/// come for a while. Dropping this leaves the thread alone: it goes on until [`end`](Self::end) was called or the work is done.
 ///
 /// ```
 /// use std::{convert::Infallible, sync::mpsc, time::Duration};
@@ -103,14 +103,11 @@ pub enum FinishError<E> {
 ///
 ///     fn follow(&mut self, _last: bool) -> Result<Step, Self::Error> {
 ///         let mut buf = [0; 4096];
-///         let mut copied = false;
 ///         while self.reader.is_behind() {
 ///             let read = self.reader.read(&mut buf);
 ///             self.out.send(buf[..read.len()].to_vec())?;
-///             copied = true;
 ///         }
-///         // While data comes, look again each millisecond.
-///         Ok(if copied { Step::Pause(Duration::from_millis(1)) } else { Step::Sleep })
+///         Ok(Step::Sleep)
 ///     }
 /// }
 ///
@@ -190,12 +187,15 @@ fn follow<F: Follow>(work: &mut F, over: &AtomicBool, sleeper: &mut Sleeper) -> 
     loop {
         // Before the work: what happened before the end is part of it.
         let last = is_over();
+        let behind = work.is_behind();
         let step = work.follow(last)?;
         if last {
             return Ok(());
         }
         let slept = match step {
-            Step::Sleep => sleeper.wait(|| is_over() || work.is_behind(), None),
+            // Data comes: more may come soon.
+            Step::Sleep if behind => sleeper.pause(is_over, Pace::TICK),
+            Step::Sleep => sleeper.wait_at_once(|| is_over() || work.is_behind(), None),
             Step::Pause(time) => sleeper.pause(is_over, time),
             Step::Again => continue,
             Step::Done => return Ok(()),

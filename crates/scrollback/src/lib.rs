@@ -76,7 +76,7 @@ mod writer;
 
 pub use doorbell::{CallbackDoorbell, CallbackSleeper, SleeperError};
 #[cfg(feature = "std")]
-pub use doorbell::{Doorbell, Sleeper};
+pub use doorbell::{Doorbell, Pace, Rest, Sleeper};
 pub use error::{CapacityError, OptionsError};
 #[cfg(feature = "std")]
 pub use file_error::{FileError, LayoutError};

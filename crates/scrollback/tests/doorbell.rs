@@ -54,7 +54,7 @@ fn it_is_silent_unless_armed() {
     assert!(!doorbell.ring_if_armed());
     assert!(!events.is_rung());
 
-    sleeper.arm();
+    sleeper.arm_at_once();
     assert!(doorbell.ring_if_armed());
     assert!(!doorbell.ring_if_armed());
     assert!(events.is_rung());
@@ -67,7 +67,7 @@ fn it_is_silent_unless_armed() {
 fn acknowledging_disarms() {
     let doorbell = Doorbell::new();
     let mut sleeper = sleeper(&doorbell);
-    sleeper.arm();
+    sleeper.arm_at_once();
     assert!(!sleeper.acknowledge());
     assert!(!doorbell.ring_if_armed());
 }
@@ -90,8 +90,8 @@ fn it_can_be_rung_unarmed() {
 fn only_armed_sleepers_are_woken() {
     let doorbell = Doorbell::new();
     let mut sleepers = [(); 3].map(|()| sleeper(&doorbell));
-    sleepers[0].arm();
-    sleepers[2].arm();
+    sleepers[0].arm_at_once();
+    sleepers[2].arm_at_once();
     assert!(doorbell.ring_if_armed());
     assert_eq!(sleepers.each_mut().map(Sleeper::acknowledge), [true, false, true]);
 }
@@ -101,14 +101,14 @@ fn there_are_as_many_places_as_bits() {
     let doorbell = Doorbell::new();
     let mut sleepers: Vec<_> = (0..Doorbell::MAX_SLEEPERS).map(|_| sleeper(&doorbell)).collect();
     assert!(matches!(doorbell.sleeper(), Err(SleeperError::TooMany)));
-    sleepers.iter_mut().for_each(Sleeper::arm);
+    sleepers.iter_mut().for_each(Sleeper::arm_at_once);
     assert!(doorbell.ring_if_armed());
     assert!(sleepers.iter_mut().all(Sleeper::acknowledge));
 
     drop(sleepers.remove(17));
     let mut late = sleeper(&doorbell);
     assert!(matches!(doorbell.sleeper(), Err(SleeperError::TooMany)));
-    late.arm();
+    late.arm_at_once();
     assert!(doorbell.ring_if_armed());
     assert!(late.acknowledge());
 }
@@ -118,9 +118,9 @@ fn a_sleeper_that_has_gone_is_not_woken_and_leaves_nothing_behind() {
     let doorbell = Doorbell::new();
     let mut first = sleeper(&doorbell);
     let fd = first.as_raw_fd();
-    first.arm();
+    first.arm_at_once();
     doorbell.ring_if_armed();
-    first.arm();
+    first.arm_at_once();
     drop(first);
     assert!(!doorbell.ring_if_armed());
 
@@ -134,7 +134,7 @@ fn a_sleeper_that_has_gone_is_not_woken_and_leaves_nothing_behind() {
 fn a_sleeper_outlives_its_doorbell() {
     let doorbell = Doorbell::new();
     let mut sleeper = sleeper(&doorbell);
-    sleeper.arm();
+    sleeper.arm_at_once();
     drop(doorbell);
     assert!(!sleeper.acknowledge());
 }
@@ -144,9 +144,9 @@ fn a_sleeper_outlives_its_doorbell() {
 fn a_wait_ends_when_it_is_ready_or_the_time_is_up() {
     let doorbell = Doorbell::new();
     let mut sleeper = sleeper(&doorbell);
-    assert!(sleeper.wait(|| true, None).expect("a wait"));
-    assert!(!sleeper.wait(|| false, Some(Duration::ZERO)).expect("a wait"));
-    assert!(!sleeper.wait(|| false, Some(Duration::from_micros(10))).expect("a wait"));
+    assert!(sleeper.wait_at_once(|| true, None).expect("a wait"));
+    assert!(!sleeper.wait_at_once(|| false, Some(Duration::ZERO)).expect("a wait"));
+    assert!(!sleeper.wait_at_once(|| false, Some(Duration::from_micros(10))).expect("a wait"));
     assert!(!doorbell.ring_if_armed(), "it is over");
 
     // Data comes just before it sleeps.
@@ -155,11 +155,11 @@ fn a_wait_ends_when_it_is_ready_or_the_time_is_up() {
         looks += 1;
         looks == 2
     };
-    assert!(sleeper.wait(late, Some(Duration::MAX)).expect("a wait"));
+    assert!(sleeper.wait_at_once(late, Some(Duration::MAX)).expect("a wait"));
     assert!(!doorbell.ring_if_armed(), "it is over");
     // Rung for nothing, it sleeps again.
     doorbell.ring();
-    assert!(!sleeper.wait(|| false, Some(Duration::from_micros(10))).expect("a wait"));
+    assert!(!sleeper.wait_at_once(|| false, Some(Duration::from_micros(10))).expect("a wait"));
 }
 
 /// With an event loop of another crate. The writer writes each byte when the reader has taken the byte before, so that the reader is often
@@ -172,7 +172,7 @@ fn no_wake_up_is_lost_in_a_loop() {
     fn sleep(sleeper: &mut Sleeper, events: &Loop, scrollback: &Scrollback, seen: u64) -> bool {
         let mut slept = false;
         while scrollback.end() == seen {
-            sleeper.arm();
+            sleeper.arm_at_once();
             if scrollback.end() == seen {
                 slept = true;
                 assert!(events.wait(LOST), "a wake-up was lost at offset {seen}");
@@ -247,7 +247,7 @@ fn one_sees_the_other(produce: impl Fn(&AtomicU64, u64, &Doorbell) -> bool + Syn
             meet(1, 2 * round);
             // Now a little later, now a little earlier.
             (0..round % 8).for_each(|_| std::hint::spin_loop());
-            sleeper.arm();
+            sleeper.arm_at_once();
             let seen = data.load(Ordering::Acquire) == round;
             meet(1, 2 * round + 1);
             let woken = rung.load(Ordering::Relaxed) == 1;
@@ -296,7 +296,10 @@ fn no_wake_up_is_lost_between_many() {
     };
     let hear = |what: &[AtomicU64], round: u64, sleeper: &mut Sleeper| {
         let all = || what.iter().all(|one| one.load(Ordering::Acquire) >= round);
-        assert!(sleeper.wait(all, Some(LOST)).expect("a wait"), "a wake-up was lost in round {round}");
+        assert!(
+            sleeper.wait_at_once(all, Some(LOST)).expect("a wait"),
+            "a wake-up was lost in round {round}"
+        );
     };
     let produced = [const { AtomicU64::new(0) }; THREADS];
     let consumed = [const { AtomicU64::new(0) }; THREADS];

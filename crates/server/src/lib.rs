@@ -34,7 +34,6 @@ mod error;
 #[cfg(feature = "event-manager")]
 mod event_manager;
 mod options;
-mod pace;
 mod pass;
 mod poller;
 mod pty;

@@ -50,7 +50,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use vuart_scrollback::Sleeper;
+use vuart_scrollback::{Rest, Sleeper};
 
 use crate::access::Own;
 use crate::adopter::Queue;
@@ -58,7 +58,6 @@ use crate::claim::Claim;
 use crate::connection::Context;
 use crate::error::ServeError;
 use crate::options::ServerOptions;
-use crate::pace::Pace;
 use crate::pass::Pass;
 use crate::poller::Poller;
 use crate::pty::Pty;
@@ -104,12 +103,10 @@ pub struct Server {
     waiting: Waiting,
     /// The number of clients that were held back since the last pause.
     held_back: usize,
-    /// Waits for the console's doorbell.
+    /// Waits for the console's doorbell, and decides when to look for output by the timer instead.
     sleeper: Sleeper,
     /// The guest wakes the server for its next byte, or when it next takes input.
     armed: bool,
-    /// Decides when to look for output by the timer instead.
-    pace: Pace,
     deadlines: Deadlines,
     timer: TimerFd,
 }
@@ -173,7 +170,6 @@ impl Server {
             clients: Clients::new(),
             sleeper,
             armed: false,
-            pace: Pace::default(),
             deadlines: Deadlines::default(),
             timer: TimerFd::default(),
         };
@@ -224,7 +220,6 @@ impl Server {
     fn rung(&mut self, pass: &mut Pass) {
         self.sleeper.acknowledge();
         self.armed = false;
-        self.pace.reset();
         // Before it is armed again: while there is work, the guest need not ring.
         self.drive_all(pass);
     }
@@ -255,22 +250,25 @@ impl Server {
     /// output flows, and otherwise when the guest wakes it. If no client waits, the guest does not pay for wake-ups.
     fn watch_guest(&mut self, pass: &mut Pass) {
         if !self.clients.await_guest() {
-            self.pace.reset();
+            self.sleeper.forget_pace();
             self.deadlines.set(Timer::Look, None);
             return;
         }
         if self.armed || self.deadlines.is_set(Timer::Look) {
             return;
         }
-        let next = self.pace.look(self.context.console.scrollback(), Instant::now());
-        let next = next.filter(|_| self.timer.open(token::TIMER, &self.poller));
-        self.deadlines.set(Timer::Look, next);
-        if next.is_none() {
-            self.sleeper.arm();
-            self.armed = true;
-            // Output from before this moment is looked at now. Output from after it rings.
-            self.drive_all(pass);
+        match self.sleeper.rest(self.context.console.scrollback(), Instant::now()) {
+            Rest::Until(next) if self.timer.open(token::TIMER, &self.poller) => {
+                self.deadlines.set(Timer::Look, Some(next));
+                return;
+            }
+            // Without a timer, the guest wakes the server for each byte.
+            Rest::Until(_) => self.sleeper.arm_at_once(),
+            Rest::Asleep => {}
         }
+        self.armed = true;
+        // What came before this moment is looked at now: output, and room for input. What comes after it rings.
+        self.drive_all(pass);
     }
 
     /// Sets the timer to the next deadline.

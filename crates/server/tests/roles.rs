@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use support::with_pty;
-use vuart_endpoint::{Cause, Console, Mode, Refused};
+use vuart_endpoint::{Cause, Console, Mode, Refused, Standing};
 use vuart_scrollback::{Position, Scrollback};
 use vuart_server::{Role, Server, ServerOptions, ServerThread, SocketKind, Sockets};
 use vuart_test_support::{HANG, PART, Vm, part, read_to, until};
@@ -355,4 +355,32 @@ fn spectators_give_way_to_a_higher_role() {
     for watcher in &status.sessions[1..] {
         admin.kick(watcher.id).unwrap();
     }
+}
+
+#[test]
+fn a_client_that_yields_gives_way_to_others_and_is_told() {
+    let vm = as_role(Some(Role::Owner));
+    let mut local = Client::connect(&vm.file("ctl"), "local").unwrap();
+    assert!(local.attach(Mode::Yield, Position::End).unwrap().owner);
+    let mut alice = Client::connect(&vm.file("ctl"), "alice").unwrap();
+    let attached = alice.attach(Mode::Exclusive, Position::End).unwrap();
+    assert!(attached.owner && attached.evicted.is_none());
+    let standing = |client: &mut Client| match client.recv().unwrap() {
+        Event::Standing(change) => change,
+        other => panic!("{other:?}"),
+    };
+    let change = standing(&mut local);
+    assert_eq!((change.standing, change.evicted), (Standing::Spectator, None));
+    let sessions = local.status().unwrap().sessions;
+    assert_eq!(
+        sessions.iter().map(|session| (session.owner, session.yields)).collect::<Vec<_>>(),
+        [(true, false), (false, true)]
+    );
+    drop(alice);
+    assert!(matches!(standing(&mut local).standing, Standing::Owner { .. }));
+
+    let spectators = as_role(Some(Role::Spectator));
+    let mut eve = Client::connect(&spectators.file("ctl"), "eve").unwrap();
+    let refused = eve.attach(Mode::Yield, Position::End).unwrap_err();
+    assert!(matches!(refused, ClientError::Refused(Refused::Forbidden)), "{refused:?}");
 }

@@ -47,9 +47,6 @@ pub struct Recording {
     link: Arc<Link>,
 }
 
-/// The shortest time between two looks for more while lines come. So the guest pays for a wake-up after a pause, and not for each access.
-const TICK: Duration = Duration::from_millis(1);
-
 impl Recording {
     pub(crate) fn new(reader: Reader, link: Arc<Link>) -> Self {
         Self { reader, begun: Vec::new(), link }
@@ -136,12 +133,9 @@ impl<W: Write + Send + 'static> Follow for Save<W> {
         if over {
             return Ok(Step::Done);
         }
-        Ok(match self.recording.reader.cursor() - from {
-            0 => Step::Sleep,
-            copied if copied <= eighth => Step::Pause(TICK),
-            // The reader may be lapped before the time is up.
-            _ => Step::Again,
-        })
+        // Of more, the reader may be lapped before it looks again by the clock.
+        let much = self.recording.reader.cursor() - from > eighth;
+        Ok(if much { Step::Again } else { Step::Sleep })
     }
 }
 

@@ -101,12 +101,14 @@ struct Readme;
 pub use vuart_16550 as uart;
 #[cfg(feature = "audit")]
 pub use vuart_audit as audit;
-#[cfg(any(feature = "kvm", feature = "server"))]
+#[cfg(any(feature = "kvm", feature = "local", feature = "server"))]
 pub use vuart_dispatch as dispatch;
 pub use vuart_endpoint as endpoint;
 pub use vuart_file as file;
 #[cfg(feature = "kvm")]
 pub use vuart_kvm as kvm;
+#[cfg(feature = "local")]
+pub use vuart_local as local;
 pub use vuart_scrollback as scrollback;
 #[cfg(feature = "server")]
 pub use vuart_server as server;

@@ -1,9 +1,12 @@
 //! The examples do what they say. Each ends by itself, and checks its result.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::thread;
 
 use vuart::SerialPort;
 use vuart::endpoint::{Cause, Mode};
+use vuart::local::Local;
 use vuart::server::{Claim, Server, ServerThread};
 use vuart::uart::spec::offset;
 use vuart::wire::RuntimeDir;
@@ -19,6 +22,9 @@ mod live_update;
 mod observe;
 #[path = "../examples/other_devices.rs"]
 mod other_devices;
+#[allow(dead_code, reason = "its `main` takes standard input and output")]
+#[path = "../examples/stdio.rs"]
+mod stdio;
 mod support;
 
 #[test]
@@ -39,6 +45,16 @@ fn observe_has_each_session_in_its_trail() {
 #[test]
 fn other_devices_print_and_read() {
     other_devices::main().unwrap();
+}
+
+#[test]
+fn stdio_echoes_and_delivers_the_last_words() {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.write_all(b"hello\rq").unwrap();
+    stdio::run(|console| Ok(Local::builder(console).with_both(ours).build()?)).unwrap();
+    let mut text = String::new();
+    theirs.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "type something; q ends\r\nhello\r\r\ngoodbye\r\n");
 }
 
 #[test]

@@ -183,12 +183,12 @@ fn the_console_is_told_once_that_the_guest_has_hung_up() {
     let (mut linux, _) = open(CLOCAL);
     let console = linux.port.console().clone();
     let mut sleeper = console.doorbell().sleeper().unwrap();
-    sleeper.arm();
+    sleeper.arm_at_once();
     linux.port.write_register(MCR, 0x0B);
     linux.port.write_register(MCR, 0x09); // RTS
     assert!(!sleeper.acknowledge());
     assert_eq!(guest_hang_ups(&console), 0);
-    sleeper.arm();
+    sleeper.arm_at_once();
     linux.port.write_register(MCR, 0x00);
     assert!(sleeper.acknowledge(), "a server that sleeps is woken");
     assert_eq!(guest_hang_ups(&console), 1);
@@ -220,7 +220,7 @@ fn the_console_is_told_of_each_break_that_the_guest_sends() {
     let (mut linux, _) = open(CLOCAL);
     let console = linux.port.console().clone();
     let mut sleeper = console.doorbell().sleeper().unwrap();
-    sleeper.arm();
+    sleeper.arm_at_once();
     for _ in 0..3 {
         linux.port.write_register(LCR, 0x53);
         linux.port.write_register(LCR, 0xD3); // the divisor, in the midst of it

@@ -232,15 +232,15 @@ fn each_way_to_write_output_wakes_an_armed_sleeper() {
         }),
     ];
     for (way, write) in ways {
-        sleeper.arm();
+        sleeper.arm_at_once();
         write();
         assert!(sleeper.acknowledge(), "{way}");
     }
-    mmio_sleeper.arm();
+    mmio_sleeper.arm_at_once();
     mmio.write(0, &[b'a', 0, 0, 0]);
     assert!(mmio_sleeper.acknowledge());
 
-    sleeper.arm();
+    sleeper.arm_at_once();
     port.read_register(offset::LSR);
     port.write_register(offset::SCR, 1);
     assert!(!sleeper.acknowledge(), "there is no output");
@@ -256,7 +256,7 @@ fn an_access_that_panics_wakes_an_armed_sleeper_for_its_output() {
     // A driver that has looked is given another edge for its next character.
     port.read_register(offset::IIR);
     trigger.access_at_the_next_interrupt(&port);
-    sleeper.arm();
+    sleeper.arm_at_once();
     panics({
         let port = port.clone();
         move || port.write_register(offset::THR, b'a')
@@ -310,7 +310,7 @@ fn a_port_that_takes_anothers_place_wakes_the_readers_of_its_own_console() {
     let console = restored.console().clone();
     shared.with(|port| *port = restored);
     let mut sleeper = console.doorbell().sleeper().expect("a sleeper");
-    sleeper.arm();
+    sleeper.arm_at_once();
     shared.write(0, b"x");
     assert!(sleeper.acknowledge());
 
@@ -319,7 +319,7 @@ fn a_port_that_takes_anothers_place_wakes_the_readers_of_its_own_console() {
     let console = another.console().clone();
     shared.with(|mmio| *mmio.port_mut() = another);
     let mut sleeper = console.doorbell().sleeper().expect("a sleeper");
-    sleeper.arm();
+    sleeper.arm_at_once();
     shared.write(0, b"x");
     assert!(sleeper.acknowledge());
 }

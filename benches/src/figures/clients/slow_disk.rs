@@ -63,6 +63,6 @@ fn log(reader: &mut Reader, sleeper: &mut Sleeper, over: &AtomicBool) -> io::Res
         if last {
             return Ok(file.metadata()?.len() + missed);
         }
-        sleeper.wait(|| reader.is_behind() || over.load(Relaxed), None)?;
+        sleeper.wait(reader, None)?;
     }
 }

@@ -124,6 +124,42 @@ fn e4_an_owner_that_comes_back_types_for_its_new_ownership_only() {
     });
 }
 
+/// A session that yields gives way, and has the console back. It types for an ownership that it knows of, or not at all.
+#[test]
+fn e4_a_session_that_yields_types_for_its_own_ownership_only() {
+    explore_within(3, 1000, || {
+        let (_writer, console, mut input) = console();
+        let mut local = console.attach(who("stdio").with_mode(Mode::Yield)).unwrap();
+        let typist = thread::spawn(move || {
+            let stale = local.write(b"l").unwrap();
+            let now = local.changed();
+            let fresh = local.write(b"L").unwrap();
+            let owns = now.is_none_or(|change| matches!(change.standing, Standing::Owner { .. }));
+            assert!(owns || fresh == 0, "it watches, and yet types");
+            (local, stale + fresh)
+        });
+        let alice = thread::spawn({
+            let console = console.clone();
+            move || {
+                let mut alice = console.attach(who("alice")).unwrap();
+                assert_eq!(alice.write(b"a"), Ok(1), "at once");
+            }
+        });
+        let mut heard = take(&mut input);
+        let (local, typed) = typist.join().unwrap();
+        alice.join().unwrap();
+        heard.extend(take(&mut input));
+
+        assert!(local.end().is_none());
+        assert_eq!(console.owner().map(|owner| owner.id), Some(local.info().id), "it owns it again");
+        let counters = console.counters();
+        assert_eq!(counters.input_accepted, typed as u64 + 1);
+        assert_eq!(heard.len() as u64 + counters.input_discarded, counters.input_accepted, "counted");
+        let text = String::from_utf8(heard).unwrap();
+        assert!(!text.contains("al"), "{text}: typed without knowing of the second ownership");
+    });
+}
+
 /// An observer is told of every event, in order, by either thread.
 #[test]
 fn every_event_is_delivered_in_order() {

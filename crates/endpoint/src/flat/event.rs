@@ -83,7 +83,9 @@ impl From<EventKind> for EventForm {
             EventKind::Refused { identity, mode, reason } => {
                 Self { identity: Some(identity), mode: Some(mode), reason: Some(reason), ..none }
             }
-            EventKind::Demoted { who, by } => Self { by: Some(by), ..Self::about(who) },
+            EventKind::Demoted { who, by } | EventKind::Yielded { who, by } => {
+                Self { by: Some(by), ..Self::about(who) }
+            }
             EventKind::Promoted { who, epoch } => Self { epoch: Some(epoch), ..Self::about(who) },
             EventKind::Ended {
                 who,
@@ -175,6 +177,7 @@ impl TryFrom<EventForm> for EventKind {
             "disabled" => Self::Disabled,
             "enabled" => Self::Enabled,
             "over" => Self::Over { cause: need(form.cause, "cause")? },
+            "yielded" => Self::Yielded { who: form.who()?, by: need(form.by, "by")? },
             _ => return Err(FormError::Unknown(form.event)),
         })
     }

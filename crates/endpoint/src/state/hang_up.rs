@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::State;
+use crate::event::{EventKind, HangUpReason, Who};
 use crate::identity::Identity;
+use crate::info::SessionId;
 use crate::policy::HangUp;
 
 /// How long a guest may take to drop DTR in answer to a hang-up.
@@ -22,7 +25,7 @@ pub(crate) struct HangUps {
 }
 
 impl HangUps {
-    /// Notes that a person has become the owner. Returns the person whose login session must be hung up now, if any.
+    /// Notes that a person has become the owner, or that an owner who was nobody has become a person. Returns the person whose login session must be hung up now, if any.
     pub(crate) fn owner_came(&mut self, person: &Identity, policy: HangUp) -> Option<Identity> {
         self.grace_ends = None;
         let last = self.last_owner.replace(person.clone())?;
@@ -92,5 +95,42 @@ impl HangUps {
     /// The time at which a grace time ends, if one has begun.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.grace_ends
+    }
+}
+
+impl State {
+    /// Notes that the owner is a person, and hangs up on the login session of another person.
+    pub(super) fn person_came(&mut self, id: SessionId) {
+        let Some(Who { identity, .. }) = self.table.who(id) else { return };
+        if let Some(person) = self.hang_ups.owner_came(&identity, self.policy.hang_up) {
+            self.hang_up(HangUpReason::OtherPerson, Some(person));
+        }
+    }
+
+    /// Hangs up if the grace time is over.
+    pub(super) fn end_grace(&mut self) {
+        if let Some(person) = self.hang_ups.grace_over(self.clock.instant()) {
+            self.hang_up(HangUpReason::Left, Some(person));
+        }
+    }
+
+    /// Hangs up because the VMM asks for it. Returns whether the guest is interrupted for it.
+    pub(crate) fn hang_up_for_vmm(&mut self) -> bool {
+        let heard = self.hang_up(HangUpReason::Vmm, self.hang_ups.last_owner());
+        // The login session has ended. Its person, if still the owner, may log in again.
+        if heard && !self.ownership.is_by_person() {
+            self.hang_ups.no_login();
+        }
+        heard
+    }
+
+    /// The one place where the console hangs up on the guest, for whatever reason. Returns whether the guest is interrupted for it.
+    fn hang_up(&mut self, because: HangUpReason, person: Option<Identity>) -> bool {
+        let heard = self.carrier.hang_up();
+        self.hang_ups.hung_up(heard, self.clock.instant());
+        self.counters.hang_ups += 1;
+        self.counters.hang_ups_unheard += u64::from(!heard);
+        self.event(EventKind::HangUp { because, person, heard });
+        heard
     }
 }

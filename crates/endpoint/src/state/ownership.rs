@@ -9,6 +9,10 @@ use crate::standing::Epoch;
 #[derive(Debug, Default)]
 pub(crate) struct Ownership {
     owner: Option<SessionId>,
+    /// The owner owns the console only while nobody else wants to.
+    yields: bool,
+    /// The owner has not typed, and yields: it is nobody yet.
+    nobody: bool,
     /// The number of the present ownership, or of the last one.
     epoch: Epoch,
     /// The time at which the owner typed last, or became the owner.
@@ -17,21 +21,38 @@ pub(crate) struct Ownership {
 
 impl Ownership {
     /// Begins a new ownership.
-    pub(crate) fn begin(&mut self, id: SessionId, now: Instant) -> Epoch {
+    pub(crate) fn begin(&mut self, id: SessionId, yields: bool, now: Instant) -> Epoch {
         self.epoch = self.epoch.next();
         self.owner = Some(id);
-        self.typed_at = Some(now);
+        (self.yields, self.nobody) = (yields, yields);
+        self.typed_at = (!yields).then_some(now);
         self.epoch
     }
 
     /// Ends the present ownership, and returns whose it was.
     pub(crate) fn end(&mut self) -> Option<SessionId> {
         self.typed_at = None;
+        (self.yields, self.nobody) = (false, false);
         self.owner.take()
     }
 
     pub(crate) fn owner(&self) -> Option<SessionId> {
         self.owner
+    }
+
+    /// The owner, unless it yields: only such an owner keeps others out, and can be idle or left behind by the guest.
+    pub(crate) fn holder(&self) -> Option<SessionId> {
+        self.owner.filter(|_| !self.yields)
+    }
+
+    /// Whether a person owns the console: somebody who does not yield, or has typed.
+    pub(crate) fn is_by_person(&self) -> bool {
+        self.owner.is_some() && !self.nobody
+    }
+
+    /// Notes that the owner types. Returns whether it becomes a person by that.
+    pub(crate) fn becomes_person(&mut self) -> bool {
+        std::mem::take(&mut self.nobody)
     }
 
     /// The number of a session's ownership, if it owns the console.
@@ -46,7 +67,7 @@ impl Ownership {
     }
 
     pub(crate) fn typed(&mut self, now: Instant) {
-        self.typed_at = Some(now);
+        self.typed_at = (!self.yields).then_some(now);
     }
 
     /// The time at which the owner will have typed nothing for as long as `idle`.

@@ -18,6 +18,8 @@ pub(crate) struct Row {
     pub(crate) window: Option<Window>,
     /// Whether the session wants the console back after an eviction.
     pub(crate) returning: bool,
+    /// Whether it owns the console only while nobody else wants to.
+    pub(crate) yields: bool,
     /// Its eviction, if it has been a spectator since.
     pub(crate) evicted: Option<Eviction>,
     /// The offset at which its output begins.
@@ -57,6 +59,11 @@ impl Table {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &Row)> {
         self.rows.iter().map(|(id, row)| (*id, row))
+    }
+
+    /// The oldest session that owns the console while nobody else wants to.
+    pub(crate) fn oldest_yielding(&self) -> Option<SessionId> {
+        self.iter().find(|(_, row)| row.yields).map(|(id, _)| id)
     }
 
     /// Names a session in events.

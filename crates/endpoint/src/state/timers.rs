@@ -13,7 +13,7 @@ impl State {
         self.clock.set_instant(now);
         self.hear_guest();
         self.hold.expire(now);
-        if let (Some(at), Some(owner)) = (self.ownership.idle_at(self.policy.idle), self.ownership.owner())
+        if let (Some(at), Some(owner)) = (self.ownership.idle_at(self.policy.idle), self.ownership.holder())
             && at <= now
         {
             self.end(owner, Cause::Idle);
@@ -40,7 +40,7 @@ impl State {
             // Linux drops DTR when the last process has closed the port, also when a hang-up of the console made it do so. Then
             // it is not meant for the present owner.
             let answer = self.hang_ups.guest_hung_up(self.clock.instant());
-            if let (true, false, Some(owner)) = (self.policy.detach_on_dtr, answer, self.ownership.owner()) {
+            if let (true, false, Some(owner)) = (self.policy.detach_on_dtr, answer, self.ownership.holder()) {
                 self.end(owner, Cause::GuestHungUp);
             }
         }
@@ -54,9 +54,9 @@ impl State {
         }
         self.counters.guest_resets += resets.count;
         self.event(EventKind::GuestReset { count: resets.count });
-        self.hang_ups.guest_reset(self.ownership.owner().is_some());
+        self.hang_ups.guest_reset(self.ownership.is_by_person());
         if let (true, true, Some(owner)) =
-            (resets.dropped_dtr, self.policy.detach_on_reset, self.ownership.owner())
+            (resets.dropped_dtr, self.policy.detach_on_reset, self.ownership.holder())
         {
             self.end(owner, Cause::GuestHungUp);
         }

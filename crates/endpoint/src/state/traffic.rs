@@ -19,6 +19,10 @@ impl State {
         if !self.ownership.is(id, epoch) {
             return 0;
         }
+        if symbols.len() > 0 && self.ownership.becomes_person() {
+            // Before its input: it is not for the login session of the person before it.
+            self.person_came(id);
+        }
         let offered = symbols.len();
         let taken = self.input.publish(symbols);
         self.counters.input_refused += (offered - taken) as u64;

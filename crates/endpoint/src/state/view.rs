@@ -26,6 +26,7 @@ impl State {
             id,
             identity: row.identity.clone(),
             owner: self.ownership.owner() == Some(id),
+            yields: row.yields,
             waiting: ahead.is_some(),
             ahead,
             since: row.since,

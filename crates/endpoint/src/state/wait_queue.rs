@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::info::SessionId;
 
-/// The sessions that wait to own the console, the next owner first. It is empty while the console has no owner.
+/// The sessions that wait to own the console, the next owner first. It is empty while the console has no owner, or
+/// one that yields.
 #[derive(Debug, Default)]
 pub(crate) struct WaitQueue(VecDeque<SessionId>);
 

@@ -18,7 +18,8 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let mode = prop::sample::select(vec![Mode::Exclusive, Mode::TakeOver, Mode::Spectate, Mode::Wait]);
+    let mode =
+        prop::sample::select(vec![Mode::Exclusive, Mode::TakeOver, Mode::Spectate, Mode::Wait, Mode::Yield]);
     let which = 0..8_usize;
     prop_oneof![
         6 => (0..4_u8, mode, any::<bool>()).prop_map(|(person, mode, returning)| Step::Attach { person, mode, returning }),
@@ -83,6 +84,12 @@ proptest! {
                 queued.clear();
             }
             let infos = console.sessions();
+            let yields = infos.iter().find(|info| info.yields);
+            prop_assert!(owner.is_some() || yields.is_none(), "one that yields owns it when nobody else does");
+            if let Some(owner) = owner.as_ref().filter(|owner| owner.yields) {
+                prop_assert_eq!(Some(owner.id), yields.map(|info| info.id), "the oldest");
+                prop_assert!(infos.iter().all(|info| !info.waiting), "nobody waits for one that yields");
+            }
             prop_assert_eq!(infos.iter().filter(|info| info.owner).count(), usize::from(owner.is_some()));
             prop_assert!(owner.is_some() || infos.iter().all(|info| !info.waiting), "none waits for a console without an owner");
             prop_assert!(infos.iter().all(|info| !(info.owner && info.waiting)));
@@ -107,6 +114,6 @@ proptest! {
         let evictions = events.iter().filter(|event| event["cause"]["code"] == "evicted").count() as u64;
         prop_assert_eq!(evictions + count("demoted"), counters.taken_over);
         prop_assert_eq!(events.iter().filter(|event| event["evicted"].is_object()).count() as u64, counters.taken_over);
-        prop_assert_eq!(count("promoted"), counters.promoted);
+        prop_assert_eq!((count("promoted"), count("yielded")), (counters.promoted, counters.yielded));
     }
 }

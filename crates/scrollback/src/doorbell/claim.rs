@@ -34,18 +34,29 @@ impl<E> Claim<E> {
         self.sleepers.disarm(self.bit);
     }
 
+    /// S1 to S3: asks for a wake-up and looks again. Returns whether to sleep. If not, there is something to do, and it asks for no wake-up.
+    pub(super) fn arm_unless(&self, ready: impl FnOnce() -> bool) -> bool {
+        self.arm();
+        let ready = ready();
+        if ready {
+            self.disarm();
+        }
+        !ready
+    }
+
     /// S1 to S5 once, all but the clearing of the event: waits by `wait`, unless there is something to do after all. Returns whether there
     /// is.
     pub(super) fn sleep<Error>(
         &self,
-        mut ready: impl FnMut() -> bool,
+        ready: impl FnOnce() -> bool,
         wait: impl FnOnce() -> Result<(), Error>,
     ) -> Result<bool, Error> {
-        self.arm();
-        let ready = ready();
-        let waited = if ready { Ok(()) } else { wait() };
+        if !self.arm_unless(ready) {
+            return Ok(true);
+        }
+        let waited = wait();
         self.disarm();
-        waited.map(|()| ready)
+        waited.map(|()| false)
     }
 }
 

@@ -42,6 +42,12 @@ impl<E: Event> Place<E> {
         self.event.clear()
     }
 
+    /// Asks for a wake-up and looks again: S1 to S3. Returns whether to sleep. If not, there is data, and it asks for no wake-up. A ring
+    /// that has come is still there.
+    pub(crate) fn arm_unless(&mut self, ready: impl FnOnce() -> bool) -> bool {
+        self.claim.arm_unless(ready)
+    }
+
     /// Sleeps until `ready` or until the time is up. Returns whether it is ready.
     pub(crate) fn wait(
         &mut self,

@@ -121,7 +121,8 @@ impl Connection {
     }
 
     fn attach(&mut self, request: AttachRequest, context: &Context) {
-        if self.place == Place::Reserved && matches!(request.mode, Mode::Spectate | Mode::Wait) {
+        if self.place == Place::Reserved && matches!(request.mode, Mode::Spectate | Mode::Wait | Mode::Yield)
+        {
             let message = "all places are taken, and this one is kept for an owner and for short requests; end a session first (vuart kick)";
             return self.refuse(ErrorCode::TooMany, message);
         }

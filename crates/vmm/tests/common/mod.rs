@@ -177,7 +177,7 @@ impl Rig {
         let began = Instant::now();
         loop {
             // The order that `Sleeper` requires: arm, look, sleep, acknowledge.
-            self.sleeper.arm();
+            self.sleeper.arm_at_once();
             self.read();
             if let Some(it) = wanted(self) {
                 self.sleeper.acknowledge();

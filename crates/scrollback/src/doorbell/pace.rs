@@ -1,41 +1,59 @@
-//! When a server looks for the guest's output: after a pause when the guest wakes it, and by the clock while output flows.
+//! When a reader looks for output: after a pause when the producer wakes it, and by the clock while output flows.
 
 use std::time::{Duration, Instant};
 
-use vuart_scrollback::Scrollback;
+use crate::Scrollback;
 
-/// The longest polling interval: how late output may come while it flows, and how long a pause is before the guest is asked to
-/// wake the server.
-const TICK: Duration = Duration::from_millis(1);
-
-/// The shortest polling interval, so that a fast guest with a small ring can't keep this thread busy. The readers of such a
-/// guest are told what they miss.
+/// The shortest polling interval, so that a fast producer with a small ring can't keep a reader's thread busy. The readers of such a
+/// producer are told what they miss.
 const SHORTEST: Duration = Duration::from_micros(20);
 
 /// The part of the ring that may fill up between two looks: one in this many. The rest is for the time until the thread runs.
 const SHARE: u64 = 8;
 
-/// The assumed time for each byte, in nanoseconds, while the guest's pace is unknown: that of a guest whose bytes KVM coalesces.
+/// The assumed time for each byte, in nanoseconds, while the producer's pace is unknown: that of a guest whose bytes KVM coalesces.
 const BYTE: u64 = 100;
 
-/// What the last look has found.
-#[derive(Debug, Default)]
-pub(crate) struct Pace {
+/// Decides when a reader looks for output by the clock, and when it is time to sleep on the doorbell.
+///
+/// Waking a reader costs the producer a system call, as much as a whole access from a virtual machine. So a producer wakes a reader for
+/// the first byte after a pause, and the reader then looks by the clock for as long as output comes. Each [`Sleeper`](crate::Sleeper) has
+/// one, which [`Sleeper::rest`](crate::Sleeper::rest) asks. Give a sleeper [another](crate::Sleeper::with_pace) if the default does not
+/// fit.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// The longest polling interval.
+    tick: Duration,
     /// The end of the output at the last look.
     seen: u64,
-    /// The time of the last look. `None` when it says nothing about the guest's pace.
+    /// The time of the last look. `None` when it says nothing about the producer's pace.
     looked_at: Option<Instant>,
 }
 
 impl Pace {
-    /// Begins anew: the guest has woken the server, so its output has come just now; or no client reads, and output that comes
+    /// The default [tick](Self::with_tick): a millisecond.
+    pub const TICK: Duration = Duration::from_millis(1);
+
+    /// Makes one that looks each [`TICK`](Self::TICK) while output flows.
+    pub const fn new() -> Self {
+        Self::with_tick(Self::TICK)
+    }
+
+    /// Makes one that looks this often while output flows: how late output may come then, and how long a pause is before the producer is
+    /// asked to wake the reader. When an eighth of the ring fills up in less time, it looks as often as that, but not more than once in
+    /// 20 microseconds.
+    pub const fn with_tick(tick: Duration) -> Self {
+        Self { tick, seen: 0, looked_at: None }
+    }
+
+    /// Begins anew: the producer has woken the reader, so its output has come just now; or nobody reads, and output that comes
     /// meanwhile says nothing about the pace.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.looked_at = None;
     }
 
     /// Notes a look. Returns when to look again by the clock, or `None` if nothing has come since the last look.
-    pub(crate) fn look(&mut self, scrollback: &Scrollback, now: Instant) -> Option<Instant> {
+    pub fn look(&mut self, scrollback: &Scrollback, now: Instant) -> Option<Instant> {
         let end = scrollback.end();
         let found = end.saturating_sub(std::mem::replace(&mut self.seen, end));
         let elapsed = self.looked_at.replace(now).map(|before| now.saturating_duration_since(before));
@@ -43,19 +61,33 @@ impl Pace {
         if found == 0 {
             return None;
         }
-        now.checked_add(wait(found, elapsed, scrollback.capacity() as u64 / SHARE))
+        now.checked_add(self.wait(found, elapsed, scrollback.capacity() as u64 / SHARE))
+    }
+
+    /// The end of the output at the last look.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// How long the producer takes for `room` bytes at the pace of `found` bytes in `elapsed`; at least [`SHORTEST`] and at most a tick.
+    fn wait(&self, found: u64, elapsed: Duration, room: u64) -> Duration {
+        let nanos = elapsed.as_nanos().saturating_mul(room.into()) / u128::from(found.max(1));
+        let longest = self.tick.max(SHORTEST);
+        u64::try_from(nanos).map_or(longest, |nanos| Duration::from_nanos(nanos).clamp(SHORTEST, longest))
     }
 }
 
-/// How long the guest takes for `room` bytes at the pace of `found` bytes in `elapsed`; at least [`SHORTEST`] and at most [`TICK`].
-fn wait(found: u64, elapsed: Duration, room: u64) -> Duration {
-    let nanos = elapsed.as_nanos().saturating_mul(room.into()) / u128::from(found.max(1));
-    u64::try_from(nanos).map_or(TICK, |nanos| Duration::from_nanos(nanos).clamp(SHORTEST, TICK))
+impl Default for Pace {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TICK: Duration = Pace::TICK;
 
     #[test]
     fn it_looks_each_millisecond_while_output_comes() {
@@ -113,8 +145,11 @@ mod tests {
 
     #[test]
     fn the_interval_stays_within_its_bounds() {
-        assert_eq!(wait(1, Duration::MAX, u64::MAX), TICK);
-        assert_eq!(wait(u64::MAX, Duration::from_nanos(1), 512), SHORTEST);
-        assert_eq!(wait(0, Duration::ZERO, 512), SHORTEST);
+        let pace = Pace::new();
+        assert_eq!(pace.wait(1, Duration::MAX, u64::MAX), TICK);
+        assert_eq!(pace.wait(u64::MAX, Duration::from_nanos(1), 512), SHORTEST);
+        assert_eq!(pace.wait(0, Duration::ZERO, 512), SHORTEST);
+        assert_eq!(Pace::with_tick(Duration::ZERO).wait(1, Duration::MAX, u64::MAX), SHORTEST);
+        assert_eq!(Pace::with_tick(Duration::MAX).wait(1, Duration::MAX, u64::MAX), Duration::MAX);
     }
 }
