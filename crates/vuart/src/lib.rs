@@ -94,6 +94,8 @@ pub use vuart_audit as audit;
 pub use vuart_endpoint as endpoint;
 pub use vuart_file as file;
 pub use vuart_scrollback as scrollback;
+#[cfg(feature = "seccomp")]
+pub use vuart_seccomp as seccomp;
 #[cfg(feature = "server")]
 pub use vuart_server as server;
 #[cfg(feature = "trace")]
