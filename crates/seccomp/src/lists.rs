@@ -225,6 +225,7 @@ const PROGRAM_NAMES: &[Rule] = &[
     #[cfg(target_arch = "x86_64")]
     call("open", libc::SYS_open, "/proc/PID/comm (musl)"),
     call("openat", libc::SYS_openat, "/proc/PID/comm"),
+    with("fcntl", libc::SYS_fcntl, &[equal(1, libc::F_SETFD.cast_unsigned(), "F_SETFD")], "FD_CLOEXEC (musl)"),
     call("statx", libc::SYS_statx, "the size of what is read"),
     call("lseek", libc::SYS_lseek, "the place in what is read"),
 ];
