@@ -110,6 +110,8 @@ pub use vuart_kvm as kvm;
 #[cfg(feature = "local")]
 pub use vuart_local as local;
 pub use vuart_scrollback as scrollback;
+#[cfg(feature = "seccomp")]
+pub use vuart_seccomp as seccomp;
 #[cfg(feature = "server")]
 pub use vuart_server as server;
 #[cfg(feature = "trace")]
