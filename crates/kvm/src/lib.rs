@@ -20,7 +20,7 @@
 //!
 //! | thread | when | calls |
 //! |---|---|---|
-//! | the one that calls [`Zone::open`] and [`collector`] | once | `ioctl` (`KVM_CHECK_EXTENSION`), `fcntl` (`F_DUPFD_CLOEXEC`), `mmap` (`PROT_READ \| PROT_WRITE`, `MAP_SHARED`), `timerfd_create` (`CLOCK_MONOTONIC`), `timerfd_settime` |
+//! | the one that calls [`Zone::open`] and [`collector()`] | once | `ioctl` (`KVM_CHECK_EXTENSION`), `fcntl` (`F_DUPFD_CLOEXEC`), `mmap` (`PROT_READ \| PROT_WRITE`, `MAP_SHARED`), `timerfd_create` (`CLOCK_MONOTONIC`), `timerfd_settime` |
 //! | a vCPU's | the policy registers the zone | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`), `timerfd_settime` |
 //! | a vCPU's | the policy unregisters the zone | `ioctl` (`KVM_UNREGISTER_COALESCED_MMIO`) |
 //! | the event loop's | the timer expires, every 10 ms while the zone is registered | `read`, `timerfd_settime` |

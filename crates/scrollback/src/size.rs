@@ -74,7 +74,7 @@ impl Scrollback {
     /// Makes a ring of this size, and its writer, in memory of this process. The first byte will have the offset 0.
     ///
     /// If there is not enough memory, the process ends, as it does when a `Vec` or a `Box` gets none
-    /// ([`handle_alloc_error`](std::alloc::handle_alloc_error)). The kernel only reserves addresses here, so that happens where they are
+    /// ([`handle_alloc_error`]). The kernel only reserves addresses here, so that happens where they are
     /// limited: `RLIMIT_AS`, or a host without overcommit. To have an error for it, use [`Scrollback::new`], or [`RingOptions`].
     pub fn with_size(size: RingSize) -> (Writer, Self) {
         RingOptions::new(size.0).create().unwrap_or_else(|_| {
