@@ -1,6 +1,6 @@
 //! The size of a ring in memory.
 
-use std::alloc::{Layout, handle_alloc_error};
+use alloc::alloc::{Layout, handle_alloc_error};
 
 use crate::{
     CapacityError, RingOptions, Scrollback, Writer,
