@@ -8,6 +8,7 @@ use std::io::{PipeReader, PipeWriter, Read as _, Write as _, pipe};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use vuart::endpoint::{Cause, Mode};
 use vuart::scrollback::Position;
 use vuart::server::{Claim, Sockets};
@@ -53,8 +54,16 @@ impl Vmm {
     /// Runs the event loop until this is so.
     fn run_until(&mut self, mut so: impl FnMut(&Self) -> bool) {
         while !so(self) {
-            self.events.run().unwrap();
+            self.events.run_with_timeout(1).unwrap();
         }
+    }
+
+    /// Runs the event loop until there is something to read.
+    fn run_until_shown(&mut self, shown: &PipeReader) {
+        self.run_until(|_| {
+            let mut fds = [PollFd::new(shown, PollFlags::IN)];
+            poll(&mut fds, Some(&Timespec::default())).unwrap() > 0
+        });
     }
 
     /// Does with a client what waits for an answer, while the event loop runs here.
@@ -98,7 +107,7 @@ fn a_guest_writes_and_reads_by_stdin_and_stdout() {
     let (mut vmm, mut typing, mut shown) = Vmm::with_stdio(None);
     vmm.enable_interrupts();
     vmm.print("login: ");
-    vmm.events.run().unwrap();
+    vmm.run_until_shown(&shown);
     expect(&mut shown, "login: ");
 
     typing.write_all(b"root\r").unwrap();
@@ -121,17 +130,18 @@ fn a_client_takes_over_and_stdin_has_the_console_back() {
     alice.send(&vuart::wire::Request::Input(b"alice".to_vec())).unwrap();
     let mut input = String::new();
     while input.len() < 5 {
-        vmm.events.run().unwrap();
+        vmm.events.run_with_timeout(1).unwrap();
         input += &vmm.input();
     }
     assert_eq!(input, "alice");
 
     drop(alice);
     while input.len() < 10 {
-        vmm.events.run().unwrap();
+        vmm.events.run_with_timeout(1).unwrap();
         input += &vmm.input();
     }
     assert_eq!(input, "alicestdin");
+    vmm.run_until_shown(&shown);
     expect(&mut shown, "boot ");
 }
 
@@ -151,9 +161,10 @@ fn a_snapshot_goes_on_at_the_same_offset() {
         client.attach(Mode::Spectate, Position::Oldest).unwrap();
         expect_output(&mut client, 7, "after");
     });
-    let mut all = [0; 64];
-    let read = shown.read(&mut all).unwrap();
-    assert_eq!(&all[..read], b"after", "what is lost with the old process is not told as a hole");
+    vmm.stop();
+    let mut all = String::new();
+    shown.read_to_string(&mut all).unwrap();
+    assert_eq!(all, "after", "what is lost with the old process is not told as a hole");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the maintainers of other VMMs have to write to put this console into them: an adapter for each, which works beside small stand-ins
 //! for that VMM's bus, event loop and snapshots. The guide has a page for each. None of their code is here.
 
+mod cloud_hypervisor;
 mod firecracker;
 
 use std::io::Read;
@@ -16,7 +17,7 @@ fn lines_of_code(source: &str) -> usize {
     let mut lines = source.lines().map(str::trim);
     let mut count = 0;
     while let Some(line) = lines.next() {
-        if line.starts_with("use super::stand_ins") {
+        if line.starts_with("use super::") {
             let _rest = line.ends_with(';') || lines.by_ref().any(|line| line.ends_with(';'));
         } else if !line.is_empty() && !line.starts_with("//") {
             count += 1;
@@ -88,7 +89,6 @@ fn last_words(client: &mut Client) -> (String, vuart::endpoint::Cause) {
 
 #[test]
 fn comments_blank_lines_and_stand_ins_are_not_counted() {
-    let source =
-        "//! A page.\n\nuse std::io; // one\nuse super::stand_ins::{\n    A,\n};\n/// Two.\nfn f() {\n}\n";
-    assert_eq!(lines_of_code(source), 3);
+    let source = "//! A page.\n\nuse std::io; // one\nuse super::stand_ins::{\n    A,\n};\n/// Two.\nfn f() {\n    g();\n}\n";
+    assert_eq!(lines_of_code(source), 4);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use event_manager::SubscriberOps as _;
 use vuart::local::{Limit, Local};
 use vuart::server::{Server, ServerOptions, Sockets};
-use vuart::{CoalescedPort, EventFd, PortBuilder, PortState, SerialPort, dispatch::Subscriber};
+use vuart::{CoalescedPort, EventFd, PortBuilder, PortState, dispatch::Subscriber};
 
 // What Firecracker has, and the two functions of `std` that the tests put pipes behind.
 use super::stand_ins::{
@@ -39,10 +39,7 @@ pub(crate) fn setup_serial_device(
     sockets: Sockets,
 ) -> Result<Arc<Mutex<SerialDevice>>, Error> {
     let irq = EventFdTrigger::new(EventFd::new(EFD_NONBLOCK)?);
-    let port = match state {
-        Some(state) => PortBuilder::restore(state).build(irq)?,
-        None => SerialPort::new(irq),
-    };
+    let port = PortBuilder::new().build_or_restore(state, irq)?;
     let limit = limiter.map(|it| Limit::refilled(it.capacity(), Duration::from_millis(it.refill_time_ms())));
     let local = match output {
         Some(path) => Local::builder(port.console()).with_output(open_file_nonblock(path)?),
