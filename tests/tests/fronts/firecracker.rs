@@ -18,7 +18,7 @@ use vuart::{Metrics, PortState};
 use crate::{Guest, MOST_LINES, expect, expect_output, last_words, lines_of_code};
 use metrics::count;
 use serial::{SerialDevice, setup_serial_device};
-use stand_ins::{Bus, EventManager, METRICS, TokenBucket, put_stdio};
+use stand_ins::{Bus, EventManager, METRICS, SharedIncMetric, TokenBucket, put_stdio};
 
 /// COM1.
 const BASE: u64 = 0x3f8;
@@ -208,8 +208,8 @@ fn the_metrics_keep_their_names() {
     count(&meter, &mut last);
     count(&meter, &mut last); // nothing is counted twice
     let counts = [&METRICS.write_count, &METRICS.read_count, &METRICS.missed_write_count];
-    assert_eq!(counts.map(|metric| metric.count()), [4, 1, 1]);
-    assert_eq!([&METRICS.missed_read_count, &METRICS.error_count].map(|metric| metric.count()), [1, 0]);
+    assert_eq!(counts.map(SharedIncMetric::count), [4, 1, 1]);
+    assert_eq!([&METRICS.missed_read_count, &METRICS.error_count].map(SharedIncMetric::count), [1, 0]);
 }
 
 #[test]

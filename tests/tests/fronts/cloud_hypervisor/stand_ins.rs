@@ -112,6 +112,7 @@ pub(crate) type Error = Box<dyn std::error::Error>;
 pub(crate) struct BpfProgram(pub(crate) Arc<Mutex<Option<String>>>);
 
 /// `seccompiler::apply_filter`.
+#[allow(clippy::unnecessary_wraps, reason = "that can fail")]
 pub(crate) fn apply_filter(filter: &BpfProgram) -> io::Result<()> {
     *filter.0.lock().unwrap() = std::thread::current().name().map(str::to_owned);
     Ok(())

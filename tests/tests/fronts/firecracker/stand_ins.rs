@@ -119,7 +119,6 @@ pub(crate) fn stdout() -> PipeWriter {
 }
 
 /// `logger::SharedIncMetric`.
-#[derive(Default)]
 pub(crate) struct SharedIncMetric(AtomicU64);
 
 impl SharedIncMetric {
@@ -133,7 +132,7 @@ impl SharedIncMetric {
 }
 
 /// `SerialDeviceMetrics`.
-#[derive(Default)]
+#[allow(clippy::struct_field_names, reason = "they are Firecracker's")]
 pub(crate) struct SerialDeviceMetrics {
     pub(crate) error_count: SharedIncMetric,
     pub(crate) missed_read_count: SharedIncMetric,
