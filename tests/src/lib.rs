@@ -12,6 +12,7 @@ mod device;
 /// The examples of the guide and of the repository's README, so that they compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
+#[doc = include_str!("../../docs/guide/coming-from-cloud-hypervisor.md")]
 #[doc = include_str!("../../docs/guide/coming-from-vm-superio.md")]
 #[doc = include_str!("../../docs/guide/embedding.md")]
 #[doc = include_str!("../../docs/guide/fuzzing.md")]

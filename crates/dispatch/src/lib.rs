@@ -4,12 +4,15 @@
 //! [`dispatch`](Dispatch::dispatch) does it without blocking. What the part waits for (sockets, timers, doorbells) is behind that one file
 //! descriptor, in an epoll instance of its own. So the loop that it hangs in never learns of clients that come and go.
 //!
-//! [`ServerThread`] is a loop on a thread of its own, for any number of parts.
+//! [`ServerThread`] is a loop on a thread of its own, for any number of parts. With the feature `event-manager`, `Subscriber` hangs a part
+//! in rust-vmm's.
 
 #![forbid(unsafe_code)]
 
 mod error;
 mod server_thread;
+#[cfg(feature = "event-manager")]
+mod subscriber;
 mod waiter;
 
 use std::io;
@@ -17,6 +20,8 @@ use std::os::fd::AsFd;
 
 pub use error::{FinishError, StartError};
 pub use server_thread::{ServerThread, ServerThreadBuilder};
+#[cfg(feature = "event-manager")]
+pub use subscriber::Subscriber;
 
 /// A part of a console that an event loop drives.
 ///

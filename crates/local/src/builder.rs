@@ -134,9 +134,9 @@ impl LocalBuilder {
         Self { tick, ..self }
     }
 
-    /// Limits how fast output is written. By default there is no limit.
-    pub fn with_limit(self, limit: Limit) -> Self {
-        Self { limit: Some(limit), ..self }
+    /// Limits how fast output is written. By default, and with `None`, there is no limit.
+    pub fn with_limit(self, limit: impl Into<Option<Limit>>) -> Self {
+        Self { limit: limit.into(), ..self }
     }
 
     /// Changes output on its way.

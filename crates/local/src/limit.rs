@@ -12,6 +12,21 @@ pub struct Limit {
     pub burst: u64,
 }
 
+impl Limit {
+    /// A bucket of so many bytes that is full again after so long, as VMMs configure theirs.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use vuart_local::Limit;
+    ///
+    /// assert_eq!(Limit::refilled(4096, Duration::from_millis(500)), Limit { rate: 8192, burst: 4096 });
+    /// ```
+    pub fn refilled(bytes: u64, time: Duration) -> Self {
+        let rate = (u128::from(bytes) * BILLION) / time.as_nanos().max(1);
+        Self { rate: u64::try_from(rate).unwrap_or(u64::MAX), burst: bytes }
+    }
+}
+
 /// How much of its bucket a writer waits for, so that it writes pieces and not bytes: what comes within this time.
 const PIECE: Duration = Duration::from_millis(20);
 

@@ -251,6 +251,38 @@ impl PortBuilder {
         let (output, _) = Scrollback::with_size(self.ring);
         self.with_writer(output).build(interrupt)
     }
+
+    /// Makes the port: one that goes on from a state, if there is one. For a VMM that makes its devices in one place, at boot and at restore.
+    ///
+    /// The chip, the board and the modem inputs are then the state's, and not this builder's.
+    ///
+    /// ```
+    /// use vuart::PortBuilder;
+    ///
+    /// let mut port = PortBuilder::new().build_or_restore(None, || ())?;
+    /// port.write(0, b"A");
+    /// let state = port.state();
+    /// let port = PortBuilder::new().build_or_restore(Some(&state), || ())?;
+    /// assert_eq!(port.console().scrollback().end(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of a port that is [restored](Self::restore). There are none without a state.
+    pub fn build_or_restore<K, T>(
+        self,
+        state: Option<&PortState>,
+        interrupt: T,
+    ) -> Result<SerialPort<T::Trigger>, RestorePortError>
+    where
+        T: IntoTrigger<K>,
+        T::Trigger: Send + Sync + 'static,
+    {
+        let Some(chip) = state else { return Ok(self.build(interrupt)) };
+        let Self { ring, flow, modem_inputs, .. } = self;
+        PortBuilder { chip, ring, flow, modem_inputs }.build(interrupt)
+    }
 }
 
 impl PortBuilder<Config, Writer> {
