@@ -49,13 +49,18 @@
 //! Writing to a pipe without a reader raises `SIGPIPE`, which a Rust program ignores from its start. A VMM whose `main` is not Rust's must
 //! ignore it, too. Sockets are written with `MSG_NOSIGNAL`.
 //!
-//! Dropping a [`Local`] writes what is taken at once, without a limit. [`Local::finish`] waits for the rest.
+//! Dropping a [`Local`] writes what is taken at once, without a limit. [`Local::finish`] waits for the rest. If a panic drops it, a writer
+//! and a filter of the VMM are not called any more: they may be what has panicked.
 //!
 //! # What becomes of input
 //!
 //! What the console has no room for waits, at most 4 KiB here and the rest where it comes from. While another session owns the console, a
-//! pipe or a file waits until the console comes back. What a person types at a terminal or socket is dropped then, and counted
-//! ([`Counters::input_abandoned`](vuart_endpoint::Counters::input_abandoned)). The end of input leaves the output as it is.
+//! pipe or a file waits until the console comes back. What a person types at a terminal or socket is dropped then, up to the moment in
+//! which the console is known to have come back, and counted ([`Counters::input_abandoned`](vuart_endpoint::Counters::input_abandoned)). So
+//! nothing that was typed before a take-over reaches the guest after it. The end of input leaves the output as it is.
+//!
+//! A FIFO that is open for reading only ends when no program has it open for writing, also before the first one has come. Open it for
+//! reading *and* writing, and it never ends.
 //!
 //! A session that is kicked begins again, at the same place. While the console is switched off, output goes on, as to any log, and input
 //! waits.
@@ -63,7 +68,7 @@
 //! # Terminals
 //!
 //! In raw mode ([`with_raw_mode`](LocalBuilder::with_raw_mode)) every key reaches the guest, also those that send signals. The terminal is
-//! restored when the [`Local`] is dropped and when any thread panics. [`restore_terminals`] is for the other ways out: `process::exit`, and
+//! restored when the [`Local`] is dropped (the last one, if several are at one terminal) and when any thread panics. [`restore_terminals`] is for the other ways out: `process::exit`, and
 //! signals that end the VMM.
 //!
 //! A VMM in the background of its terminal's shell does not read the terminal, nor does it write to it if the terminal forbids that

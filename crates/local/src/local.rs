@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -135,7 +136,18 @@ impl Local {
         }
     }
 
-    /// Hears what has become of the session. One that was ended begins again where it was: only the console's own end ends this for good.
+    /// Hears what has become of the session. What was typed before a new ownership is not for it.
+    fn hear(&mut self) {
+        let epoch = |local: &Self| local.session.as_ref().and_then(Session::epoch);
+        let before = epoch(self);
+        self.keep_session();
+        let now = epoch(self);
+        if let Some(inlet) = self.inlet.as_mut().filter(|_| now.is_some() && now != before) {
+            inlet.drop_earlier(&self.console);
+        }
+    }
+
+    /// Begins a session again that was ended, where it was: only the console's own end ends this for good.
     fn keep_session(&mut self) {
         let Some(session) = &mut self.session else { return };
         let _ = session.changed();
@@ -159,27 +171,13 @@ impl Local {
 
     /// Does what is due. Returns when to do it again.
     fn work(&mut self) -> Next {
-        self.keep_session();
-        let mut next = Next::default();
+        self.hear();
         let typing = self.type_in();
         let flow = self.write_out();
-        next.rests = typing == Some(Typing::Waits) || flow == Some(Flow::Drained);
-        let now = Instant::now();
-        let typing = match typing {
-            Some(Typing::Until(at)) => Some(at),
-            Some(Typing::Spent) => Some(now),
-            _ => None,
-        };
-        let flow = match flow {
-            Some(Flow::Until(at)) => Some(at),
-            Some(Flow::Spent) => Some(now),
-            _ => None,
-        };
-        next.at = [typing, flow].into_iter().flatten().min();
-        if self.inlet.is_none() && self.outlet.as_ref().is_none_or(Outlet::is_over) {
-            self.session = None;
+        Next {
+            rests: typing == Some(Typing::Waits) || flow == Some(Flow::Drained),
+            at: earlier(typing.and_then(Typing::at), flow.and_then(Flow::at)),
         }
-        next
     }
 
     fn type_in(&mut self) -> Option<Typing> {
@@ -214,6 +212,11 @@ impl Local {
     }
 }
 
+/// The earlier one of two times, if there is one.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
+}
+
 /// A thread may drive it that has not made it.
 const _: fn() = || {
     fn is_send<T: Send + 'static>() {}
@@ -237,13 +240,15 @@ impl Dispatch for Local {
         let mut next = self.work();
         if next.rests {
             match self.sleeper.rest(self.console.scrollback(), Instant::now()) {
-                Rest::Until(at) => next.at = Some(next.at.map_or(at, |other| other.min(at))),
+                Rest::Until(at) => next.at = earlier(next.at, Some(at)),
                 // What the guest has read before this moment is seen here. What it reads afterwards rings.
-                Rest::Asleep if self.type_in() == Some(Typing::Spent) => next.at = Some(Instant::now()),
-                Rest::Asleep => {}
+                Rest::Asleep => next.at = earlier(next.at, self.type_in().and_then(Typing::at)),
             }
         } else {
             self.sleeper.forget_pace();
+        }
+        if self.inlet.is_none() && self.outlet.as_ref().is_none_or(Outlet::is_over) {
+            self.session = None;
         }
         self.poller.set(next.at, happened.timer)
     }
@@ -261,8 +266,10 @@ impl AsFd for Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // The guest's last words.
-        self.write_last();
+        // The guest's last words. But a writer or filter may be what has panicked, and a second panic would end the process.
+        if !thread::panicking() || !self.outlet.as_ref().is_some_and(Outlet::calls_the_vmm) {
+            self.write_last();
+        }
         if let Some(outlet) = &mut self.outlet {
             outlet.end(&self.poller);
         }
