@@ -222,12 +222,14 @@ fn a_filter_that_grows_each_byte_loses_none() {
     assert!(read.iter().step_by(100).eq(pattern(50_000).iter()));
 }
 
+/// What happens to the other end of a connection.
+type Happens = Box<dyn Fn(&mut Rig, UnixStream)>;
+
 /// Nobody who has gone, and nothing that is full, keeps the loop busy.
 #[test]
 fn in_no_state_it_spins() {
     let null = || File::options().read(true).write(true).open("/dev/null").unwrap();
     let full = File::options().read(true).write(true).open("/dev/full").unwrap();
-    type Happens = Box<dyn Fn(&mut Rig, UnixStream)>;
     let states: [(&str, Happens); 6] = [
         ("nobody reads", Box::new(|_, theirs| std::mem::forget(theirs))),
         ("it sends no more", Box::new(|_, theirs| theirs.shutdown(Shutdown::Write).unwrap())),
