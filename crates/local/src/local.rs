@@ -21,6 +21,9 @@ use crate::raw_mode::RawMode;
 /// The topic of a [warning](Console::warn) about output that can't be written.
 const TOPIC: &str = "local";
 
+/// When an output is tried again that says it is ready and takes nothing: 10 milliseconds.
+const NOTHING_TAKEN: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+
 /// A console on what the VMM has: see the [crate's docs](crate).
 ///
 /// Drive it with any event loop, as [`Dispatch`] says. It never blocks the loop. Dropping it writes what the output takes at once, gives
@@ -99,6 +102,7 @@ impl Local {
     /// When the output does not take everything in time, or has ended.
     pub fn finish(mut self, patience: Duration) -> Result<(), FinishError> {
         let deadline = Instant::now().checked_add(patience);
+        let mut before = None;
         loop {
             let flow = self.write_last();
             let left = self.left();
@@ -120,10 +124,14 @@ impl Local {
             if flow == Flow::Full {
                 fds.extend(descriptor.map(|descriptor| PollFd::new(descriptor, PollFlags::OUT)));
             }
-            match poll(&mut fds, timeout.as_ref()) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(FinishError::Wait(errno.into())),
+            if flow == Flow::Full && before.is_some_and(|before| left >= before) {
+                // It was ready, and has taken nothing: no program has the terminal open, or it has room for half a line end.
+                let soon = timeout.map_or(NOTHING_TAKEN, |left| left.min(NOTHING_TAKEN));
+                wait(&mut [], Some(soon))?;
+            } else {
+                wait(&mut fds, timeout)?;
             }
+            before = Some(left);
         }
     }
 
@@ -209,6 +217,14 @@ impl Local {
             outlet.end(&self.poller);
         }
         Some(flow)
+    }
+}
+
+/// Waits for a descriptor or until the time is up.
+fn wait(fds: &mut [PollFd<'_>], timeout: Option<Timespec>) -> Result<(), FinishError> {
+    match poll(fds, timeout.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(errno) => Err(FinishError::Wait(errno.into())),
     }
 }
 
