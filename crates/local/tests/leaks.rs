@@ -36,7 +36,7 @@ fn ten_thousand_consoles_leave_nothing_behind() {
     let before = open();
     for n in 0..10_000 {
         once(n, &mut writer, &mut theirs);
-        let mut buf = [0; 1 << 16];
+        let mut buf = vec![0; 1 << 16];
         while support::readable(&theirs, &rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }) {
             std::io::Read::read(&mut theirs, &mut buf).unwrap();
         }
