@@ -124,7 +124,9 @@ fn of_three_that_yield_one_owns_it_whatever_happens() {
             _ => drop(others.pop()),
         }
         for _ in 0..2 {
-            locals.iter_mut().for_each(|local| local.dispatch().unwrap());
+            for local in &mut locals {
+                local.dispatch().unwrap();
+            }
         }
         let is_on = console.disabled().is_none();
         assert_eq!(console.owner().is_some(), is_on, "step {step}");
@@ -133,7 +135,9 @@ fn of_three_that_yield_one_owns_it_whatever_happens() {
         for (n, end) in ends.iter_mut().enumerate() {
             fill(end, &[b"012"[n]]);
         }
-        locals.iter_mut().for_each(|local| local.dispatch().unwrap());
+        for local in &mut locals {
+            local.dispatch().unwrap();
+        }
         let mut symbols = [Symbol::Break; 64];
         let count = input.take(&mut symbols);
         let owner = console.owner().filter(|owner| owner.yields);

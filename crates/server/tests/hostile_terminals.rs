@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::fs::{Mode as Permissions, OFlags};
 use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 use rustix::termios::{Action, ioctl_tiocexcl, ioctl_tiocnxcl, tcflow};
-use vuart_endpoint::{Attach, Console, Evicted, Identity, Input, Mode, Policy};
+use vuart_endpoint::{Attach, Cause, Console, Evicted, Identity, Input, Mode, Policy};
 use vuart_scrollback::{Scrollback, Writer};
 use vuart_server::{Dispatch as _, RawPolicy, Server, ServerOptions, Sockets};
 use vuart_test_support::{open_files, take, turn};
@@ -177,4 +177,31 @@ fn a_master_that_is_given_twice_does_not_spin() {
     }
     drop(rigs.remove(0));
     rigs[0].works("the other one has gone");
+}
+
+/// What fits into the terminal is all that a program is owed. It may leave it there.
+#[test]
+fn a_program_that_never_reads_does_not_keep_the_end() {
+    let mut rig = Rig::new(RawPolicy::Refuse);
+    let program = open(&rig.path);
+    rig.comes_to_rest("it is there");
+    rig.writer.extend(b"bye");
+    rig.console.end(&Cause::VmEnded);
+    rig.server.finish(Duration::from_secs(60)).unwrap();
+    rig.comes_to_rest("it has been told, and stays");
+    drop(program);
+    rig.comes_to_rest("it has left");
+    assert!(rig.server.is_settled());
+
+    // More than fits is owed until it is read.
+    let mut rig = Rig::new(RawPolicy::Refuse);
+    let program = open(&rig.path);
+    rig.comes_to_rest("it is there");
+    rig.writer.extend(&vec![b'x'; 1 << 16]);
+    rig.console.end(&Cause::VmEnded);
+    rig.comes_to_rest("its terminal is full");
+    rig.server.finish(Duration::ZERO).unwrap_err();
+    drop(program);
+    rig.comes_to_rest("it has left");
+    assert!(rig.server.is_settled());
 }
