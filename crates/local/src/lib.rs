@@ -41,7 +41,8 @@
 //! 4 milliseconds ([`with_tick`](LocalBuilder::with_tick)), and more often only if an eighth of the ring fills up in less. While nothing
 //! comes, nothing wakes.
 //!
-//! A disk that is full is tried again each second, and told as a [warning](vuart_endpoint::Console::warn) of the console meanwhile. A
+//! A disk that is full is tried again each second, and told as a [warning](vuart_endpoint::Console::warn) of the console meanwhile, whose
+//! topic is `local` and the label. A
 //! reader that has gone (`EPIPE`, a terminal that hangs up, `EIO`) ends the output, and not the input. The master of a pseudo-terminal ends
 //! with neither: a program may open it again. A FIFO whose readers come and go is best opened for reading *and* writing by the VMM, so that
 //! it always has a reader.

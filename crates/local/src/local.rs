@@ -18,8 +18,13 @@ use crate::outlet::{Flow, Outlet};
 use crate::poller::Poller;
 use crate::raw_mode::RawMode;
 
-/// The topic of a [warning](Console::warn) about output that can't be written.
-const TOPIC: &str = "local";
+/// The topic of a [warning](Console::warn) about output that can't be written. With a label of its own, a `Local` has a topic of its own.
+fn topic(identity: &Identity) -> String {
+    match identity.label() {
+        "local" => "local".to_owned(),
+        label => format!("local {label}"),
+    }
+}
 
 /// When an output is tried again that says it is ready and takes nothing: 10 milliseconds.
 const NOTHING_TAKEN: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
@@ -208,9 +213,9 @@ impl Local {
         match outlet.trouble() {
             Some(error) if !troubled => {
                 log::warn!("can't write a console's output: {error}");
-                self.console.warn(TOPIC, &format!("can't write the output: {error}"));
+                self.console.warn(&topic(&self.identity), &format!("can't write the output: {error}"));
             }
-            None if troubled => self.console.withdraw_warning(TOPIC),
+            None if troubled => self.console.withdraw_warning(&topic(&self.identity)),
             _ => {}
         }
         if flow == Flow::Over {
@@ -287,6 +292,10 @@ impl Drop for Local {
             self.write_last();
         }
         if let Some(outlet) = &mut self.outlet {
+            if outlet.trouble().is_some() {
+                // It goes with what can't be written. What has become of it is in the log.
+                self.console.withdraw_warning(&topic(&self.identity));
+            }
             outlet.end(&self.poller);
         }
         if let Some(inlet) = &self.inlet {
