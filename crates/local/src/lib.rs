@@ -69,8 +69,8 @@
 //! # Terminals
 //!
 //! In raw mode ([`with_raw_mode`](LocalBuilder::with_raw_mode)) every key reaches the guest, also those that send signals. The terminal is
-//! restored when the [`Local`] is dropped (the last one, if several are at one terminal) and when any thread panics. [`restore_terminals`] is for the other ways out: `process::exit`, and
-//! signals that end the VMM.
+//! restored when the [`Local`] is dropped (the last one, if several are at one terminal) and when any thread panics.
+//! [`restore_terminals`] is for the other ways out: `process::exit`, and signals that end the VMM.
 //!
 //! A VMM in the background of its terminal's shell does not read the terminal, nor does it write to it if the terminal forbids that
 //! (`stty tostop`): the shell would stop it. It looks again each second. The terminal's state may change between that look and the call; a

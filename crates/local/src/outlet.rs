@@ -15,7 +15,8 @@ use crate::sink::{Sink, Stop};
 /// The most output read from the ring at once, in bytes. So much is out of the ring while it waits.
 const CHUNK: usize = 16 << 10;
 
-/// The most output read from the ring and written in one call of `dispatch`, in bytes. Other parts of the thread wait for as long as that takes.
+/// The most output read from the ring and written in one call of `dispatch`, in bytes. Other parts of the thread wait for as long as that
+/// takes.
 const BUDGET: usize = 256 << 10;
 
 /// When a writer is tried again that is busy and does not say how long.

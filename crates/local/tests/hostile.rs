@@ -315,7 +315,8 @@ fn a_console_that_floods_lets_others_have_their_turn() {
     assert!(flood.is_readable(), "it asks for another turn");
 }
 
-/// Others take the console over again and again, while nobody reads what this one writes, and each types: the guest gets what its owner types.
+/// Others take the console over again and again, while nobody reads what this one writes, and each types: the guest gets what its owner
+/// types.
 #[test]
 fn a_storm_of_take_overs_beside_a_pipe_that_nobody_reads_mixes_nothing() {
     let (_reader, writer) = a_pipe();
