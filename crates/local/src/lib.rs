@@ -82,7 +82,7 @@
 //!
 //! | when | calls |
 //! |---|---|
-//! | it is made | `epoll_create1`, `timerfd_create`, `eventfd2`, `epoll_ctl`, `getpid`, `geteuid`; for each descriptor `fcntl` (`F_DUPFD_CLOEXEC`, `F_GETFL`; `F_SETFL` for a master), `fstat`, `ioctl` (`TIOCGWINSZ`, `TIOCGPTN`, `TIOCGPGRP`), `open` of `/proc/self/fd/N` (`openat` where the architecture has no `open`); for a file those of `vuart-file` (`newfstatat`, `openat`, `statx`, `geteuid`, `pread64`, `flock`, `fchmod`), `ftruncate`, `lseek`; for raw mode `ioctl` (`TCGETS2`, `TCSETS2`), `getpgrp` |
+//! | it is made | `epoll_create1`, `timerfd_create`, `eventfd2`, `epoll_ctl`, `getpid`, `geteuid`; for each descriptor `fcntl` (`F_DUPFD_CLOEXEC`, `F_GETFL`; `F_SETFL` for a master), `fstat`, `ioctl` (`TIOCGWINSZ`, `TIOCGPTN`, `TIOCGPGRP`), `open` of `/proc/self/fd/N` (`openat` where the architecture has no `open`); for a file those of `vuart-file` (`newfstatat`, `openat`, `statx`, `geteuid`, `pread64`, `flock`, `fchmod`), `ftruncate`, `lseek`; for raw mode `fstat`, `ioctl` (`TCGETS2`, `TCSETS2`), `getpgrp` |
 //! | each `dispatch` | `epoll_pwait`; when the doorbell has rung `read` of its eventfd; when the next look is at another time `timerfd_settime` |
 //! | output | `write`; of a socket `sendto`; without a description of its own `ppoll`; of a terminal with a shell `ioctl` (`TIOCGPGRP`, `TCGETS2`), `getpgrp` |
 //! | no room for output, and room again | `epoll_ctl` (`ADD`, `DEL`) |
