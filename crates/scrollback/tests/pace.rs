@@ -97,7 +97,7 @@ fn a_byte_at_the_moment_of_falling_asleep_is_seen_or_rings() {
     let mut rig = Rig::new(4096);
     let (writer, doorbell) = (&mut rig.writer, rig.doorbell.clone());
     let turn = std::sync::Barrier::new(2);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let turn = &turn;
         let guest = scope.spawn(move || {
             (0..ROUNDS)
