@@ -33,7 +33,7 @@ pub enum FinishError {
     /// The event loop has failed, and the service has ended early.
     #[error("the event loop of the console's server has failed: {0}")]
     EventLoop(#[source] io::Error),
-    /// The thread has panicked, and the service has ended early. This is a bug of a part that the thread serves, or of an observer.
-    #[error("the thread of the console's server has panicked")]
+    /// A part has panicked, and has not been served since; the others have. This is a bug of the part, or of an observer.
+    #[error("a part on the thread of the console's server has panicked")]
     Panicked,
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -90,7 +91,8 @@ impl ServerThread {
     ///
     /// # Errors
     ///
-    /// When not every peer has received everything: why. The service has ended in any case.
+    /// When not every peer has received everything: why. The service has ended in any case, except that the thread can't wait for its own
+    /// end: called there, by an observer perhaps, this fails at once with [`FinishError::Unread`], and the service ends afterwards.
     pub fn finish(mut self, patience: Duration) -> Result<(), FinishError> {
         self.end(patience)
     }
@@ -101,6 +103,9 @@ impl ServerThread {
         let _ = self.stop.deadline.set(Instant::now().checked_add(patience));
         // It is written once, so the counter has room.
         let _ = rustix::io::write(&self.stop.event, &1_u64.to_ne_bytes());
+        if thread.thread().id() == thread::current().id() {
+            return Err(FinishError::Unread);
+        }
         // The panic hook has reported a panic of the thread, and unwinding has dropped the parts.
         thread.join().unwrap_or(Err(FinishError::Panicked))
     }
@@ -189,7 +194,7 @@ struct Service {
     parts: Vec<Option<Part>>,
     waiter: Waiter,
     /// The first failure of a part.
-    failure: Option<io::Error>,
+    failure: Option<FinishError>,
 }
 
 impl Service {
@@ -212,8 +217,11 @@ impl Service {
         }
         // Peers that have come by now get an answer.
         self.dispatch_all();
-        for part in self.parts.iter_mut().flatten() {
-            part.shut_down();
+        for number in 0..self.parts.len() {
+            self.attempt(number, |part| {
+                part.shut_down();
+                Ok(())
+            });
         }
         self.dispatch_all();
         let deadline = stop.deadline.get().copied().flatten();
@@ -224,7 +232,7 @@ impl Service {
             }
             self.wait(left)?;
         }
-        self.failure.map_or(Ok(()), |failure| Err(FinishError::EventLoop(failure)))
+        self.failure.map_or(Ok(()), Err)
     }
 
     fn dispatch_all(&mut self) {
@@ -248,15 +256,31 @@ impl Service {
         Ok(())
     }
 
-    /// Lets a part do what is due. One that fails is dropped. The others go on.
+    /// Lets a part do what is due.
     fn dispatch(&mut self, number: usize) {
+        self.attempt(number, Dispatch::dispatch);
+    }
+
+    /// Calls a part. One that fails or panics is dropped, and the others go on: an observer of one console is no affair of another's.
+    fn attempt(&mut self, number: usize, call: impl FnOnce(&mut Part) -> io::Result<()>) {
         let Some(place) = self.parts.get_mut(number) else { return };
         let Some(part) = place else { return };
-        if let Err(error) = part.dispatch() {
-            log::error!("a console is served no more: {error}");
-            self.waiter.remove(part.as_fd());
-            *place = None;
-            self.failure.get_or_insert(error);
-        }
+        // Nothing but its drop sees a part that has panicked.
+        let failure = match catch_unwind(AssertUnwindSafe(|| call(part))) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                log::error!("a console is served no more: {error}");
+                FinishError::EventLoop(error)
+            }
+            Err(_) => {
+                // The panic hook has said why.
+                log::error!("a console is served no more: its server or an observer has panicked");
+                FinishError::Panicked
+            }
+        };
+        self.waiter.remove(part.as_fd());
+        let gone = place.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(gone)));
+        self.failure.get_or_insert(failure);
     }
 }

@@ -4,6 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -20,13 +21,15 @@ struct Echo {
     fails_for: Option<u8>,
     /// It has something for its peer, who does not read.
     unsettled: bool,
+    /// What an observer does for each byte.
+    observer: Box<dyn FnMut() + Send>,
 }
 
 fn echo(log: &Sender<String>) -> (Echo, UnixStream) {
     let (stream, peer) = UnixStream::pair().unwrap();
     stream.set_nonblocking(true).unwrap();
     peer.set_read_timeout(Some(LONG)).unwrap();
-    (Echo { stream, log: log.clone(), fails_for: None, unsettled: false }, peer)
+    (Echo { stream, log: log.clone(), fails_for: None, unsettled: false, observer: Box::new(|| ()) }, peer)
 }
 
 impl AsFd for Echo {
@@ -42,6 +45,7 @@ impl Dispatch for Echo {
             if Some(byte[0]) == self.fails_for {
                 return Err(io::Error::other("this failure belongs to the test"));
             }
+            (self.observer)();
             self.stream.write_all(&byte)?;
             let _ = self.log.send(format!("{} on {:?}", char::from(byte[0]), thread::current().name()));
         }
@@ -59,6 +63,9 @@ impl Dispatch for Echo {
 
 impl Drop for Echo {
     fn drop(&mut self) {
+        if self.fails_for == Some(b'd') {
+            std::panic::resume_unwind(Box::new("this panic belongs to the test"));
+        }
         let _ = self.log.send("dropped".to_owned());
     }
 }
@@ -162,4 +169,37 @@ fn a_part_that_never_settles_is_waited_for_no_longer_than_the_patience() {
     let finished = thread.finish(Duration::from_millis(10));
     assert!(matches!(finished, Err(FinishError::Unread)), "{finished:?}");
     assert_eq!(logged(&lines), ["shut down", "dropped"]);
+}
+
+/// Also if its drop panics, too.
+#[test]
+fn a_part_that_panics_is_dropped_and_the_others_go_on() {
+    for drops_badly in [false, true] {
+        let (log, _lines) = channel();
+        let (mut bad, mut peer_of_bad) = echo(&log);
+        bad.observer = Box::new(|| std::panic::resume_unwind(Box::new("this panic belongs to the test")));
+        bad.fails_for = drops_badly.then_some(b'd');
+        let (good, mut peer_of_good) = echo(&log);
+        let thread = ServerThread::builder().serve(bad).serve(good).start().unwrap();
+        peer_of_bad.write_all(b"!").unwrap();
+        assert_eq!(peer_of_bad.read(&mut [0]).unwrap(), 0, "its part is gone");
+        answers(&mut peer_of_good, b'a');
+        assert!(matches!(thread.finish(LONG), Err(FinishError::Panicked)));
+    }
+}
+
+/// An observer ends the service, on the thread that it would have to wait for.
+#[test]
+fn a_thread_that_is_dropped_by_itself_ends_afterwards() {
+    let (log, lines) = channel();
+    let (mut part, mut peer) = echo(&log);
+    let place = Arc::new(Mutex::new(None::<ServerThread>));
+    let taken = Arc::clone(&place);
+    part.observer = Box::new(move || drop(taken.lock().unwrap().take()));
+    *place.lock().unwrap() = Some(ServerThread::start(part).unwrap());
+    answers(&mut peer, b'a');
+    assert_eq!(peer.read(&mut [0]).unwrap(), 0, "it has ended");
+    drop(log);
+    let last = lines.iter().last();
+    assert_eq!(last.as_deref(), Some("dropped"));
 }

@@ -70,6 +70,9 @@ impl Console {
     /// the bound are [counted](Counters::events_lost), and a gap in the events' numbers shows where they are missing. Only that one
     /// thread waits for the observer. It may be the server's, so an observer should hand events over rather than work on them.
     ///
+    /// An observer should not panic: the panic is that of the thread that has caused the event. If a panic drops sessions, the
+    /// observers are told of that with the next event of another thread.
+    ///
     /// An observer stays as long as the console. An observer that uses the console should not own a handle of it, or neither is
     /// ever dropped.
     ///

@@ -1,6 +1,7 @@
 //! The console's lock, and the rules that hold around it.
 
 use std::sync::{PoisonError, TryLockError};
+use std::thread;
 
 use vuart_scrollback::{Doorbell, Scrollback};
 
@@ -34,6 +35,10 @@ pub(crate) struct ConsoleCore {
     observers: Mutex<Observers>,
     warnings: Warnings,
 }
+
+/// Whether a change has events that the observers are to be told of.
+#[must_use = "the observers are to be told"]
+pub(crate) struct Untold(bool);
 
 impl ConsoleCore {
     pub(crate) fn new(
@@ -108,6 +113,14 @@ impl ConsoleCore {
     /// Changes the state under the lock. Then interrupts the guest if it is to be told, rings for the sleepers that the change
     /// concerns, and tells the observers. The guest comes first, so that it never waits for an observer.
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let (result, untold) = self.change_untold(change);
+        self.tell(untold);
+        result
+    }
+
+    /// The same, but whoever calls it lets the observers be [told](Self::tell). It is for a change that needs more to be whole: an observer
+    /// may panic.
+    pub(crate) fn change_untold<R>(&self, change: impl FnOnce(&mut State) -> R) -> (R, Untold) {
         let mut state = self.lock();
         state.begin_change();
         if self.outlives_port(&state) {
@@ -124,10 +137,14 @@ impl ConsoleCore {
         if rings {
             self.doorbell.ring();
         }
-        if !quiet {
+        (result, Untold(!quiet))
+    }
+
+    /// Tells the observers of a change.
+    pub(crate) fn tell(&self, Untold(untold): Untold) {
+        if untold {
             self.deliver();
         }
-        result
     }
 
     pub(crate) fn observe(&self, observer: Observer) {
@@ -143,6 +160,11 @@ impl ConsoleCore {
     /// Tells the observers what they do not know yet. If another thread does so already, that thread looks again when it is
     /// done, and this one returns at once.
     fn deliver(&self) {
+        // Dropping a session is a change. If an observer's panic drops it, and the observer panics again, the process would end. The events
+        // are told by the next change of another thread.
+        if thread::panicking() {
+            return;
+        }
         loop {
             let mut observers = match self.observers.try_lock() {
                 Ok(observers) => observers,

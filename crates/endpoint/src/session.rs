@@ -41,8 +41,8 @@ impl Session {
         let from = scrollback.offset(request.replay).min(scrollback.end());
         let lost_before = scrollback.offset(Position::Newest(u64::MAX));
         let on_lag = request.on_lag;
-        let begun = core.change(|state| state.attach(request, from))?;
-        Ok(Self {
+        let (begun, untold) = core.change_untold(|state| state.attach(request, from));
+        let session = begun.map(|begun| Self {
             core: Arc::clone(core),
             info: begun.info,
             link: begun.link,
@@ -53,7 +53,10 @@ impl Session {
             lost_before,
             reader: scrollback.reader_at(from),
             told: from,
-        })
+        });
+        // Now that there is a session to drop, if an observer panics. Otherwise nobody could end it.
+        core.tell(untold);
+        session
     }
 
     /// The session as others saw it when it began.

@@ -16,6 +16,9 @@ const CHUNK: usize = 4096;
 /// The most input read in one call of `dispatch`, in bytes.
 const BUDGET: usize = 64 << 10;
 
+/// The most bytes that are dropped of what was typed for an earlier ownership. More than a socket or a terminal holds.
+const DROPPED: usize = 1 << 20;
+
 /// When a terminal is looked at again that another job of the shell has.
 const BACKGROUND: Duration = Duration::from_secs(1);
 
@@ -32,6 +35,17 @@ pub(crate) enum Typing {
     Spent,
     /// The input has ended.
     Over,
+}
+
+impl Typing {
+    /// When to drive it again in any case.
+    pub(crate) fn at(self) -> Option<Instant> {
+        match self {
+            Self::Until(at) => Some(at),
+            Self::Spent => Some(Instant::now()),
+            Self::Idle | Self::Waits | Self::Over => None,
+        }
+    }
 }
 
 pub(crate) struct Inlet {
@@ -78,6 +92,30 @@ impl Inlet {
             }
             budget = budget.saturating_sub(self.read());
         }
+    }
+
+    /// A new ownership has begun, also if the last thing that was known is an earlier one of the same session. Drops and counts what was
+    /// typed before this moment: whoever typed it could not know of it, and the console has discarded the beginning.
+    pub(crate) fn drop_earlier(&mut self, console: &Console) {
+        let mut dropped = self.typed.len().saturating_sub(self.taken);
+        self.typed.clear();
+        self.taken = 0;
+        // A script has not said yet what waits in its pipe. And what is typed to another job of the shell is not for the guest.
+        if self.source.is_interactive() && !self.source.is_in_background() {
+            let mut buf = [0; CHUNK];
+            while dropped < DROPPED {
+                match self.source.read(&mut buf) {
+                    Ok(read @ 1..) => dropped += read,
+                    Err(Errno::AGAIN) => {
+                        self.ready = false;
+                        break;
+                    }
+                    // The next drive is told of it again.
+                    _ => break,
+                }
+            }
+        }
+        console.abandon(dropped as u64);
     }
 
     /// Gives the console what was typed. Returns whether that is everything.

@@ -41,7 +41,8 @@
 //! 4 milliseconds ([`with_tick`](LocalBuilder::with_tick)), and more often only if an eighth of the ring fills up in less. While nothing
 //! comes, nothing wakes.
 //!
-//! A disk that is full is tried again each second, and told as a [warning](vuart_endpoint::Console::warn) of the console meanwhile. A
+//! A disk that is full is tried again each second, and told as a [warning](vuart_endpoint::Console::warn) of the console meanwhile, whose
+//! topic is `local` and the label. A
 //! reader that has gone (`EPIPE`, a terminal that hangs up, `EIO`) ends the output, and not the input. The master of a pseudo-terminal ends
 //! with neither: a program may open it again. A FIFO whose readers come and go is best opened for reading *and* writing by the VMM, so that
 //! it always has a reader.
@@ -49,13 +50,18 @@
 //! Writing to a pipe without a reader raises `SIGPIPE`, which a Rust program ignores from its start. A VMM whose `main` is not Rust's must
 //! ignore it, too. Sockets are written with `MSG_NOSIGNAL`.
 //!
-//! Dropping a [`Local`] writes what is taken at once, without a limit. [`Local::finish`] waits for the rest.
+//! Dropping a [`Local`] writes what is taken at once, without a limit. [`Local::finish`] waits for the rest. If a panic drops it, a writer
+//! and a filter of the VMM are not called any more: they may be what has panicked.
 //!
 //! # What becomes of input
 //!
 //! What the console has no room for waits, at most 4 KiB here and the rest where it comes from. While another session owns the console, a
-//! pipe or a file waits until the console comes back. What a person types at a terminal or socket is dropped then, and counted
-//! ([`Counters::input_abandoned`](vuart_endpoint::Counters::input_abandoned)). The end of input leaves the output as it is.
+//! pipe or a file waits until the console comes back. What a person types at a terminal or socket is dropped then, up to the moment in
+//! which the console is known to have come back, and counted ([`Counters::input_abandoned`](vuart_endpoint::Counters::input_abandoned)). So
+//! nothing that was typed before a take-over reaches the guest after it. The end of input leaves the output as it is.
+//!
+//! A FIFO that is open for reading only ends when no program has it open for writing, also before the first one has come. Open it for
+//! reading *and* writing, and it never ends.
 //!
 //! A session that is kicked begins again, at the same place. While the console is switched off, output goes on, as to any log, and input
 //! waits.
@@ -63,8 +69,8 @@
 //! # Terminals
 //!
 //! In raw mode ([`with_raw_mode`](LocalBuilder::with_raw_mode)) every key reaches the guest, also those that send signals. The terminal is
-//! restored when the [`Local`] is dropped and when any thread panics. [`restore_terminals`] is for the other ways out: `process::exit`, and
-//! signals that end the VMM.
+//! restored when the [`Local`] is dropped (the last one, if several are at one terminal) and when any thread panics.
+//! [`restore_terminals`] is for the other ways out: `process::exit`, and signals that end the VMM.
 //!
 //! A VMM in the background of its terminal's shell does not read the terminal, nor does it write to it if the terminal forbids that
 //! (`stty tostop`): the shell would stop it. It looks again each second. The terminal's state may change between that look and the call; a
@@ -76,7 +82,7 @@
 //!
 //! | when | calls |
 //! |---|---|
-//! | it is made | `epoll_create1`, `timerfd_create`, `eventfd2`, `epoll_ctl`, `getpid`, `geteuid`; for each descriptor `fcntl` (`F_DUPFD_CLOEXEC`, `F_GETFL`; `F_SETFL` for a master), `fstat`, `ioctl` (`TIOCGWINSZ`, `TIOCGPTN`, `TIOCGPGRP`), `open` of `/proc/self/fd/N` (`openat` where the architecture has no `open`); for a file those of `vuart-file` (`newfstatat`, `openat`, `statx`, `geteuid`, `pread64`, `flock`, `fchmod`), `ftruncate`, `lseek`; for raw mode `ioctl` (`TCGETS2`, `TCSETS2`), `getpgrp` |
+//! | it is made | `epoll_create1`, `timerfd_create`, `eventfd2`, `epoll_ctl`, `getpid`, `geteuid`; for each descriptor `fcntl` (`F_DUPFD_CLOEXEC`, `F_GETFL`; `F_SETFL` for a master), `fstat`, `ioctl` (`TIOCGWINSZ`, `TIOCGPTN`, `TIOCGPGRP`), `open` of `/proc/self/fd/N` (`openat` where the architecture has no `open`); for a file those of `vuart-file` (`newfstatat`, `openat`, `statx`, `geteuid`, `pread64`, `flock`, `fchmod`), `ftruncate`, `lseek`; for raw mode `fstat`, `ioctl` (`TCGETS2`, `TCSETS2`), `getpgrp` |
 //! | each `dispatch` | `epoll_pwait`; when the doorbell has rung `read` of its eventfd; when the next look is at another time `timerfd_settime` |
 //! | output | `write`; of a socket `sendto`; without a description of its own `ppoll`; of a terminal with a shell `ioctl` (`TIOCGPGRP`, `TCGETS2`), `getpgrp` |
 //! | no room for output, and room again | `epoll_ctl` (`ADD`, `DEL`) |

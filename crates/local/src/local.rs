@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,8 +18,16 @@ use crate::outlet::{Flow, Outlet};
 use crate::poller::Poller;
 use crate::raw_mode::RawMode;
 
-/// The topic of a [warning](Console::warn) about output that can't be written.
-const TOPIC: &str = "local";
+/// The topic of a [warning](Console::warn) about output that can't be written. With a label of its own, a `Local` has a topic of its own.
+fn topic(identity: &Identity) -> String {
+    match identity.label() {
+        "local" => "local".to_owned(),
+        label => format!("local {label}"),
+    }
+}
+
+/// When an output is tried again that says it is ready and takes nothing: 10 milliseconds.
+const NOTHING_TAKEN: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
 /// A console on what the VMM has: see the [crate's docs](crate).
 ///
@@ -98,6 +107,7 @@ impl Local {
     /// When the output does not take everything in time, or has ended.
     pub fn finish(mut self, patience: Duration) -> Result<(), FinishError> {
         let deadline = Instant::now().checked_add(patience);
+        let mut before = None;
         loop {
             let flow = self.write_last();
             let left = self.left();
@@ -119,10 +129,14 @@ impl Local {
             if flow == Flow::Full {
                 fds.extend(descriptor.map(|descriptor| PollFd::new(descriptor, PollFlags::OUT)));
             }
-            match poll(&mut fds, timeout.as_ref()) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(FinishError::Wait(errno.into())),
+            if flow == Flow::Full && before.is_some_and(|before| left >= before) {
+                // It was ready, and has taken nothing: no program has the terminal open, or it has room for half a line end.
+                let soon = timeout.map_or(NOTHING_TAKEN, |left| left.min(NOTHING_TAKEN));
+                wait(&mut [], Some(soon))?;
+            } else {
+                wait(&mut fds, timeout)?;
             }
+            before = Some(left);
         }
     }
 
@@ -135,7 +149,18 @@ impl Local {
         }
     }
 
-    /// Hears what has become of the session. One that was ended begins again where it was: only the console's own end ends this for good.
+    /// Hears what has become of the session. What was typed before a new ownership is not for it.
+    fn hear(&mut self) {
+        let epoch = |local: &Self| local.session.as_ref().and_then(Session::epoch);
+        let before = epoch(self);
+        self.keep_session();
+        let now = epoch(self);
+        if let Some(inlet) = self.inlet.as_mut().filter(|_| now.is_some() && now != before) {
+            inlet.drop_earlier(&self.console);
+        }
+    }
+
+    /// Begins a session again that was ended, where it was: only the console's own end ends this for good.
     fn keep_session(&mut self) {
         let Some(session) = &mut self.session else { return };
         let _ = session.changed();
@@ -159,27 +184,13 @@ impl Local {
 
     /// Does what is due. Returns when to do it again.
     fn work(&mut self) -> Next {
-        self.keep_session();
-        let mut next = Next::default();
+        self.hear();
         let typing = self.type_in();
         let flow = self.write_out();
-        next.rests = typing == Some(Typing::Waits) || flow == Some(Flow::Drained);
-        let now = Instant::now();
-        let typing = match typing {
-            Some(Typing::Until(at)) => Some(at),
-            Some(Typing::Spent) => Some(now),
-            _ => None,
-        };
-        let flow = match flow {
-            Some(Flow::Until(at)) => Some(at),
-            Some(Flow::Spent) => Some(now),
-            _ => None,
-        };
-        next.at = [typing, flow].into_iter().flatten().min();
-        if self.inlet.is_none() && self.outlet.as_ref().is_none_or(Outlet::is_over) {
-            self.session = None;
+        Next {
+            rests: typing == Some(Typing::Waits) || flow == Some(Flow::Drained),
+            at: earlier(typing.and_then(Typing::at), flow.and_then(Flow::at)),
         }
-        next
     }
 
     fn type_in(&mut self) -> Option<Typing> {
@@ -202,9 +213,9 @@ impl Local {
         match outlet.trouble() {
             Some(error) if !troubled => {
                 log::warn!("can't write a console's output: {error}");
-                self.console.warn(TOPIC, &format!("can't write the output: {error}"));
+                self.console.warn(&topic(&self.identity), &format!("can't write the output: {error}"));
             }
-            None if troubled => self.console.withdraw_warning(TOPIC),
+            None if troubled => self.console.withdraw_warning(&topic(&self.identity)),
             _ => {}
         }
         if flow == Flow::Over {
@@ -212,6 +223,19 @@ impl Local {
         }
         Some(flow)
     }
+}
+
+/// Waits for a descriptor or until the time is up.
+fn wait(fds: &mut [PollFd<'_>], timeout: Option<Timespec>) -> Result<(), FinishError> {
+    match poll(fds, timeout.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(errno) => Err(FinishError::Wait(errno.into())),
+    }
+}
+
+/// The earlier one of two times, if there is one.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
 }
 
 /// A thread may drive it that has not made it.
@@ -237,13 +261,15 @@ impl Dispatch for Local {
         let mut next = self.work();
         if next.rests {
             match self.sleeper.rest(self.console.scrollback(), Instant::now()) {
-                Rest::Until(at) => next.at = Some(next.at.map_or(at, |other| other.min(at))),
+                Rest::Until(at) => next.at = earlier(next.at, Some(at)),
                 // What the guest has read before this moment is seen here. What it reads afterwards rings.
-                Rest::Asleep if self.type_in() == Some(Typing::Spent) => next.at = Some(Instant::now()),
-                Rest::Asleep => {}
+                Rest::Asleep => next.at = earlier(next.at, self.type_in().and_then(Typing::at)),
             }
         } else {
             self.sleeper.forget_pace();
+        }
+        if self.inlet.is_none() && self.outlet.as_ref().is_none_or(Outlet::is_over) {
+            self.session = None;
         }
         self.poller.set(next.at, happened.timer)
     }
@@ -261,9 +287,15 @@ impl AsFd for Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // The guest's last words.
-        self.write_last();
+        // The guest's last words. But a writer or filter may be what has panicked, and a second panic would end the process.
+        if !thread::panicking() || !self.outlet.as_ref().is_some_and(Outlet::calls_the_vmm) {
+            self.write_last();
+        }
         if let Some(outlet) = &mut self.outlet {
+            if outlet.trouble().is_some() {
+                // It goes with what can't be written. What has become of it is in the log.
+                self.console.withdraw_warning(&topic(&self.identity));
+            }
             outlet.end(&self.poller);
         }
         if let Some(inlet) = &self.inlet {

@@ -15,7 +15,8 @@ use crate::sink::{Sink, Stop};
 /// The most output read from the ring at once, in bytes. So much is out of the ring while it waits.
 const CHUNK: usize = 16 << 10;
 
-/// The most output written in one call of `dispatch`, in bytes. Other parts of the thread wait for as long as that takes.
+/// The most output read from the ring and written in one call of `dispatch`, in bytes. Other parts of the thread wait for as long as that
+/// takes.
 const BUDGET: usize = 256 << 10;
 
 /// When a writer is tried again that is busy and does not say how long.
@@ -37,6 +38,17 @@ pub(crate) enum Flow {
     Spent,
     /// The output has ended.
     Over,
+}
+
+impl Flow {
+    /// When to drive it again in any case.
+    pub(crate) fn at(self) -> Option<Instant> {
+        match self {
+            Self::Until(at) => Some(at),
+            Self::Spent => Some(Instant::now()),
+            Self::Drained | Self::Full | Self::Over => None,
+        }
+    }
 }
 
 pub(crate) struct Outlet {
@@ -143,7 +155,7 @@ impl Outlet {
         let until = session.output().scrollback().end();
         let mut budget = BUDGET;
         loop {
-            if let Some(flow) = self.flush(&mut budget, last) {
+            if let Some(flow) = self.flush(last) {
                 return flow;
             }
             if session.output().cursor() >= until {
@@ -153,11 +165,13 @@ impl Outlet {
                 return Flow::Spent;
             }
             self.fetch(session);
+            // After a filter: it takes time whether it grows or swallows what it gets.
+            budget = budget.saturating_sub(self.pending.len().max(CHUNK));
         }
     }
 
     /// Writes what is pending. Returns what to do if that is not everything.
-    fn flush(&mut self, budget: &mut usize, last: bool) -> Option<Flow> {
+    fn flush(&mut self, last: bool) -> Option<Flow> {
         while let Some(rest) = self.pending.get(self.sent..).filter(|rest| !rest.is_empty()) {
             let mut most = rest.len();
             if let Some(bucket) = self.bucket.as_mut().filter(|_| !last) {
@@ -172,7 +186,6 @@ impl Outlet {
             match sink.write(rest.get(..most).unwrap_or(rest)) {
                 Ok(written) => {
                     self.sent += written;
-                    *budget = budget.saturating_sub(written);
                     self.trouble = None;
                     if let Some(bucket) = &mut self.bucket {
                         bucket.take(written);
@@ -210,6 +223,11 @@ impl Outlet {
             None => self.pending.extend_from_slice(bytes),
         }
         session.advance(length);
+    }
+
+    /// Whether it calls what the VMM has written.
+    pub(crate) fn calls_the_vmm(&self) -> bool {
+        self.filter.is_some() || matches!(self.sink, Some(Sink::Writer(_)))
     }
 
     /// Gives the output up.

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic;
 use std::sync::{Mutex, Once, PoisonError, TryLockError};
 
+use rustix::fs::fstat;
 use rustix::io::Errno;
 use rustix::process::getpgrp;
 use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetpgrp, tcsetattr};
@@ -14,6 +15,8 @@ use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetatt
 struct Raw {
     terminal: OwnedFd,
     settings: Termios,
+    /// The terminal's file, by its device and its number there. Two `Local`s may be at one terminal.
+    file: (u64, u64),
     number: u64,
 }
 
@@ -32,6 +35,7 @@ impl RawMode {
         }
         let terminal = terminal.try_clone_to_owned()?;
         let settings = tcgetattr(&terminal)?;
+        let found = fstat(&terminal)?;
         let mut raw = settings.clone();
         raw.make_raw();
         restore_on_panic();
@@ -40,7 +44,7 @@ impl RawMode {
         let (terminals, next) = &mut *all;
         let number = *next;
         *next += 1;
-        terminals.push(Raw { terminal, settings, number });
+        terminals.push(Raw { terminal, settings, file: (found.st_dev, found.st_ino), number });
         Ok(Some(Self(number)))
     }
 }
@@ -48,9 +52,14 @@ impl RawMode {
 impl Drop for RawMode {
     fn drop(&mut self) {
         let mut all = RAW.lock().unwrap_or_else(PoisonError::into_inner);
-        // The last one first, if two are at one terminal.
-        if let Some(at) = all.0.iter().position(|raw| raw.number == self.0) {
-            restore(&all.0.remove(at));
+        let Some(at) = all.0.iter().position(|raw| raw.number == self.0) else { return };
+        let gone = all.0.remove(at);
+        let (before, after) = all.0.split_at_mut(at);
+        if let Some(next) = after.iter_mut().find(|raw| raw.file == gone.file) {
+            // It has found the terminal raw, and is the one to restore it.
+            next.settings = gone.settings;
+        } else if !before.iter().any(|raw| raw.file == gone.file) {
+            restore(&gone);
         }
     }
 }

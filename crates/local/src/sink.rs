@@ -7,6 +7,9 @@ use rustix::io::Errno;
 use crate::descriptor::Descriptor;
 use crate::log_file::OpenLog;
 
+/// How often a call is made that signals interrupt, before it counts as busy.
+const INTERRUPTED: usize = 8;
+
 /// What takes the output. It never waits for a reader.
 pub(crate) enum Sink {
     Descriptor(Descriptor),
@@ -29,15 +32,26 @@ pub(crate) enum Stop {
 
 impl Sink {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
-        let written = match self {
-            Self::Descriptor(descriptor) => descriptor.write(bytes).map_err(io::Error::from),
-            Self::Log(log) => log.write(bytes),
-            Self::Writer(writer) => writer.write(bytes),
-        };
-        match written {
+        match self.try_some_times(bytes) {
             Ok(0) => Err(Stop::Over(io::ErrorKind::WriteZero.into())),
-            Ok(written) => Ok(written),
+            // A writer may miscount.
+            Ok(written) => Ok(written.min(bytes.len())),
             Err(error) => Err(self.stop(error)),
+        }
+    }
+
+    fn try_some_times(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut left = INTERRUPTED;
+        loop {
+            let written = match self {
+                Self::Descriptor(descriptor) => descriptor.write(bytes).map_err(io::Error::from),
+                Self::Log(log) => log.write(bytes),
+                Self::Writer(writer) => writer.write(bytes),
+            };
+            match written {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted && left > 0 => left -= 1,
+                written => return written,
+            }
         }
     }
 

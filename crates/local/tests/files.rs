@@ -138,3 +138,22 @@ fn finish_says_what_was_not_taken() {
     rig.writer.extend(b"nobody");
     assert!(matches!(rig.local.finish(Duration::from_secs(60)), Err(FinishError::Ended(6))));
 }
+
+/// A console is on the VMM's output and in a file, say: each of them has its own trouble.
+#[test]
+fn each_output_that_is_in_trouble_is_told_until_it_goes() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut rig = Rig::new(1 << 16, |local| local.with_output(&full));
+    let mut log = Local::builder(&rig.console).with_output(&full).with_label("log").build().unwrap();
+    rig.writes(b"important");
+    rig.turn();
+    log.dispatch().unwrap();
+    let topics =
+        |rig: &Rig| rig.console.warnings().into_iter().map(|warning| warning.topic).collect::<Vec<_>>();
+    assert_eq!(topics(&rig), ["local", "local log"]);
+    drop(log);
+    assert_eq!(topics(&rig), ["local"]);
+    let Rig { console, local, .. } = rig;
+    drop(local);
+    assert!(console.warnings().is_empty());
+}

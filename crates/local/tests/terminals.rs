@@ -88,3 +88,25 @@ fn programs_come_and_go_at_a_master() {
     assert!(readable(&program, &rustix::event::Timespec { tv_sec: 60, tv_nsec: 0 }));
     assert!(program.read(&mut some).unwrap() > 0);
 }
+
+/// The system calls that write, so far, of this thread. `None` if the system does not count them.
+fn writes() -> Option<u64> {
+    let counts = std::fs::read_to_string("/proc/thread-self/io").ok()?;
+    counts.lines().find_map(|line| line.strip_prefix("syscw: "))?.parse().ok()
+}
+
+/// It waits for a program that may come, and does not try without end.
+#[test]
+fn the_end_at_a_master_without_a_program_does_not_spin() {
+    let (master, first) = terminal();
+    drop(first);
+    let mut rig = Rig::new(1 << 20, |local| local.with_both(&master));
+    rig.writes(&pattern(1 << 19));
+    rig.settle();
+    assert!(rig.local.left() > 0);
+    let before = writes();
+    rig.local.finish(std::time::Duration::from_millis(300)).unwrap_err();
+    if let Some(tries) = writes().zip(before).map(|(now, before)| now - before) {
+        assert!(tries <= 100, "{tries}");
+    }
+}

@@ -1,5 +1,7 @@
 //! How often a reader that is always ready is woken, and how often it looks.
 
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use vuart_scrollback::{Doorbell, Pace, Rest, Scrollback, Sleeper, Writer};
@@ -95,7 +97,7 @@ fn a_byte_at_the_moment_of_falling_asleep_is_seen_or_rings() {
     let mut rig = Rig::new(4096);
     let (writer, doorbell) = (&mut rig.writer, rig.doorbell.clone());
     let turn = std::sync::Barrier::new(2);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let turn = &turn;
         let guest = scope.spawn(move || {
             (0..ROUNDS)
@@ -125,4 +127,23 @@ fn a_byte_at_the_moment_of_falling_asleep_is_seen_or_rings() {
         let missed = seen.iter().zip(&rung).filter(|(seen, rung)| !**seen && !**rung).count();
         assert_eq!(missed, 0, "bytes that were neither seen nor rung for");
     });
+}
+
+/// A reader with a small buffer reads a piece at a time, and nothing comes any more: it must not wait for the next byte to get the rest.
+#[cfg_attr(miri, ignore = "Miri has no poll")]
+#[test]
+fn a_reader_that_leaves_something_does_not_sleep() {
+    let Rig { mut writer, scrollback, mut sleeper, .. } = Rig::new(4096);
+    let mut reader = scrollback.reader_at(0);
+    writer.extend(b"login: ");
+    let (done, all) = mpsc::channel();
+    thread::spawn(move || {
+        while reader.is_behind() {
+            assert!(sleeper.wait(&reader, None).expect("a wait"));
+            let _ = reader.read(&mut [0; 2]);
+        }
+        done.send(sleeper.wait(&reader, Some(Duration::ZERO)).expect("a wait")).expect("a test");
+    });
+    let behind = all.recv_timeout(Duration::from_secs(20));
+    assert_eq!(behind, Ok(false), "it reads all, and then there is nothing");
 }

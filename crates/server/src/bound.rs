@@ -3,14 +3,23 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{
     AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, openat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
-use crate::entry::{Entry, inside};
+use crate::entry::Entry;
+
+/// How often the lock of a directory is tried. Who has it for a good reason has it for a fraction of a millisecond, so this is enough for some
+/// hundred servers.
+const TRIES: usize = 500;
+
+/// The time between two tries.
+const BETWEEN_TRIES: Duration = Duration::from_millis(2);
 
 /// A socket's file at a path that the VMM has chosen. Dropping it removes the file, unless another one has taken its place.
 ///
@@ -58,9 +67,15 @@ pub(crate) fn remove_stale(entry: &Entry) -> io::Result<Option<Removing>> {
     else {
         return Ok(None);
     };
-    // Who has it is about to bind a socket here, or wants to be in the way. Waiting would help neither.
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Ok(None);
+    // Who has it is about to bind a socket of its own in this directory, as all servers are when a host comes up again. Or it wants to be in
+    // the way: then the socket stays.
+    let mut tries = TRIES;
+    while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if tries == 0 {
+            return Ok(None);
+        }
+        tries -= 1;
+        thread::sleep(BETWEEN_TRIES);
     }
     let lock = Removing { _lock: lock };
     // Another server may have been faster.
@@ -90,10 +105,6 @@ fn is_ours(found: &Stat) -> bool {
 fn is_dead(dir: &OwnedFd, entry: &Entry) -> io::Result<bool> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let probe = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
-    let asked = match connect(&probe, &SocketAddrUnix::new(inside(dir, entry.file().as_os_str()))?) {
-        // Without /proc there is the path only.
-        Err(Errno::NOENT) => connect(&probe, &SocketAddrUnix::new(entry.path())?),
-        asked => asked,
-    };
+    let asked = entry.at_address(dir, |address| connect(&probe, address));
     Ok(asked == Err(Errno::CONNREFUSED))
 }

@@ -91,12 +91,7 @@ impl Entry {
     /// Puts the socket here, for this user alone, or for a group as well.
     pub(crate) fn bind(&self, socket: impl AsFd, group: Option<u32>) -> io::Result<()> {
         let dir = self.enter()?;
-        let inside = inside(&dir, &self.file);
-        match bind(&socket, &SocketAddrUnix::new(inside)?) {
-            // Without /proc there is the path only.
-            Err(Errno::NOENT) => bind(&socket, &SocketAddrUnix::new(&self.path)?)?,
-            bound => bound?,
-        }
+        self.at_address(&dir, |address| bind(&socket, address))?;
         // A client can't connect before the socket listens. So the umask never decides who may connect.
         let owner = Mode::RUSR | Mode::WUSR;
         chmodat(&dir, &self.file, owner, AtFlags::empty())?;
@@ -105,6 +100,19 @@ impl Entry {
             chmodat(&dir, &self.file, owner | Mode::RGRP | Mode::WGRP, AtFlags::empty())?;
         }
         Ok(())
+    }
+
+    /// Makes a call with the address of the socket here, in the directory that was opened.
+    pub(crate) fn at_address(
+        &self,
+        dir: &OwnedFd,
+        call: impl Fn(&SocketAddrUnix) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        match SocketAddrUnix::new(inside(dir, &self.file)).and_then(|address| call(&address)) {
+            // Without /proc there is the path only. And it may be the shorter one, for a long name.
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => call(&SocketAddrUnix::new(&self.path)?),
+            called => called,
+        }
     }
 
     /// Makes a link to a device here, in one step: a link that was here is never missing.
@@ -119,7 +127,8 @@ impl Entry {
     }
 }
 
-/// The path of a file in an open directory, which has room for a name of any length.
-pub(crate) fn inside(dir: &OwnedFd, file: &OsStr) -> PathBuf {
+/// The path of a file in an open directory: short, however long the path of the directory is. A socket's address has room for some 90 bytes
+/// of the name.
+fn inside(dir: &OwnedFd, file: &OsStr) -> PathBuf {
     Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(file)
 }

@@ -156,8 +156,11 @@ impl Sockets {
     ///
     /// * The socket has mode 0600, whatever the umask is; or 0660 and the [group](Self::with_group).
     /// * A socket that a dead process of this user has left there is removed. One that a process still has open, a file, a link and
-    ///   another user's socket stay, and this fails with `EADDRINUSE`. No connection is made to find that out.
-    /// * The socket is removed with the server, unless another one has taken its place. For that it takes two file descriptors more.
+    ///   another user's socket stay, and this fails with `EADDRINUSE`. No connection is made to find that out. Servers that do this in one
+    ///   directory at once wait for each other, for a second at the most.
+    /// * The socket is removed with the server, unless another one has taken its place. For that it takes two file descriptors more. Do not
+    ///   rename it: what is at the path then counts as this one.
+    /// * Where the path is longer than a socket's address, its last part may have some 90 bytes.
     /// * The directory is not checked. If others may write it, they may put their socket in place of this one.
     ///
     /// It takes the place of `NAME.sock`: a server has one socket of each kind.

@@ -1,5 +1,6 @@
 //! What observers are told, and what they may do.
 
+use std::panic;
 use std::sync::mpsc;
 use std::thread;
 
@@ -159,4 +160,22 @@ fn an_observer_may_add_another() {
     });
     drop(console.attach(who("alice")).unwrap());
     assert_eq!(seen.try_iter().collect::<Vec<_>>(), [1], "earlier events are not for it");
+}
+
+/// The session that was about to begin does not own the console for ever, and the panic stays one.
+#[test]
+fn an_observer_that_panics_at_everything_ends_its_thread_and_no_more() {
+    let (_writer, console, _input) = console();
+    let mut told = told(&console);
+    console.observe(|_| panic::resume_unwind(Box::new("a bug of the VMM")));
+    for mode in [Mode::Exclusive, Mode::TakeOver, Mode::Wait, Mode::Yield, Mode::Spectate] {
+        let at = console.clone();
+        thread::spawn(move || at.attach(who("alice").with_mode(mode))).join().unwrap_err();
+        assert!(console.sessions().is_empty(), "{mode:?}");
+    }
+    assert_eq!(console.counters().attached, console.counters().ended);
+    let at = console.clone();
+    thread::spawn(move || at.end(&Cause::VmEnded)).join().unwrap_err();
+    assert!(console.ended().is_some());
+    assert!(!told().is_empty());
 }

@@ -149,6 +149,8 @@ impl Sleeper {
             let now = Instant::now();
             let next = match self.rest(reader.scrollback(), now) {
                 Rest::Until(next) => Some(deadline.map_or(next, |deadline| deadline.min(next))),
+                // Nothing has come since the last look, but the caller may not have read all that it saw.
+                Rest::Asleep if reader.is_behind() => Some(now),
                 Rest::Asleep => deadline,
             };
             let waited = self.place.event().wait(next.map(|next| next.saturating_duration_since(now)));

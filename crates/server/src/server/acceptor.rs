@@ -47,7 +47,8 @@ fn renew(spare: &mut Option<OwnedFd>) -> bool {
 /// until [`resume`](Self::resume) finds a descriptor.
 #[derive(Debug)]
 pub(super) struct Acceptor {
-    listeners: Vec<Listener>,
+    /// By their tokens. `None` is one that has turned out to be no listener.
+    listeners: Vec<Option<Listener>>,
     /// No listener is waited on until then, and until there is a file descriptor.
     paused_until: Option<Instant>,
 }
@@ -63,6 +64,8 @@ pub(super) enum Accepted {
     Nobody,
     /// There is no file descriptor or memory: the acceptor must [pause](Acceptor::pause).
     Exhausted,
+    /// No client can ever come through this socket: [`remove`](Acceptor::remove) it, or it wakes the event loop for ever.
+    Never(Errno),
 }
 
 /// The place of the spare file descriptor while a client has it. No other server can find it missing meanwhile.
@@ -80,21 +83,39 @@ impl Acceptor {
     pub(super) fn new(listeners: Vec<Listener>) -> Self {
         // Made early, while there are descriptors.
         renew(&mut spare());
-        Self { listeners, paused_until: None }
+        Self { listeners: listeners.into_iter().map(Some).collect(), paused_until: None }
     }
 
     /// The sockets with their tokens.
     pub(super) fn sockets(&self) -> impl Iterator<Item = (u32, &UnixListener)> {
-        (token::FIRST_LISTENER..).zip(self.listeners.iter().map(|listener| &listener.socket))
+        (token::FIRST_LISTENER..)
+            .zip(&self.listeners)
+            .filter_map(|(token, listener)| Some((token, &listener.as_ref()?.socket)))
+    }
+
+    fn listener(&self, index: usize) -> Option<&Listener> {
+        self.listeners.get(index)?.as_ref()
+    }
+
+    /// Gives up a socket through which no client can come.
+    pub(super) fn remove(&mut self, index: usize, poller: &mut Poller) -> Option<Door> {
+        let listener = self.listeners.get_mut(index)?.take()?;
+        let token = token::FIRST_LISTENER.saturating_add(u32::try_from(index).ok()?);
+        poller.remove(listener.socket.as_fd(), token);
+        Some(listener.door)
     }
 
     /// Accepts one client of a listener.
     pub(super) fn accept(&self, index: usize) -> Accepted {
-        let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
+        let Some(listener) = self.listener(index) else { return Accepted::Nobody };
         match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
             Ok(stream) => Accepted::Client(stream.into(), listener.door),
             Err(Errno::MFILE | Errno::NFILE) => self.accept_last(index),
             Err(Errno::NOMEM | Errno::NOBUFS) => Accepted::Exhausted,
+            // It was handed in, and is something else.
+            Err(error @ (Errno::INVAL | Errno::OPNOTSUPP | Errno::NOTSOCK | Errno::BADF)) => {
+                Accepted::Never(error)
+            }
             // EAGAIN: no other client waits. Any other error is that of one client, which is gone.
             Err(_) => Accepted::Nobody,
         }
@@ -102,7 +123,7 @@ impl Acceptor {
 
     /// Accepts one client of a listener with the spare file descriptor.
     pub(super) fn accept_last(&self, index: usize) -> Accepted {
-        let Some(listener) = self.listeners.get(index) else { return Accepted::Nobody };
+        let Some(listener) = self.listener(index) else { return Accepted::Nobody };
         let mut spare = Borrowed(spare());
         spare.replace();
         if spare.0.take().is_none() {

@@ -1,5 +1,6 @@
 //! How clients come and go: accepting, refusing, making room, closing.
 
+use std::fmt;
 use std::io;
 use std::iter;
 use std::os::fd::AsFd as _;
@@ -12,7 +13,7 @@ use super::deadlines::Timer;
 use super::terminal::PtyOver;
 use super::waiting::Newcomer;
 use super::{Server, token};
-use crate::access::{Peer, SocketKind};
+use crate::access::{Door, Peer, SocketKind};
 use crate::connection::{Connection, Place};
 use crate::pass::Pass;
 use crate::ready::Ready;
@@ -55,6 +56,10 @@ impl Server {
                     drained = true;
                     break;
                 }
+                Accepted::Never(error) => {
+                    self.give_up(index, &error);
+                    break;
+                }
                 Accepted::Exhausted => {
                     log::warn!(
                         "console {}: no file descriptor is left, new clients have to wait",
@@ -89,6 +94,16 @@ impl Server {
         if self.held_back >= HELD_BACK || (drained && self.held_back > 0) {
             self.held_back = 0;
             self.pause(now.checked_add(PAUSE).unwrap_or(now));
+        }
+    }
+
+    /// No client can come through this socket any more, and it would wake the event loop for ever.
+    pub(super) fn give_up(&mut self, index: usize, why: &dyn fmt::Display) {
+        if let Some(Door { kind, .. }) = self.acceptor.remove(index, &mut self.poller) {
+            log::error!(
+                "console {}: nobody can connect to its {kind:?} socket any more: {why}",
+                self.context.name
+            );
         }
     }
 

@@ -85,7 +85,12 @@ impl Server {
             token::PTY => server.pty_watched(pass),
             token::PTY_LEAVING => server.pty_left(),
             token::FIRST_LISTENER..token::FIRST_CLIENT => {
-                server.accept((token - token::FIRST_LISTENER) as usize, pass);
+                let index = (token - token::FIRST_LISTENER) as usize;
+                server.accept(index, pass);
+                if hung_up {
+                    // No listener hangs up, but one that somebody has shut.
+                    server.give_up(index, &"it is shut, or no listener");
+                }
             }
             token if hung_up => server.hung_up(token, pass),
             token => server.drive(token, ready, pass),
