@@ -71,7 +71,7 @@ fn serve(allowed: &[i64], end: &str) {
     let dir = tempfile::tempdir().unwrap();
     let run = RuntimeDir::create(dir.path().join("run")).unwrap();
     let sockets = Sockets::bind(Claim::new(&run, "vm0").unwrap()).unwrap();
-    let options = ServerOptions::default().with_program_names(false);
+    let options = ServerOptions::default();
     let server = Server::new("vm0", port.console().clone(), sockets, options).unwrap();
     let program = filter(allowed);
     let server =

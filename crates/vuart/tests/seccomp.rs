@@ -131,7 +131,7 @@ fn receive_until_end(mut client: Client) -> u64 {
 fn programs_at_the_terminal() {
     in_a_process("programs_at_the_terminal", || {
         let rules = seccomp::server().and(&seccomp::pty());
-        let vmm = Vmm::new(ServerOptions::default().with_program_names(false), rules, |mut sockets| {
+        let vmm = Vmm::new(ServerOptions::default(), rules, |mut sockets| {
             sockets.open_pty().unwrap();
             sockets
         });
@@ -178,7 +178,7 @@ fn a_server_that_reads_the_names_of_programs() {
 #[test]
 fn clients_of_all_sockets() {
     in_a_process("clients_of_all_sockets", || {
-        let vmm = Vmm::new(ServerOptions::default().with_program_names(false), seccomp::server(), |it| it);
+        let vmm = Vmm::new(ServerOptions::default(), seccomp::server(), |it| it);
         let guest = vmm.run_guest(300_000);
         // Somebody sends garbage, somebody goes at once, somebody never reads.
         let mut garbage = UnixStream::connect(vmm.path("ctl")).unwrap();
