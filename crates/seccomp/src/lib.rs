@@ -51,7 +51,10 @@ mod lists;
 mod rule;
 mod rules;
 
-pub use lists::{program_names, pty, server, vcpu};
+pub use lists::{
+    adopted_pty, any_thread, audit, exact_paths, local, local_terminal, program_names, pty, server, setup,
+    ticks, vcpu, vcpu_coalescing,
+};
 pub use rule::{Argument, Comparison, Rule};
 pub use rules::{Rules, RulesError};
 
