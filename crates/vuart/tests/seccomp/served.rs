@@ -132,7 +132,6 @@ fn a_server_with_sockets_at_exact_paths() {
 fn without_a_file_descriptor_left() {
     in_a_process("served::without_a_file_descriptor_left", || {
         let vmm = Vmm::new(ServerOptions::default(), seccomp::server(), |sockets, _| sockets);
-        vmm.console.set_policy(Policy::default().with_idle(Duration::from_millis(10)));
         drop(vmm.client("early"));
         // Their own ends are made before there is none left.
         let own = vuart::endpoint::Attach::new(vuart::endpoint::Identity::new("vmm", 0, None));
@@ -148,6 +147,7 @@ fn without_a_file_descriptor_left() {
         let mut sent_away = UnixStream::connect(vmm.path("sock")).unwrap();
         sent_away.read_to_end(&mut Vec::new()).unwrap();
         let session = vmm.console.attach(own).unwrap();
+        vmm.console.set_policy(Policy::default().with_idle(Duration::from_millis(10)));
         until("its deadline", || session.end().is_some());
         drop(all);
         until("clients are let in again", || vuart::wire::Client::connect(&vmm.path("ctl"), "late").is_ok());
