@@ -102,7 +102,9 @@ fn report_refused_calls() {
             ("the fourth", libc::REG_R10),
         ] {
             // SAFETY: the third argument of such a handler is the context, whose registers are the call's arguments.
-            let value = unsafe { (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs[register as usize] };
+            let value = unsafe {
+                (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs[register.cast_unsigned() as usize]
+            };
             say(name.as_bytes(), value.cast_unsigned());
         }
         #[cfg(not(target_arch = "x86_64"))]
