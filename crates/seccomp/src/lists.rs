@@ -117,7 +117,7 @@ pub fn local_terminal() -> Rules {
     Rules::of(&[terminal::LOCAL_TERMINAL])
 }
 
-/// The calls of the thread that saves an audit trail (`Audit::save`). It has the filter of the thread that starts it, which has [`setup`].
+/// The calls of the thread that saves an audit trail (`Audit::save`). It has the filter of the thread that starts it, which has [`setup()`].
 ///
 /// ```
 /// let rules = vuart_seccomp::setup().and(&vuart_seccomp::audit());

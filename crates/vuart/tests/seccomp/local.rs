@@ -81,7 +81,7 @@ fn read_hundred(from: &mut impl std::io::Read, byte: u8) {
     while count < 100 {
         let read = from.read(&mut buf).unwrap();
         assert_ne!(read, 0);
-        count += buf[..read].iter().filter(|read| **read == byte).count();
+        count += buf[..read].split(|read| *read == byte).count() - 1;
     }
 }
 
