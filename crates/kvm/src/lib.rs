@@ -19,7 +19,7 @@
 //! # System calls
 //!
 //! For seccomp filters, `vuart-seccomp` has them as data: `vcpu_coalescing()` for a vCPU's thread, `ticks()` for the thread that dispatches
-//! the [`Ticker`] and the one that drops all, `setup()` for [`Zone::open`] and [`collector`].
+//! the [`Ticker`] and the one that drops all, `setup()` for [`Zone::open`] and [`collector()`].
 //!
 //! # Unsafe code
 //!
