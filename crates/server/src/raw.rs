@@ -41,7 +41,7 @@ pub enum RawReplay {
     /// The newest bytes, so many or as many as the ring has.
     Bytes(u64),
     /// The newest text lines, so many or as many as the ring has: see
-    /// [`Position::NewestLines`](vuart_scrollback::Position::NewestLines). To find them, the ring is searched for each client, from its
+    /// [`Position::NewestLines`]. To find them, the ring is searched for each client, from its
     /// end back to the first of them.
     Lines(u64),
     /// The newest boot, as far as the ring has it. Without [marked boots](vuart_scrollback::Writer::mark), everything.
