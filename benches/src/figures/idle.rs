@@ -24,9 +24,9 @@ const TOUCHED_KIB: f64 = 64.0;
 /// The most memory that an idle served console may take in addition to that, in KiB.
 const SERVED_KIB: f64 = 32.0;
 
-/// The most file descriptors that an idle served console may take: three sockets, the lock of its name, its doorbell, and the epoll
-/// instance by which it hangs in any event loop.
-const SERVED_DESCRIPTORS: f64 = 6.0;
+/// The most file descriptors that an idle served console may take: three sockets, the lock of its name, its doorbell, its
+/// timer, and the epoll instance by which it hangs in any event loop.
+const SERVED_DESCRIPTORS: f64 = 7.0;
 
 pub(super) fn rows(effort: Effort) -> Rows {
     let many = if effort.is_quick() { MANY / 100 } else { MANY };

@@ -18,18 +18,12 @@
 //!
 //! # System calls
 //!
-//! | thread | when | calls |
-//! |---|---|---|
-//! | the one that calls [`Zone::open`] and [`collector()`] | once | `ioctl` (`KVM_CHECK_EXTENSION`), `fcntl` (`F_DUPFD_CLOEXEC`), `mmap` (`PROT_READ \| PROT_WRITE`, `MAP_SHARED`), `timerfd_create` (`CLOCK_MONOTONIC`), `timerfd_settime` |
-//! | a vCPU's | the policy registers the zone | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`), `timerfd_settime` |
-//! | a vCPU's | the policy unregisters the zone | `ioctl` (`KVM_UNREGISTER_COALESCED_MMIO`) |
-//! | the event loop's | the timer expires, every 10 ms while the zone is registered | `read`, `timerfd_settime` |
-//! | the event loop's | the guest is silent | `ioctl` (`KVM_UNREGISTER_COALESCED_MMIO`) |
-//! | the one that drops them | once | `ioctl` (`KVM_UNREGISTER_COALESCED_MMIO`) if the zone is registered, `munmap`, `close` |
+//! For seccomp filters, `vuart-seccomp` has them as data: `vcpu_coalescing()` for a vCPU's thread, `ticks()` for the thread that dispatches
+//! the [`Ticker`] and the one that drops all, `setup()` for [`Zone::open`] and [`collector()`].
 //!
 //! # Unsafe code
 //!
-//! `sys.rs` has all of it: the calls of the table, and the page as a slice of atomic words.
+//! `sys.rs` has all of it: the system calls, and the page as a slice of atomic words.
 
 #![deny(clippy::multiple_unsafe_ops_per_block)]
 

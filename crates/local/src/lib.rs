@@ -78,18 +78,9 @@
 //!
 //! # System calls
 //!
-//! For seccomp filters, on x86-64. There is one thread: the one that drives it.
-//!
-//! | when | calls |
-//! |---|---|
-//! | it is made | `epoll_create1`, `timerfd_create`, `eventfd2`, `epoll_ctl`, `getpid`, `geteuid`; for each descriptor `fcntl` (`F_DUPFD_CLOEXEC`, `F_GETFL`; `F_SETFL` for a master), `fstat`, `ioctl` (`TIOCGWINSZ`, `TIOCGPTN`, `TIOCGPGRP`), `open` of `/proc/self/fd/N` (`openat` where the architecture has no `open`); for a file those of `vuart-file` (`newfstatat`, `openat`, `statx`, `geteuid`, `pread64`, `flock`, `fchmod`), `ftruncate`, `lseek`; for raw mode `fstat`, `ioctl` (`TCGETS2`, `TCSETS2`), `getpgrp` |
-//! | each `dispatch` | `epoll_pwait`; when the doorbell has rung `read` of its eventfd; when the next look is at another time `timerfd_settime` |
-//! | output | `write`; of a socket `sendto`; without a description of its own `ppoll`; of a terminal with a shell `ioctl` (`TIOCGPGRP`, `TCGETS2`), `getpgrp` |
-//! | no room for output, and room again | `epoll_ctl` (`ADD`, `DEL`) |
-//! | input | `read`; of a socket `recvfrom`; without a description of its own `ppoll`; of a terminal with a shell `ioctl` (`TIOCGPGRP`), `getpgrp`; `write` to eventfds (the guest's interrupt, the doorbell); `futex` |
-//! | `finish` | `ppoll` |
-//! | it is dropped | `epoll_ctl`, `close`, `munmap`; for raw mode `ioctl` (`TCFLSH`, `TCSETS2`, `TIOCGPGRP`), `getpgrp` |
-//!
+//! For seccomp filters, `vuart-seccomp` has them as data: `local()`, and `local_terminal()` for a terminal. Making one takes those of
+//! `setup()`. There is one thread: the one that drives it.
+
 #![forbid(unsafe_code)]
 
 mod builder;

@@ -6,9 +6,11 @@
 //!
 //! | thread | rules |
 //! |---|---|
-//! | a vCPU's | [`vcpu`] |
-//! | the one that serves clients: [`Server`]'s, with or without [`ServerThread`] | [`server`], and [`pty`] and [`program_names`] if you use them |
-//! | the one that drives a `Local` | [`local`] |
+//! | a vCPU's | [`vcpu`], and [`vcpu_coalescing`] if KVM collects its output |
+//! | the one that serves clients: [`Server`]'s, with or without [`ServerThread`] | [`server`], and [`pty`], [`adopted_pty`], [`exact_paths`], [`program_names`] for what you use |
+//! | the one that drives a `Local` | [`local`], and [`local_terminal`] on a terminal |
+//! | the one that dispatches `Ticks`, and that drops the port | [`ticks`] |
+//! | the one that saves an audit trail | [`audit`] and [`setup`] |
 //! | the one that makes ports, sockets and threads | [`setup`], unless the filter comes later |
 //!
 //! [`Server`]: https://docs.rs/vuart-server
@@ -51,7 +53,10 @@ mod lists;
 mod rule;
 mod rules;
 
-pub use lists::{program_names, pty, server, vcpu};
+pub use lists::{
+    adopted_pty, any_thread, audit, exact_paths, local, local_terminal, program_names, pty, server, setup,
+    ticks, vcpu, vcpu_coalescing,
+};
 pub use rule::{Argument, Comparison, Rule};
 pub use rules::{Rules, RulesError};
 

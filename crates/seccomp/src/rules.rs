@@ -7,7 +7,7 @@ use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule}
 
 use crate::rule::{Argument, Comparison, Rule};
 
-/// The calls that a thread may make: a list of [`Rule`]s. Its `Display` is JSON: see the [crate](crate).
+/// The calls that a thread may make: a list of [`Rule`]s. Its `Display` is JSON: see the [crate].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules(Vec<Rule>);
 

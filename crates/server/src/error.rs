@@ -41,9 +41,9 @@ pub enum ServeError {
     /// The pseudo-terminal can't be opened.
     #[error(transparent)]
     Pty(#[from] PtyError),
-    /// The epoll instance can't be made.
+    /// The epoll instance or the timer can't be made.
     #[error(
-        "can't make the epoll instance of the console's server (is the limit on open files reached? see `ulimit -n`): {0}"
+        "can't make the epoll instance and the timer of the console's server (is the limit on open files reached? see `ulimit -n`): {0}"
     )]
     EventLoop(#[source] io::Error),
 }

@@ -91,9 +91,9 @@ impl ServerOptions {
         RawStart::new(mode, self.raw_replay, self.raw_notices)
     }
 
-    /// Sets whether the name of a peer's program is read from `/proc` (default: yes). It is shown for clients that do not name
-    /// themselves. Beside the device for each session at a pseudo-terminal, it is the only file that a server opens for a client:
-    /// switch it off in a process that may open none.
+    /// Sets whether the name of a peer's program is read from `/proc` (default: no). It is shown for clients that do not name
+    /// themselves; without it they are "somebody", with their user and process. Beside the device for each session at a
+    /// pseudo-terminal, it is the only file that a server opens for a client. So it is off: the seccomp filters of most VMMs kill for it.
     #[must_use]
     pub fn with_program_names(self, programs: bool) -> Self {
         Self { programs, ..self }
@@ -125,7 +125,7 @@ impl Default for ServerOptions {
             raw: RawPolicy::default(),
             raw_replay: RawReplay::default(),
             raw_notices: true,
-            programs: true,
+            programs: false,
             authorise: Arc::new(Peer::default_role),
         }
     }

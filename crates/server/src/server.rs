@@ -24,14 +24,9 @@
 //!
 //! # File descriptors
 //!
-//! An idle console with three sockets takes six: the sockets, the lock of its name, the doorbell, and the epoll instance with all that is
-//! waited for. The timer takes another while there is a client or a deadline. The whole process has one for the runtime directory, and the
-//! [acceptor] keeps a spare one.
-//!
-//! When no file descriptor is left for the timer, new clients are sent away or wait, as when there is none for their
-//! connection. The deadlines that there are without clients (those of sessions in this process, of the pseudo-terminal, and of
-//! the search for a file descriptor) are looked at twice a second, by a [thread](TimerFd::wait_without). A terminal's session
-//! then has its output by the doorbell alone.
+//! An idle console with three sockets takes seven: the sockets, the lock of its name, the doorbell, the timer, and the epoll instance with
+//! all that is waited for. The whole process has one for the runtime directory, and the [acceptor] keeps a spare one. All are made with the
+//! server, so when no file descriptor is left, only new clients miss one: they are sent away or wait.
 
 mod acceptor;
 mod admission;
@@ -135,8 +130,8 @@ impl Server {
         Self::new(&name, console, Sockets::bind(claim)?, ServerOptions::default())
     }
 
-    /// Serves on sockets that are open already. The server opens no file, now or later, except for the
-    /// [names of programs](ServerOptions::with_program_names) and a new pseudo-terminal for each session at one.
+    /// Serves on sockets that are open already. The server opens no file, now or later, except a new
+    /// pseudo-terminal for each session at one, and those with the [names of programs](ServerOptions::with_program_names) if you ask for them.
     ///
     /// # Errors
     ///
@@ -153,8 +148,10 @@ impl Server {
         }
         let sleeper = console.doorbell().sleeper()?;
         pty_left::sweep();
+        let poller = Poller::new().map_err(ServeError::EventLoop)?;
+        let timer = TimerFd::new(token::TIMER, &poller).map_err(ServeError::EventLoop)?;
         let server = Self {
-            poller: Poller::new().map_err(ServeError::EventLoop)?,
+            poller,
             begun: false,
             context: Context { console, name: name.to_owned(), own: Own::now(), going: None },
             users: Users::new(options.clients),
@@ -171,7 +168,7 @@ impl Server {
             sleeper,
             armed: false,
             deadlines: Deadlines::default(),
-            timer: TimerFd::default(),
+            timer,
         };
         server.register().map_err(ServeError::EventLoop)?;
         Ok(server)
@@ -224,7 +221,7 @@ impl Server {
         self.drive_all(pass);
     }
 
-    /// Does what is due. Every pass does so: without a timer, the deadlines are met when the doorbell rings.
+    /// Does what is due.
     fn meet_deadlines(&mut self, pass: &mut Pass) {
         let now = Instant::now();
         while let Some(timer) = self.deadlines.take_expired(now) {
@@ -258,17 +255,13 @@ impl Server {
             return;
         }
         match self.sleeper.rest(self.context.console.scrollback(), Instant::now()) {
-            Rest::Until(next) if self.timer.open(token::TIMER, &self.poller) => {
-                self.deadlines.set(Timer::Look, Some(next));
-                return;
+            Rest::Until(next) => self.deadlines.set(Timer::Look, Some(next)),
+            Rest::Asleep => {
+                self.armed = true;
+                // What came before this moment is looked at now: output, and room for input. What comes after it rings.
+                self.drive_all(pass);
             }
-            // Without a timer, the guest wakes the server for each byte.
-            Rest::Until(_) => self.sleeper.arm_at_once(),
-            Rest::Asleep => {}
         }
-        self.armed = true;
-        // What came before this moment is looked at now: output, and room for input. What comes after it rings.
-        self.drive_all(pass);
     }
 
     /// Sets the timer to the next deadline.
@@ -276,16 +269,7 @@ impl Server {
         self.deadlines.set(Timer::Client, self.clients.next_deadline());
         let next = if self.waiting.is_empty() { None } else { self.next_admission(Instant::now()) };
         self.deadlines.set(Timer::Admit, [next, self.pty_at].into_iter().flatten().min());
-        let next = self.deadlines.next();
-        let set = if next.is_none() && self.clients.len() == 0 {
-            self.timer.close(token::TIMER, &mut self.poller);
-            Ok(())
-        } else if next.is_none() || self.timer.open(token::TIMER, &self.poller) {
-            self.timer.arm(next)
-        } else {
-            self.timer.wait_without(self.context.console.doorbell())
-        };
-        if let Err(error) = set {
+        if let Err(error) = self.timer.arm(self.deadlines.next()) {
             log::error!("console {}: can't set its timer: {error}", self.context.name);
         }
     }

@@ -132,32 +132,32 @@ fn is_sent_away(client: &mut UnixStream) -> bool {
 }
 
 #[test]
-fn an_idle_served_console_has_six_descriptors_of_its_own() {
+fn an_idle_served_console_has_seven_descriptors_of_its_own() {
     let _alone = alone();
     // The first server makes the spare descriptor of the process.
     drop(Rig::new());
     let before = open_files();
     let mut rig = Rig::new();
     rig.settle();
-    let idle = before + 6 + 1;
+    let idle = before + 7 + 1;
     assert_eq!(
         open_files(),
         idle,
-        "three sockets, the lock, the doorbell, the epoll instance; and the directory of all consoles"
+        "three sockets, the lock, the doorbell, the timer, the epoll instance; and the directory of all consoles"
     );
 
     let mut client = rig.hello(unconnected());
     rig.welcome(&mut client);
-    assert_eq!(open_files(), idle + 3, "both ends of a connection, and the timer");
+    assert_eq!(open_files(), idle + 2, "both ends of a connection");
     drop(client);
     rig.settle();
-    assert_eq!(open_files(), idle, "the timer is given back");
+    assert_eq!(open_files(), idle);
 }
 
-/// Without a descriptor for the timer: an owner of this process who is idle is detached, a client is sent away, and a program
-/// at the pseudo-terminal gets its output.
+/// Without a descriptor: an owner of this process who is idle is detached, a client is sent away, and a program at the
+/// pseudo-terminal gets its output.
 #[test]
-fn a_server_whose_timer_cannot_be_made_goes_on_serving() {
+fn a_server_without_a_descriptor_left_goes_on_serving() {
     let _alone = alone();
     let mut rig = Rig::with(|claim| {
         let mut sockets = Sockets::bind(claim).unwrap();

@@ -49,7 +49,7 @@ fn a_server_in_an_empty_jail_goes_on() {
     if part().as_deref() == Some("jailed") {
         let dir = tempfile::tempdir().unwrap();
         let sockets = |claim| Sockets::bind(claim).unwrap();
-        let options = ServerOptions::default().with_program_names(false);
+        let options = ServerOptions::default();
         let stream = {
             let vm = Vm::with(options, sockets);
             // The clients connect before, as there is no path afterwards.

@@ -91,7 +91,7 @@ fn a_peer_without_a_role_is_refused_on_every_socket() {
 #[test]
 fn the_authoriser_gets_what_the_kernel_knows() {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let options = ServerOptions::default().with_authoriser({
+    let options = ServerOptions::default().with_program_names(true).with_authoriser({
         let seen = Arc::clone(&seen);
         move |peer| {
             seen.lock().unwrap().push(peer.clone());

@@ -149,7 +149,9 @@ impl ServedMachine {
         if let Err(error) = sockets.open_pty() {
             log::warn!("console {name}: {error}");
         }
-        let server = Server::new(&name, console.clone(), sockets, ServerOptions::default())?;
+        // No filter forbids this process to read the names.
+        let options = ServerOptions::default().with_program_names(true);
+        let server = Server::new(&name, console.clone(), sockets, options)?;
 
         // The guest.
         port.mark_boot();

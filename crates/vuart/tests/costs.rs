@@ -164,34 +164,3 @@ fn no_access_allocates() {
     // The counter counts.
     assert_eq!(allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1)))).count_total, 1);
 }
-
-/// A VMM may install its filter after it has made the server, whose timer is made when the first client comes.
-#[test]
-fn a_filter_that_refuses_timers_keeps_no_client_out() {
-    let _turn = turn();
-    let (port, _) = port();
-    let dir = tempfile::tempdir().unwrap();
-    let claim = Claim::new(&RuntimeDir::create(dir.path().join("run")).unwrap(), "vm0").unwrap();
-    let control = claim.control_socket().to_owned();
-    let server = Server::bind(claim, port.console().clone()).unwrap();
-    // On a thread of its own: the filter stays, and the server's thread inherits it.
-    let (server, mut port) = thread::spawn(move || {
-        let refused = BTreeMap::from([(libc::SYS_timerfd_create, vec![])]);
-        let arch = TargetArch::try_from(std::env::consts::ARCH).unwrap();
-        let refuse = SeccompAction::Errno(libc::EPERM.cast_unsigned());
-        let filter = SeccompFilter::new(refused, SeccompAction::Allow, refuse, arch).unwrap();
-        let program: BpfProgram = filter.try_into().unwrap();
-        apply_filter(&program).unwrap();
-        (ServerThread::start(server).unwrap(), port)
-    })
-    .join()
-    .unwrap();
-    let mut client = Client::connect(&control, "alice").unwrap();
-    client.attach(Mode::Exclusive, Position::Oldest).unwrap();
-    for byte in [b"a", b"b"] {
-        port.write(THR.into(), byte);
-        assert!(matches!(client.recv().unwrap(), Event::Output { bytes, .. } if bytes == byte));
-    }
-    port.console().end(&Cause::VmEnded);
-    server.finish(Duration::from_secs(60)).unwrap();
-}

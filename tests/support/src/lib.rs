@@ -6,16 +6,22 @@
 //! | be the guest at a console | [`Guest`], [`take`] |
 //! | serve a console, and connect to it | `Served`, `Vm` (feature `served`) |
 //! | play a part in another process | [`play`], [`part`] |
+//! | filter threads as a VMM does | `in_a_process`, `allow` (feature `filtered`) |
 //! | measure this process | [`resident_kib`], [`open_files`] |
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![allow(clippy::missing_panics_doc, reason = "a test fails by a panic")]
 
+#[cfg(feature = "filtered")]
+#[expect(unsafe_code, reason = "a signal handler says which call was refused")]
+mod filtered;
 mod guest;
 mod process;
 #[cfg(feature = "served")]
 mod served;
 mod wait;
 
+#[cfg(feature = "filtered")]
+pub use filtered::{allow, allow_also, in_a_process, refusal};
 pub use guest::{Guest, take};
 pub use process::{PART, open_files, part, play, resident_kib};
 #[cfg(feature = "served")]

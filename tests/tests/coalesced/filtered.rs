@@ -1,64 +1,35 @@
-//! The same under filters that allow the documented calls, with their arguments, and kill the process at any other.
+//! The same under filters that allow the published calls, with their arguments, and refuse any other.
 
-use std::collections::BTreeMap;
-
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch, apply_filter,
-};
+use vuart::seccomp;
 use vuart::{CoalescedPort, SerialPort};
+use vuart_test_support::{allow_also, in_a_process};
 
 use crate::machine::{PRINTER, Port, Role, Unheard, machine, print_all};
 
 const KVM_RUN: u64 = 0xAE80;
-const KVM_REGISTER_COALESCED_MMIO: u64 = 0x4010_AE67;
-const KVM_UNREGISTER_COALESCED_MMIO: u64 = 0x4010_AE68;
-
-/// What any thread of this test does besides: it looks at the time, waits for a lock, and ends.
-const OTHER: [i64; 9] = [
-    libc::SYS_clock_gettime,
-    libc::SYS_exit,
-    libc::SYS_futex,
-    libc::SYS_madvise,
-    libc::SYS_munmap,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_sched_yield,
-    libc::SYS_sigaltstack,
-];
-
-/// The rules for a call whose second argument is one of these.
-fn second_is(values: &[u64]) -> Vec<SeccompRule> {
-    let condition =
-        |value| SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value).unwrap();
-    values.iter().map(|value| SeccompRule::new(vec![condition(*value)]).unwrap()).collect()
-}
 
 fn filter(role: Role) {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = OTHER.iter().map(|call| (*call, Vec::new())).collect();
-    rules.insert(libc::SYS_timerfd_settime, second_is(&[0]));
-    match role {
+    let any = seccomp::any_thread();
+    let filtered = match role {
         Role::Vcpu => {
-            let requests = [KVM_RUN, KVM_REGISTER_COALESCED_MMIO, KVM_UNREGISTER_COALESCED_MMIO];
-            rules.insert(libc::SYS_ioctl, second_is(&requests));
+            let rules = seccomp::vcpu().and(&seccomp::vcpu_coalescing()).and(&any);
+            allow_also(&rules, [(libc::SYS_ioctl, &[KVM_RUN]), (libc::SYS_sched_yield, &[])])
         }
+        // The wait is the loop's own.
         Role::EventLoop => {
-            rules.insert(libc::SYS_ioctl, second_is(&[KVM_UNREGISTER_COALESCED_MMIO]));
-            // The wait is the loop's own.
-            for call in [libc::SYS_poll, libc::SYS_ppoll, libc::SYS_read] {
-                rules.insert(call, Vec::new());
-            }
+            let rules = seccomp::ticks().and(&any);
+            allow_also(&rules, [(libc::SYS_poll, &[]), (libc::SYS_ppoll, &[])])
         }
-    }
-    let (kill, allow) = (SeccompAction::KillProcess, SeccompAction::Allow);
-    let filter = SeccompFilter::new(rules, kill, allow, TargetArch::x86_64).unwrap();
-    apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
+    };
+    filtered.unwrap();
 }
 
 #[test]
-fn each_thread_makes_the_documented_calls_only() {
-    let Some(machine) = machine(&PRINTER) else { return };
-    let port = SerialPort::new(Unheard);
-    let scrollback = port.console().scrollback().clone();
-    print_all(machine, &Port::Pio(CoalescedPort::new(port)), &scrollback, filter);
+fn each_thread_makes_the_published_calls_only() {
+    in_a_process("filtered::each_thread_makes_the_published_calls_only", || {
+        let Some(machine) = machine(&PRINTER) else { return };
+        let port = SerialPort::new(Unheard);
+        let scrollback = port.console().scrollback().clone();
+        print_all(machine, &Port::Pio(CoalescedPort::new(port)), &scrollback, filter);
+    });
 }

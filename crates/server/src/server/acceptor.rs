@@ -108,7 +108,8 @@ impl Acceptor {
     /// Accepts one client of a listener.
     pub(super) fn accept(&self, index: usize) -> Accepted {
         let Some(listener) = self.listener(index) else { return Accepted::Nobody };
-        match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+        // Its flags are what VMMs' filters allow already. Each call at the connection says by itself that it must not wait.
+        match accept_with(&listener.socket, SocketFlags::CLOEXEC) {
             Ok(stream) => Accepted::Client(stream.into(), listener.door),
             Err(Errno::MFILE | Errno::NFILE) => self.accept_last(index),
             Err(Errno::NOMEM | Errno::NOBUFS) => Accepted::Exhausted,
@@ -122,14 +123,14 @@ impl Acceptor {
     }
 
     /// Accepts one client of a listener with the spare file descriptor.
-    pub(super) fn accept_last(&self, index: usize) -> Accepted {
+    fn accept_last(&self, index: usize) -> Accepted {
         let Some(listener) = self.listener(index) else { return Accepted::Nobody };
         let mut spare = Borrowed(spare());
         spare.replace();
         if spare.0.take().is_none() {
             return Accepted::Exhausted;
         }
-        match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+        match accept_with(&listener.socket, SocketFlags::CLOEXEC) {
             Ok(stream) => Accepted::Last(stream.into(), listener.door, spare),
             // Another thread may have taken the descriptor meanwhile.
             Err(_) if spare.replace() => Accepted::Nobody,

@@ -17,7 +17,6 @@ use crate::access::{Door, Peer, SocketKind};
 use crate::connection::{Connection, Place};
 use crate::pass::Pass;
 use crate::ready::Ready;
-use crate::timer_fd::TimerFd;
 use crate::transport::Transport;
 use vuart_endpoint::Mode;
 use vuart_peer::Credentials;
@@ -36,6 +35,9 @@ const HELD_BACK: usize = 64;
 /// most, takes a part of its time only, and has to wait itself when the queue of the socket is full. Others come a little later.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How often a server without a file descriptor for clients looks for one.
+const RETRY: Duration = Duration::from_millis(500);
+
 impl Server {
     /// Accepts clients of a listener.
     pub(super) fn accept(&mut self, index: usize, pass: &mut Pass) {
@@ -43,13 +45,7 @@ impl Server {
         let (mut admitted, mut held_back, mut drained) = (0, 0, false);
         // An event may be from before a pause.
         while !self.acceptor.is_paused() && admitted < ADMITTED_AT_ONCE && held_back < HELD_BACK_AT_ONCE {
-            // Without a file descriptor for the timer, nothing would happen in time for the client.
-            let accepted = if self.timer.open(token::TIMER, &self.poller) || self.timer.is_refused() {
-                self.acceptor.accept(index)
-            } else {
-                self.acceptor.accept_last(index)
-            };
-            let (stream, door, last) = match accepted {
+            let (stream, door, last) = match self.acceptor.accept(index) {
                 Accepted::Client(stream, door) => (stream, door, None),
                 Accepted::Last(stream, door, borrowed) => (stream, door, Some(borrowed)),
                 Accepted::Nobody => {
@@ -125,7 +121,7 @@ impl Server {
     /// Sets when it is looked whether clients can be accepted again.
     fn look_again(&mut self, until: Option<Instant>) {
         let now = Instant::now();
-        let at = until.and_then(|at| if at > now { Some(at) } else { now.checked_add(TimerFd::RETRY) });
+        let at = until.and_then(|at| if at > now { Some(at) } else { now.checked_add(RETRY) });
         self.deadlines.set(Timer::Accept, at);
     }
 

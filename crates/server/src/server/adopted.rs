@@ -3,10 +3,8 @@
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-use vuart_wire::ErrorCode;
-
+use super::Server;
 use super::waiting::Newcomer;
-use super::{Server, token};
 use crate::access::{Peer, SocketKind};
 use crate::adopter::{AdoptError, Adopted, Adopter};
 use crate::pass::Pass;
@@ -55,13 +53,7 @@ impl Server {
                 continue;
             }
             let peer = Peer::of(&stream, credentials, door, self.options.programs, self.context.own);
-            // Without a file descriptor for the timer, nothing would happen in time for the client.
-            if self.timer.open(token::TIMER, &self.poller) || self.timer.is_refused() {
-                self.admit(Transport::Socket(stream), &peer, pass);
-            } else {
-                let message = "the server has no file descriptor left; try again when a client has left";
-                self.turn_away(Transport::Socket(stream), &peer, ErrorCode::TooMany, message, pass);
-            }
+            self.admit(Transport::Socket(stream), &peer, pass);
         }
         // There may be more. The others are served first.
         self.context.console.doorbell().ring();

@@ -68,10 +68,8 @@ impl Server {
 
     /// Has the event loop call again at once, although nothing becomes ready any more.
     fn call_again(&mut self) {
-        let called =
-            self.timer.open(token::TIMER, &self.poller) && self.timer.arm(Some(Instant::now())).is_ok();
-        if !called {
-            // Without a timer. It wakes others who sleep there, for nothing.
+        if self.timer.arm(Some(Instant::now())).is_err() {
+            // A filter may refuse it. It wakes others who sleep there, for nothing.
             self.context.console.doorbell().ring();
         }
     }
