@@ -42,8 +42,7 @@
 //!
 //! | thread | when | calls |
 //! |---|---|---|
-//! | a vCPU's thread | the first interrupt of a port that fails | what the VMM's logger does, if it takes errors of `vuart::interrupt` |
-//! | the same | it interrupts the guest, wakes readers that sleep, or tells them of a hang-up (its own, or that it has seen the console's) or a break | what the [`Trigger`] does; `write` to an eventfd |
+//! | a vCPU's thread | it interrupts the guest, wakes readers that sleep, or tells them of a hang-up (its own, or that it has seen the console's) or a break | what the [`Trigger`] does; `write` to an eventfd |
 //! | the same, with a policy that [holds output](endpoint::OutputPolicy::Hold) | output begins to wait for the owner | `write` to an eventfd; `clock_gettime` while it waits, where the vDSO can't |
 //! | the same, in a VMM that lets KVM [coalesce](coalescing) | the guest has written much without interrupts; it takes interrupts again, or is silent | `ioctl` (`KVM_REGISTER_COALESCED_MMIO`, `KVM_UNREGISTER_COALESCED_MMIO`), and its timer's: `timerfd_settime` with a `CoalescedPort` (feature `kvm`; `vuart_kvm` lists the other threads' calls), `timer_settime` in `vuart-vmm` |
 //! | a vCPU's thread, at a [`SharedPort`] | another thread is inside | `futex` |
