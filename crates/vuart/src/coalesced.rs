@@ -73,7 +73,7 @@ pub type CoalescedMmioPort<T> = Coalesced<MmioPort<T>>;
 ///
 /// # KVM
 ///
-/// One port of a virtual machine at a time may coalesce, because KVM has one page for all. This keeps the virtual machine's file descriptor
+/// One port of a virtual machine at a time may coalesce, because KVM has one page for all. `coalesce` refuses another. This keeps the virtual machine's file descriptor
 /// duplicated, so drop the port before you rely on the end of the virtual machine. Leave it off for guests with encrypted registers
 /// (SEV-ES).
 #[derive(Debug)]
@@ -179,6 +179,11 @@ impl<D: Device> Coalesced<D> {
     }
 
     fn open(&self, zone: Zone, vm: impl AsFd, vcpu: impl AsFd) -> Result<Ticks<D>, OpenError> {
+        // Before this port asks for the page once more. It is dropped outside the lock.
+        drop(self.0.with(|it| it.collector.take_if(|present| present.is_closed())));
+        if self.0.with(|it| it.collector.is_some()) {
+            return Err(OpenError::Twice);
+        }
         self.coalesce_with(zone.open(vm, vcpu)?)
     }
 
