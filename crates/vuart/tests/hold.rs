@@ -294,6 +294,17 @@ fn a_session_that_comes_to_own_the_console_is_waited_for_from_where_it_is() {
     assert_eq!(print(&mut port, RING), STEP);
 }
 
+#[test]
+fn a_port_that_is_dropped_while_it_is_held_interrupts_nobody() {
+    let (port, edges, session) = held(NEVER);
+    let console = port.console().clone();
+    drop(port);
+    assert_eq!(console.service(Instant::now() + 2 * NEVER), None);
+    drop(session);
+    assert_eq!((edges.take(), console.output_held()), (0, false));
+    assert_eq!(counts(&console), (1, 0, 0));
+}
+
 /// As xv6 does: its handler reads LSR, writes a byte, and never reads IIR.
 #[test]
 fn r3_r9_a_handler_that_reads_lsr_alone_gets_an_interrupt_for_each_byte_after_a_hold() {
