@@ -40,8 +40,8 @@ pub type SharedMmioPort<T> = Shared<MmioPort<T>>;
 /// for another vCPU's access.
 ///
 /// The guest's writes ring the doorbell of the console after the mutex is unlocked:
-/// [`Doorbell::ring_if_armed_after_unlock`] says why that needs no second barrier on x86-64. What is done within
-/// [`with`](Self::with) rings it in place, as a port does that is not shared.
+/// [`Doorbell::ring_if_armed_after_unlock`](vuart_scrollback::Doorbell::ring_if_armed_after_unlock) says why that needs no second
+/// barrier on x86-64. What is done within [`with`](Self::with) rings it in place, as a port does that is not shared.
 ///
 /// A panic inside an access does not poison the port: the guest goes on, because each register still holds a value that it can hold.
 ///
