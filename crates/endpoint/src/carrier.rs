@@ -297,6 +297,13 @@ impl GuestLines {
     }
 }
 
+/// The port is gone, and with it the guest that listened at it: a later hang-up interrupts nobody.
+impl Drop for GuestLines {
+    fn drop(&mut self) {
+        let _ = self.listen(false);
+    }
+}
+
 #[cfg(all(test, loom))]
 mod model;
 

@@ -325,6 +325,13 @@ impl OutputHold {
     }
 }
 
+/// A port that is dropped while it is held waits for nothing: its guest is not interrupted any more.
+impl Drop for OutputHold {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 #[cfg(all(test, loom))]
 mod model;
 

@@ -46,6 +46,9 @@ impl Zone {
         }
         let page = SharedPage::map(vcpu.as_fd(), place).map_err(OpenError::Map)?;
         let vm = vm.try_clone_to_owned().map_err(OpenError::Duplicate)?;
+        if !page::claim(page.words()) {
+            return Err(OpenError::Busy);
+        }
         Ok(Kvm { vm, page, zone: self })
     }
 }
@@ -69,6 +72,9 @@ pub enum OpenError {
     /// There is no timer.
     #[error("making a timer: {0}")]
     Timer(#[source] io::Error),
+    /// Another device of this virtual machine has the page in which KVM collects.
+    #[error("another device's writes are collected already, and a virtual machine has one page for all")]
+    Busy,
     /// This device is coalesced already.
     #[error("the device's writes are collected already")]
     Twice,
@@ -107,6 +113,12 @@ pub struct Kvm {
     vm: OwnedFd,
     page: SharedPage,
     zone: Zone,
+}
+
+impl Drop for Kvm {
+    fn drop(&mut self) {
+        page::release(self.page.words());
+    }
 }
 
 impl Kvm {

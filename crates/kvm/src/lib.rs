@@ -13,8 +13,9 @@
 //!
 //! # One a virtual machine
 //!
-//! KVM has one page a virtual machine for all zones. So one collector a virtual machine may have it. What it finds there of another zone
-//! is dropped. A VMM that lets KVM collect another device's writes can't use this crate beside that.
+//! KVM has one page a virtual machine for all zones. So one collector a virtual machine may have it, and [`Zone::open`] refuses another
+//! ([`OpenError::Busy`]). A VMM that lets KVM collect another device's writes without this crate can't use it beside that: what is found
+//! there of another zone is dropped.
 //!
 //! # System calls
 //!

@@ -63,8 +63,8 @@ pub type CoalescedMmioPort<T> = Coalesced<MmioPort<T>>;
 /// # Threads
 ///
 /// As with [`Shared`](crate::Shared), only vCPU threads take the lock, or others while the vCPUs are paused. The one exception is the thread
-/// that dispatches the [`Ticks`]. It never waits for the lock, makes no system call inside, and tries the lock only after a whole tick
-/// without an access. A vCPU that comes back within that moment waits for one drain: a copy of 169 bytes at the most. A VMM in which
+/// that dispatches the [`Ticks`]. It never waits for the lock, and tries it only after a whole tick without an access. Inside it makes no
+/// system call, but for a `write` to an eventfd if a [hold](vuart_endpoint::OutputPolicy::Hold) of output begins. A vCPU that comes back within that moment waits for one drain: a copy of 169 bytes at the most. A VMM in which
 /// even that must not happen drains on a vCPU's thread, with a signal for a tick: [`coalescing`](crate::coalescing).
 ///
 /// # System calls
@@ -73,9 +73,9 @@ pub type CoalescedMmioPort<T> = Coalesced<MmioPort<T>>;
 ///
 /// # KVM
 ///
-/// One port of a virtual machine at a time may coalesce, because KVM has one page for all. This keeps the virtual machine's file descriptor
-/// duplicated, so drop the port before you rely on the end of the virtual machine. Leave it off for guests with encrypted registers
-/// (SEV-ES).
+/// One port of a virtual machine at a time may coalesce, because KVM has one page for all. `coalesce` refuses another. This keeps a
+/// duplicate of the virtual machine's file descriptor, so drop the port before you rely on the end of the virtual machine. Leave it off
+/// for guests with encrypted registers (SEV-ES).
 #[derive(Debug)]
 pub struct Coalesced<D: Device>(Shared<Collected<D>>);
 
@@ -179,6 +179,11 @@ impl<D: Device> Coalesced<D> {
     }
 
     fn open(&self, zone: Zone, vm: impl AsFd, vcpu: impl AsFd) -> Result<Ticks<D>, OpenError> {
+        // Before this port asks for the page once more. It is dropped outside the lock.
+        drop(self.0.with(|it| it.collector.take_if(|present| present.is_closed())));
+        if self.0.with(|it| it.collector.is_some()) {
+            return Err(OpenError::Twice);
+        }
         self.coalesce_with(zone.open(vm, vcpu)?)
     }
 

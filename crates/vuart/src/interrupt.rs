@@ -46,9 +46,9 @@
 //! # A trigger that fails
 //!
 //! The guest's access succeeds all the same, and the port goes on and calls the trigger at the next rise. Each failure is counted
-//! ([`PortCounters::interrupts_failed`](crate::PortCounters::interrupts_failed)). The first of a port is logged, as an error of the target
-//! `vuart::interrupt`, by the thread that it happened on. The port does not try again: an eventfd whose counter is full is readable, so
-//! the guest gets that interrupt.
+//! ([`PortCounters::interrupts_failed`](crate::PortCounters::interrupts_failed)), and nothing is logged: a logger may block, and the guest
+//! would wait for it. A [`Meter`](crate::Meter) reads the count on another thread, which may log it. A VMM that wants the error itself
+//! keeps it in its trigger. The port does not try again: an eventfd whose counter is full is readable, so the guest gets that interrupt.
 
 use std::fmt;
 use std::io;

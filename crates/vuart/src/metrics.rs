@@ -32,7 +32,7 @@ pub struct PortCounters {
 impl PortCounters {
     /// Accesses and bytes of accesses that are at no register: `bad_reads` and `bad_writes`.
     pub fn bad_accesses(&self) -> u64 {
-        self.bad_reads + self.bad_writes
+        self.bad_reads.saturating_add(self.bad_writes)
     }
 
     /// Each number with the name of its field.

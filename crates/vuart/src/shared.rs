@@ -1,19 +1,20 @@
 //! A port that several vCPUs access.
 
-use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+mod lock;
+
+use std::sync::Arc;
 
 use vm_superio::Trigger;
 use vuart_16550::spec::Msr;
 use vuart_endpoint::Console;
-use vuart_scrollback::Doorbell;
 
 use crate::level::InterruptLevel;
 use crate::metrics::{Meter, PortCounters};
 use crate::mmio::MmioPort;
 use crate::port::{Ring, SerialPort};
 use crate::state::PortState;
+
+use lock::Lock;
 
 /// A [`SerialPort`] that several vCPUs access.
 pub type SharedPort<T> = Shared<SerialPort<T>>;
@@ -39,8 +40,8 @@ pub type SharedMmioPort<T> = Shared<MmioPort<T>>;
 /// for another vCPU's access.
 ///
 /// The guest's writes ring the doorbell of the console after the mutex is unlocked:
-/// [`Doorbell::ring_if_armed_after_unlock`] says why that needs no second barrier on x86-64. What is done within
-/// [`with`](Self::with) rings it in place, as a port does that is not shared.
+/// [`Doorbell::ring_if_armed_after_unlock`](vuart_scrollback::Doorbell::ring_if_armed_after_unlock) says why that needs no second
+/// barrier on x86-64. What is done within [`with`](Self::with) rings it in place, as a port does that is not shared.
 ///
 /// A panic inside an access does not poison the port: the guest goes on, because each register still holds a value that it can hold.
 ///
@@ -110,9 +111,7 @@ impl<T: Trigger> Device for MmioPort<T> {
 
 impl<D: Device> Shared<D> {
     pub(crate) fn of(device: D) -> Self {
-        let (holder, replaced) = (AtomicUsize::new(NO_THREAD), AtomicBool::new(false));
-        let doorbell = device.doorbell().clone();
-        Self(Arc::new(Lock { holder, device: Mutex::new(device), doorbell, replaced }))
+        Self(Arc::new(Lock::new(device)))
     }
 
     /// Works with the device while no vCPU does: takes its state, drives a modem line.
@@ -128,10 +127,7 @@ impl<D: Device> Shared<D> {
     pub fn with<R>(&self, f: impl FnOnce(&mut D) -> R) -> R {
         self.0.with(|device| {
             let result = f(device);
-            if !device.doorbell().is_same(&self.0.doorbell) {
-                // Relaxed: the mutex orders it before the next access.
-                self.0.replaced.store(true, Relaxed);
-            }
+            self.0.look_at(device);
             result
         })
     }
@@ -233,117 +229,6 @@ impl<D: Device> Drop for RingOnDrop<'_, D> {
     }
 }
 
-/// A mutex that panics where a thread would wait for itself.
-struct Lock<D> {
-    /// The thread that holds `device`, by its [token], or [`NO_THREAD`].
-    holder: AtomicUsize,
-    device: Mutex<D>,
-    /// The doorbell of the first device's console, to ring without the mutex.
-    doorbell: Doorbell,
-    /// Another device, with another console, has taken the first one's place.
-    replaced: AtomicBool,
-}
-
-impl<D: Device> Lock<D> {
-    /// Rings for output, after the access that made it has unlocked the mutex.
-    #[inline]
-    fn ring(&self) {
-        // Relaxed: the access came after the replacement, by the mutex.
-        if self.replaced.load(Relaxed) {
-            self.ring_another();
-        } else {
-            self.doorbell.ring_if_armed_after_unlock();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn ring_another(&self) {
-        self.with(|device| device.doorbell().ring_if_armed());
-    }
-}
-
-impl<D> Lock<D> {
-    #[inline]
-    fn with<R>(&self, f: impl FnOnce(&mut D) -> R) -> R {
-        let mut device = match self.device.try_lock() {
-            Ok(device) => device,
-            Err(TryLockError::Poisoned(error)) => error.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                self.panic_if_held_here();
-                self.device.lock().unwrap_or_else(PoisonError::into_inner)
-            }
-        };
-        // Cleared before the mutex is unlocked, also by a panic: `held` is dropped before `device`.
-        let held = Held::new(&self.holder);
-        let result = f(&mut device);
-        drop(held);
-        result
-    }
-
-    /// [`with`](Self::with), unless another thread is inside.
-    #[cfg(feature = "kvm")]
-    fn try_with<R>(&self, f: impl FnOnce(&mut D) -> R) -> Option<R> {
-        let mut device = match self.device.try_lock() {
-            Ok(device) => device,
-            Err(TryLockError::Poisoned(error)) => error.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        // As in `with`.
-        let held = Held::new(&self.holder);
-        let result = f(&mut device);
-        drop(held);
-        Some(result)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn panic_if_held_here(&self) {
-        // Relaxed: only the thread itself stores its own token, so it sees that token exactly while it is inside.
-        assert!(
-            self.holder.load(Relaxed) != token(),
-            "a thread accesses a shared port that it is inside of already: do not access the port from its own `Trigger`, nor from \
-             within `Shared::with`; use the reference that `with` gives, or wake another thread"
-        );
-    }
-}
-
-impl<D> fmt::Debug for Lock<D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the device: a vCPU may be inside.
-        f.debug_struct("Lock").finish_non_exhaustive()
-    }
-}
-
-/// Marks this thread as the holder until it is dropped.
-struct Held<'a>(&'a AtomicUsize);
-
-impl<'a> Held<'a> {
-    #[inline]
-    fn new(holder: &'a AtomicUsize) -> Self {
-        // Relaxed, here and in `drop`: see `panic_if_held_here`.
-        holder.store(token(), Relaxed);
-        Self(holder)
-    }
-}
-
-impl Drop for Held<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.0.store(NO_THREAD, Relaxed);
-    }
-}
-
-/// No token: nothing has the address 0.
-const NO_THREAD: usize = 0;
-
-/// A number that no other running thread has: the address of a variable of this thread.
-#[inline]
-fn token() -> usize {
-    thread_local!(static HERE: u8 = const { 0 });
-    HERE.with(|here| std::ptr::from_ref(here).addr())
-}
-
 impl<T: Trigger> Shared<SerialPort<T>> {
     /// Shares the port.
     pub fn new(port: SerialPort<T>) -> Self {
@@ -357,7 +242,7 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write`].
     pub fn write(&self, offset: u64, data: &[u8]) {
-        self.write_with(|port| port.write_and_ring(offset, data, Ring::Caller));
+        self.write_with(move |port| port.write_and_ring(offset, data, Ring::Caller));
     }
 
     /// [`SerialPort::read_string`].
@@ -367,17 +252,17 @@ impl<T: Trigger> Shared<SerialPort<T>> {
 
     /// [`SerialPort::write_string`].
     pub fn write_string(&self, offset: u64, data: &[u8]) {
-        self.write_with(|port| port.write_string_and_ring(offset, data, Ring::Caller));
+        self.write_with(move |port| port.write_string_and_ring(offset, data, Ring::Caller));
     }
 
     /// [`SerialPort::read_register`].
     pub fn read_register(&self, register: u8) -> u8 {
-        self.0.with(|port| port.read_register(register))
+        self.0.with(move |port| port.read_register(register))
     }
 
     /// [`SerialPort::write_register`].
     pub fn write_register(&self, register: u8, value: u8) {
-        self.write_with(|port| port.write_register_and_ring(register, value, Ring::Caller));
+        self.write_with(move |port| port.write_register_and_ring(register, value, Ring::Caller));
     }
 }
 
@@ -402,6 +287,6 @@ impl<T: Trigger> Shared<MmioPort<T>> {
 
     /// [`MmioPort::write`].
     pub fn write(&self, offset: u64, data: &[u8]) {
-        self.write_with(|port| port.write_and_ring(offset, data, Ring::Caller));
+        self.write_with(move |port| port.write_and_ring(offset, data, Ring::Caller));
     }
 }

@@ -1,6 +1,6 @@
 //! A port whose output a kernel collects: nothing is lost, late or out of order, and nobody waits for the event loop's thread.
 //!
-//! The kernel is a stand-in. `tests/tests/coalesced.rs` has the real one.
+//! The kernel is a stand-in. `tests/tests/coalesced` has the real one.
 
 mod support;
 

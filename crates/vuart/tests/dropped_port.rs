@@ -141,3 +141,16 @@ fn f7_an_end_that_says_why_wins() {
         assert!(next.console().ended().is_none());
     }
 }
+
+#[test]
+fn a_hang_up_after_the_port_was_dropped_interrupts_nobody() {
+    let (mut port, edges) = port();
+    port.write_register(MCR, 0x0B);
+    port.write_register(IER, 0x08);
+    let console = port.console().clone();
+    let _owner = owner(&port);
+    edges.take();
+    drop(port);
+    assert!(!console.hang_up());
+    assert_eq!(edges.take(), 0);
+}

@@ -294,6 +294,30 @@ fn a_session_that_comes_to_own_the_console_is_waited_for_from_where_it_is() {
     assert_eq!(print(&mut port, RING), STEP);
 }
 
+#[test]
+fn a_port_that_is_dropped_while_it_is_held_interrupts_nobody() {
+    let (port, edges, session) = held(NEVER);
+    let console = port.console().clone();
+    drop(port);
+    assert_eq!(console.service(Instant::now() + 2 * NEVER), None);
+    drop(session);
+    assert_eq!((edges.take(), console.output_held()), (0, false));
+    assert_eq!(counts(&console), (1, 0, 0));
+}
+
+/// As xv6 does: its handler reads LSR, writes a byte, and never reads IIR.
+#[test]
+fn r3_r9_a_handler_that_reads_lsr_alone_gets_an_interrupt_for_each_byte_after_a_hold() {
+    let (mut port, edges, mut session) = held(NEVER);
+    read(&mut session, STEP);
+    for byte in 0..STEP {
+        assert_eq!(edges.take(), 1, "byte {byte}");
+        assert_eq!(port.read_register(LSR), 0x60);
+        port.write_register(THR, b'x');
+    }
+    assert_eq!((edges.take(), port.read_register(LSR)), (0, 0x00), "the next hold");
+}
+
 #[cfg(feature = "trace")]
 #[test]
 fn a_port_that_records_does_not_hold() {

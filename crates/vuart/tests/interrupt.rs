@@ -3,7 +3,7 @@
 mod support;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -92,26 +92,25 @@ fn a_trigger_is_given_back() {
     assert_eq!(port.counters().interrupts, 0, "it was not the port");
 }
 
-/// Keeps what is logged.
-struct Log(Mutex<Vec<(String, log::Level, String)>>);
+/// Counts what is logged. (A real one may block.)
+struct Log(AtomicUsize);
 
 impl log::Log for Log {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
         true
     }
 
-    fn log(&self, record: &log::Record<'_>) {
-        let line = (record.target().to_owned(), record.level(), record.args().to_string());
-        self.0.lock().unwrap().push(line);
+    fn log(&self, _: &log::Record<'_>) {
+        self.0.fetch_add(1, Relaxed);
     }
 
     fn flush(&self) {}
 }
 
-static LOG: Log = Log(Mutex::new(Vec::new()));
+static LOG: Log = Log(AtomicUsize::new(0));
 
 #[test]
-fn s6_s7_a_failing_trigger_is_counted_and_logged_once() {
+fn s6_s7_a_failing_trigger_is_counted_and_never_logged() {
     log::set_logger(&LOG).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     let mut port = SerialPort::new(|| Err("no controller"));
@@ -125,10 +124,7 @@ fn s6_s7_a_failing_trigger_is_counted_and_logged_once() {
     assert!(counters.interrupts >= 100);
     assert_eq!(counters.interrupts_failed, counters.interrupts);
     assert_eq!(port.console().scrollback().end(), 100);
-    let lines = LOG.0.lock().unwrap();
-    let [(target, level, text)] = &lines[..] else { panic!("{lines:?}") };
-    assert_eq!((target.as_str(), *level), ("vuart::interrupt", log::Level::Error));
-    assert!(text.contains("no controller"), "{text}");
+    assert_eq!(LOG.0.load(Relaxed), 0);
 }
 
 #[test]

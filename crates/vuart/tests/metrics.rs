@@ -151,3 +151,11 @@ fn a_shared_port_is_a_device_of_both_buses() {
     DeviceMmio::mmio_read(&com1, MmioAddress(0x900_0000), 5, &mut lsr);
     assert_eq!((lsr, com1.console().scrollback().end()), ([0x60], 2));
 }
+
+/// A VMM may get counters from a file or from another process.
+#[test]
+fn counters_with_any_numbers_add_up_without_an_overflow() {
+    let mut counters = vuart::PortCounters::default();
+    (counters.bad_reads, counters.bad_writes) = (u64::MAX, 1);
+    assert_eq!(counters.bad_accesses(), u64::MAX);
+}

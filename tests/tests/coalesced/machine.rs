@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write as _};
-use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -107,6 +107,12 @@ pub(crate) fn machine(program: &[u8]) -> Option<(VmFd, [VcpuFd; 2], GuestMemoryM
     Some((vm, processors, memory))
 }
 
+/// The file descriptor of a virtual machine or a vCPU.
+pub(crate) fn borrowed(owner: &impl AsRawFd) -> BorrowedFd<'_> {
+    // SAFETY: `VmFd` and `VcpuFd` keep their file descriptors open until they are dropped.
+    unsafe { BorrowedFd::borrow_raw(owner.as_raw_fd()) }
+}
+
 /// The port, as an exit loop knows it.
 pub(crate) enum Port {
     Pio(CoalescedPort<Unheard>),
@@ -142,7 +148,7 @@ pub(crate) fn printed(scrollback: &Scrollback) -> Vec<u8> {
 }
 
 /// Says that KVM can't do what is tested. Not with a macro of std, whose output the test harness captures.
-fn not_tested(why: &dyn std::fmt::Display) {
+pub(crate) fn not_tested(why: &dyn std::fmt::Display) {
     drop(writeln!(io::stderr(), "NOT TESTED with output that KVM collects: {why}"));
 }
 
@@ -160,9 +166,7 @@ pub(crate) fn print_all(
     scrollback: &Scrollback,
     begin: fn(Role),
 ) {
-    // SAFETY: both are open beyond the calls.
-    let [vm_fd, vcpu] =
-        [vm.as_raw_fd(), processors[0].as_raw_fd()].map(|fd| unsafe { BorrowedFd::borrow_raw(fd) });
+    let (vm_fd, vcpu) = (borrowed(&vm), borrowed(&processors[0]));
     let ticks = match port {
         Port::Pio(port) => {
             port.coalesce(vm_fd, vcpu, COM1).map(|ticks| Box::new(ticks) as Box<dyn Dispatch + Send>)

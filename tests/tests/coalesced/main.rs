@@ -4,7 +4,9 @@
 mod filtered;
 mod machine;
 
-use machine::{COM1, MEMORY_PRINTER, PRINTER, Port, Unheard, machine, print_all, printed};
+use machine::{
+    COM1, MEMORY_PRINTER, PRINTER, Port, Unheard, borrowed, machine, not_tested, print_all, printed,
+};
 use vuart::kvm::OpenError;
 use vuart::{CoalescedMmioPort, CoalescedPort, MmioPort, SerialPort};
 
@@ -22,6 +24,27 @@ fn two_vcpus_print_into_kvms_page_by_memory() {
     let port = SerialPort::new(Unheard);
     let scrollback = port.console().scrollback().clone();
     print_all(machine, &Port::Mmio(CoalescedMmioPort::new(MmioPort::new(port, 0))), &scrollback, |_| ());
+}
+
+/// KVM has one page for all ports. Each of two would drop what the other's guest has written.
+#[test]
+fn a_second_port_of_a_virtual_machine_is_refused_until_the_first_is_done() {
+    let Some((vm, vcpus, _memory)) = machine(&PRINTER) else { return };
+    let (vm, [vcpu, other_vcpu]) = (borrowed(&vm), vcpus.each_ref().map(borrowed));
+    let [com1, com2] = [(); 2].map(|()| CoalescedPort::new(SerialPort::new(Unheard)));
+    let ticks = match com1.coalesce(vm, vcpu, COM1) {
+        Ok(ticks) => ticks,
+        Err(error @ OpenError::Unsupported) => return not_tested(&error),
+        Err(error) => panic!("{error}"),
+    };
+    assert!(matches!(com2.coalesce(vm, other_vcpu, 0x2f8), Err(OpenError::Busy)));
+    assert!(matches!(com1.coalesce(vm, vcpu, COM1), Err(OpenError::Twice)));
+
+    drop(ticks);
+    let again = com1.coalesce(vm, vcpu, COM1).unwrap();
+    assert!(matches!(com2.coalesce(vm, other_vcpu, 0x2f8), Err(OpenError::Busy)));
+    drop((again, com1));
+    com2.coalesce(vm, other_vcpu, 0x2f8).unwrap();
 }
 
 #[test]

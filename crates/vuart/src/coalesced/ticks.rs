@@ -34,7 +34,8 @@ impl<D: Device> Ticks<D> {
     }
 }
 
-/// Ticks inside the port, if no vCPU is. It never waits for the port, and makes no system call inside.
+/// Ticks inside the port, if no vCPU is. It never waits for the port. The collector makes no system call inside; the port makes one if a
+/// hold of output begins.
 fn try_tick<D: Device>(port: &WeakShared<Collected<D>>) -> Option<Ticked> {
     let Some(port) = port.upgrade() else { return Some(Ticked::GONE) };
     let (ticked, doorbell) = port.try_with(|it| {

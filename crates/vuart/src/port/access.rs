@@ -167,13 +167,13 @@ impl<T: Trigger> SerialPort<T> {
             return value;
         }
         self.cache.clear();
-        let (chip, edge) = (&mut self.chip, &mut self.edge);
         if REGISTER == offset::IIR {
-            self.modem.before_read(chip, edge);
+            self.modem.before_read(&mut self.chip, &mut self.edge);
         }
         if REGISTER != offset::RBR {
-            edge.looks();
+            // First, so that this look counts as one after what the end of a hold has announced.
             self.look_at_hold();
+            self.edge.looks();
         }
         let (chip, edge) = (&mut self.chip, &mut self.edge);
         if more_waits {

@@ -72,9 +72,35 @@ impl<T: Trigger> SerialPort<T> {
     fn end_hold(&mut self) {
         let announced = self.hold.end();
         let before = self.chip.interrupt();
+        // The line has been low, perhaps only within this access: the owner may be gone as soon as the hold has begun.
+        self.edge.saw(before);
         self.chip.release_transmitter();
         if announced {
             self.edge.announced_elsewhere(before, self.chip.interrupt());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use vuart_16550::spec::offset::{IER, LSR};
+
+    use super::*;
+
+    #[test]
+    fn r3_r9_a_hold_that_ends_in_the_access_in_which_it_began_is_a_rise() {
+        let edges = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&edges);
+        let mut port = SerialPort::new(move || _ = count.fetch_add(1, Relaxed));
+        port.write_register(IER, 0x02);
+        assert_eq!((port.read_register(LSR), edges.load(Relaxed)), (0x60, 1));
+        // The rest of a THR write, while another thread takes the owner away.
+        port.chip.hold_transmitter();
+        port.end_hold();
+        port.settle();
+        assert_eq!(edges.load(Relaxed), 2);
     }
 }

@@ -95,6 +95,11 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn new() -> Self {
         let (port, edges) = port();
+        Self::of(port, edges)
+    }
+
+    /// One with this port, which interrupts by these edges.
+    pub(crate) fn of(port: SerialPort<Edges>, edges: Edges) -> Self {
         let (console, com1, kernel) = (port.console().clone(), CoalescedPort::new(port), Fake::default());
         let mut ticks = com1.coalesce_with(kernel.clone()).unwrap();
         ticks.dispatch().unwrap();
