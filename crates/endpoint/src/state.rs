@@ -311,6 +311,8 @@ impl State {
         if !yields {
             self.person_came(who.session);
         }
+        // There is a new deadline, also for a server that sleeps while somebody in this process attaches.
+        self.ring_doorbell |= self.policy.idle.is_some();
         epoch
     }
 

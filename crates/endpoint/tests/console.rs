@@ -371,6 +371,16 @@ fn an_owner_may_wait_until_the_guest_has_taken_its_input() {
 }
 
 #[test]
+fn a_server_that_sleeps_hears_of_an_owner_who_may_become_idle() {
+    let (_writer, console, _input) = console();
+    console.set_policy(Policy::default().with_idle(Duration::from_secs(60)));
+    let mut sleeper = console.doorbell().sleeper().unwrap();
+    sleeper.arm_at_once();
+    let _alice = console.attach(who("alice")).unwrap();
+    assert!(sleeper.acknowledge(), "there is a deadline since");
+}
+
+#[test]
 fn an_owner_who_has_just_typed_is_not_idle_under_a_new_policy() {
     let (_writer, console, _input) = console();
     let mut alice = console.attach(who("alice")).unwrap();

@@ -16,7 +16,10 @@ use crate::{Device, Engine, Error, Exit, Irq, Program, software};
 #[derive(Debug, Clone)]
 pub struct MachineOptions {
     program: Program,
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "the software machine has no exits to save"))]
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "the software machine has no exits to save")
+    )]
     coalescing: bool,
     reboots: u32,
     level: Option<Arc<ResampleFd>>,

@@ -44,7 +44,7 @@ fn a_second_port_of_a_virtual_machine_is_refused_until_the_first_is_done() {
     let again = com1.coalesce(vm, vcpu, COM1).unwrap();
     assert!(matches!(com2.coalesce(vm, other_vcpu, 0x2f8), Err(OpenError::Busy)));
     drop((again, com1));
-    com2.coalesce(vm, other_vcpu, 0x2f8).unwrap();
+    drop(com2.coalesce(vm, other_vcpu, 0x2f8).unwrap());
 }
 
 #[test]

@@ -168,7 +168,10 @@ pub(super) const AUDIT: &[Rule] = &[
     call("write", libc::SYS_write, "lines"),
     call("fdatasync", libc::SYS_fdatasync, "the lines, to the disk"),
     call("fsync", libc::SYS_fsync, "the directory, when the file is new or is replaced"),
+    #[cfg(not(target_arch = "riscv64"))]
     call("renameat", libc::SYS_renameat, "a file that is full"),
+    #[cfg(target_arch = "riscv64")]
+    call("renameat2", libc::SYS_renameat2, "a file that is full"),
     #[cfg(target_arch = "x86_64")]
     call("rename", libc::SYS_rename, "a file that is full"),
     call("flock", libc::SYS_flock, "the file is this trail's"),

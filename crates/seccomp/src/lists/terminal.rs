@@ -33,7 +33,10 @@ pub(super) const PTY: &[Rule] = &[
     call("geteuid", libc::SYS_geteuid, "whose the directory of the link is"),
     call("fstat", libc::SYS_fstat, "whose the directory of the link is"),
     call("symlinkat", libc::SYS_symlinkat, "the link"),
+    #[cfg(not(target_arch = "riscv64"))]
     call("renameat", libc::SYS_renameat, "the link"),
+    #[cfg(target_arch = "riscv64")]
+    call("renameat2", libc::SYS_renameat2, "the link"),
 ];
 
 /// A `Local` on a terminal.
