@@ -13,8 +13,7 @@ use common::{LOCKS, LOOP, MEMORY, THREAD_END};
 
 /// The calls of a vCPU's thread: it accesses the port, raises interrupts through an irqfd, and wakes readers.
 ///
-/// What else your trigger calls, and `KVM_RUN`, you have in your own list. The first interrupt that fails is told to your logger, if that
-/// takes errors of `vuart::interrupt`.
+/// What else your trigger calls, and `KVM_RUN`, you have in your own list.
 ///
 /// ```
 /// let calls: Vec<_> = vuart_seccomp::vcpu().iter().map(|rule| rule.name).collect();
