@@ -13,15 +13,15 @@ pub use target::{Irq, Target};
 
 #[cfg(test)]
 mod tests {
-    use vuart::PortBuilder;
     use vuart::uart::spec::{Fcr, Ier, Lcr, Mcr, offset};
+    use vuart::{PortBuilder, RingSize};
 
     use super::operation::ReplayFrom;
     use super::{Harness, Irq, Operation};
 
     /// Runs operations on a fresh port.
     fn run(operations: impl IntoIterator<Item = Operation>) {
-        let port = PortBuilder::new().with_scrollback(4096).build(Irq).expect("a file descriptor and 4 KiB");
+        let port = PortBuilder::new().with_scrollback(RingSize::of::<4096>()).build(Irq);
         let mut harness = Harness::new(port);
         operations.into_iter().for_each(|operation| harness.run(&operation));
         harness.finish();
