@@ -14,7 +14,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket
 use rustix::process::geteuid;
 use vuart_peer::Credentials;
 
-use crate::client::ClientError;
+use crate::client_error::ClientError;
 use crate::runtime_dir::RuntimeDir;
 
 /// A socket in the file system, as a descriptor that can do nothing else.

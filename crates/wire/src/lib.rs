@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod client_error;
 mod connect;
 mod decoder;
 mod error;
@@ -30,7 +31,8 @@ mod request;
 mod runtime_dir;
 mod said;
 
-pub use client::{Client, ClientError};
+pub use client::Client;
+pub use client_error::ClientError;
 pub use decoder::Decoder;
 pub use error::{ErrorCode, ErrorMessage, WireError};
 pub use event::{Attached, Event, Hole, LogEnd, Status, Welcome};

@@ -26,7 +26,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Dir, Gid, Mode, OFlags, Stat, chmod, chmodat, chownat, fstat, openat};
 use rustix::io::Errno;
 
-use crate::client::{Client, ClientError};
+use crate::client::Client;
+use crate::client_error::ClientError;
 
 /// What is wrong with the directory or with a name in it. Each message says what to do.
 #[derive(Debug, thiserror::Error)]

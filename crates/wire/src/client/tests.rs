@@ -1,6 +1,7 @@
 //! A client at a server that is hostile.
 
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::thread;
 
 use vuart_endpoint::{Change, Epoch, Standing};
