@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, open};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::getpgrp;
 use rustix::termios::{LocalModes, isatty, tcgetattr, tcgetpgrp};
@@ -104,7 +104,7 @@ impl Descriptor {
 
     /// Reads what is there. `AGAIN` if nothing is.
     pub(crate) fn read(&self, buf: &mut [u8]) -> Result<usize, Errno> {
-        retry(|| match self.way {
+        retry_on_intr(|| match self.way {
             Way::Socket => Ok(recv(&self.fd, &mut *buf, RecvFlags::DONTWAIT)?.0),
             Way::Poll(_) if !self.is_ready(PollFlags::IN)? => Err(Errno::AGAIN),
             Way::Poll(_) | Way::Nonblocking => rustix::io::read(&self.fd, &mut *buf),
@@ -116,7 +116,7 @@ impl Descriptor {
         if self.terminal && self.may_not_write() {
             return Err(Errno::PERM);
         }
-        retry(|| match self.way {
+        retry_on_intr(|| match self.way {
             Way::Socket => send(&self.fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
             Way::Poll(_) if !self.is_ready(PollFlags::OUT)? => Err(Errno::AGAIN),
             Way::Poll(most) => rustix::io::write(&self.fd, bytes.get(..most).unwrap_or(bytes)),
@@ -151,15 +151,6 @@ fn access(flags: OFlags, kind: FileType, direction: Direction) -> OFlags {
 fn open_anew(fd: &OwnedFd, access: OFlags) -> Result<OwnedFd, Errno> {
     let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     open(format!("/proc/self/fd/{}", fd.as_raw_fd()), flags, Mode::empty())
-}
-
-fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            result => return result,
-        }
-    }
 }
 
 #[cfg(test)]

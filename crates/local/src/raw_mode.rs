@@ -6,7 +6,7 @@ use std::panic;
 use std::sync::{Mutex, Once, PoisonError, TryLockError};
 
 use rustix::fs::fstat;
-use rustix::io::Errno;
+use rustix::io::retry_on_intr;
 use rustix::process::getpgrp;
 use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetpgrp, tcsetattr};
 
@@ -40,7 +40,7 @@ impl RawMode {
         raw.make_raw();
         restore_on_panic();
         let mut all = RAW.lock().unwrap_or_else(PoisonError::into_inner);
-        retry(|| tcsetattr(&terminal, OptionalActions::Now, &raw))?;
+        retry_on_intr(|| tcsetattr(&terminal, OptionalActions::Now, &raw))?;
         let (terminals, next) = &mut *all;
         let number = *next;
         *next += 1;
@@ -97,18 +97,9 @@ fn restore(raw: &Raw) {
     }
     // What was typed for the guest must not reach the shell. An error means that the terminal is gone.
     let _ = tcflush(&raw.terminal, QueueSelector::IFlush);
-    let _ = retry(|| tcsetattr(&raw.terminal, OptionalActions::Now, &raw.settings));
+    let _ = retry_on_intr(|| tcsetattr(&raw.terminal, OptionalActions::Now, &raw.settings));
 }
 
 fn is_in_background(terminal: BorrowedFd<'_>) -> bool {
     tcgetpgrp(terminal).is_ok_and(|foreground| foreground != getpgrp())
-}
-
-fn retry(mut call: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            result => return result,
-        }
-    }
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::getpgrp;
 use rustix::termios::{
     Action, OptionalActions, QueueSelector, Termios, tcflow, tcflush, tcgetattr, tcgetpgrp, tcsetattr,
@@ -53,7 +53,7 @@ impl RawMode {
     pub(crate) fn resume(&self) -> Result<(), Errno> {
         let mut raw = self.settings.clone();
         raw.make_raw();
-        retry(|| tcsetattr(stdin(), OptionalActions::Now, &raw))
+        retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Now, &raw))
     }
 
     /// Restores the terminal for the time that the process is stopped.
@@ -75,17 +75,7 @@ impl Drop for RawMode {
 pub(crate) fn wait_for_foreground() -> Result<(), Errno> {
     // This ends a stop that a program may have asked for by the same call, and otherwise does nothing. But the kernel stops a
     // process that does it from the background.
-    retry(|| tcflow(stdin(), Action::OOn))
-}
-
-/// Calls again what a signal has interrupted, such as the one that continues a process.
-fn retry(mut call: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            result => return result,
-        }
-    }
+    retry_on_intr(|| tcflow(stdin(), Action::OOn))
 }
 
 fn restore(settings: &Termios) {
