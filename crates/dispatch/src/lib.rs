@@ -13,6 +13,7 @@ mod error;
 mod server_thread;
 #[cfg(feature = "event-manager")]
 mod subscriber;
+mod timer_fd;
 mod waiter;
 
 use std::io;
@@ -22,6 +23,7 @@ pub use error::{FinishError, StartError};
 pub use server_thread::{ServerThread, ServerThreadBuilder};
 #[cfg(feature = "event-manager")]
 pub use subscriber::Subscriber;
+pub use timer_fd::TimerFd;
 
 /// A part of a console that an event loop drives.
 ///

@@ -271,7 +271,7 @@ impl Dispatch for Local {
         if self.inlet.is_none() && self.outlet.as_ref().is_none_or(Outlet::is_over) {
             self.session = None;
         }
-        self.poller.set(next.at, happened.timer)
+        self.poller.set(next.at)
     }
 
     fn is_settled(&self) -> bool {

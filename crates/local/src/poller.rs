@@ -2,21 +2,18 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
-};
+use vuart_dispatch::TimerFd;
 
 /// What has happened since the last look.
 #[derive(Debug, Default, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "any of them may have happened")]
 pub(crate) struct Happened {
     pub(crate) bell: bool,
-    pub(crate) timer: bool,
     pub(crate) input: bool,
     pub(crate) output: bool,
     /// The output's other end has gone, which says nothing about room.
@@ -35,18 +32,14 @@ pub(crate) enum Token {
 #[derive(Debug)]
 pub(crate) struct Poller {
     epoll: OwnedFd,
-    timer: OwnedFd,
-    /// The time that the timer is set to.
-    deadline: Option<Instant>,
+    timer: TimerFd,
 }
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let timer =
-            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
-        let poller = Self { epoll, timer, deadline: None };
-        poller.add(&poller.timer, Token::Timer, EventFlags::IN)?;
+        let poller = Self { epoll, timer: TimerFd::new()? };
+        poller.add(&poller.timer, Token::Timer, EventFlags::IN | EventFlags::ET)?;
         Ok(poller)
     }
 
@@ -80,7 +73,7 @@ impl Poller {
     }
 
     /// What has happened. It does not wait.
-    pub(crate) fn look(&self) -> io::Result<Happened> {
+    pub(crate) fn look(&mut self) -> io::Result<Happened> {
         let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 4];
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         let count = match epoll::wait(&self.epoll, &mut events[..], Some(&zero)) {
@@ -93,7 +86,7 @@ impl Poller {
             let (data, flags) = (event.data, event.flags);
             match data.u64() {
                 token if token == Token::Bell as u64 => happened.bell = true,
-                token if token == Token::Timer as u64 => happened.timer = true,
+                token if token == Token::Timer as u64 => self.timer.acknowledge(),
                 token if token == Token::Input as u64 => happened.input = true,
                 _ if flags.intersects(EventFlags::OUT | EventFlags::ERR) => happened.output = true,
                 _ => happened.hung_up = true,
@@ -102,26 +95,9 @@ impl Poller {
         Ok(happened)
     }
 
-    /// Makes the descriptor readable at this time, or by the timer never. The timer has fired, or has not: setting it clears it.
-    pub(crate) fn set(&mut self, deadline: Option<Instant>, fired: bool) -> io::Result<()> {
-        if deadline == self.deadline && !fired {
-            return Ok(());
-        }
-        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // Zero would disarm it, and what is over is due now.
-        let left =
-            deadline.map(|at| at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1)));
-        let value = left.map_or(zero, |left| Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: left.subsec_nanos().into(),
-        });
-        timerfd_settime(
-            &self.timer,
-            TimerfdTimerFlags::empty(),
-            &Itimerspec { it_interval: zero, it_value: value },
-        )?;
-        self.deadline = deadline;
-        Ok(())
+    /// Makes the descriptor readable at this time, or by the timer never.
+    pub(crate) fn set(&mut self, deadline: Option<Instant>) -> io::Result<()> {
+        self.timer.arm(deadline)
     }
 }
 

@@ -3,9 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
 use vuart_scrollback::SleeperError;
 
 use crate::pty::PtyError;
+
+/// Whether an error says that there is no file descriptor or memory at present.
+pub(crate) fn is_exhaustion(error: Errno) -> bool {
+    matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS)
+}
 
 /// What to do about a path that is taken. A socket that a dead server has left was removed before.
 fn advice(source: &io::Error) -> &'static str {

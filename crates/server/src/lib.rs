@@ -41,7 +41,6 @@ mod raw;
 mod ready;
 mod server;
 mod sockets;
-mod timer_fd;
 mod transport;
 
 pub use access::{Peer, Role, SocketKind};

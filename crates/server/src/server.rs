@@ -41,10 +41,12 @@ mod terminal;
 mod users;
 mod waiting;
 
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use vuart_dispatch::TimerFd;
 use vuart_scrollback::{Rest, Sleeper};
 
 use crate::access::Own;
@@ -57,7 +59,6 @@ use crate::pass::Pass;
 use crate::poller::Poller;
 use crate::pty::Pty;
 use crate::sockets::Sockets;
-use crate::timer_fd::TimerFd;
 use acceptor::Acceptor;
 use clients::Clients;
 use deadlines::{Deadlines, Timer};
@@ -149,7 +150,8 @@ impl Server {
         let sleeper = console.doorbell().sleeper()?;
         pty_left::sweep();
         let poller = Poller::new().map_err(ServeError::EventLoop)?;
-        let timer = TimerFd::new(token::TIMER, &poller).map_err(ServeError::EventLoop)?;
+        let timer = TimerFd::new().map_err(ServeError::EventLoop)?;
+        poller.add_edge(timer.as_fd(), token::TIMER).map_err(ServeError::EventLoop)?;
         let server = Self {
             poller,
             begun: false,

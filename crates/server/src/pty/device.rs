@@ -20,7 +20,7 @@ use rustix::termios::{
 
 use super::error::PtyError;
 use crate::entry::Entry;
-use crate::timer_fd::is_exhaustion;
+use crate::error::is_exhaustion;
 
 /// The most bytes of stale input that are discarded. More than a pseudo-terminal holds.
 const STALE: usize = 1 << 20;

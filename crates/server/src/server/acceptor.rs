@@ -11,9 +11,9 @@ use rustix::net::{SocketFlags, accept_with};
 
 use super::token;
 use crate::access::{Door, Listener};
+use crate::error::is_exhaustion;
 use crate::poller::Poller;
 use crate::ready::Ready;
-use crate::timer_fd::is_exhaustion;
 
 /// A file descriptor to give up when there is no other. There is one for the whole process, whatever the number of its
 /// servers: each of them needs it for a moment only, and only when the process is at its limit. The process keeps it when its
