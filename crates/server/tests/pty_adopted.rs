@@ -2,42 +2,23 @@
 
 mod support;
 
-use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use event_manager::{EventManager, SubscriberOps as _};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::OFlags;
-use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, ptsname, unlockpt};
+use rustix::event::PollFlags;
 use rustix::termios::{
     Action, InputModes, LocalModes, OptionalActions, OutputModes, Winsize, tcflow, tcgetattr, tcgetwinsize,
     tcsetattr, tcsetwinsize,
 };
-use support::terminal::{last_words, occupied, open, wait_for};
+use support::adopted::{made, readable, works};
+use support::terminal::{occupied, open};
 use support::{attach, end, mode};
 use vuart_endpoint::{Cause, Console, Evicted, Mode, Policy};
 use vuart_scrollback::Scrollback;
-use vuart_server::{PtyError, RawPolicy, RawReplay, Server, ServerOptions, ServerThread, Sockets};
-use vuart_test_support::{HANG, Vm, open_files, part, play, read_to, until};
+use vuart_server::{RawPolicy, RawReplay, Server, ServerOptions, Sockets};
+use vuart_test_support::{Vm, open_files, part, play, read_to, until};
 use vuart_wire::{Client, DetachRequest, Event, Request};
-
-/// A pseudo-terminal as Cloud Hypervisor makes it: non-blocking, unlocked, raw; the path is for its API.
-fn made() -> (OwnedFd, PathBuf) {
-    let both = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let master = openpt(both).unwrap();
-    unlockpt(&master).unwrap();
-    let flags = rustix::fs::fcntl_getfl(&master).unwrap();
-    rustix::fs::fcntl_setfl(&master, flags | OFlags::NONBLOCK).unwrap();
-    let slave = ioctl_tiocgptpeer(&master, both).unwrap();
-    let mut termios = tcgetattr(&slave).unwrap();
-    termios.make_raw();
-    tcsetattr(&slave, OptionalActions::Now, &termios).unwrap();
-    let path = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-    (master, path.into())
-}
 
 /// A console with a control socket and such a pseudo-terminal, whose path is the second value.
 fn served(options: ServerOptions) -> (Vm, PathBuf) {
@@ -55,21 +36,6 @@ fn vacant(vm: &Vm) {
 fn detach(client: &mut Client) {
     client.send(&Request::Detach(DetachRequest::default())).unwrap();
     while !matches!(client.recv().unwrap(), Event::Ended(_)) {}
-}
-
-/// Whether something can be read, or nobody is at the other end.
-fn readable(terminal: &File) -> PollFlags {
-    let mut fds = [PollFd::from_borrowed_fd(terminal.as_fd(), PollFlags::IN)];
-    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap();
-    fds[0].revents()
-}
-
-/// The program types a line, which arrives, and reads one.
-fn works(vm: &mut Vm, terminal: &mut File, line: &str) {
-    terminal.write_all(line.as_bytes()).unwrap();
-    assert_eq!(vm.guest.reads(line.len()), line.as_bytes());
-    vm.guest.writes(line.as_bytes());
-    assert!(read_to(terminal, line).ends_with(line));
 }
 
 #[test]
@@ -352,84 +318,4 @@ fn hostile_programs_harm_nobody() {
     read_to(&mut terminal, "END");
     drop(terminal);
     until("nothing stays open", || open_files() <= before);
-}
-
-#[test]
-fn the_last_words_are_told_and_the_program_is_hung_up_with_the_server() {
-    let (master, path) = made();
-    let (mut writer, scrollback) = Scrollback::new(1 << 14).unwrap();
-    let (console, _input) = Console::new(scrollback, || ());
-    let sockets = Sockets::default().with_pty(master).unwrap();
-    let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
-    let server = ServerThread::start(server).unwrap();
-    let mut terminal = open(&path);
-    until("the session has begun", || console.owner().is_some());
-    writer.extend(b"halted.");
-    console.end(&Cause::VmEnded);
-    let reader = std::thread::spawn(move || last_words(&mut terminal));
-    server.finish(HANG).unwrap();
-    let told = reader.join().unwrap();
-    assert!(told.starts_with("halted.\r\n[vuart: the guest has ended at "), "{told:?}");
-}
-
-/// A VMM that keeps a duplicate keeps the device: another server, or the VMM, goes on with it.
-#[test]
-fn a_duplicate_of_the_master_keeps_the_device_for_another_server() {
-    let (master, path) = made();
-    let kept = master.try_clone().unwrap();
-    let vm =
-        Vm::with(ServerOptions::default(), |claim| Sockets::bind(claim).unwrap().with_pty(master).unwrap());
-    let mut terminal = open(&path);
-    occupied(&vm);
-    vm.console.end(&Cause::VmEnded);
-    read_to(&mut terminal, "]\r\n");
-    drop(vm);
-    assert_eq!(readable(&terminal), PollFlags::empty(), "it is not hung up");
-    let mut vm =
-        Vm::with(ServerOptions::default(), |claim| Sockets::bind(claim).unwrap().with_pty(kept).unwrap());
-    works(&mut vm, &mut terminal, "goes on");
-}
-
-/// A program that does not close it after the console's end is told once, and wakes nobody.
-#[test]
-fn after_the_end_of_the_console_it_is_quiet() {
-    let (master, path) = made();
-    let (_writer, scrollback) = Scrollback::new(1 << 14).unwrap();
-    let (console, _input) = Console::new(scrollback, || ());
-    let sockets = Sockets::default().with_pty(master).unwrap();
-    let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
-    let mut events = EventManager::<Server>::new().unwrap();
-    events.add_subscriber(server);
-    let mut terminal = open(&path);
-    until("the session has begun", || {
-        events.run_with_timeout(0).unwrap();
-        console.owner().is_some()
-    });
-    console.end(&Cause::VmEnded);
-    until("it is told", || {
-        events.run_with_timeout(0).unwrap();
-        readable(&terminal).contains(PollFlags::IN)
-    });
-    assert!(read_to(&mut terminal, "]\r\n").contains("the guest has ended"));
-    until("nothing is left to do", || events.run_with_timeout(0).unwrap() == 0);
-    assert_eq!(events.run_with_timeout(20).unwrap(), 0);
-    assert_eq!(readable(&terminal), PollFlags::empty());
-    drop(terminal);
-    until("nothing is left to do", || events.run_with_timeout(0).unwrap() == 0);
-    assert_eq!(events.run_with_timeout(20).unwrap(), 0, "a hang-up is reported all the time, and heard once");
-}
-
-#[test]
-fn what_is_no_master_is_refused() {
-    let file = File::open("/dev/null").unwrap();
-    let error = Sockets::default().with_pty(file.into()).unwrap_err();
-    assert!(matches!(error, PtyError::NotAMaster(_)), "{error:?}");
-    let (_master, path) = made();
-    let error = Sockets::default().with_pty(open(path).into()).unwrap_err();
-    assert!(matches!(error, PtyError::NotAMaster(_)), "{error:?}");
-    // Without a duplicate, the end of the server is a hang-up.
-    let (master, path) = made();
-    let terminal = open(&path);
-    drop(Sockets::default().with_pty(master).unwrap());
-    assert!(wait_for(&terminal, PollFlags::empty()).contains(PollFlags::HUP));
 }

@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::event::PollFlags;
-use support::terminal::{last_words, occupied, open, served, vacant, wait_for, with};
+use support::terminal::{hears_the_end, last_words, occupied, open, served, vacant, wait_for, with};
 use support::with_pty;
-use vuart_endpoint::{Cause, Console, Mode};
+use vuart_endpoint::{Console, Mode};
 use vuart_scrollback::{Position, Scrollback};
 use vuart_server::{Claim, Server, ServerOptions, ServerThread, Sockets};
-use vuart_test_support::{HANG, Vm, part, play, read_to, until};
+use vuart_test_support::{Vm, part, play, read_to, until};
 use vuart_wire::{Client, DetachRequest, Event, Request, RuntimeDir};
 
 fn device(vm: &Vm) -> PathBuf {
@@ -114,14 +114,7 @@ fn finish_waits_until_the_terminal_has_been_read() {
     let server = Server::new("vm0", console.clone(), sockets, ServerOptions::default()).unwrap();
     assert_eq!(server.pty().unwrap(), std::fs::read_link(&link).unwrap());
     let server = ServerThread::start(server).unwrap();
-    let mut terminal = open(&link);
-    until("the session has begun", || console.owner().is_some());
-    writer.extend(b"halted.");
-    console.end(&Cause::VmEnded);
-    let reader = std::thread::spawn(move || last_words(&mut terminal));
-    server.finish(HANG).unwrap();
-    let told = reader.join().unwrap();
-    assert!(told.starts_with("halted.\r\n[vuart: the guest has ended at "), "{told:?}");
+    hears_the_end(open(&link), &mut writer, &console, server);
     assert!(!link.is_symlink());
 }
 

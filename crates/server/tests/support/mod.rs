@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub(crate) mod adopted;
 pub(crate) mod terminal;
 
 use std::io::Read as _;

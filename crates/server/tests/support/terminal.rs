@@ -10,8 +10,10 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use vuart_server::{ServerOptions, Sockets};
-use vuart_test_support::{HANG, Vm};
+use vuart_endpoint::{Cause, Console};
+use vuart_scrollback::Writer;
+use vuart_server::{ServerOptions, ServerThread, Sockets};
+use vuart_test_support::{HANG, Vm, until};
 
 use super::with_pty;
 
@@ -86,4 +88,20 @@ pub(crate) fn read_until(terminal: &mut File, text: &str) -> String {
         all.extend_from_slice(&buffer[..read]);
     }
     String::from_utf8_lossy(&all).into_owned()
+}
+
+/// The guest halts, and the server ends when the program has read that: the guest's last words, and what has become of it.
+pub(crate) fn hears_the_end(
+    mut terminal: File,
+    writer: &mut Writer,
+    console: &Console,
+    server: ServerThread,
+) {
+    until("the session has begun", || console.owner().is_some());
+    writer.extend(b"halted.");
+    console.end(&Cause::VmEnded);
+    let reader = std::thread::spawn(move || last_words(&mut terminal));
+    server.finish(HANG).unwrap();
+    let told = reader.join().unwrap();
+    assert!(told.starts_with("halted.\r\n[vuart: the guest has ended at "), "{told:?}");
 }
