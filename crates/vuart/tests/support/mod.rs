@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses its part of it")]
 
+pub(crate) mod coalescing_steps;
 #[cfg(feature = "kvm")]
 pub(crate) mod collecting;
 pub(crate) mod flow;
