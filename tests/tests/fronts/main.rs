@@ -1,6 +1,7 @@
 //! What the maintainers of other VMMs have to write to put this console into them: an adapter for each, which works beside small stand-ins
 //! for that VMM's bus, event loop and snapshots. The guide has a page for each. None of their code is here.
 
+mod bus;
 mod cloud_hypervisor;
 mod firecracker;
 

@@ -4,45 +4,18 @@ use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::PipeReader;
 use std::io::PipeWriter;
-use std::ops::{Deref, RangeInclusive};
+use std::ops::Deref;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex};
 
 use event_manager::MutEventSubscriber;
 use rustix::fs::OFlags;
 use vuart::{EventFd, Trigger};
 
+pub(crate) use crate::bus::{Bus, BusDevice};
 pub(crate) use vmm_sys_util::eventfd::EFD_NONBLOCK;
-
-/// `vstate::bus::BusDevice`.
-pub(crate) trait BusDevice: Send {
-    fn read(&mut self, base: u64, offset: u64, data: &mut [u8]);
-    fn write(&mut self, base: u64, offset: u64, data: &[u8]) -> Option<Arc<Barrier>>;
-}
-
-/// `vstate::bus::Bus`, with one range.
-pub(crate) struct Bus {
-    range: RangeInclusive<u64>,
-    device: Arc<Mutex<dyn BusDevice>>,
-}
-
-impl Bus {
-    pub(crate) fn new(device: Arc<Mutex<dyn BusDevice>>, base: u64, length: u64) -> Self {
-        Self { range: base..=base + length - 1, device }
-    }
-
-    pub(crate) fn read(&self, address: u64, data: &mut [u8]) {
-        assert!(self.range.contains(&address));
-        self.device.lock().unwrap().read(*self.range.start(), address - self.range.start(), data);
-    }
-
-    pub(crate) fn write(&self, address: u64, data: &[u8]) {
-        assert!(self.range.contains(&address));
-        self.device.lock().unwrap().write(*self.range.start(), address - self.range.start(), data);
-    }
-}
 
 /// `devices::legacy::EventFdTrigger`.
 #[derive(Debug)]
