@@ -1,6 +1,6 @@
 //! What any thread of a console calls: locks, memory, the wait for what happens, the end of the thread.
 
-use libc::{MADV_DONTNEED, MAP_ANONYMOUS, MAP_NORESERVE, MAP_PRIVATE, PROT_EXEC};
+use libc::{MADV_DONTNEED, MADV_POPULATE_WRITE, MAP_ANONYMOUS, MAP_NORESERVE, MAP_PRIVATE, PROT_EXEC};
 
 use crate::rule::{Argument, Rule, call, equal, with, without};
 
@@ -89,3 +89,11 @@ pub(super) const THREAD_END: &[Rule] = &[
     ),
     call("exit", libc::SYS_exit, "the thread's end"),
 ];
+
+/// The server touches the ring's pages ahead of the guest, and so does whoever makes a ring that is to be there at once.
+pub(super) const POPULATE: Rule = with(
+    "madvise",
+    libc::SYS_madvise,
+    &[equal(2, MADV_POPULATE_WRITE.cast_unsigned(), "MADV_POPULATE_WRITE")],
+    "the guest's page faults are taken here",
+);

@@ -1,7 +1,8 @@
 //! What the thread calls that serves clients.
 
-use libc::{EFD_CLOEXEC, MADV_POPULATE_WRITE, SO_PEERCRED, SO_PEERGROUPS, SOCK_CLOEXEC, SOL_SOCKET};
+use libc::{EFD_CLOEXEC, SO_PEERCRED, SO_PEERGROUPS, SOCK_CLOEXEC, SOL_SOCKET};
 
+use super::common::POPULATE;
 use crate::rule::{Argument, Rule, call, equal, with};
 
 pub(super) const SERVER: &[Rule] = &[
@@ -31,12 +32,7 @@ pub(super) const SERVER: &[Rule] = &[
         &[equal(1, EFD_CLOEXEC.cast_unsigned(), "EFD_CLOEXEC")],
         "a file descriptor in reserve, after there was none left",
     ),
-    with(
-        "madvise",
-        libc::SYS_madvise,
-        &[equal(2, MADV_POPULATE_WRITE.cast_unsigned(), "MADV_POPULATE_WRITE")],
-        "the guest's page faults are taken here",
-    ),
+    POPULATE,
     call("fstat", libc::SYS_fstat, "whether the name is still the server's, at its end"),
     with("unlinkat", libc::SYS_unlinkat, &[equal(2, 0, "a file")], "the sockets go with the server"),
 ];

@@ -1,11 +1,11 @@
 //! What the thread calls that makes a console, and the one that saves a trail.
 
 use libc::{
-    AF_UNIX, CLOCK_MONOTONIC, EFD_CLOEXEC, EFD_NONBLOCK, MADV_NOHUGEPAGE, MADV_POPULATE_WRITE, MAP_ANONYMOUS,
-    MAP_PRIVATE, MAP_SHARED, MAP_STACK, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, TFD_CLOEXEC, TFD_NONBLOCK,
+    AF_UNIX, CLOCK_MONOTONIC, EFD_CLOEXEC, EFD_NONBLOCK, MADV_NOHUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE,
+    MAP_SHARED, MAP_STACK, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, TFD_CLOEXEC, TFD_NONBLOCK,
 };
 
-use super::common::NOT_EXECUTABLE;
+use super::common::{NOT_EXECUTABLE, POPULATE};
 use super::terminal::{TIOCGWINSZ, terminal};
 use crate::rule::{Rule, call, equal, with};
 
@@ -101,12 +101,7 @@ pub(super) const MAPPINGS: &[Rule] = &[
         &[equal(2, MADV_NOHUGEPAGE.cast_unsigned(), "MADV_NOHUGEPAGE")],
         "a ring",
     ),
-    with(
-        "madvise",
-        libc::SYS_madvise,
-        &[equal(2, MADV_POPULATE_WRITE.cast_unsigned(), "MADV_POPULATE_WRITE")],
-        "the guest's page faults are taken here",
-    ),
+    POPULATE,
 ];
 
 pub(super) const THREADS: &[Rule] = &[
