@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
-use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::pipe;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use vuart::dispatch::Dispatch as _;
@@ -14,7 +15,7 @@ use vuart::local::{Local, LocalBuilder, LogFile};
 use vuart::seccomp::{self, Rules};
 use vuart::uart::spec::offset::{LSR, RBR, THR};
 use vuart::{SerialPort, SharedPort};
-use vuart_test_support::{allow_also, in_a_process};
+use vuart_test_support::{allow_also, in_a_process, until};
 
 use crate::vmm::LONG;
 
@@ -68,9 +69,14 @@ fn drive(
     });
 }
 
+/// Whether a pipe has room for output.
+fn has_room(pipe: &OwnedFd) -> bool {
+    let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(pipe, PollFlags::OUT)], Some(&zero)).unwrap() == 1
+}
+
 /// Waits until there is something to dispatch, for a moment.
 fn vuart_test_wait(local: &Local) {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let limit = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
     let _ = poll(&mut [PollFd::new(local, PollFlags::IN)], Some(&limit));
 }
@@ -90,6 +96,7 @@ fn on_pipes() {
     in_a_process("local::on_pipes", || {
         let ((input, typed), (printed, output)) = (pipe().unwrap(), pipe().unwrap());
         let (mut typed, mut printed) = (File::from(typed), File::from(printed));
+        let room = output.try_clone().unwrap();
         drive(
             seccomp::local(),
             |local| local.with_input(input).with_output(output),
@@ -101,8 +108,7 @@ fn on_pipes() {
                     let _ = console.kick(owner.id, &Identity::new("admin", 0, None));
                 }
                 typed.write_all(&[b'x'; 2000]).unwrap();
-                // The pipe is full for a while.
-                thread::sleep(Duration::from_millis(50));
+                until("the pipe is full", || !has_room(&room));
                 typed.write_all(b"q").unwrap();
                 drop(typed);
                 read_hundred(&mut printed, b'q');
@@ -195,7 +201,7 @@ fn into_a_file_and_from_a_device() {
     });
 }
 
-fn pseudo_terminal() -> (rustix::fd::OwnedFd, String) {
+fn pseudo_terminal() -> (OwnedFd, String) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
