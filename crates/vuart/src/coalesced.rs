@@ -64,8 +64,9 @@ pub type CoalescedMmioPort<T> = Coalesced<MmioPort<T>>;
 ///
 /// As with [`Shared`](crate::Shared), only vCPU threads take the lock, or others while the vCPUs are paused. The one exception is the thread
 /// that dispatches the [`Ticks`]. It never waits for the lock, and tries it only after a whole tick without an access. Inside it makes no
-/// system call, but for a `write` to an eventfd if a [hold](vuart_endpoint::OutputPolicy::Hold) of output begins. A vCPU that comes back within that moment waits for one drain: a copy of 169 bytes at the most. A VMM in which
-/// even that must not happen drains on a vCPU's thread, with a signal for a tick: [`coalescing`](crate::coalescing).
+/// system call, but for a `write` to an eventfd if a [hold](vuart_endpoint::OutputPolicy::Hold) of output begins. A vCPU that comes back
+/// within that moment waits for one drain: a copy of 169 bytes at the most. A VMM in which even that must not happen drains on a vCPU's
+/// thread, with a signal for a tick: [`coalescing`](crate::coalescing).
 ///
 /// # System calls
 ///
